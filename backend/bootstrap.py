@@ -1,0 +1,157 @@
+"""Which parts are used? The only place where settings become a database, a model, media and Label Studio."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.db import schema
+from backend.db.engine import Database
+from backend.jobs.corrections import read_events
+from backend.jobs.engine import Engine, Progress
+from backend.jobs.outbox import Outbox
+from backend.jobs.reconcile import reconcile
+from backend.jobs.ticker import Ticker
+from backend.jobs.worker import Worker
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.transport import LabelStudioError
+from backend.media import MediaLibrary, MediaUnavailable
+from backend.media.cache import MediaCache
+from backend.media.download import Downloader
+from backend.settings import Settings, SettingsError
+from stvg_core.tube import Grounding
+from stvg_core.version import model_version
+
+_LABEL_STUDIO_TIMEOUT_S = 10.0
+
+
+def open_database(settings: Settings) -> Database:
+    return Database(settings.database_url)
+
+
+def present_model_version(settings: Settings) -> str:
+    """The string that web and worker agree on; reads files, loads no model."""
+    return model_version(settings.model)
+
+
+def require_credentials(settings: Settings) -> None:
+    """:class:`SettingsError` unless callers can be told apart from strangers."""
+    basic = settings.username is not None and settings.password is not None
+    if not basic and settings.api_token is None:
+        raise SettingsError(
+            "Nobody could log in: set STVG_USERNAME and STVG_PASSWORD (Label Studio sends them), or STVG_API_TOKEN."
+        )
+
+
+def open_label_studio(settings: Settings) -> LabelStudioClient | None:
+    """The client, or None where its address or token is not set: then predictions go out in replies only."""
+    if settings.label_studio_url is None or settings.label_studio_token is None:
+        return None
+    token = settings.label_studio_token.get_secret_value()
+    return LabelStudioClient(settings.label_studio_url, token, timeout=_LABEL_STUDIO_TIMEOUT_S)
+
+
+def open_media(settings: Settings, label_studio: LabelStudioClient | None) -> MediaLibrary:
+    def headers() -> Mapping[str, str]:
+        if label_studio is None:
+            return {}
+        try:
+            return label_studio.auth_headers()
+        except LabelStudioError as error:
+            raise MediaUnavailable(str(error)) from None
+
+    downloader = Downloader(
+        label_studio_url=settings.label_studio_url,
+        label_studio_headers=headers,
+        allowed_origins=settings.allowed_origins(),
+        max_bytes=settings.max_video_bytes,
+        timeout_s=settings.media_timeout_s,
+        deadline_s=settings.media_deadline_s,
+    )
+    cache = MediaCache(settings.data_dir / "media", settings.media_cache_bytes)
+    return MediaLibrary(cache, downloader, document_root=settings.document_root)
+
+
+class LoadedGrounder:
+    """The real engine. Torch is imported here, and only when a worker asks for it."""
+
+    def __init__(self, settings: Settings) -> None:
+        from stvg_core.pipeline import Grounder
+
+        self._grounder = Grounder.from_pretrained(settings.model, device=settings.device)
+
+    @property
+    def model_version(self) -> str:
+        return self._grounder.model_version
+
+    def ground(self, path: Path, query: str, progress: Progress) -> Grounding:
+        return self._grounder.ground(path, query, progress=progress)
+
+
+@dataclass
+class WorkerProcess:
+    """A worker with its chores: reading events, pushing predictions, comparing with Label Studio's own list."""
+
+    worker: Worker
+    outbox: Outbox | None
+    chores: list[Ticker]
+
+    def run(self) -> None:
+        """Work until :meth:`stop` is called."""
+        for chore in self.chores:
+            chore.start()
+        self.worker.run()
+        for chore in self.chores:
+            chore.join(5.0)
+
+    def drain(self) -> int:
+        """Do all that is due now, without threads; returns how many jobs were taken."""
+        taken = self.worker.drain()
+        read_events(self.worker.database)
+        if self.outbox is not None:
+            self.outbox.deliver_due()
+        return taken
+
+    def stop(self) -> None:
+        self.worker.stop.set()
+
+
+def open_worker(
+    settings: Settings, *, engine: Engine | None = None, label_studio: LabelStudioClient | None = None
+) -> WorkerProcess:
+    """A worker ready to run.
+
+    Raises:
+        DatabaseError: the database is away or at an old migration.
+        ModelError: the model cannot be loaded.
+    """
+    database = open_database(settings)
+    schema.check_ready(database.engine)
+    client = label_studio or open_label_studio(settings)
+    name = f"{socket.gethostname()}:{os.getpid()}"[:100]
+    worker = Worker(
+        database,
+        open_media(settings, client),
+        engine or LoadedGrounder(settings),
+        name=name,
+        lease_s=settings.lease_seconds,
+        max_attempts=settings.max_attempts,
+        retry_s=settings.retry_seconds,
+        poll_s=settings.poll_seconds,
+    )
+    chores = [Ticker("events", lambda: read_events(database), settings.poll_seconds, worker.stop)]
+    outbox = None
+    if client is not None:
+        outbox = Outbox(database, client, name=name)
+        chores.append(Ticker("outbox", outbox.deliver_due, settings.poll_seconds, worker.stop))
+        if settings.reconcile_seconds > 0:
+            chores.append(_reconciling(database, client, settings.reconcile_seconds, worker.stop))
+    return WorkerProcess(worker, outbox, chores)
+
+
+def _reconciling(database: Database, client: LabelStudioClient, seconds: float, stop: threading.Event) -> Ticker:
+    return Ticker("reconcile", lambda: reconcile(database, client), seconds, stop)

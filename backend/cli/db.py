@@ -1,0 +1,40 @@
+"""``stvg db``: create, migrate or look at the database."""
+
+from __future__ import annotations
+
+import click
+
+from backend.bootstrap import open_database
+from backend.db import schema
+from backend.settings import load_settings
+
+
+@click.group()
+def command() -> None:
+    """Create or migrate the database that STVG_DATABASE_URL names."""
+
+
+@command.command()
+@click.option("--revision", default="head", show_default=True, help="Which migration to reach.")
+def upgrade(revision: str) -> None:
+    """Create the tables, or bring them to this version."""
+    database = open_database(load_settings())
+    schema.upgrade(database.engine, revision)
+    click.echo(f"The database is at migration {schema.current_revision(database.engine)}.")
+
+
+@command.command()
+@click.argument("revision")
+@click.confirmation_option(prompt="Rows of tables that go are lost. Go back?")
+def downgrade(revision: str) -> None:
+    """Go back to an older migration ("base" removes everything)."""
+    database = open_database(load_settings())
+    schema.downgrade(database.engine, revision)
+    click.echo(f"The database is at migration {schema.current_revision(database.engine) or 'none'}.")
+
+
+@command.command()
+def status() -> None:
+    """Say whether the database is ready for this version; exit status 1 if not."""
+    schema.check_ready(open_database(load_settings()).engine)
+    click.echo(f"The database is ready (migration {schema.head_revision()}).")

@@ -1,0 +1,58 @@
+"""``stvg demo``: the whole loop on this machine. ``make demo`` calls it after installing what it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from backend.demo.processes import exit_on_signals
+from backend.demo.run import DemoOptions, run_demo
+
+
+@click.command()
+@click.option(
+    "--label-studio",
+    type=click.Path(path_type=Path),
+    default=Path(".venv-ls/bin/label-studio"),
+    show_default=True,
+    help="The label-studio program; it lives in an environment of its own (make setup-all).",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=Path(".demo"),
+    show_default=True,
+    help="Databases, clips, logs and summary.json.",
+)
+@click.option("--clips", type=click.IntRange(2, 100), default=6, show_default=True, help="How many clips to render.")
+@click.option("--check", is_flag=True, help="Play the annotator too, verify everything, stop; exit 0 only if all held.")
+@click.option("--port", type=int, help="The backend's port. [default: a free one]")
+@click.option("--label-studio-port", type=int, help="Label Studio's port. [default: a free one]")
+@click.option("--model", help="A model folder or hub id. [default: the embedded model]")
+def command(
+    label_studio: Path,
+    folder: Path,
+    clips: int,
+    check: bool,
+    port: int | None,
+    label_studio_port: int | None,
+    model: str | None,
+) -> None:
+    """Run the whole loop on rendered clips with a local Label Studio.
+
+    Starts Label Studio, the backend and a worker on loopback, renders clips, has every task pre-annotated, and keeps
+    running until Ctrl-C.
+    """
+    exit_on_signals()
+    options = DemoOptions(label_studio, folder, clips, check, port, label_studio_port, model)
+    summary = run_demo(options)
+    if summary.error is not None:
+        raise click.ClickException(summary.error)
+    if check:
+        failed = [c.name for c in summary.checks if not c.held]
+        click.echo(
+            f"{len(summary.checks) - len(failed)} of {len(summary.checks)} checks held; {folder / 'summary.json'}"
+        )
+        if not summary.ok:
+            raise click.ClickException("the check failed: " + "; ".join(failed))

@@ -1,0 +1,56 @@
+"""Entry point of ``stvg``. Which subcommands are there?
+
+Each lives in ``backend/cli/<name>.py`` as ``command`` and is imported when it is called, so that ``stvg serve`` never
+pays for torch and ``stvg ground`` never pays for the database.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from stvg_core.errors import StvgError
+
+COMMANDS = {
+    "connect": "Create or repair a Label Studio project, its backend connection and its webhook.",
+    "db": "Create or migrate the database.",
+    "demo": "Run the whole loop on rendered clips with a local Label Studio.",
+    "export": "Write the corrected labels as a dataset.",
+    "ground": "Find the tube for a sentence in a video.",
+    "jobs": "List jobs, retry failed ones.",
+    "serve": "Run the web process that Label Studio talks to.",
+    "worker": "Run the process that grounds queued jobs.",
+}
+
+
+class LazyGroup(click.Group):
+    """A click group that knows its subcommands' names without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"backend.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def stvg() -> None:
+    """Spatio-temporal tubes for Label Studio: propose, correct, export."""
+
+
+def main() -> None:
+    """Run the command; an error that a person can mend is one line on stderr and exit status 1."""
+    try:
+        stvg(standalone_mode=True)
+    except StvgError as error:
+        click.echo(f"stvg: {error}", err=True)
+        raise SystemExit(1) from None

@@ -1,0 +1,33 @@
+"""``stvg worker``: the process that grounds queued jobs and pushes the answers."""
+
+from __future__ import annotations
+
+import logging
+import signal
+
+import click
+
+from backend.bootstrap import open_worker
+from backend.logs import configure_logging
+from backend.settings import load_settings
+
+logger = logging.getLogger(__name__)
+
+
+@click.command()
+@click.option("--drain", is_flag=True, help="Do what is due now, then end.")
+def command(drain: bool) -> None:
+    """Ground queued jobs until stopped. One per GPU; several on one database share the work."""
+    settings = load_settings()
+    configure_logging(settings.log_level, settings.secrets())
+    process = open_worker(settings)
+    if drain:
+        click.echo(f"{process.drain()} jobs taken.")
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: process.stop())
+    if process.outbox is None:
+        logger.warning("STVG_LABEL_STUDIO_URL or STVG_LABEL_STUDIO_TOKEN is not set: nothing is pushed")
+    logger.info("worker ready with model %s", process.worker.engine.model_version)
+    process.run()
+    logger.info("worker stopped")

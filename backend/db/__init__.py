@@ -1,0 +1,1 @@
+"""What the service remembers, and the few questions asked of it."""

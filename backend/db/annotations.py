@@ -1,0 +1,64 @@
+"""What did people say about a task, in which versions, and which one counts now?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, joinedload
+
+from backend.db.engine import insert_once
+from backend.db.tables import Annotation, Task
+
+
+def add_version(session: Session, *, digest: str, ls_annotation_id: int, **values: Any) -> bool:
+    """Add a version unless it is here already (``digest``). Numbers count arrivals per annotation."""
+    if session.scalar(select(Annotation.id).where(Annotation.digest == digest)) is not None:
+        return False
+    last = session.scalar(select(func.max(Annotation.version)).where(Annotation.ls_annotation_id == ls_annotation_id))
+    return insert_once(
+        session,
+        Annotation,
+        "digest",
+        digest=digest,
+        ls_annotation_id=ls_annotation_id,
+        version=(last or 0) + 1,
+        **values,
+    )
+
+
+def versions(session: Session, ls_annotation_id: int) -> Sequence[Annotation]:
+    """All versions in order of arrival."""
+    query = select(Annotation).where(Annotation.ls_annotation_id == ls_annotation_id).order_by(Annotation.version)
+    return session.scalars(query).all()
+
+
+def current(session: Session, *, project_id: int | None = None) -> list[Annotation]:
+    """The version that counts of each annotation, by annotation; deleted annotations are left out.
+
+    Events may come out of order, so the latest is the one that Label Studio saved last; a deletion is final, because
+    Label Studio never gives a number twice.
+    """
+    query = select(Annotation).options(joinedload(Annotation.task), joinedload(Annotation.prediction))
+    if project_id is not None:
+        query = query.join(Task).where(Task.project_id == project_id)
+    latest: dict[int, Annotation] = {}
+    gone = set()
+    for row in session.scalars(query.order_by(Annotation.version)):
+        if row.deleted:
+            gone.add(row.ls_annotation_id)
+        before = latest.get(row.ls_annotation_id)
+        if before is None or _moment(row) >= _moment(before):
+            latest[row.ls_annotation_id] = row
+    return [row for number, row in sorted(latest.items()) if number not in gone]
+
+
+def last_known(session: Session, ls_annotation_id: int) -> Annotation | None:
+    """The newest version to have arrived."""
+    query = select(Annotation).where(Annotation.ls_annotation_id == ls_annotation_id)
+    return session.scalars(query.order_by(Annotation.version.desc()).limit(1)).first()
+
+
+def _moment(row: Annotation) -> float:
+    return (row.ls_updated_at or row.received_at).timestamp()

@@ -1,0 +1,95 @@
+"""How is the database opened, and how does one read and write it?
+
+SQLite runs in write-ahead mode with a busy timeout; a writing transaction takes the write lock at its start
+(``BEGIN IMMEDIATE``): one that reads first and writes later fails at once when another wrote in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Engine, Update, create_engine, event, inspect, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import Session
+
+from backend.db.errors import DatabaseError
+from backend.db.tables import Base
+
+BUSY_SECONDS = 15
+_READ_ONLY = "stvg_read_only"
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for ``sqlite:///file`` or ``postgresql+psycopg://...``; :class:`DatabaseError` for anything else."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise DatabaseError("STVG_DATABASE_URL is not a database URL. Example: sqlite:///stvg.sqlite3") from None
+    if parsed.get_backend_name() == "postgresql":
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(parsed, pool_pre_ping=True, pool_size=20, connect_args={"connect_timeout": 5})
+    if parsed.get_backend_name() != "sqlite":
+        raise DatabaseError(f"Databases are SQLite or PostgreSQL, not {parsed.get_backend_name()}.")
+    if parsed.database in (None, "", ":memory:"):
+        raise DatabaseError("An in-memory SQLite database cannot be shared by the processes: name a file.")
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, record: object) -> None:
+    connection.isolation_level = None  # the driver must not open transactions by its own rules
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reading = connection.get_execution_options().get(_READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+class Database:
+    """The open database: ``with db.read() as session`` or ``with db.write() as session`` (commits at the end)."""
+
+    def __init__(self, url: str) -> None:
+        path = make_url(url).database if url.startswith("sqlite") else None
+        if path:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self.engine = open_engine(url)
+        self._reader = self.engine.execution_options(**{_READ_ONLY: True})
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        with Session(self._reader, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def insert_once(session: Session, table: type[Base], unique: str | list[str], **values: Any) -> bool:
+    """Insert a row unless one with the same ``unique`` columns exists. True if this call inserted it."""
+    columns = [unique] if isinstance(unique, str) else unique
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = insert(table).values(**values).on_conflict_do_nothing(index_elements=columns)
+    identifier = inspect(table).primary_key[0]
+    return session.execute(statement.returning(identifier)).first() is not None
+
+
+def changed(session: Session, statement: Update) -> bool:
+    """Run an UPDATE; True if it met any row."""
+    result = session.execute(statement)
+    assert isinstance(result, CursorResult)
+    return bool(result.rowcount > 0)

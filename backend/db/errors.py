@@ -1,0 +1,7 @@
+"""What can go wrong with the database, in words."""
+
+from stvg_core.errors import StvgError
+
+
+class DatabaseError(StvgError):
+    """The database cannot be used: not reachable, not yet created, or at an old migration."""

@@ -1,0 +1,26 @@
+"""Which Label Studio projects are known, and what are their interfaces?"""
+
+from __future__ import annotations
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from backend.db.engine import insert_once
+from backend.db.tables import Event, Project
+from backend.db.types import plain
+
+
+def register(session: Session, project_id: int, label_config: str) -> None:
+    """Know a project and its present interface; events that came before it was known are looked at again."""
+    label_config = plain(label_config)
+    if insert_once(session, Project, "id", id=project_id, label_config=label_config):
+        waiting = (Event.project_id == project_id) & (Event.state == "unknown_project")
+        session.execute(update(Event).where(waiting).values(state="new", reason=None))
+        return
+    project = session.get_one(Project, project_id)
+    if label_config and project.label_config != label_config:
+        project.label_config = label_config
+
+
+def find(session: Session, project_id: int) -> Project | None:
+    return session.get(Project, project_id)

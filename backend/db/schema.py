@@ -1,0 +1,72 @@
+"""Is the database's layout the one this version needs, and how does it get there?"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+import migrations
+from backend.db.errors import DatabaseError
+
+UNREACHABLE = "The database cannot be reached: check STVG_DATABASE_URL and that the server runs."
+_POSTGRES_LOCK = 7_345_001  # any fixed number: two upgrades at once wait for each other
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(next(iter(migrations.__path__)))))
+    config.attributes["connection"] = connection
+    return config
+
+
+@cache
+def head_revision() -> str:
+    """The newest migration in this installation."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None
+    return head
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The migration the database is at, None before the first; :class:`DatabaseError` if it cannot be reached."""
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    except SQLAlchemyError:
+        raise DatabaseError(UNREACHABLE) from None
+
+
+def check_ready(engine: Engine) -> None:
+    """:class:`DatabaseError` unless the database answers and is at the newest migration."""
+    current = current_revision(engine)
+    if current != head_revision():
+        state = "is empty" if current is None else f"is at migration {current}, this version needs {head_revision()}"
+        raise DatabaseError(f"The database {state}. Run: stvg db upgrade")
+
+
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Create or migrate the layout; safe when two processes call it at once."""
+    _migrate(engine, revision, up=True)
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Go back to an older layout ("base" drops everything)."""
+    _migrate(engine, revision, up=False)
+
+
+def _migrate(engine: Engine, revision: str, *, up: bool) -> None:
+    try:
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
+            move = command.upgrade if up else command.downgrade
+            move(_config(connection), revision)
+    except SQLAlchemyError as error:
+        raise DatabaseError(f"The migration failed: {error.__class__.__name__}. {UNREACHABLE}") from error

@@ -1,0 +1,247 @@
+"""What does the database remember?
+
+One class per table. Rows about people's work (``event``, ``annotation``) are never overwritten: a correction is a new
+version. Boxes are normalised xyxy and frames 0-based everywhere, as inside ``stvg_core``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, ClassVar
+
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, MetaData, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from backend.db.types import Json, UtcTime, now
+
+# Named constraints, so that migrations can drop them on both databases.
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+LsId = Annotated[int, mapped_column(BigInteger)]
+"""A number that Label Studio gave."""
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcTime,
+        dict[str, Any]: Json,
+        list[Any]: Json,
+        bytes: LargeBinary,
+    }
+
+
+class Project(Base):
+    """A Label Studio project that has introduced itself (``/setup``). ``id`` is Label Studio's own number."""
+
+    __tablename__ = "project"
+
+    id: Mapped[LsId] = mapped_column(primary_key=True, autoincrement=False)
+    label_config: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+
+class Video(Base):
+    """A video's content and what the probe says of it. ``sha256`` is of the file's bytes."""
+
+    __tablename__ = "video"
+    __table_args__ = (UniqueConstraint("sha256"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    width: Mapped[int]
+    height: Mapped[int]
+    fps_num: Mapped[int]
+    fps_den: Mapped[int]
+    n_frames: Mapped[int]
+    duration_s: Mapped[float]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    variable_rate: Mapped[bool] = mapped_column(default=False)
+    warnings: Mapped[list[Any]] = mapped_column(default=list)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    @property
+    def fps(self) -> float:
+        """Average frames per second."""
+        return self.fps_num / self.fps_den
+
+
+class Task(Base):
+    """A Label Studio task: which video (as it names it), which sentence. ``video_id`` once the content is known."""
+
+    __tablename__ = "task"
+    __table_args__ = (UniqueConstraint("project_id", "ls_task_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[LsId] = mapped_column(ForeignKey("project.id"))
+    ls_task_id: Mapped[LsId]
+    video_ref: Mapped[str] = mapped_column(Text, default="")
+    query: Mapped[str] = mapped_column(Text, default="")
+    data: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    video_id: Mapped[int | None] = mapped_column(ForeignKey("video.id"))
+    warning: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+    project: Mapped[Project] = relationship()
+    video: Mapped[Video | None] = relationship()
+
+
+class Job(Base):
+    """One sentence to ground for one task: single-flight by ``identity``, held by at most one lease at a time.
+
+    ``state``: queued, running, done, failed. ``deliver`` is False for a question asked interactively, whose answer goes
+    back in the reply and not into the task's list of predictions.
+    """
+
+    __tablename__ = "job"
+    __table_args__ = (UniqueConstraint("identity"), Index("ix_job_queue", "state", "priority", "id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    identity: Mapped[str] = mapped_column(String(64))
+    task_id: Mapped[int] = mapped_column(ForeignKey("task.id"))
+    video_ref: Mapped[str] = mapped_column(Text)
+    query: Mapped[str] = mapped_column(Text)
+    model_version: Mapped[str] = mapped_column(String(255))
+    deliver: Mapped[bool] = mapped_column(default=True)
+    priority: Mapped[int] = mapped_column(default=0)
+    state: Mapped[str] = mapped_column(String(16), default="queued")
+    attempts: Mapped[int] = mapped_column(default=0)
+    run_after: Mapped[datetime] = mapped_column(default=now)
+    leased_by: Mapped[str | None] = mapped_column(String(128))
+    lease_until: Mapped[datetime | None]
+    progress: Mapped[float] = mapped_column(default=0.0)
+    stage: Mapped[str] = mapped_column(String(64), default="")
+    reason: Mapped[str | None] = mapped_column(Text)
+    prediction_id: Mapped[int | None] = mapped_column(ForeignKey("prediction.id"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    task: Mapped[Task] = relationship()
+    prediction: Mapped[Prediction | None] = relationship()
+
+
+class Prediction(Base):
+    """A grounded sentence. ``identity`` = hash of (video content, normalised query, model version with its settings).
+
+    ``keyframes`` is ``[[frame, x1, y1, x2, y2], ...]``, linear in between; all three tube columns are null where the
+    video holds no candidate object (then ``score`` is 0). The evidence is ``Evidence.to_bytes()`` and its small facts.
+    """
+
+    __tablename__ = "prediction"
+    __table_args__ = (UniqueConstraint("identity"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    identity: Mapped[str] = mapped_column(String(64))
+    video_id: Mapped[int] = mapped_column(ForeignKey("video.id"))
+    query: Mapped[str] = mapped_column(Text)
+    attribute_query: Mapped[str] = mapped_column(Text)
+    action_query: Mapped[str] = mapped_column(Text)
+    model_version: Mapped[str] = mapped_column(String(255))
+    region_id: Mapped[str] = mapped_column(String(32))
+    score: Mapped[float]
+    start_frame: Mapped[int | None]
+    end_frame: Mapped[int | None]
+    keyframes: Mapped[list[Any] | None]
+    timings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    evidence: Mapped[bytes] = mapped_column(deferred=True)
+    evidence_chosen: Mapped[int]
+    evidence_consistency: Mapped[float | None]
+    evidence_info: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    video: Mapped[Video] = relationship()
+
+
+class Delivery(Base):
+    """The outbox: this prediction has to reach this task in Label Studio, once.
+
+    ``state``: pending, sending, delivered, failed. ``handed_at`` is when it was last given away in a ``/predict``
+    reply, which Label Studio may or may not have kept.
+    """
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        UniqueConstraint("prediction_id", "task_id"),
+        Index("ix_delivery_queue", "state", "next_attempt_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    prediction_id: Mapped[int] = mapped_column(ForeignKey("prediction.id"))
+    task_id: Mapped[int] = mapped_column(ForeignKey("task.id"))
+    state: Mapped[str] = mapped_column(String(16), default="pending")
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime] = mapped_column(default=now)
+    leased_by: Mapped[str | None] = mapped_column(String(128))
+    handed_at: Mapped[datetime | None]
+    ls_prediction_id: Mapped[LsId | None] = mapped_column(index=True)
+    reason: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    delivered_at: Mapped[datetime | None]
+
+    prediction: Mapped[Prediction] = relationship()
+    task: Mapped[Task] = relationship()
+
+
+class Event(Base):
+    """A webhook body as it came, byte for byte, stored before Label Studio gets its reply.
+
+    ``state``: new, done, ignored (an action that changes nothing here), unknown_project, failed.
+    """
+
+    __tablename__ = "event"
+    __table_args__ = (UniqueConstraint("sha256"), Index("ix_event_queue", "state", "id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(64))
+    project_id: Mapped[LsId | None]
+    body: Mapped[bytes]
+    state: Mapped[str] = mapped_column(String(16), default="new")
+    attempts: Mapped[int] = mapped_column(default=0)
+    reason: Mapped[str | None] = mapped_column(Text)
+    received_at: Mapped[datetime] = mapped_column(default=now)
+    processed_at: Mapped[datetime | None]
+
+
+class Annotation(Base):
+    """One version of one human annotation. ``version`` counts arrivals; ``ls_updated_at`` says which is the latest.
+
+    ``tubes`` is a list of ``{"region_id", "label", "intervals", "keyframes"}``: ``intervals`` are ``[first, last]``
+    frames where the region is drawn, ``keyframes`` are ``[frame, x1, y1, x2, y2]``, linear in between. ``result`` is
+    Label Studio's own list. ``deleted`` marks a tombstone, ``was_cancelled`` a skip; ``problem``: why tubes is empty.
+    """
+
+    __tablename__ = "annotation"
+    __table_args__ = (UniqueConstraint("digest"), UniqueConstraint("ls_annotation_id", "version"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ls_annotation_id: Mapped[LsId]
+    version: Mapped[int]
+    digest: Mapped[str] = mapped_column(String(64))
+    task_id: Mapped[int | None] = mapped_column(ForeignKey("task.id"), index=True)
+    prediction_id: Mapped[int | None] = mapped_column(ForeignKey("prediction.id"))
+    event_id: Mapped[int | None] = mapped_column(ForeignKey("event.id"))
+    ls_parent_prediction: Mapped[LsId | None]
+    author_id: Mapped[LsId | None]
+    lead_time_s: Mapped[float | None]
+    verdict: Mapped[str | None] = mapped_column(String(255))
+    was_cancelled: Mapped[bool] = mapped_column(default=False)
+    deleted: Mapped[bool] = mapped_column(default=False)
+    tubes: Mapped[list[Any]] = mapped_column(default=list)
+    result: Mapped[list[Any]] = mapped_column(default=list)
+    problem: Mapped[str | None] = mapped_column(Text)
+    ls_created_at: Mapped[datetime | None]
+    ls_updated_at: Mapped[datetime | None]
+    received_at: Mapped[datetime] = mapped_column(default=now)
+
+    task: Mapped[Task | None] = relationship()
+    prediction: Mapped[Prediction | None] = relationship()

@@ -1,0 +1,42 @@
+"""Which video and which sentence does a Label Studio task hold?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.db.engine import insert_once
+from backend.db.tables import Task
+from backend.db.types import clean_json, plain
+
+
+def remember(
+    session: Session, *, project_id: int, ls_task_id: int, video_ref: str, query: str, data: dict[str, Any]
+) -> Task:
+    """The row of a task, created or brought up to date. A changed address forgets the old video."""
+    video_ref, query, data = plain(video_ref), plain(query), clean_json(data)
+    insert_once(
+        session,
+        Task,
+        ["project_id", "ls_task_id"],
+        project_id=project_id,
+        ls_task_id=ls_task_id,
+        video_ref=video_ref,
+        query=query,
+        data=data,
+    )
+    task = find(session, project_id, ls_task_id)
+    assert task is not None
+    if task.video_ref != video_ref:
+        task.video_ref, task.video_id, task.warning = video_ref, None, None
+    if task.query != query:
+        task.query = query
+    if task.data != data:
+        task.data = data
+    return task
+
+
+def find(session: Session, project_id: int, ls_task_id: int) -> Task | None:
+    return session.scalar(select(Task).where(Task.project_id == project_id, Task.ls_task_id == ls_task_id))

@@ -1,0 +1,197 @@
+"""The demo from start to end: servers, clips, project, proposals, table; then a person, or the check without one."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from backend.db.engine import Database
+from backend.demo.check import check_corrections, check_export, check_predictions, play_annotator
+from backend.demo.clips import render_clips
+from backend.demo.label_studio import LabelStudioServer
+from backend.demo.loop import DemoProject, connect, preannotate, read_tubes
+from backend.demo.processes import Child, ProcessError
+from backend.demo.stack import Stack
+from backend.demo.summary import Summary, check_lines, table
+from backend.labelstudio.client import LabelStudioClient
+from stvg_core.errors import StvgError
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What can be chosen on the command line. Ports are free ones where None, the model is the embedded one."""
+
+    label_studio: Path
+    folder: Path
+    clips: int = 6
+    check: bool = False
+    port: int | None = None
+    label_studio_port: int | None = None
+    model: str | None = None
+
+
+def run_demo(options: DemoOptions) -> Summary:
+    """Run it; returns what it saw, which also lies in ``summary.json``. Everything it started has ended then.
+
+    The check begins with an empty folder each time. The demo for people continues where it was left, so that nobody's
+    labels are lost by stopping it.
+    """
+    summary = Summary()
+    home = options.folder.resolve() / ("check" if options.check else "state")
+    with _only_one(options.folder):
+        if options.check:
+            shutil.rmtree(home, ignore_errors=True)
+        started = time.monotonic()
+        try:
+            _run(options, home, summary)
+        except StvgError as error:
+            summary.error = str(error)
+        except BaseException as error:
+            summary.error = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            summary.seconds["whole"] = time.monotonic() - started
+            summary.write(options.folder / "summary.json")
+    return summary
+
+
+def _run(options: DemoOptions, home: Path, summary: Summary) -> None:
+    videos = home / "videos"
+    (videos / "clips").mkdir(parents=True, exist_ok=True)
+    server = LabelStudioServer(
+        options.label_studio, home / "label-studio", document_root=videos, port=options.label_studio_port
+    )
+    stack = Stack(home / "backend", server, document_root=videos, port=options.port, model=options.model)
+    children = [server.child, stack.web, stack.worker]
+    try:
+        with LabelStudioClient(server.url, server.token) as client:
+            project = _propose(options, server, stack, client, videos, summary)
+            if options.check:
+                _check(stack, client, project, home, summary)
+            else:
+                _keep_running(server, project, children)
+    finally:
+        stack.stop()
+        server.stop()
+    if options.check:
+        summary.check("processes left behind", [child.name for child in children if child.group_alive], [])
+
+
+def _propose(
+    options: DemoOptions,
+    server: LabelStudioServer,
+    stack: Stack,
+    client: LabelStudioClient,
+    videos: Path,
+    summary: Summary,
+) -> DemoProject:
+    """Start everything and have every task pre-annotated."""
+    with _step("starting Label Studio (the very first start takes a minute)", summary, "label_studio_start"):
+        server.start()
+    with _step("starting the backend and its worker", summary, "backend_start"):
+        stack.start()
+    with _step(f"rendering {options.clips} clips", summary, "render"):
+        clips = render_clips(videos / "clips", options.clips)
+    with _step("creating the project, importing the tasks", summary, "connect"):
+        project = connect(client, stack, videos, clips)
+
+    database = Database(stack.database_url)
+    with (
+        _step("finding the tubes", summary, "predict"),
+        tqdm(total=len(project.tasks), unit="task", bar_format=_BAR, disable=None, leave=False) as bar,
+    ):
+
+        def progress(done: float) -> None:
+            bar.n = round(done, 1)
+            bar.refresh()
+
+        preannotate(client, database, stack, project, progress=progress)
+    summary.tubes = read_tubes(client, database, project)
+    summary.facts |= _facts(server, project, summary)
+    database.close()
+    click.echo("\n" + table(summary.tubes) + "\n")
+    return project
+
+
+_BAR = " {l_bar}{bar}| {n:.1f} of {total} tasks, {elapsed} gone, {remaining} left"
+
+
+def _facts(server: LabelStudioServer, project: DemoProject, summary: Summary) -> dict[str, object]:
+    found = [tube for tube in summary.tubes if tube.tiou is not None and tube.viou is not None]
+    n = max(len(summary.tubes), 1)
+    return {
+        "label_studio": server.url,
+        "project": project.id,
+        "mean_tiou": round(sum(tube.tiou or 0.0 for tube in found) / n, 4),
+        "mean_viou": round(sum(tube.viou or 0.0 for tube in found) / n, 4),
+    }
+
+
+def _check(stack: Stack, client: LabelStudioClient, project: DemoProject, home: Path, summary: Summary) -> None:
+    database = Database(stack.database_url)
+    started = time.monotonic()
+    check_predictions(client, database, project, summary.tubes, summary)
+    played = play_annotator(client, project, summary.tubes)
+    check_corrections(database, project, played, summary)
+    counts = [len(client.predictions(task)) for task in project.tasks]
+    summary.check("predictions per task after every task was opened twice at once", sorted(set(counts)), [1])
+    database.close()
+    out = home / "hcstvg2.json"
+    stack.run("export", "--format", "hcstvg2", "--out", str(out))
+    check_export(out, played, project, summary)
+    summary.check("processes that ended too early", [c.name for c in (stack.web, stack.worker) if not c.alive], [])
+    summary.seconds["check"] = time.monotonic() - started
+    click.echo(check_lines(summary.checks))
+
+
+def _keep_running(server: LabelStudioServer, project: DemoProject, children: list[Child]) -> None:
+    """Show where to go and wait for Ctrl-C.
+
+    Raises: ProcessError when one of the processes ends by itself.
+    """
+    click.secho(f"Open  {server.url}/projects/{project.id}/data", bold=True)
+    click.echo(f"Log in as  {server.username}  with the password  {server.password}")
+    click.echo("Open a task, move a box or the end of the tube, submit. Ctrl-C stops everything; your labels stay.")
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(1)
+            for child in children:
+                if not child.alive:
+                    raise ProcessError(f"{child.name} ended. Its last lines ({child.log}):\n{child.tail()}")
+    click.echo("\nstopping ...")
+
+
+@contextlib.contextmanager
+def _step(what: str, summary: Summary, name: str) -> Iterator[None]:
+    """Say what is done now, and how long it took."""
+    click.echo(f"{what} ...", nl=False, err=True)
+    started = time.monotonic()
+    try:
+        yield
+    except BaseException:
+        click.echo("", err=True)
+        raise
+    summary.seconds[name] = time.monotonic() - started
+    click.echo(f" {summary.seconds[name]:.1f} s", err=True)
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Two demos in one folder would write into each other's databases."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ProcessError(
+                f"another demo runs in {folder}: stop it, or give this one a --folder of its own."
+            ) from None
+        yield

@@ -1,0 +1,54 @@
+"""The Flask app: which routes are there, and what do they work with?"""
+
+from __future__ import annotations
+
+from threading import Semaphore
+
+from flask import Flask, Response
+
+from backend import bootstrap
+from backend.db.engine import Database
+from backend.http import auth, errors, health, metrics, predict, webhook
+from backend.http.services import Services
+from backend.jobs.answers import Answers
+from backend.settings import Settings, load_settings
+
+
+def create_app(
+    settings: Settings | None = None, *, database: Database | None = None, model_version: str | None = None
+) -> Flask:
+    """An app over the given settings (those of the environment by default).
+
+    Raises:
+        SettingsError: a setting cannot be read, or nobody could log in.
+        ModelError: there is no such model.
+    """
+    settings = settings or load_settings()
+    bootstrap.require_credentials(settings)
+    database = database or bootstrap.open_database(settings)
+    version = model_version or bootstrap.present_model_version(settings)
+    answers = Answers(
+        database,
+        version,
+        handout_s=settings.handout_seconds,
+        wait_s=settings.interactive_wait_s,
+        pushes=settings.label_studio_url is not None and settings.label_studio_token is not None,
+        waiters=Semaphore(max(1, settings.web_threads // 2)),
+    )
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.extensions["stvg"] = Services(database, version, answers)
+    metrics.install(app, database)
+    auth.install(app, settings)
+    errors.install(app)
+    for module in (health, predict, webhook, metrics):
+        app.register_blueprint(module.blueprint)
+
+    @app.after_request
+    def harden(response: Response) -> Response:
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Content-Security-Policy", "default-src 'none'")
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    return app

@@ -1,0 +1,75 @@
+"""What does a caller read when something goes wrong? One JSON sentence; details stay in the log."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, jsonify
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+from werkzeug.exceptions import HTTPException
+
+from backend.db.errors import DatabaseError
+from stvg_core.errors import QueryError, StvgError
+
+logger = logging.getLogger(__name__)
+
+_SENTENCES = {
+    404: "There is no such address here.",
+    405: "This address is not asked with that method.",
+    413: "The request is larger than STVG_MAX_BODY_BYTES allows.",
+    415: "The request must be JSON.",
+}
+
+
+class UnknownProject(StvgError):
+    """The project has never introduced itself."""
+
+    def __init__(self, project_id: int) -> None:
+        super().__init__(
+            f"Project {project_id} is not known here. Connect it with: stvg connect, or press Save in its Machine "
+            "Learning settings."
+        )
+
+
+def failure(sentence: str, status: int) -> Response:
+    """``{"error": sentence}`` with a status."""
+    response = jsonify(error=sentence)
+    response.status_code = status
+    return response
+
+
+def install(app: Flask) -> None:
+    """Turn whatever is raised into a sentence."""
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response:
+        status = error.code or 500
+        return failure(_SENTENCES.get(status, error.description or error.name), status)
+
+    @app.errorhandler(UnknownProject)
+    def unknown_project(error: UnknownProject) -> Response:
+        return failure(str(error), 404)
+
+    @app.errorhandler(QueryError)
+    def bad_query(error: QueryError) -> Response:
+        return failure(str(error), 422)
+
+    @app.errorhandler(DatabaseError)
+    def bad_database(error: DatabaseError) -> Response:
+        return failure(str(error), 503)
+
+    @app.errorhandler(StvgError)
+    def bad_request(error: StvgError) -> Response:
+        return failure(str(error), 400)
+
+    @app.errorhandler(OperationalError)
+    @app.errorhandler(InterfaceError)
+    @app.errorhandler(ProgrammingError)  # a table that is not there: an old migration
+    def database_away(error: Exception) -> Response:
+        logger.error("the database does not answer: %s", type(error).__name__)
+        return failure("The database does not answer, or is at an old migration. Try again later.", 503)
+
+    @app.errorhandler(Exception)
+    def defect(error: Exception) -> Response:
+        logger.exception("internal error")
+        return failure("Internal error. The service's log has the details.", 500)

@@ -1,0 +1,60 @@
+"""``/setup`` and ``/predict``, as Label Studio 1.23.2 asks them."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify
+
+from backend.db import projects
+from backend.http.body import check_number, parse_json, raw_body
+from backend.http.errors import UnknownProject
+from backend.http.services import services
+from backend.labelstudio.config import read_config
+from backend.labelstudio.payloads import PayloadError, asked_sentence, parse_predict, parse_setup
+
+blueprint = Blueprint("predict", __name__)
+
+
+@blueprint.post("/setup")
+def setup() -> Response:
+    """Know the project, answer with the model version.
+
+    The project creator's access token comes along. It is not needed (the worker has a token of its own,
+    ``STVG_LABEL_STUDIO_TOKEN``), so it is dropped unread: neither stored nor logged.
+    """
+    request = parse_setup(parse_json(raw_body()))
+    if request.project_id is None:
+        raise PayloadError('"project" is missing.')
+    if request.schema:
+        read_config(request.schema)
+    with services().database.write() as session:
+        projects.register(session, check_number(request.project_id), request.schema)
+    return jsonify(model_version=services().model_version)
+
+
+@blueprint.post("/predict")
+def predict() -> Response:
+    """One entry per task; an empty list makes Label Studio store nothing and ask again later."""
+    request = parse_predict(parse_json(raw_body()))
+    if request.project_id is None:
+        raise PayloadError('"project" is missing.')
+    for number in (request.project_id, *(task.id for task in request.tasks)):
+        check_number(number)
+    with services().database.read() as session:
+        project = projects.find(session, request.project_id)
+        stored = "" if project is None else project.label_config
+    if project is None:
+        raise UnknownProject(request.project_id)
+    label_config = request.label_config or stored
+    config = read_config(label_config)
+    if label_config != stored:
+        with services().database.write() as session:
+            projects.register(session, request.project_id, label_config)
+    answers, model_version = services().answers, services().model_version
+    if not request.interactive:
+        results: list[object] = list(answers.for_tasks(request.project_id, config, request.tasks))
+        return jsonify(results=results, model_version=model_version)
+    sentence = asked_sentence(request.context, config)
+    if sentence is None:
+        return jsonify(results=[{"result": []} for _ in request.tasks], model_version=model_version)
+    found = [answers.for_question(request.project_id, config, task, sentence) for task in request.tasks[:1]]
+    return jsonify(results=found, model_version=model_version)

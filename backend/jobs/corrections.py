@@ -1,0 +1,181 @@
+"""What did people correct? Stored webhooks, and annotations fetched by polling, become annotation versions.
+
+An event and the versions that come of it are written in one transaction, and a version that is there already is left
+alone: doubled, late or repeated reading changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from backend.db import annotations as versions
+from backend.db import deliveries, events, projects, tasks
+from backend.db.engine import Database
+from backend.db.tables import Event as EventRow
+from backend.db.tables import Task
+from backend.db.types import clean_json
+from backend.jobs.payload import keyframe_rows
+from backend.labelstudio.config import LabelConfig, LabelConfigError, read_config
+from backend.labelstudio.events import AnnotationEvent, Event, parse_event
+from backend.labelstudio.result import read_verdict, result_to_tubes
+from stvg_core.errors import StvgError
+
+logger = logging.getLogger(__name__)
+
+MIN_IOU = 0.999
+"""Corrections keep their shape: keyframes that people set are found again, not approximated."""
+
+_MAX_ATTEMPTS = 5
+
+
+def read_events(database: Database) -> int:
+    """Turn every waiting event into annotation versions; returns how many events were read."""
+    read = 0
+    while True:
+        with database.read() as session:
+            if not events.waiting(session):
+                return read
+        row_id = 0
+        try:
+            with database.write() as session:
+                row = events.next_new(session)
+                if row is None:
+                    return read
+                row_id = row.id
+                _read(session, row)
+            read += 1
+        except (OperationalError, InterfaceError):
+            raise  # the database is away; the event waits
+        except IntegrityError:
+            _count_failure(database, row_id)  # two workers gave one annotation the same version number
+        except Exception:
+            logger.exception("event %d: internal error", row_id)
+            _count_failure(database, row_id)
+
+
+def _read(session: Session, row: EventRow) -> None:
+    try:
+        event = parse_event(json.loads(row.body))
+    except (StvgError, ValueError) as error:
+        events.close(row, "failed", str(error))
+        return
+    if event.action == "PROJECT_UPDATED" and event.project_id is not None and event.label_config:
+        projects.register(session, event.project_id, event.label_config)
+    if not event.annotations and not event.deleted_ids:
+        events.close(row, "ignored")
+        return
+    for annotation in event.annotations:
+        store_version(session, event, annotation, event_id=row.id)
+    for number in event.deleted_ids:
+        store_tombstone(session, number, event_id=row.id)
+    events.close(row, "done")
+
+
+def _count_failure(database: Database, row_id: int) -> None:
+    with database.write() as session:
+        row = session.get_one(EventRow, row_id)
+        row.attempts += 1
+        if row.attempts >= _MAX_ATTEMPTS:
+            events.close(row, "failed", f"Internal error. The worker's log has the details under event {row_id}.")
+
+
+def store_version(session: Session, event: Event, annotation: AnnotationEvent, *, event_id: int | None = None) -> bool:
+    """Add what a person saved, with its tubes and the prediction that it came from; False if it is known."""
+    digest = _digest(annotation)
+    config, problem = _config(event.label_config)
+    task = _task(session, event, annotation, config)
+    tubes, verdict = [], None
+    if config is not None:
+        n_frames = task.video.n_frames if task is not None and task.video is not None else _counted(annotation.result)
+        found = result_to_tubes(annotation.result, config, n_frames=n_frames) if n_frames else []
+        verdict = read_verdict(annotation.result, config)
+        tubes = [
+            {
+                "region_id": entry.region_id,
+                "label": entry.label,
+                "intervals": [list(interval) for interval in entry.intervals],
+                "keyframes": keyframe_rows(entry.tube, min_iou=MIN_IOU),
+            }
+            for entry in found
+        ]
+    return versions.add_version(
+        session,
+        digest=digest,
+        ls_annotation_id=annotation.id,
+        task_id=None if task is None else task.id,
+        prediction_id=None if task is None else _origin(session, task, annotation),
+        event_id=event_id,
+        ls_parent_prediction=annotation.parent_prediction,
+        author_id=annotation.completed_by,
+        lead_time_s=annotation.lead_time,
+        verdict=verdict,
+        was_cancelled=annotation.was_cancelled,
+        tubes=tubes,
+        result=annotation.result,
+        problem=problem,
+        ls_created_at=annotation.created_at,
+        ls_updated_at=annotation.updated_at,
+    )
+
+
+def store_tombstone(session: Session, ls_annotation_id: int, *, event_id: int | None = None) -> bool:
+    """Note that an annotation is gone; what it held stays in its earlier versions."""
+    before = versions.last_known(session, ls_annotation_id)
+    return versions.add_version(
+        session,
+        digest=hashlib.sha256(f"deleted {ls_annotation_id}".encode()).hexdigest(),
+        ls_annotation_id=ls_annotation_id,
+        task_id=None if before is None else before.task_id,
+        prediction_id=None if before is None else before.prediction_id,
+        event_id=event_id,
+        deleted=True,
+    )
+
+
+def _digest(annotation: AnnotationEvent) -> str:
+    """The same for the same saved state, whichever way it came."""
+    updated = annotation.updated_at.isoformat() if annotation.updated_at else ""
+    content = [annotation.id, updated, annotation.was_cancelled, clean_json(annotation.result)]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _config(xml: str) -> tuple[LabelConfig | None, str | None]:
+    try:
+        return read_config(xml), None
+    except LabelConfigError as error:
+        return None, str(error)
+
+
+def _task(session: Session, event: Event, annotation: AnnotationEvent, config: LabelConfig | None) -> Task | None:
+    if event.project_id is None:
+        return None
+    known = tasks.find(session, event.project_id, annotation.task_id)
+    data = event.task_data.get(annotation.task_id)
+    if known is not None or data is None or config is None:
+        return known
+    video_ref, query = data.get(config.video_key), data.get(config.query_key)
+    return tasks.remember(
+        session,
+        project_id=event.project_id,
+        ls_task_id=annotation.task_id,
+        video_ref=video_ref if isinstance(video_ref, str) else "",
+        query=query if isinstance(query, str) else "",
+        data=data,
+    )
+
+
+def _origin(session: Session, task: Task, annotation: AnnotationEvent) -> int | None:
+    regions = [str(region["id"]) for region in annotation.result if region.get("id")]
+    return deliveries.origin(session, task.id, ls_prediction_id=annotation.parent_prediction, region_ids=regions)
+
+
+def _counted(result: list[dict[str, Any]]) -> int:
+    """How many frames the regions say the video has, where it was never probed."""
+    counts = [(region.get("value") or {}).get("framesCount") for region in result]
+    return max((count for count in counts if isinstance(count, int)), default=0)

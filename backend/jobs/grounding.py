@@ -1,0 +1,145 @@
+"""What happens in one job?
+
+The video is fetched, the sentence grounded; the answer and the debt to Label Studio are stored in one transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any, Protocol
+
+from sqlalchemy.orm import Session
+
+from backend.db import deliveries, jobs, predictions
+from backend.db.engine import Database
+from backend.db.tables import Job, Prediction, Task, Video
+from backend.jobs.engine import Engine, Progress
+from backend.jobs.identity import prediction_identity, region_id
+from backend.jobs.lease import LeaseLost
+from backend.jobs.payload import keyframe_rows
+from backend.labelstudio.config import LabelConfigError, positive_number, read_config
+from backend.media import MediaFile
+from stvg_core.errors import ModelError, NonFiniteError
+from stvg_core.tube import Grounding
+
+logger = logging.getLogger(__name__)
+
+MIN_IOU = 0.9
+"""Keyframes may differ from the tube by so much: few enough to be corrected by hand."""
+
+
+class Media(Protocol):
+    """Where videos come from."""
+
+    def fetch(self, ref: str) -> MediaFile: ...
+
+
+def ground_job(database: Database, media: Media, engine: Engine, job: Job, progress: Progress) -> None:
+    """Answer a leased job.
+
+    Raises:
+        StvgError: for a person; the job fails with it (or is tried again, for MediaUnavailable).
+        LeaseLost, Stopping: nothing was stored.
+    """
+    if job.model_version != engine.model_version:
+        raise ModelError(
+            f"The job asks for model {job.model_version}, this worker has {engine.model_version}. Start web and worker "
+            "with the same STVG_MODEL; jobs for an older model can be left."
+        )
+    assert job.leased_by is not None
+    progress(0.0, "fetch")
+    file = media.fetch(job.video_ref)
+    identity = prediction_identity(file.sha256, job.query, job.model_version)
+    with database.read() as session:
+        known = predictions.find(session, identity) is not None
+    found = None if known else engine.ground(file.path, job.query, progress)
+    if found is not None:
+        _check(found)
+    with database.write() as session:
+        prediction = _store(session, identity, file, found)
+        if not jobs.finish(session, job.id, job.leased_by, prediction.id):
+            raise LeaseLost
+        task = session.get_one(Task, job.task_id)
+        if task.video_ref == job.video_ref:
+            task.video_id = prediction.video_id
+            task.warning = warning_for(task, prediction.video)
+        if session.get_one(Job, job.id, populate_existing=True).deliver:
+            deliveries.owe(session, prediction.id, task.id)
+
+
+def _store(session: Session, identity: str, file: MediaFile, found: Grounding | None) -> Prediction:
+    if found is None:
+        known = predictions.find(session, identity)
+        assert known is not None
+        return known
+    info, tube, evidence = found.video, found.tube, found.evidence
+    video = predictions.store_video(
+        session,
+        file.sha256,
+        width=info.width,
+        height=info.height,
+        fps_num=info.fps_num,
+        fps_den=info.fps_den,
+        n_frames=info.n_frames,
+        duration_s=float(info.duration_s),
+        size_bytes=file.size_bytes,
+        variable_rate=bool(info.variable_rate),
+        warnings=list(info.warnings),
+    )
+    return predictions.store(
+        session,
+        identity,
+        video_id=video.id,
+        query=found.query,
+        attribute_query=found.attribute_query,
+        action_query=found.action_query,
+        model_version=found.model_version,
+        region_id=region_id(identity),
+        score=0.0 if tube is None else float(found.score),
+        start_frame=None if tube is None else tube.start_frame,
+        end_frame=None if tube is None else tube.end_frame,
+        keyframes=None if tube is None else keyframe_rows(tube, min_iou=MIN_IOU),
+        timings={name: float(seconds) for name, seconds in found.timings.items()},
+        evidence=evidence.to_bytes(),
+        evidence_chosen=int(evidence.chosen),
+        evidence_consistency=float(evidence.consistency) if math.isfinite(evidence.consistency) else None,
+        evidence_info=jsonable(evidence.info),
+    )
+
+
+def _check(found: Grounding) -> None:
+    """Nothing that Label Studio would silently drop may be stored."""
+    if not math.isfinite(found.score) or not 0 <= found.score <= 1:
+        raise NonFiniteError("The model's confidence is not a number between 0 and 1; nothing is stored.")
+    if found.tube is not None and found.tube.end_frame >= found.video.n_frames:
+        raise ValueError(f"the tube ends at frame {found.tube.end_frame} of {found.video.n_frames}")
+
+
+def jsonable(value: Any) -> Any:
+    """Plain numbers, strings, lists and dictionaries of whatever small facts came with the evidence."""
+    if isinstance(value, dict):
+        return {str(key): jsonable(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [jsonable(entry) for entry in value]
+    if hasattr(value, "tolist"):
+        return jsonable(value.tolist())
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def warning_for(task: Task, video: Video) -> str | None:
+    """What a person must know of this task's video: a wrong frame rate on the page, or what the probe said."""
+    said = [str(sentence) for sentence in video.warnings]
+    if video.variable_rate:
+        said.append("The video has a variable frame rate: Label Studio shows its frames at other moments.")
+    try:
+        config = read_config(task.project.label_config)
+    except LabelConfigError as error:
+        said.append(str(error))
+    else:
+        key = config.frame_rate_key
+        missing = key is not None and positive_number(task.data.get(key)) is None
+        problem = None if missing else config.frame_rate_problem(task.data, video.fps)  # a missing one is written
+        if problem:
+            said.append(problem)
+    return " ".join(said) or None

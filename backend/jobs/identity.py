@@ -1,0 +1,29 @@
+"""When are two questions the same question?
+
+A job is asked before anyone has seen the video, so it is known by the task and the address it names. A prediction is
+known by the video's content, so that two tasks with the same video and sentence share one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+
+def job_identity(project_id: int, ls_task_id: int, video_ref: str, query: str, model_version: str) -> str:
+    """64 hex digits; ``query`` is normalised."""
+    return _digest("job", project_id, ls_task_id, video_ref, query, model_version)
+
+
+def prediction_identity(video_sha256: str, query: str, model_version: str) -> str:
+    """64 hex digits; ``query`` is normalised, ``model_version`` ends in the hash of the method's settings."""
+    return _digest("prediction", video_sha256, query, model_version)
+
+
+def region_id(identity: str) -> str:
+    """The id of a prediction's region in Label Studio, by which a second delivery is recognised."""
+    return "tube-" + hashlib.sha256(identity.encode()).hexdigest()[:10]
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

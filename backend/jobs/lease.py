@@ -1,0 +1,85 @@
+"""How does a worker keep a job while it works on it?"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from types import TracebackType
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from backend.db import jobs
+from backend.db.engine import Database
+
+logger = logging.getLogger(__name__)
+
+
+class LeaseLost(Exception):
+    """Another worker may have the job now: whatever was found must not be stored."""
+
+
+class Stopping(Exception):
+    """The worker was asked to stop: the job goes back to the queue."""
+
+
+class LeaseKeeper:
+    """Renews a lease from a thread of its own, as long as the block lasts.
+
+    ``progress`` is what the engine calls: it notes the stage, and stops the work once it is in vain.
+    """
+
+    def __init__(
+        self, database: Database, job_id: int, lease_name: str, *, seconds: float, stop: threading.Event
+    ) -> None:
+        self._database, self._job_id, self._name, self._seconds = database, job_id, lease_name, seconds
+        self._stop = stop
+        self._share, self._stage = 0.0, ""
+        self._lost = False
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name=f"lease-{job_id}", daemon=True)
+
+    def __enter__(self) -> LeaseKeeper:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def progress(self, share: float, stage: str) -> None:
+        """Note how far the work is.
+
+        Raises:
+            LeaseLost, Stopping: the work is in vain.
+        """
+        self._share, self._stage = min(max(float(share), 0.0), 1.0), stage
+        if self._lost:
+            raise LeaseLost
+        if self._stop.is_set():
+            raise Stopping
+
+    def _renew(self) -> None:
+        renewed = time.monotonic()
+        while not self._over.wait(min(self._seconds / 3, 2.0)):
+            try:
+                with self._database.write() as session:
+                    held = jobs.renew(
+                        session,
+                        self._job_id,
+                        self._name,
+                        seconds=self._seconds,
+                        progress=self._share,
+                        stage=self._stage,
+                    )
+                if not held:
+                    self._lost = True
+                    return
+                renewed = time.monotonic()
+            except SQLAlchemyError as error:
+                logger.warning("job %d: the lease could not be renewed (%s)", self._job_id, type(error).__name__)
+                if time.monotonic() - renewed > self._seconds:
+                    self._lost = True
+                    return

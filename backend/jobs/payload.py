@@ -1,0 +1,53 @@
+"""What does Label Studio get for a stored prediction?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from stvg_core.keyframes import Keyframe, expand, simplify
+
+from backend.db.tables import Prediction
+from backend.labelstudio.config import LabelConfig
+from backend.labelstudio.result import tube_to_result
+from stvg_core.tube import Tube
+
+
+def keyframe_rows(tube: Tube, *, min_iou: float) -> list[list[float]]:
+    """``[[frame, x1, y1, x2, y2], ...]``: as few as reach ``min_iou`` with the tube on every frame."""
+    return [[int(k.frame), *(round(float(v), 6) for v in k.box)] for k in simplify(tube, min_iou=min_iou)]
+
+
+def keyframes(rows: list[Any]) -> list[Keyframe]:
+    """Stored rows as keyframes."""
+    return [Keyframe(frame=int(row[0]), box=np.asarray(row[1:5], dtype=np.float32)) for row in rows]
+
+
+def prediction_body(prediction: Prediction, config: LabelConfig) -> dict[str, Any]:
+    """``{"result", "score", "model_version"}`` as ``/predict`` and ``/api/predictions`` take it.
+
+    Without a candidate object in the video the result is empty with score 0: Label Studio stores it, sorts it first by
+    score, and does not ask again for this model version.
+    """
+    result: list[dict[str, Any]] = []
+    if prediction.keyframes:
+        frames = keyframes(prediction.keyframes)
+        result = tube_to_result(
+            expand(frames),
+            info=prediction.video,
+            config=config,
+            score=prediction.score,
+            region_id=prediction.region_id,
+            keyframes=frames,
+        )
+    return {"result": result, "score": prediction.score, "model_version": prediction.model_version}
+
+
+def is_same(stored: dict[str, Any], prediction: Prediction) -> bool:
+    """Is this entry of Label Studio's the prediction? By model version and region, since its numbers are its own."""
+    if stored.get("model_version") != prediction.model_version:
+        return False
+    regions = stored.get("result") or []
+    if not prediction.keyframes:
+        return not regions
+    return any(isinstance(region, dict) and region.get("id") == prediction.region_id for region in regions)

@@ -1,0 +1,1 @@
+"""Everything that knows how Label Studio names, counts and stores things."""

@@ -1,0 +1,244 @@
+"""What crosses the wire. Is a request from Label Studio well formed, and is what we push to it?
+
+Label Studio validates no pushed prediction: a bad row is dropped or stored in silence, or breaks the whole project's
+export later. So everything is checked here first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from backend.labelstudio.config import LabelConfig
+from backend.labelstudio.result import KEYFRAME_KEYS
+from stvg_core.errors import StvgError
+
+
+class PayloadError(StvgError):
+    """A message between Label Studio and this service is malformed; the text says which field and why."""
+
+
+@dataclass(frozen=True)
+class TaskPayload:
+    """A task as ``/predict`` carries it."""
+
+    id: int
+    data: dict[str, Any]
+    predictions: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """Body of ``POST /predict``. ``context`` is set when an annotator asks from the page, None otherwise."""
+
+    tasks: tuple[TaskPayload, ...]
+    project_id: int | None
+    label_config: str
+    context: dict[str, Any] | None
+
+    @property
+    def interactive(self) -> bool:
+        return self.context is not None
+
+
+@dataclass(frozen=True)
+class SetupRequest:
+    """Body of ``POST /setup``. The token is the project creator's own: never logged, never stored in clear."""
+
+    project_id: int | None
+    schema: str
+    hostname: str
+    access_token: str = field(repr=False)
+    extra_params: Any = None
+
+
+def parse_predict(body: object) -> PredictRequest:
+    """Read ``/predict``; raises PayloadError."""
+    fields = mapping(body, "the request")
+    tasks = fields.get("tasks")
+    if not isinstance(tasks, list) or not tasks:
+        raise PayloadError('"tasks" must be a list with at least one task.')
+    params = mapping(fields.get("params") or {}, '"params"')
+    context = params.get("context")
+    return PredictRequest(
+        tasks=tuple(_task(task, position) for position, task in enumerate(tasks)),
+        project_id=project_number(fields.get("project")),
+        label_config=text(fields.get("label_config"), '"label_config"'),
+        context=None if context is None else mapping(context, '"params.context"'),
+    )
+
+
+def parse_setup(body: object) -> SetupRequest:
+    """Read ``/setup``; raises PayloadError."""
+    fields = mapping(body, "the request")
+    if fields.get("project") is None:
+        raise PayloadError('"project" is missing.')
+    return SetupRequest(
+        project_id=project_number(fields["project"]),
+        schema=text(fields.get("schema"), '"schema"'),
+        hostname=text(fields.get("hostname"), '"hostname"'),
+        access_token=text(fields.get("access_token"), '"access_token"'),
+        extra_params=fields.get("extra_params"),
+    )
+
+
+def asked_sentence(context: Mapping[str, Any] | None, config: LabelConfig) -> str | None:
+    """The sentence that an annotator typed into the smart TextArea, None where the context holds none."""
+    for region in _context_regions(context):
+        if region.get("type") == "textarea" and config.ask_name in (None, region.get("from_name")):
+            texts = (region.get("value") or {}).get("text")
+            lines = texts if isinstance(texts, list) else [texts]
+            return next((str(line) for line in reversed(lines) if line), None)
+    return None
+
+
+def drawn_boxes(context: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The box regions that an annotator sent along with the question."""
+    return [region for region in _context_regions(context) if region.get("type") == "videorectangle"]
+
+
+def validate_prediction(payload: object, config: LabelConfig) -> None:
+    """Check a body for ``POST /api/predictions``; raises PayloadError with the first thing that is wrong."""
+    fields = mapping(payload, "the prediction")
+    if not _is_int(fields.get("task")):
+        raise PayloadError('A prediction needs the number of its "task".')
+    if not isinstance(fields.get("model_version"), str) or not fields["model_version"]:
+        raise PayloadError('A prediction needs a "model_version", or Label Studio asks for it again and again.')
+    _unit_number(fields.get("score"), '"score"')
+    result = fields.get("result")
+    if not isinstance(result, list):
+        raise PayloadError('"result" must be a list of regions.')
+    seen: set[str] = set()
+    for region in result:
+        entry = mapping(region, "a region")
+        region_id = entry.get("id")
+        if not isinstance(region_id, str) or not region_id or region_id in seen:
+            raise PayloadError(f"Every region needs an id of its own, got {region_id!r}.")
+        seen.add(region_id)
+        _check_region(entry, config)
+
+
+def mapping(value: object, what: str) -> dict[str, Any]:
+    """``value`` as a JSON object, or PayloadError."""
+    if not isinstance(value, dict):
+        raise PayloadError(f"{what[:1].upper()}{what[1:]} must be a JSON object.")
+    return value
+
+
+def text(value: object, what: str) -> str:
+    """``value`` as a string ("" for null), or PayloadError."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise PayloadError(f"{what} must be text.")
+    return value
+
+
+def project_number(value: object) -> int | None:
+    """The id in Label Studio's ``"<id>.<creation time>"`` (or a plain number), None where there is none."""
+    if value is None or value == "":
+        return None
+    head = str(value).split(".", 1)[0] if isinstance(value, str) else value
+    if isinstance(head, str) and head.isascii() and head.isdigit():
+        return int(head)
+    if _is_int(head):
+        assert isinstance(head, int)
+        return head
+    raise PayloadError('"project" must be a project\'s number.')
+
+
+def _task(value: object, position: int) -> TaskPayload:
+    fields = mapping(value, f"task {position + 1} of the request")
+    if not _is_int(fields.get("id")):
+        raise PayloadError(f'Task {position + 1} of the request has no "id".')
+    predictions = fields.get("predictions") or []
+    return TaskPayload(
+        id=fields["id"],
+        data=mapping(fields.get("data"), f'"data" of task {fields["id"]}'),
+        predictions=tuple(entry for entry in predictions if isinstance(entry, dict)),
+    )
+
+
+def _context_regions(context: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    result = (context or {}).get("result")
+    return [region for region in result if isinstance(region, dict)] if isinstance(result, list) else []
+
+
+def _check_region(region: Mapping[str, Any], config: LabelConfig) -> None:
+    if region.get("to_name") != config.video_name:
+        raise PayloadError(f'Region {region["id"]} is for "{region.get("to_name")}", not "{config.video_name}".')
+    kind, value = region.get("type"), mapping(region.get("value"), f"the value of region {region['id']}")
+    known = {
+        "videorectangle": config.box_name,
+        "timelinelabels": config.timeline_name,
+        "choices": config.verdict_name,
+    }
+    if kind not in known or region.get("from_name") != known[kind]:
+        raise PayloadError(f'The interface has no "{region.get("from_name")}" for a {kind} region.')
+    if kind == "videorectangle":
+        _check_boxes(value, config)
+    elif kind == "timelinelabels":
+        _check_values(value.get("timelinelabels"), config.timeline_labels, "timeline label")
+        _check_ranges(value.get("ranges"))
+    else:
+        _check_values(value.get("choices"), config.verdicts, "verdict")
+
+
+def _check_boxes(value: Mapping[str, Any], config: LabelConfig) -> None:
+    if "labels" in value:
+        _check_values(value["labels"], config.labels, "label")
+    sequence, count = value.get("sequence"), value.get("framesCount")
+    if not _is_int(count) or not isinstance(sequence, list) or not sequence:
+        raise PayloadError('A box region needs "framesCount" and at least one keyframe in "sequence".')
+    assert isinstance(count, int)
+    before = 0
+    for entry in sequence:
+        keyframe = mapping(entry, "a keyframe")
+        missing = [key for key in KEYFRAME_KEYS if key not in keyframe]
+        if missing:
+            raise PayloadError(f"A keyframe lacks {', '.join(missing)}.")
+        frame = keyframe["frame"]
+        if not _is_int(frame) or not before < frame <= count:
+            raise PayloadError(f"Keyframes must rise within frames 1 to {count}, got {frame!r} after {before}.")
+        before = frame
+        if not isinstance(keyframe["enabled"], bool):
+            raise PayloadError('"enabled" of a keyframe must be true or false.')
+        for key in ("x", "y", "width", "height", "rotation", "time"):
+            _finite(keyframe[key], f'"{key}" of the keyframe at frame {frame}')
+        for corner, size in (("x", "width"), ("y", "height")):
+            low, high = keyframe[corner], keyframe[corner] + keyframe[size]
+            if low < -0.001 or high > 100.001 or keyframe[size] < 0:
+                raise PayloadError(f"The box at frame {frame} leaves the picture.")
+    if sequence[-1]["enabled"]:
+        raise PayloadError("The last keyframe must be off, or the tube is drawn to the end of the video.")
+
+
+def _check_values(values: object, known: Sequence[str], what: str) -> None:
+    if not isinstance(values, list) or not values or any(value not in known for value in values):
+        raise PayloadError(f"The interface does not offer the {what} {values!r}.")
+
+
+def _check_ranges(ranges: object) -> None:
+    if not isinstance(ranges, list) or not ranges:
+        raise PayloadError('A span needs "ranges".')
+    for entry in ranges:
+        start, end = mapping(entry, "a range").get("start"), entry.get("end")
+        if not (isinstance(start, int) and isinstance(end, int) and 1 <= start <= end):
+            raise PayloadError(f"A span's frames must satisfy 1 <= start <= end, got {start!r} and {end!r}.")
+
+
+def _finite(value: object, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise PayloadError(f"{what} must be a finite number.")
+    return float(value)
+
+
+def _unit_number(value: object, what: str) -> None:
+    if not 0 <= _finite(value, what) <= 1:
+        raise PayloadError(f"{what} must lie between 0 and 1.")
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

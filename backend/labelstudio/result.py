@@ -1,0 +1,224 @@
+"""Between a tube and Label Studio's regions. Which frames and boxes does a ``videorectangle`` mean?
+
+Inside, frames are 0-based and boxes normalised corners; Label Studio counts frames from 1 and stores percent of the
+picture, top-left corner and size. A keyframe with ``enabled: false`` is still drawn and is the last of its interval; an
+interval without one runs to the end of the video; between keyframes all four numbers are linear.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from stvg_core.keyframes import Keyframe, simplify
+
+from backend.labelstudio.config import LabelConfig
+from stvg_core.tube import Array, Tube
+
+KEYFRAME_KEYS = ("frame", "enabled", "rotation", "x", "y", "width", "height", "time")
+"""A keyframe without all of these breaks the interpolation on the page (NaN) or the project's export (status 500)."""
+
+Interval = tuple[int, int]
+
+
+class VideoLike(Protocol):
+    """What a result says of the video."""
+
+    @property
+    def fps(self) -> float: ...
+    @property
+    def n_frames(self) -> int: ...
+    @property
+    def duration_s(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class LabelledTube:
+    """One region as an annotation holds it.
+
+    Attributes:
+        region_id: Label Studio's id of the region; a corrected proposal keeps the proposal's.
+        label: its first label, None for a box that was drawn without one.
+        tube: from the first frame on which the region is drawn to the last, filled linearly where it is switched off.
+        intervals: the frames on which it is drawn, 0-based, both ends included; several after a switch in between.
+        keyframes: how many keyframes the region has.
+        score: the proposal's confidence where it carries one.
+    """
+
+    region_id: str
+    label: str | None
+    tube: Tube
+    intervals: tuple[Interval, ...]
+    keyframes: int
+    score: float | None = None
+
+
+def tube_to_result(
+    tube: Tube,
+    *,
+    info: VideoLike,
+    config: LabelConfig,
+    score: float,
+    region_id: str,
+    label: str | None = None,
+    keyframes: Sequence[Keyframe] | None = None,
+) -> list[dict[str, Any]]:
+    """The regions of one tube: sparse boxes, and the span on the timeline where the interface has one.
+
+    Args:
+        info: the decoded video; frames and times are true only where the page counts with ``info.fps``.
+        label: one of the interface's labels, its first by default.
+        keyframes: of ``tube``, where they are known already.
+
+    Raises:
+        ValueError: the tube ends after the video.
+    """
+    if tube.end_frame >= info.n_frames:
+        raise ValueError(f"the tube ends at frame {tube.end_frame}, the video at {info.n_frames - 1}")
+    chosen = list(keyframes) if keyframes is not None else simplify(tube)
+    value: dict[str, Any] = {"framesCount": info.n_frames, "duration": round(info.duration_s, 6)}
+    label = label or next(iter(config.labels), None)
+    if label is not None:
+        value["labels"] = [label]
+    value["sequence"] = [_keyframe(k, info.fps, last=k is chosen[-1]) for k in chosen]
+    regions = [_region(region_id, config.box_name, config.video_name, "videorectangle", score, value)]
+    if config.timeline_name and config.timeline_labels:
+        span = {
+            "ranges": [{"start": tube.start_frame + 1, "end": tube.end_frame + 1}],
+            "timelinelabels": [config.timeline_labels[0]],
+        }
+        regions.append(
+            _region(f"{region_id}-span", config.timeline_name, config.video_name, "timelinelabels", score, span)
+        )
+    return regions
+
+
+def result_to_tubes(result: Sequence[Mapping[str, Any]], config: LabelConfig, *, n_frames: int) -> list[LabelledTube]:
+    """Every region of an annotation or prediction that is drawn on at least one frame of the video.
+
+    Tolerant of what people and imports leave behind: unsorted or doubled keyframes (the later one counts), missing
+    rotation, time or labels, boxes over the edge (cut), frames after the video's end (cut), keyframes without numbers
+    (left out). Rotation is ignored: the box counts as it was before it was turned.
+    """
+    tubes = []
+    for region in result:
+        if region.get("type") != "videorectangle" or region.get("to_name", config.video_name) != config.video_name:
+            continue
+        value = region.get("value") or {}
+        frames, boxes, enabled = _read_sequence(value.get("sequence") or [])
+        intervals = _intervals(frames, enabled, n_frames)
+        if not intervals:
+            continue
+        wanted = np.arange(intervals[0][0], intervals[-1][1] + 1)
+        filled = np.stack([np.interp(wanted, frames, boxes[:, k]) for k in range(4)], axis=1)
+        tubes.append(
+            LabelledTube(
+                region_id=str(region.get("id", "")),
+                label=next((str(name) for name in value.get("labels") or []), None),
+                tube=Tube(start_frame=intervals[0][0], boxes=filled),
+                intervals=tuple(intervals),
+                keyframes=len(frames),
+                score=_number(region.get("score")),
+            )
+        )
+    return tubes
+
+
+def read_spans(result: Sequence[Mapping[str, Any]], *, n_frames: int) -> list[Interval]:
+    """The ranges on the timeline, 0-based, both ends included, in order, cut to the video."""
+    spans = []
+    for region in result:
+        if region.get("type") != "timelinelabels":
+            continue
+        for entry in (region.get("value") or {}).get("ranges") or []:
+            start, end = _number(entry.get("start")), _number(entry.get("end"))
+            if start is None or end is None or min(start, end) > n_frames:
+                continue
+            first, last = sorted((int(start), int(end)))
+            spans.append((max(first, 1) - 1, min(max(last, 1), n_frames) - 1))
+    return sorted(spans)
+
+
+def read_verdict(result: Sequence[Mapping[str, Any]], config: LabelConfig) -> str | None:
+    """What the annotator says of the proposal ("correct", "wrong object", ...), None where nothing is chosen."""
+    for region in result:
+        if region.get("type") == "choices" and region.get("from_name") == config.verdict_name:
+            return next((str(choice) for choice in (region.get("value") or {}).get("choices") or []), None)
+    return None
+
+
+def _region(
+    region_id: str, from_name: str, to_name: str, kind: str, score: float, value: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "id": region_id,
+        "from_name": from_name,
+        "to_name": to_name,
+        "type": kind,
+        "origin": "prediction",
+        "score": round(float(score), 6),
+        "value": value,
+    }
+
+
+def _keyframe(keyframe: Keyframe, fps: float, *, last: bool) -> dict[str, Any]:
+    x1, y1, x2, y2 = (min(max(float(v), 0.0), 1.0) * 100 for v in keyframe.box)
+    frame = int(keyframe.frame) + 1
+    return {
+        "frame": frame,
+        "enabled": not last,
+        "rotation": 0,
+        "x": round(x1, 4),
+        "y": round(y1, 4),
+        "width": round(x2 - x1, 4),
+        "height": round(y2 - y1, 4),
+        "time": round(frame / fps, 6),
+    }
+
+
+def _read_sequence(sequence: Sequence[Mapping[str, Any]]) -> tuple[Array, Array, list[bool]]:
+    """Keyframes in order: ``(N,)`` 0-based frames, ``(N, 4)`` normalised corners, and whether each is switched on."""
+    found: dict[int, tuple[list[float], bool]] = {}
+    for entry in sequence:
+        numbers = [_number(entry.get(key)) for key in ("frame", "x", "y", "width", "height")]
+        if any(number is None for number in numbers):
+            continue
+        frame, x, y, width, height = (number for number in numbers if number is not None)
+        corners = [*sorted((x, x + width)), *sorted((y, y + height))]
+        box = [corners[0] / 100, corners[2] / 100, corners[1] / 100, corners[3] / 100]
+        found[max(round(frame), 1) - 1] = (box, bool(entry.get("enabled", True)))
+    order = sorted(found)
+    boxes = np.array([found[frame][0] for frame in order], dtype=np.float64).reshape(-1, 4)
+    return np.array(order, dtype=np.int64), boxes, [found[frame][1] for frame in order]
+
+
+def _intervals(frames: Array, enabled: Sequence[bool], n_frames: int) -> list[Interval]:
+    """Where a region is drawn, cut to the video.
+
+    A keyframe that is off with none on before it stands alone: Label Studio draws it on its own frame. After a tube was
+    shortened such keyframes are left over and mean nothing, so they count only in a region that has no other.
+    """
+    spans: list[Interval] = []
+    alone: list[Interval] = []
+    start: int | None = None
+    for frame, on in zip(frames.tolist(), enabled, strict=True):
+        if on:
+            start = frame if start is None else start
+        elif start is None:
+            alone.append((frame, frame))
+        else:
+            spans.append((start, frame))
+            start = None
+    if start is not None:
+        spans.append((start, n_frames - 1))
+    return [(first, min(last, n_frames - 1)) for first, last in spans or alone if first < n_frames]
+
+
+def _number(value: object) -> float | None:
+    """A finite number, or None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return float(value)

@@ -1,0 +1,52 @@
+"""May this host be connected to, and at which address exactly?
+
+A name is resolved once; every address of it must be public, and the connection goes to the very address that was
+checked, so that a name cannot change its answer in between.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable
+
+from backend.media.errors import MediaError, MediaUnavailable
+
+Resolver = Callable[[str, int], list[str]]
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """All addresses of a name, as text."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise MediaUnavailable(f"The host {host} cannot be found. Check the address of the video.") from None
+    return list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
+
+
+def vet(host: str, port: int, resolver: Resolver = resolve) -> str:
+    """The address to connect to for a public host; :class:`MediaError` if any of its addresses is not public."""
+    addresses = resolver(host, port)
+    if not addresses:
+        raise MediaUnavailable(f"The host {host} has no address.")
+    for address in addresses:
+        if not is_public(ipaddress.ip_address(address)):
+            raise MediaError(
+                f"The video's host {host} is not on the public internet, so it is not contacted. If it is your own "
+                "file server, add its origin to STVG_MEDIA_ALLOWED_ORIGINS."
+            )
+    return addresses[0]
+
+
+def is_public(address: IpAddress) -> bool:
+    """False for loopback, private, link-local, reserved and multicast, also where IPv6 only wraps such an IPv4."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if inner is None and address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(inner)
+    return address.is_global and not address.is_multicast and not address.is_reserved and not address.is_unspecified

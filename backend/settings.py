@@ -1,0 +1,111 @@
+"""Which settings are there? The only reader of the environment: every name below is read as ``STVG_<NAME>``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from stvg_core.demo import MODEL_DIR
+from stvg_core.errors import StvgError
+
+MEBIBYTE = 1024 * 1024
+
+
+class SettingsError(StvgError):
+    """A setting is missing or cannot be read; the message names it."""
+
+
+class Settings(BaseSettings):
+    """All settings with their defaults; secrets never show in ``repr`` or in logs."""
+
+    model_config = SettingsConfigDict(env_prefix="STVG_", extra="ignore")
+
+    database_url: str = Field(default="sqlite:///stvg.sqlite3", repr=False)
+    data_dir: Path = Path("stvg-data")
+    """Where fetched videos are kept."""
+
+    host: str = "127.0.0.1"
+    port: int = 9090
+    web_threads: int = Field(default=8, ge=2)
+    max_body_bytes: int = 64 * MEBIBYTE
+    """Label Studio sends all tasks of a project in one ``/predict`` call."""
+    interactive_wait_s: float = Field(default=20.0, ge=0)
+    """How long an annotator's own question waits for its tube before the answer is empty."""
+
+    username: str | None = None
+    password: SecretStr | None = None
+    api_token: SecretStr | None = None
+    webhook_token: SecretStr | None = None
+    """Good for ``/webhook`` only, so that the header stored in Label Studio opens nothing else."""
+
+    label_studio_url: str | None = None
+    label_studio_token: SecretStr | None = None
+    document_root: Path | None = None
+    """Label Studio's local-files root, where this machine sees the same folder: files are read without a download."""
+
+    model: str = str(MODEL_DIR)
+    device: str | None = None
+
+    max_video_bytes: int = 4096 * MEBIBYTE
+    media_cache_bytes: int = 20480 * MEBIBYTE
+    media_timeout_s: float = 30.0
+    media_deadline_s: float = 1800.0
+    media_allowed_origins: str = ""
+    """Comma-separated origins (``http://files.intern:8000``) that may have private addresses."""
+
+    lease_seconds: float = Field(default=60.0, gt=0)
+    max_attempts: int = Field(default=3, ge=1)
+    retry_seconds: float = 15.0
+    poll_seconds: float = Field(default=0.5, gt=0)
+    handout_seconds: float = 120.0
+    """A prediction given in a ``/predict`` reply is not given again for so long; above Label Studio's 100 s limit."""
+    reconcile_seconds: float = 300.0
+    """How often annotations are compared with Label Studio's own list, because webhooks can be lost. 0: never."""
+
+    log_level: str = "INFO"
+
+    @field_validator("username", "label_studio_url", "document_root", "device", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("password", "api_token", "webhook_token", "label_studio_token", mode="before")
+    @classmethod
+    def _empty_secret_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("label_studio_url")
+    @classmethod
+    def _is_http(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/") if value else None
+
+    def allowed_origins(self) -> list[str]:
+        return [origin.strip() for origin in self.media_allowed_origins.split(",") if origin.strip()]
+
+    def secrets(self) -> Iterator[str]:
+        """Every secret in clear, for the log filter."""
+        for secret in (self.password, self.api_token, self.webhook_token, self.label_studio_token):
+            if secret is not None:
+                yield secret.get_secret_value()
+        try:
+            database_password = make_url(self.database_url).password
+        except ArgumentError:
+            return
+        if database_password:
+            yield str(database_password)
+
+
+def load_settings() -> Settings:
+    """Settings from the environment; :class:`SettingsError` naming each variable that cannot be read, not its value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = "; ".join(f"STVG_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        raise SettingsError(f"The settings cannot be used. {faults}.") from None

@@ -1,0 +1,149 @@
+"""Fakes for tests: an engine without a model, a Label Studio without a server. Public, so that others can use them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+
+from backend.jobs.engine import Progress
+from stvg_core.errors import VideoError
+from stvg_core.tube import Evidence, Grounding, Tube, VideoInfo
+
+
+@dataclass
+class FakeEngine:
+    """Answers at once, always the same for the same sentence.
+
+    The sentence "nothing ..." finds no object, "crash ..." raises an unexpected error. A file that begins with
+    ``not a video`` is refused. ``calls`` lists what was asked.
+    """
+
+    model_version: str = "fake@1/0"
+    seconds: float = 0.0
+    fps: tuple[int, int] = (25, 1)
+    n_frames: int = 50
+    calls: list[tuple[str, str]] = field(default_factory=list)
+
+    def ground(self, path: Path, query: str, progress: Progress) -> Grounding:
+        self.calls.append((path.name, query))
+        if path.read_bytes().startswith(b"not a video"):
+            raise VideoError(f"{path.name} is not a video.")
+        if query.startswith("crash"):
+            raise RuntimeError("the fake engine was asked to crash")
+        until = time.monotonic() + self.seconds
+        progress(0.5, "ground")
+        while time.monotonic() < until:
+            time.sleep(0.02)
+            progress(0.5, "ground")
+        info = VideoInfo(
+            path=str(path),
+            width=320,
+            height=240,
+            fps_num=self.fps[0],
+            fps_den=self.fps[1],
+            n_frames=self.n_frames,
+            duration_s=self.n_frames * self.fps[1] / self.fps[0],
+        )
+        tube = None if query.startswith("nothing") else self._tube(query)
+        return Grounding(
+            query=query,
+            attribute_query=query,
+            action_query=query,
+            video=info,
+            tube=tube,
+            score=0.0 if tube is None else 0.75,
+            model_version=self.model_version,
+            timings={"total": self.seconds},
+            evidence=self._evidence(0 if tube is None else 1),
+        )
+
+    def _tube(self, query: str) -> Tube:
+        """A box that moves to the right, starting where the sentence's hash says."""
+        seed = hashlib.sha256(query.encode()).digest()
+        start, length = seed[0] % 10, 20 + seed[1] % 10
+        left = np.linspace(0.1, 0.5, length)
+        return Tube(start, np.stack([left, np.full(length, 0.2), left + 0.25, np.full(length, 0.7)], axis=1))
+
+    def _evidence(self, tracks: int) -> Evidence:
+        slots = np.arange(0, self.n_frames, 10)
+        scores = np.ones(tracks)
+        return Evidence(
+            slot_frames=slots,
+            track_boxes=np.zeros((tracks, len(slots), 4), dtype=np.float32),
+            track_scores=scores,
+            track_scores_forward=scores,
+            track_scores_reversed=scores,
+            frame_scores=np.zeros((tracks, len(slots))),
+            spatial_map=np.zeros((len(slots), 2, 2), dtype=np.float16),
+            temporal_map=np.zeros((len(slots), 2, 2), dtype=np.float16),
+            chosen=tracks - 1,
+            info={"role_token": np.int64(3), "p_yes": float("nan")},
+        )
+
+
+class FakeLabelStudio:
+    """The few routes of Label Studio that a worker calls, in memory.
+
+    Use ``httpx.MockTransport(fake)`` as a client's transport. ``away`` makes every call fail to connect;
+    ``lose_answers`` makes that many pushes arrive while their answers are lost.
+    """
+
+    def __init__(self, label_config: str) -> None:
+        self.label_config = label_config
+        self.tasks: dict[int, dict[str, Any]] = {}
+        self.predictions: list[dict[str, Any]] = []
+        self.annotations: list[dict[str, Any]] = []
+        self.gone_projects: set[int] = set()
+        self.away = False
+        self.lose_answers = 0
+        self.requests: list[str] = []
+
+    def add_task(self, number: int, *, project: int = 1, **data: Any) -> dict[str, Any]:
+        self.tasks[number] = {"id": number, "project": project, "data": data}
+        return self.tasks[number]
+
+    def of_task(self, number: int) -> list[dict[str, Any]]:
+        """The predictions that a task has."""
+        return [entry for entry in self.predictions if entry["task"] == number]
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if self.away:
+            raise httpx.ConnectError("away", request=request)
+        path, method = request.url.path, request.method
+        self.requests.append(f"{method} {path}")
+        if path == "/api/predictions/":
+            return self._predictions(request)
+        if path == "/api/tasks/":
+            return httpx.Response(200, json={"tasks": [self._full(n) for n in self.tasks], "total": len(self.tasks)})
+        project = re.fullmatch(r"/api/projects/(\d+)/", path)
+        if project is not None and int(project[1]) not in self.gone_projects:
+            return httpx.Response(200, json={"id": int(project[1]), "label_config": self.label_config})
+        found = re.fullmatch(r"/api/tasks/(\d+)/(annotations/)?", path)
+        if found is None or int(found[1]) not in self.tasks:
+            return httpx.Response(404, json={"detail": "Not found."})
+        number = int(found[1])
+        if method == "PATCH":
+            self.tasks[number]["data"] = json.loads(request.content)["data"]
+        return httpx.Response(200, json=self._full(number)["annotations"] if found[2] else self._full(number))
+
+    def _full(self, number: int) -> dict[str, Any]:
+        mine = [entry for entry in self.annotations if entry["task"] == number]
+        return {**self.tasks[number], "annotations": mine, "predictions": self.of_task(number)}
+
+    def _predictions(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json=self.of_task(int(request.url.params["task"])))
+        stored = {"id": 100 + len(self.predictions), **json.loads(request.content)}
+        self.predictions.append(stored)
+        if self.lose_answers:
+            self.lose_answers -= 1
+            raise httpx.ReadError("the answer was lost", request=request)
+        return httpx.Response(201, json=stored)

@@ -1,0 +1,144 @@
+"""HC-STVG annotation files, versions 1 and 2.
+
+One JSON object per file: ``{video name: record}``. Version 1 has ``caption``, ``width`` and ``height``; version 2 has
+``English`` and ``img_size: [height, width]``. Both have ``bbox`` (``[x, y, w, h]`` in pixels, one per tube frame),
+``st_time`` and ``ed_time`` in seconds, ``img_num`` (frames in the clip) and ``st_frame``, which counts from 1.
+Inside, frames count from 0.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stvg_core.errors import StvgError
+from stvg_core.tube import Array, Tube
+
+
+class DatasetError(StvgError):
+    """An annotation file cannot be read: not JSON, or a record lacks something."""
+
+
+@dataclass(frozen=True)
+class HcStvgRecord:
+    """One sentence and its tube.
+
+    Attributes:
+        video: file name, the key of the record.
+        caption: the sentence.
+        boxes: ``(N, 4)`` float64 ``x, y, w, h`` in pixels, row i on frame ``start_frame + i``.
+        start_frame: 0-based.
+        start_s, end_s: as written in the file.
+        n_frames: frames in the whole clip.
+        width, height: of the picture in pixels.
+    """
+
+    video: str
+    caption: str
+    boxes: Array
+    start_frame: int
+    start_s: float
+    end_s: float
+    n_frames: int
+    width: int
+    height: int
+
+    def tube(self) -> Tube:
+        """The boxes as normalised xyxy, cut at the border of the picture."""
+        x, y, w, h = np.asarray(self.boxes, dtype=np.float64).T
+        corners = np.stack([x, y, x + w, y + h], axis=1) / (self.width, self.height, self.width, self.height)
+        return Tube(self.start_frame, corners)
+
+    @classmethod
+    def from_tube(
+        cls, video: str, caption: str, tube: Tube, *, fps: float, n_frames: int, width: int, height: int
+    ) -> HcStvgRecord:
+        """A record for a tube; times are the first and last frame's, to a thousandth of a second."""
+        x1, y1, x2, y2 = (tube.boxes.astype(np.float64) * (width, height, width, height)).T
+        return cls(
+            video, caption, np.stack([x1, y1, x2 - x1, y2 - y1], axis=1).round(2), tube.start_frame,
+            round(tube.start_frame / fps, 3), round(tube.end_frame / fps, 3), n_frames, width, height,
+        )  # fmt: skip
+
+
+def read(path: str | Path) -> list[HcStvgRecord]:
+    """All records of a version 1 or 2 file, in the file's order.
+
+    Raises:
+        DatasetError: the file is missing or is not an annotation file; the record at fault is named.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise DatasetError(f"{path} is not a JSON file.") from error
+    if not isinstance(content, dict):
+        raise DatasetError(f"{path} is not an HC-STVG file: one object of video names is expected.")
+    return [_record(path, video, fields) for video, fields in content.items()]
+
+
+def _record(path: Path, video: str, fields: Any) -> HcStvgRecord:
+    try:
+        if "img_size" in fields:
+            height, width = (int(v) for v in fields["img_size"][:2])
+        else:
+            width, height = int(fields["width"]), int(fields["height"])
+        boxes = np.array(fields["bbox"], dtype=np.float64).reshape(-1, 4)
+        start = int(fields["st_frame"]) - 1
+        if len(boxes) == 0 or start < 0 or width < 1 or height < 1 or not np.isfinite(boxes).all():
+            raise ValueError("empty or impossible")
+        return HcStvgRecord(
+            video, str(fields["English"] if "English" in fields else fields["caption"]), boxes, start,
+            float(fields["st_time"]), float(fields["ed_time"]), int(fields["img_num"]), width, height,
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(f"{path}: the record of {video} lacks a usable value ({error}).") from error
+
+
+def write_v2(records: Iterable[HcStvgRecord], path: str | Path) -> int:
+    """Write records as a version 2 file and return how many.
+
+    The file appears whole or not at all. A name that occurs again (two sentences on one video) gets ``#2``, ``#3`` ...,
+    because the format allows each name once.
+    """
+    content: dict[str, Any] = {}
+    for record in records:
+        name, count = record.video, 1
+        while name in content:
+            count += 1
+            name = f"{record.video}#{count}"
+        content[name] = {
+            "bbox": [[float(v) for v in box] for box in record.boxes],
+            "st_time": record.start_s,
+            "ed_time": record.end_s,
+            "st_frame": record.start_frame + 1,
+            "img_num": record.n_frames,
+            "img_size": [record.height, record.width],
+            "English": record.caption,
+        }
+    _write_atomically(
+        Path(path), json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
+    )
+    return len(content)
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with temporary.open("x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

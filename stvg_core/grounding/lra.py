@@ -1,0 +1,70 @@
+"""Logit-guided re-attention: a learnable prompt on the visual tokens that makes "yes" more likely (paper, stage 6).
+
+L = -exp(log p_yes - log p_no),   V <- V - lr * dL/dV,   V starts at zero, the model is frozen
+"""
+
+from __future__ import annotations
+
+import torch
+
+from stvg_core.mllm.session import Answer, Session
+from stvg_core.settings import GroundingSettings
+
+
+def lra_loss(yes_minus_no: torch.Tensor) -> torch.Tensor:
+    """The paper's objective per question, ``[B]`` -> ``[B]``."""
+    return -yes_minus_no.exp()
+
+
+def learn_prompts(
+    session: Session,
+    origin: torch.Tensor,
+    answer: Answer,
+    questions: list[str],
+    settings: GroundingSettings,
+    *,
+    backwards: bool = False,
+) -> list[torch.Tensor]:
+    """One learnable prompt V ``[T, h*w, D]`` per question.
+
+    Args:
+        origin: V = 0, requires a gradient.
+        answer: the answers to ``questions`` (and perhaps more after them) on one prefill at ``origin``, which all
+            questions share for their first step.
+        backwards: the session is shown in reversed order.
+    """
+    if settings.lra_steps == 0:
+        return [origin.detach() for _ in questions]
+    losses = lra_loss(answer.yes_minus_no)
+    prompts = []
+    for number in range(len(questions)):
+        more = number + 1 < len(questions)
+        (gradient,) = torch.autograd.grad(losses[number], origin, retain_graph=more)
+        prompts.append(step(origin.detach(), gradient, session, settings))
+    for _ in range(settings.lra_steps - 1):
+        prompts = [
+            _one_more(session, prompt, question, settings, backwards)
+            for prompt, question in zip(prompts, questions, strict=True)
+        ]
+    return prompts
+
+
+def _one_more(
+    session: Session, prompt: torch.Tensor, question: str, settings: GroundingSettings, backwards: bool
+) -> torch.Tensor:
+    prompt = prompt.requires_grad_(True)
+    answer = session.ask(session.prefill(prompt, backwards=backwards), [question])
+    (gradient,) = torch.autograd.grad(lra_loss(answer.yes_minus_no)[0], prompt)
+    return step(prompt.detach(), gradient, session, settings)
+
+
+def step(prompt: torch.Tensor, gradient: torch.Tensor, session: Session, settings: GroundingSettings) -> torch.Tensor:
+    """One gradient step in the unit of ``settings.lra_rule``, ``[T, h*w, D]`` -> the same."""
+    if settings.lra_rule == "plain":
+        return prompt - settings.lra_lr * gradient
+    largest = gradient.norm(dim=-1).max()
+    if float(largest) == 0.0:
+        return prompt
+    token_norm = session.visual.float().norm(dim=-1).mean()
+    moved: torch.Tensor = prompt - settings.lra_lr * token_norm / largest * gradient
+    return moved

@@ -1,0 +1,93 @@
+"""Attention rows without attention maps.
+
+Whole N x N maps of all layers are 24 GB at 3.9k tokens; the method needs the rows of a handful of role tokens. So the
+language model runs on SDPA, and while a :class:`RowCapture` is open, the rows of the last tokens of each sequence are
+computed by an explicit softmax beside it and averaged over heads at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+
+IMPLEMENTATION = "stvg_rows"
+_active: ContextVar[RowCapture | None] = ContextVar("stvg_row_capture", default=None)
+
+
+@dataclass
+class RowCapture:
+    """Collects rows while open.
+
+    Attributes:
+        last: how many tokens at the end of each sequence are watched, R.
+        first_key, last_key: the range of keys that is kept (the visual tokens), half open.
+        layers: which layers are kept; None means all.
+        rows: per layer, ``[B, R, keys]`` float32, mean over heads.
+    """
+
+    last: int
+    first_key: int
+    last_key: int
+    layers: frozenset[int] | None = None
+    rows: list[torch.Tensor] = field(default_factory=list)
+
+    def mean(self) -> torch.Tensor:
+        """``[B, R, keys]``, mean over the kept layers."""
+        if not self.rows:
+            raise ValueError(f"no attention rows were captured for layers {self.layers}; does the model have them?")
+        return torch.stack(self.rows).mean(dim=0)
+
+
+@contextmanager
+def capturing(capture: RowCapture | None) -> Iterator[None]:
+    """Let the attention layers write into ``capture`` inside the block (nothing happens for None)."""
+    token = _active.set(capture)
+    try:
+        yield
+    finally:
+        _active.reset(token)
+
+
+@torch.no_grad()
+def _rows(
+    capture: RowCapture, module: Any, query: torch.Tensor, key: torch.Tensor, mask: Any, scaling: float | None
+) -> None:
+    batch, heads, _, width = query.shape
+    kv_heads = key.shape[1]
+    # Grouped queries share a key head: fold the group into the rows instead of copying the keys.
+    last = query[:, :, -capture.last :].reshape(batch, kv_heads, -1, width)
+    scores = torch.matmul(last.float(), key.float().transpose(2, 3)) * (width**-0.5 if scaling is None else scaling)
+    scores = scores.view(batch, heads, capture.last, -1)
+    if mask is not None:
+        cut = mask[:, :, -capture.last :, : scores.shape[-1]]
+        scores = scores.masked_fill(~cut, float("-inf")) if cut.dtype == torch.bool else scores + cut
+    elif capture.last > 1:
+        size, keys = capture.last, scores.shape[-1]
+        future = torch.ones(size, keys, dtype=torch.bool, device=scores.device).triu(keys - size + 1)
+        scores = scores.masked_fill(future, float("-inf"))
+    attention = scores.softmax(dim=-1)[..., capture.first_key : capture.last_key]
+    capture.rows.append(attention.mean(dim=1))
+
+
+def attention_with_rows(
+    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: Any, **kwargs: Any
+) -> tuple[torch.Tensor, None]:
+    """SDPA, plus the watched rows; the shape of an attention function of transformers."""
+    capture = _active.get()
+    if capture is not None and (capture.layers is None or module.layer_idx in capture.layers):
+        _rows(capture, module, query, key, attention_mask, kwargs.get("scaling"))
+    output: tuple[torch.Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+    return output
+
+
+AttentionInterface.register(IMPLEMENTATION, attention_with_rows)
+# Without a mask function under the same name, transformers hands over no mask at all, and says nothing.
+AttentionMaskInterface.register(IMPLEMENTATION, ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])

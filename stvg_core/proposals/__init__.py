@@ -1,0 +1,6 @@
+"""Candidate objects of a video as tracks."""
+
+from stvg_core.proposals.base import FixedTracks, Proposer
+from stvg_core.proposals.embedded import EmbeddedProposer
+
+__all__ = ["EmbeddedProposer", "FixedTracks", "Proposer"]

@@ -1,0 +1,86 @@
+"""The proposer that needs no weights: even-coloured regions, motion and people, linked over time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from stvg_core.proposals.detections import Detections
+from stvg_core.proposals.linking import Path, join_pieces, link
+from stvg_core.proposals.motion import MedianMotion
+from stvg_core.proposals.people import PeopleDetector
+from stvg_core.proposals.regions import ColourRegions, to_lab
+from stvg_core.proposals.selection import colour_sums, fill, without_doubles
+from stvg_core.tube import Array, Track, VideoInfo
+from stvg_core.video import read_frames, sample_indices
+
+_PEOPLE_SIDE = 480
+_SAME = 0.6  # tracks that overlap more over time are one object
+# In the order of choice, each kind has its share of the tracks: a street is full of even-coloured windows, and the few
+# people that walk past them must not be crowded out.
+_SHARES = {"people": 0.4, "regions": 0.7, "motion": 0.5}
+
+
+class EmbeddedProposer:
+    """Class-agnostic candidates from pixels alone; the same video gives the same tracks.
+
+    Args:
+        max_pictures: sampled uniformly; boxes in between are interpolated.
+        max_side: longer side in pixels of what regions and motion look at.
+        max_tracks: at most so many tracks, best first.
+    """
+
+    name = "embedded-1"
+
+    def __init__(self, *, max_pictures: int = 64, max_side: int = 320, max_tracks: int = 30) -> None:
+        self.max_pictures, self.max_side, self.max_tracks = max_pictures, max_side, max_tracks
+
+    def propose(self, info: VideoInfo, phrase: str | None = None) -> list[Track]:
+        """Tracks, best first; empty where nothing stands out. ``phrase`` is not used."""
+        indices = np.unique(sample_indices(info.n_frames, min(self.max_pictures, info.n_frames)))
+        pictures = read_frames(info, indices, max_side=self.max_side).pixels
+        paths = {
+            "regions": self._paths(pictures, ColourRegions(pictures[:: max(1, len(pictures) // 8)]).detect),
+            "motion": self._paths(pictures, MedianMotion(pictures).detect),
+            "people": self._people(info, indices, pictures.shape[2]),
+        }
+        return self._select(paths, indices, pictures)
+
+    @staticmethod
+    def _paths(pictures: Array, detect: Callable[[Array], Detections]) -> list[Path]:
+        return join_pieces([path for path in link([detect(picture) for picture in pictures]) if len(path.steps) > 1])
+
+    @staticmethod
+    def _people(info: VideoInfo, indices: Array, width: int) -> list[Path]:
+        """People are searched on every other picture, enlarged, and only where a quick look finds one."""
+        detector = PeopleDetector()
+        steps = np.arange(0, len(indices), 2)
+        glance = read_frames(info, indices[:: max(1, len(indices) // 4)], max_side=_PEOPLE_SIDE).pixels
+        if not detector.any_in(glance):
+            return []
+        pictures = read_frames(info, indices[steps], max_side=_PEOPLE_SIDE).pixels
+        scale = width / pictures.shape[2]
+        paths = join_pieces(link([detector.detect(picture) for picture in pictures]))
+        return [
+            Path([int(steps[s]) for s in p.steps], [box * scale for box in p.boxes], p.scores, p.colour) for p in paths
+        ]
+
+    def _select(self, paths: dict[str, list[Path]], indices: Array, pictures: Array) -> list[Track]:
+        n, height, width = pictures.shape[:3]
+        sums = [colour_sums(to_lab(picture)) for picture in pictures]
+        size = np.array([width, height, width, height], np.float32)
+        kept: list[Array] = []
+        tracks: list[Track] = []
+        for source, share in _SHARES.items():
+            long_enough = [path for path in paths[source] if len(path.steps) >= min(3, n)]
+            per_picture = 0.5 if source == "people" else 1.0  # people are searched on every other picture
+            scores = [float(np.mean(p.scores)) * min(1.0, len(p.steps) / (per_picture * n)) ** 0.5 for p in long_enough]
+            room = min(self.max_tracks - len(tracks), round(share * self.max_tracks))
+            for row, boxes in without_doubles([fill(p, n, sums) for p in long_enough], scores, kept, _SAME, room):
+                kept.append(boxes)
+                present = ~np.isnan(boxes[:, 0])
+                tracks.append(
+                    Track(indices[present], (boxes[present] / size).clip(0, 1), min(1.0, scores[row]), source)
+                )
+        return sorted(tracks, key=lambda track: -track.score)

@@ -1,0 +1,235 @@
+"""The nouns of the project: track, tube, evidence, grounding.
+
+Conventions everywhere inside: frames are 0-based indices into the decoded video, intervals include both ends, boxes are
+``x1, y1, x2, y2`` normalised to [0, 1] of the displayed frame, times are seconds from the first frame's timestamp.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Track:
+    """One candidate object: boxes at known frames, linear in between, absent before the first and after the last.
+
+    Attributes:
+        frames: ``(N,)`` int64, strictly increasing frame indices.
+        boxes: ``(N, 4)`` float32, normalised xyxy.
+        score: the proposer's own confidence in [0, 1].
+        source: which proposer found it ("oracle", "regions", "people", "groundingdino", ...).
+        label: the proposer's word for it, if it has one.
+    """
+
+    frames: Array
+    boxes: Array
+    score: float = 1.0
+    source: str = ""
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        frames = np.asarray(self.frames, dtype=np.int64)
+        boxes = np.asarray(self.boxes, dtype=np.float32)
+        if frames.ndim != 1 or boxes.shape != (len(frames), 4) or len(frames) == 0:
+            raise ValueError(
+                f"a track needs (N,) frames and (N, 4) boxes with N >= 1, got {frames.shape} and {boxes.shape}"
+            )
+        if np.any(np.diff(frames) <= 0):
+            raise ValueError("a track's frames must be strictly increasing")
+        if not np.isfinite(boxes).all():
+            raise ValueError("a track's boxes must be finite")
+        object.__setattr__(self, "frames", frames)
+        object.__setattr__(self, "boxes", boxes)
+
+    def at(self, frames: Array) -> Array:
+        """Boxes at any frames, ``(M,)`` -> ``(M, 4)`` float32; NaN rows where the track does not exist."""
+        wanted = np.asarray(frames, dtype=np.int64)
+        out = np.stack([np.interp(wanted, self.frames, self.boxes[:, k]) for k in range(4)], axis=1)
+        out[(wanted < self.frames[0]) | (wanted > self.frames[-1])] = np.nan
+        return out.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Tube:
+    """The answer: one box for every frame from ``start_frame`` to ``end_frame``, both included.
+
+    Attributes:
+        start_frame: 0-based index of the first frame.
+        boxes: ``(N, 4)`` float32 normalised xyxy inside [0, 1]; row i belongs to frame ``start_frame + i``.
+    """
+
+    start_frame: int
+    boxes: Array
+
+    def __post_init__(self) -> None:
+        boxes = np.asarray(self.boxes, dtype=np.float32)
+        if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
+            raise ValueError(f"a tube needs (N, 4) boxes with N >= 1, got {boxes.shape}")
+        if self.start_frame < 0:
+            raise ValueError(f"a tube cannot start before frame 0, got {self.start_frame}")
+        if not np.isfinite(boxes).all():
+            raise ValueError("a tube's boxes must be finite")
+        object.__setattr__(self, "boxes", np.clip(boxes, 0.0, 1.0))
+
+    @property
+    def end_frame(self) -> int:
+        """0-based index of the last frame, included."""
+        return self.start_frame + len(self.boxes) - 1
+
+    @property
+    def frames(self) -> Array:
+        """``(N,)`` int64 frame indices."""
+        return np.arange(self.start_frame, self.end_frame + 1, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Every score that led to a tube, kept so that calibration and review need no GPU.
+
+    ``T`` sampled frames (or slots, where a family fuses frames), ``P`` tracks, ``h x w`` token grid per slot.
+
+    Attributes:
+        slot_frames: ``(T,)`` int64, the video frame that stands for each slot.
+        track_boxes: ``(P, T, 4)`` float32 normalised xyxy, NaN where a track is absent.
+        track_scores: ``(P,)`` S_obj of the assembled maps (method, stage 7).
+        track_scores_forward, track_scores_reversed: ``(P,)`` the same before assembling (TAS, stage 8).
+        frame_scores: ``(P, T)`` S_frame of every track from A_T; the chosen track's row decides the interval.
+        spatial_map, temporal_map: ``(T, h, w)`` float16, A_S (assembled) and A_T.
+        chosen: index of the chosen track, -1 without tracks.
+        consistency: S_cons between forward and reversed maps in [-1, 1], NaN without TAS.
+        info: small facts (grounding tokens chosen, p_yes before and after LRA, sub-queries).
+    """
+
+    slot_frames: Array
+    track_boxes: Array
+    track_scores: Array
+    track_scores_forward: Array
+    track_scores_reversed: Array
+    frame_scores: Array
+    spatial_map: Array
+    temporal_map: Array
+    chosen: int
+    consistency: float = float("nan")
+    info: dict[str, Any] = field(default_factory=dict)
+
+    _ARRAYS = (
+        "slot_frames", "track_boxes", "track_scores", "track_scores_forward", "track_scores_reversed",
+        "frame_scores", "spatial_map", "temporal_map",
+    )  # fmt: skip
+
+    def to_bytes(self) -> bytes:
+        """A compressed ``.npz`` of the arrays, a few tens of KB; the other fields are kept beside it."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **{name: getattr(self, name) for name in self._ARRAYS})
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, chosen: int, consistency: float, info: dict[str, Any]) -> Evidence:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return cls(
+                **{name: arrays[name] for name in cls._ARRAYS}, chosen=chosen, consistency=consistency, info=info
+            )
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a probe says of a video, before any frame is decoded.
+
+    Attributes:
+        path: where it lies.
+        width, height: of the displayed picture (after rotation), in pixels.
+        fps: average frames per second; ``fps_num / fps_den`` is the exact value.
+        n_frames: number of decodable frames.
+        duration_s: ``n_frames / fps`` unless the timestamps say otherwise.
+        variable_rate: True where the timestamps are not evenly spaced.
+        warnings: sentences for a person ("the end of the file is missing", ...).
+    """
+
+    path: str
+    width: int
+    height: int
+    fps_num: int
+    fps_den: int
+    n_frames: int
+    duration_s: float
+    variable_rate: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def fps(self) -> float:
+        return self.fps_num / self.fps_den
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Decoded pictures.
+
+    Attributes:
+        pixels: ``(T, H, W, 3)`` uint8 RGB, displayed orientation.
+        indices: ``(T,)`` int64 frame indices, as asked (repeats allowed).
+        seconds: ``(T,)`` float64 from the first frame's timestamp.
+    """
+
+    pixels: Array
+    indices: Array
+    seconds: Array
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 4 or self.pixels.shape[3] != 3 or self.pixels.dtype != np.uint8:
+            raise ValueError(f"frames are (T, H, W, 3) uint8, got {self.pixels.shape} {self.pixels.dtype}")
+        if self.indices.shape != (len(self.pixels),) or self.seconds.shape != (len(self.pixels),):
+            raise ValueError("one index and one timestamp per frame")
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+@dataclass(frozen=True)
+class Grounding:
+    """A grounded sentence: the tube, or None where the video holds no candidate object, and all that led to it.
+
+    ``score`` is the confidence in [0, 1], ``timings`` are seconds per stage, ``model_version`` names weights, settings.
+    """
+
+    query: str
+    attribute_query: str
+    action_query: str
+    video: VideoInfo
+    tube: Tube | None
+    score: float
+    model_version: str
+    timings: dict[str, float]
+    evidence: Evidence
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object of ``stvg ground``: pixels, seconds, 0-based inclusive frames."""
+        tube = self.tube
+        size = np.array([self.video.width, self.video.height] * 2, dtype=np.float64)
+        boxes = (
+            {}
+            if tube is None
+            else {
+                str(frame): [round(float(v), 2) for v in box * size]
+                for frame, box in zip(tube.frames, tube.boxes, strict=True)
+            }
+        )
+        return {
+            "query": self.query,
+            "attribute_query": self.attribute_query,
+            "action_query": self.action_query,
+            "start_s": None if tube is None else round(tube.start_frame / self.video.fps, 4),
+            "end_s": None if tube is None else round(tube.end_frame / self.video.fps, 4),
+            "start_frame": None if tube is None else tube.start_frame,
+            "end_frame": None if tube is None else tube.end_frame,
+            "boxes": boxes,
+            "score": round(float(self.score), 6),
+            "model_version": self.model_version,
+            "timings": {name: round(seconds, 4) for name, seconds in self.timings.items()},
+        }

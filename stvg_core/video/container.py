@@ -1,0 +1,143 @@
+"""Opening a file that may be anything: is it a video, of an allowed kind and size?
+
+FFmpeg guesses a file's kind from its content, and some kinds (HLS, DASH, ffconcat, image sequences) are lists of other
+files or addresses. So the kinds are an allow-list that FFmpeg itself enforces before it opens a demuxer, only the
+``file`` protocol is allowed, and the path is always handed over as a file name, never as an address.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+from av.stream import Disposition
+
+from stvg_core.errors import VideoError
+
+ALLOWED_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,flv,asf,ogg"
+_ALLOWED_WORDS = "mp4, mov, mkv, webm, MPEG-TS, MPEG-PS, avi, flv, wmv or ogg"
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<MPD", b"WEBVTT", b"[Script Info]")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is too much to decode: pixels per picture, frames and seconds per file.
+
+    The defaults let 4K and a whole day at 60 frames per second pass, and stop an 8192 x 8192 decoder bomb.
+    """
+
+    max_pixels: int = 4096 * 2304
+    max_frames: int = 6_000_000
+    max_seconds: float = 24 * 3600.0
+
+
+def open_container(path: Path, limits: Limits) -> tuple[Any, Any]:
+    """Open a checked file; returns PyAV's ``(container, video stream)``. The caller closes the container.
+
+    Raises:
+        VideoError: missing, empty, not a video, of a kind that is not allowed, cut off, without a picture, too large.
+    """
+    head = _read_head(path)
+    try:
+        container = av.open(
+            f"file:{path.absolute()}",
+            options={"format_whitelist": ALLOWED_FORMATS, "protocol_whitelist": "file"},
+        )
+    except (av.error.FFmpegError, ValueError) as error:
+        raise VideoError(_why_not_open(path, head)) from error
+    try:
+        return container, _picture_stream(path, container, limits)
+    except BaseException:
+        container.close()
+        raise
+
+
+def _read_head(path: Path) -> bytes:
+    try:
+        if not path.exists():
+            raise VideoError(f"There is no file {path}. Check the path.")
+        if not path.is_file():
+            raise VideoError(f"{path} is not a file. Name one video file.")
+        with path.open("rb") as file:
+            head = file.read(512)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "the name is not valid"
+        raise VideoError(f"{path} cannot be read: {reason}.") from error
+    if not head:
+        raise VideoError(f"{path.name} is an empty file, not a video. Copy or download it again.")
+    return head
+
+
+def _why_not_open(path: Path, head: bytes) -> str:
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text[:200].lower().startswith((b"<!doctype html", b"<html", b"<head")):
+        return f"{path.name} is a web page, not a video. Its address may ask for a log-in; download the video itself."
+    if text.startswith(_PLAYLISTS) or b"<MPD" in text:
+        return f"{path.name} is a playlist or text file, not a video. Use a video file ({_ALLOWED_WORDS})."
+    if head[4:8] == b"ftyp":
+        return f"{path.name} is cut off: its index is missing. Copy or download the whole file again."
+    return f"{path.name} is not a video that can be read. Use a video file ({_ALLOWED_WORDS})."
+
+
+def _picture_stream(path: Path, container: Any, limits: Limits) -> Any:
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise VideoError(f"{path.name} has no picture (sound only?). Use a file with a video track.")
+    stream = streams[0]
+    context = stream.codec_context
+    if context is None:
+        raise VideoError(f"{path.name} is coded in a way this installation cannot decode. Convert it to H.264 mp4.")
+    check_size(path, context.width, context.height, limits)
+    # A header may lie: the decoder itself refuses pictures larger than this before it allocates them.
+    context.options = {"max_pixels": str(limits.max_pixels)}
+    context.thread_type = "AUTO"
+    return stream
+
+
+def decode_pictures(container: Any, stream: Any) -> Iterator[Any]:
+    """PyAV frames in display order; packets that cannot be decoded are skipped, as players do."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.error.FFmpegError):
+            return
+        try:
+            pictures = packet.decode()
+        except av.error.FFmpegError:
+            continue
+        yield from pictures
+
+
+def check_size(path: Path, width: int, height: int, limits: Limits) -> None:
+    """Refuse pictures above ``limits.max_pixels``."""
+    if width * height > limits.max_pixels:
+        raise VideoError(
+            f"{path.name} is too large: {width} x {height} pixels per picture, at most {limits.max_pixels:,} pixels "
+            "are accepted. Scale it down first."
+        )
+
+
+def mp4_is_cut(path: Path) -> bool:
+    """True where a top-level box of an mp4/mov file claims to go past the end of the file (ISO 14496-12, 4.2)."""
+    size = path.stat().st_size
+    at = 0
+    with path.open("rb") as file:
+        while at + 8 <= size:
+            file.seek(at)
+            length, kind = struct.unpack(">I4s", file.read(8))
+            if not kind.isascii():
+                return False  # trailing bytes that are no box: players ignore them
+            if length == 1:
+                length = struct.unpack(">Q", file.read(8).ljust(8, b"\0"))[0]
+            if length == 0:
+                return False  # "to the end of the file"
+            if length < 8:
+                return False
+            at += length
+    return at > size

@@ -1,0 +1,35 @@
+"""Chromium with somebody logged in to Label Studio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from backend.demo.label_studio import LabelStudioServer
+from tests.browser.labelling_page import CHROMIUM, CHROMIUM_FLAGS, LabellingPage
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"NO CHROMIUM at {CHROMIUM}: the labelling page was not tested. apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def labelling_page(
+    chromium: Browser, label_studio: LabelStudioServer, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[LabellingPage]:
+    """A tab of its own for each test; a picture of it stays in the test's folder."""
+    context = chromium.new_context(viewport={"width": 1500, "height": 1000})
+    tab = LabellingPage(context.new_page(), label_studio.url)
+    tab.log_in(label_studio.username, label_studio.password)
+    yield tab
+    tab.page.screenshot(path=tmp_path / f"{request.node.originalname}.png")
+    context.close()

@@ -1,0 +1,143 @@
+"""Label Studio's labelling page as a person sees and uses it, driven through Chromium.
+
+Where a box is drawn is asked of Konva, which draws it; where the object is, is read from the pixels below it.
+All positions are in pixels of the browser window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PATIENCE_MS = 60_000
+
+# Every region is drawn as a Rect whose id begins with the region's id; a selected one has handles beside it.
+DRAWN_JS = """
+regionId => {
+  const boxes = [];
+  for (const stage of window.Konva?.stages ?? []) {
+    const origin = stage.content.getBoundingClientRect();
+    for (const rect of stage.find('Rect')) {
+      if (!String(rect.id()).startsWith(regionId) || !rect.isVisible()) continue;
+      const box = rect.getClientRect({skipStroke: true});
+      boxes.push([origin.x + box.x, origin.y + box.y, origin.x + box.x + box.width, origin.y + box.y + box.height]);
+    }
+  }
+  return boxes;
+}
+"""
+RED_JS = """
+() => {
+  const canvas = document.querySelector('.lsf-video-canvas canvas');
+  const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let [x1, y1, x2, y2] = [Infinity, Infinity, -1, -1];
+  for (let y = 0, k = 0; y < canvas.height; y++) for (let x = 0; x < canvas.width; x++, k += 4) {
+    if (data[k] > 140 && data[k + 1] < 90 && data[k + 2] < 90) {
+      x1 = Math.min(x1, x); x2 = Math.max(x2, x + 1); y1 = Math.min(y1, y); y2 = Math.max(y2, y + 1);
+    }
+  }
+  const shown = canvas.getBoundingClientRect(), sx = shown.width / canvas.width, sy = shown.height / canvas.height;
+  return x2 < 0 ? null : [shown.x + x1 * sx, shown.y + y1 * sy, shown.x + x2 * sx, shown.y + y2 * sy];
+}
+"""
+SETTLED_JS = """
+frame => {
+  const shown = document.querySelector('.lsf-frames-control')?.textContent ?? '';
+  const video = document.querySelector('video');
+  return shown.trim().startsWith(frame + ' ') && video && !video.seeking && video.readyState >= 2;
+}
+"""
+
+
+@dataclass(frozen=True)
+class Box:
+    """Corners in pixels of the window."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        return (self.x1 + self.x2) / 2, (self.y1 + self.y2) / 2
+
+    def farthest_edge(self, other: Box) -> float:
+        """How far apart the worst pair of edges is."""
+        pairs = ((self.x1, other.x1), (self.y1, other.y1), (self.x2, other.x2), (self.y2, other.y2))
+        return max(abs(a - b) for a, b in pairs)
+
+
+class LabellingPage:
+    """One browser tab."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+        page.set_default_timeout(PATIENCE_MS)
+
+    def log_in(self, username: str, password: str) -> None:
+        self.page.goto(f"{self.url}/user/login/")
+        self.page.fill("#email", username)
+        self.page.fill("#password", password)
+        self.page.click("button[type=submit]")
+        self.page.wait_for_url(lambda address: "login" not in address)
+
+    def open(self, project_id: int, task_id: int) -> None:
+        """Open a task and wait until its video shows its first frame."""
+        self.page.goto(f"{self.url}/projects/{project_id}/data?task={task_id}")
+        self.page.wait_for_selector(".lsf-frames-control")
+        self.page.wait_for_function("() => (window.Konva?.stages ?? []).length > 0")
+        self.page.wait_for_function("() => document.querySelector('video')?.readyState >= 2")
+        self.page.wait_for_function("() => !/of (0|1)$/.test(document.querySelector('.lsf-frames-control').innerText)")
+
+    def go_to_frame(self, frame: int) -> None:
+        """Type the frame's number (1-based) into the frame counter, as a person does."""
+        self.page.click(".lsf-frames-control")
+        field = self.page.wait_for_selector(".lsf-frames-control input")
+        field.fill(str(frame))
+        field.press("Enter")
+        self.page.wait_for_function(SETTLED_JS, arg=str(frame))
+        self.page.wait_for_timeout(300)  # the picture is drawn at one of the next animation frames
+
+    def drawn(self, region_id: str) -> Box | None:
+        """Where the region's box is drawn now, None when it is not."""
+        boxes = self.page.evaluate(DRAWN_JS, region_id)
+        assert len(boxes) <= 1, f"region {region_id} is drawn {len(boxes)} times"
+        return Box(*boxes[0]) if boxes else None
+
+    def red_object(self) -> Box | None:
+        """Where the picture is red now."""
+        found = self.page.evaluate(RED_JS)
+        return Box(*found) if found else None
+
+    def drag(self, region_id: str, right: float, down: float) -> None:
+        """Take the box by its middle and move it."""
+        box = self.drawn(region_id)
+        assert box is not None, "there is no box to drag on this frame"
+        x, y = box.centre
+        mouse = self.page.mouse
+        mouse.move(x, y)
+        mouse.down()
+        mouse.move(x + right / 2, y + down / 2, steps=4)
+        mouse.move(x + right, y + down, steps=4)
+        mouse.up()
+        self.page.wait_for_timeout(300)
+
+    def submit(self) -> int:
+        """Press Submit; returns the new annotation's number."""
+
+        def is_submission(response: object) -> bool:
+            request = response.request  # type: ignore[attr-defined]
+            return request.method == "POST" and "/annotations" in request.url and "/api/tasks/" in request.url
+
+        with self.page.expect_response(is_submission) as reply:
+            self.page.get_by_role("button", name="Submit").click()
+        return int(reply.value.json()["id"])

@@ -1,0 +1,91 @@
+"""``stvg ground`` prints one JSON object and nothing else; mistakes are one line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from backend.cli import ground
+from stvg_core.errors import StvgError
+from stvg_core.tube import Evidence, Grounding, Tube
+from stvg_core.video import probe
+from tests.video.painted import write_painted
+
+
+class FakeGrounder:
+    """Answers with the first given track, or a still box."""
+
+    def ground(self, video: Path, query: str, *, tracks: Any = None, progress: Any = None) -> Grounding:
+        info = probe(video)
+        progress(0.5, "look")
+        every = np.arange(2, 6)
+        boxes = np.tile([0.25, 0.25, 0.5, 0.5], (4, 1)) if tracks is None else tracks[0].at(every)
+        zeros = np.zeros((1, 1))
+        evidence = Evidence(
+            np.array([3]), boxes[None, :1], zeros[0], zeros[0], zeros[0], zeros, zeros[None], zeros[None], 0
+        )
+        return Grounding(query, query, query, info, Tube(2, boxes), 0.5, "fake@1/2", {"total": 0.1}, evidence)
+
+
+@pytest.fixture
+def clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(ground, "_load", lambda model, device: FakeGrounder())
+    return write_painted(tmp_path / "clip.mp4", 10)
+
+
+def test_one_json_object_and_the_files_asked_for(clip: Path, tmp_path: Path) -> None:
+    options = ["--overlay", str(tmp_path / "o.mp4"), "--plot", str(tmp_path / "p.png")]
+    result = CliRunner().invoke(ground.command, [str(clip), "--query", "the grey thing ünder", *options])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["query"] == "the grey thing ünder"
+    assert (found["start_frame"], found["end_frame"]) == (2, 5)
+    assert found["boxes"]["5"] == [40.0, 24.0, 80.0, 48.0]
+    assert result.stdout.count("\n") == 1
+    assert result.stderr == ""  # no bar where stderr is no terminal
+    assert probe(tmp_path / "o.mp4").n_frames == 10
+    assert (tmp_path / "p.png").stat().st_size > 10_000
+
+
+def test_tracks_from_a_file_are_pixels(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(json.dumps([{"frames": [0, 9], "boxes": [[16, 48, 32, 96]] * 2}]))
+    result = CliRunner().invoke(ground.command, [str(clip), "--query", "x", "--tracks", str(tmp_path / "t.json")])
+    assert json.loads(result.stdout)["boxes"]["3"] == [16.0, 48.0, 32.0, 96.0]
+
+
+@pytest.mark.parametrize(
+    "content", ["nonsense", "{}", '[{"frames": [1]}]', '[{"frames": [2, 1], "boxes": [[0,0,1,1],[0,0,1,1]]}]']
+)
+def test_unusable_tracks(content: str, clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(content)
+    result = CliRunner().invoke(ground.command, [str(clip), "--query", "x", "--tracks", str(tmp_path / "t.json")])
+    assert isinstance(result.exception, StvgError)
+    assert "t.json" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["missing.mp4", "--query", "x"], "no file"),
+        (["clip.mp4", "--query", "  "], ""),
+        (["clip.mp4", "--query", "x", "--overlay", "nowhere/o.mp4"], "no folder"),
+    ],
+)
+def test_mistakes_are_one_line_on_stderr(arguments: list[str], words: str, clip: Path) -> None:
+    program = "from backend.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "ground", *arguments], cwd=clip.parent, capture_output=True, text=True,
+        env={"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr

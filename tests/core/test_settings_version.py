@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stvg_core.errors import ModelError
+from stvg_core.settings import GroundingSettings, resolve
+from stvg_core.version import model_version
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    model = tmp_path / "my-model"
+    model.mkdir()
+    (model / "config.json").write_text(json.dumps({"model_type": "llava_onevision"}))
+    (model / "model.safetensors").write_bytes(b"weights")
+    return model
+
+
+def test_version_is_stable_and_names_family_folder_weights_and_settings(folder: Path) -> None:
+    version = model_version(folder)
+    assert version == model_version(str(folder))
+    assert version.startswith("llava-onevision-my-model@")
+    assert version.endswith("/" + GroundingSettings().digest())
+
+
+def test_version_changes_with_weights_and_with_settings(folder: Path) -> None:
+    before = model_version(folder)
+    assert model_version(folder, replace(GroundingSettings(), tas=False)) != before
+    (folder / "model.safetensors").write_bytes(b"Weights")
+    after = model_version(folder)
+    assert after.split("/")[0] != before.split("/")[0]
+    assert after.split("/")[1] == before.split("/")[1]
+
+
+def test_hub_ids_and_missing_folders(folder: Path) -> None:
+    assert model_version("owner/name").startswith("owner--name@main/")
+    assert model_version("owner/name@abc").startswith("owner--name@abc/")
+    with pytest.raises(ModelError, match="no model folder"):
+        model_version("./missing")
+    (folder / "config.json").unlink()
+    with pytest.raises(ModelError, match=r"no config\.json"):
+        model_version(folder)
+
+
+def test_a_models_preset_is_used_unless_the_caller_chose(folder: Path) -> None:
+    (folder / "stvg.json").write_text(json.dumps({"settings": {"layers": [1, 2], "lra_lr": 0.1}}))
+    assert resolve(folder, None) == GroundingSettings(layers=(1, 2), lra_lr=0.1)
+    assert resolve(folder, GroundingSettings(top_k=3)) == GroundingSettings(top_k=3)
+    (folder / "stvg.json").write_text(json.dumps({"settings": {"nonsense": 1}}))
+    with pytest.raises(ModelError, match="cannot be used"):
+        resolve(folder, None)

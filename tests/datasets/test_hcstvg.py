@@ -1,0 +1,102 @@
+"""HC-STVG files: 1-based on disk, 0-based inside, both versions, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stvg_core.datasets.hcstvg import DatasetError, HcStvgRecord, read, write_v2
+from stvg_core.tube import Tube
+
+
+@st.composite
+def records(draw: st.DrawFn) -> HcStvgRecord:
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    corners = np.sort(rng.uniform(0, 1, (draw(st.integers(1, 30)), 2, 2)), axis=1).reshape(-1, 4)
+    tube = Tube(draw(st.integers(0, 500)), corners)
+    return HcStvgRecord.from_tube(
+        draw(st.sampled_from(["a.mp4", "b/c.mp4", "ä 1.mkv"])), draw(st.text(max_size=30)), tube,
+        fps=draw(st.sampled_from([10.0, 25.0, 30000 / 1001])), n_frames=tube.end_frame + 7,
+        width=draw(st.integers(1, 1920)), height=draw(st.integers(1, 1080)),
+    )  # fmt: skip
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(records(), max_size=4, unique_by=lambda r: r.video))
+def test_round_trip(written: list[HcStvgRecord]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "out.json"
+        assert write_v2(written, path) == len(written)
+        again = read(path)
+    for a, b in zip(written, again, strict=True):
+        np.testing.assert_array_equal(a.boxes, b.boxes)
+        assert {**vars(a), "boxes": None} == {**vars(b), "boxes": None}
+
+
+@settings(deadline=None, max_examples=40)
+@given(records())
+def test_a_tube_comes_back_within_a_hundredth_of_a_pixel(record: HcStvgRecord) -> None:
+    again = HcStvgRecord.from_tube(
+        record.video, record.caption, record.tube(), fps=25, n_frames=record.n_frames, width=record.width,
+        height=record.height,
+    )  # fmt: skip
+    assert again.start_frame == record.start_frame
+    np.testing.assert_allclose(again.boxes, record.boxes, atol=0.021)
+
+
+def test_both_versions_read_alike(tmp_path: Path) -> None:
+    shared = {
+        "bbox": [[10, 20, 30, 40], [11, 20, 30, 40]],
+        "st_time": 0.2,
+        "ed_time": 0.24,
+        "st_frame": 6,
+        "img_num": 50,
+    }
+    (tmp_path / "v1.json").write_text(
+        json.dumps({"a.mp4": {**shared, "caption": "a man", "width": 200, "height": 100}})
+    )
+    (tmp_path / "v2.json").write_text(json.dumps({"a.mp4": {**shared, "English": "a man", "img_size": [100, 200]}}))
+    for name in ("v1.json", "v2.json"):
+        (record,) = read(tmp_path / name)
+        assert (record.caption, record.width, record.height, record.start_frame) == ("a man", 200, 100, 5)
+        np.testing.assert_allclose(record.tube().boxes[0], [0.05, 0.2, 0.2, 0.6])
+        assert record.tube().end_frame == 6
+
+
+def test_files_count_frames_from_one_and_repeat_no_name(tmp_path: Path) -> None:
+    tube = Tube(0, np.array([[0, 0, 0.5, 0.5]]))
+    record = HcStvgRecord.from_tube("a.mp4", "x", tube, fps=25, n_frames=9, width=64, height=32)
+    assert write_v2([record, record, record], tmp_path / "out.json") == 3
+    content = json.loads((tmp_path / "out.json").read_text())
+    assert list(content) == ["a.mp4", "a.mp4#2", "a.mp4#3"]
+    assert content["a.mp4"]["st_frame"] == 1
+    assert content["a.mp4"]["bbox"] == [[0, 0, 32, 16]]
+    assert content["a.mp4"]["img_size"] == [32, 64]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    path.write_text("old")
+
+    def failing() -> Iterator[HcStvgRecord]:
+        raise RuntimeError("database went away")
+        yield
+
+    with pytest.raises(RuntimeError):
+        write_v2(failing(), path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", ["not json", "[]", '{"a.mp4": {"bbox": [[1, 2, 3, 4]]}}', '{"a.mp4": 3}'])
+def test_other_files_are_refused_in_words(content: str, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(DatasetError, match=r"x\.json"):
+        read(tmp_path / "x.json")

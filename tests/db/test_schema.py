@@ -1,0 +1,64 @@
+"""Migrations: they build what the tables say, go back, and are noticed when they are missing."""
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from backend.db import schema
+from backend.db.engine import Database
+from backend.db.errors import DatabaseError
+from backend.db.tables import Base
+
+
+def test_migrations_build_exactly_the_tables(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_downgrade_removes_everything_and_upgrade_brings_it_back(database: Database) -> None:
+    schema.downgrade(database.engine, "base")
+    assert set(inspect(database.engine).get_table_names()) <= {"alembic_version"}
+    with pytest.raises(DatabaseError, match="stvg db upgrade"):
+        schema.check_ready(database.engine)
+    schema.upgrade(database.engine)
+    schema.check_ready(database.engine)
+
+
+def test_an_old_migration_is_named(database: Database) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    try:
+        with pytest.raises(DatabaseError, match=r"at migration 0000.*stvg db upgrade"):
+            schema.check_ready(database.engine)
+    finally:
+        with database.engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+
+
+def test_upgrading_twice_changes_nothing(database: Database) -> None:
+    schema.upgrade(database.engine)
+    schema.check_ready(database.engine)
+
+
+def test_a_database_that_is_away_is_said_without_its_password() -> None:
+    database = Database("postgresql+psycopg://someone:hush@127.0.0.1:1/none")
+    with pytest.raises(DatabaseError, match="cannot be reached") as caught:
+        schema.check_ready(database.engine)
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://x/y", "sqlite://", "sqlite:///:memory:"])
+def test_unusable_addresses_are_refused(url: str) -> None:
+    with pytest.raises(DatabaseError):
+        Database(url)
+
+
+def test_sqlite_runs_in_wal_mode(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'deeper' / 'x.sqlite3'}")
+    with database.engine.connect() as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1

@@ -1,0 +1,64 @@
+"""The demo fails in words, says so in summary.json, and never runs twice in one folder."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from backend.cli.demo import command
+from backend.demo.processes import ProcessError
+from backend.demo.run import DemoOptions, run_demo
+from backend.demo.summary import ProposedTube, Summary, check_lines, table
+
+
+def test_a_missing_label_studio_is_said_plainly_and_left_in_the_summary(tmp_path: Path) -> None:
+    arguments = ["--check", "--folder", str(tmp_path), "--label-studio", str(tmp_path / "nowhere")]
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 1
+    assert "cannot be started" in result.output
+    assert "Traceback" not in result.output
+    left = json.loads((tmp_path / "summary.json").read_text())
+    assert left["ok"] is False
+    assert "cannot be started" in left["error"]
+
+
+def test_two_demos_in_one_folder_are_refused(tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(ProcessError, match="another demo runs in"):
+            run_demo(DemoOptions(tmp_path / "nowhere", tmp_path))
+
+
+def test_one_failed_check_fails_the_run() -> None:
+    summary = Summary()
+    assert not summary.ok, "a run that checked nothing has shown nothing"
+    assert summary.check("skipped tasks", [2], [2])
+    assert summary.ok
+    assert not summary.check("predictions per task", [1, 2], [1])
+    assert not summary.ok
+    assert check_lines(summary.checks) == (
+        "ok      skipped tasks: [2]\nFAILED  predictions per task: [1, 2] (expected [1])"
+    )
+
+
+def test_a_defect_after_good_checks_is_no_success() -> None:
+    summary = Summary(error="the worker ended")
+    summary.check("skipped tasks", [2], [2])
+    assert not summary.ok
+
+
+def test_the_table_has_a_row_for_every_task() -> None:
+    tubes = [
+        ProposedTube(1, "a.mp4", "the red square", 25.0, (26, 50), keyframes=3, score=0.5, seconds=2.04),
+        ProposedTube(2, "b.mp4", "the blue one", 10.0, seconds=1.0, problem="There is no video b.mp4."),
+    ]
+    header, rule, first, second = table(tubes).splitlines()
+    assert header.split() == ["task", "query", "span", "boxes", "score", "seconds"]
+    assert set(rule) == {"-"}
+    assert "1.00-2.00 s (frames 26-50)" in first
+    assert first.split()[-3:] == ["3", "0.50", "2.0"]
+    assert "There is no video b.mp4." in second

@@ -1,0 +1,80 @@
+"""The overlay is the video with the tube in its place; the plot is a picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from stvg_core.drawing import write_overlay, write_plot
+from stvg_core.errors import VideoError
+from stvg_core.tube import Evidence, Grounding, Tube
+from stvg_core.video import probe, read_frames
+from tests.video.painted import write_painted
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Grounding:
+    info = probe(write_painted(tmp_path / "clip.mp4", 30, Fraction(30000, 1001)))
+    slots, rng = np.array([2, 12, 22]), np.random.default_rng(0)
+    boxes = np.tile(np.array([[[0.2, 0.5, 0.4, 0.8]], [[0.6, 0.4, 0.9, 0.9]]], np.float32), (1, 3, 1))
+    boxes[1, 2] = np.nan
+    evidence = Evidence(
+        slot_frames=slots, track_boxes=boxes, track_scores=np.array([0.7, 0.2]),
+        track_scores_forward=np.array([0.7, 0.2]), track_scores_reversed=np.array([0.6, 0.3]),
+        frame_scores=rng.uniform(0, 1, (2, 3)), spatial_map=rng.uniform(0, 1, (3, 4, 6)).astype(np.float16),
+        temporal_map=rng.uniform(0, 1, (3, 4, 6)).astype(np.float16), chosen=0, consistency=0.5,
+    )  # fmt: skip
+    tube = Tube(8, np.tile([0.2, 0.5, 0.4, 0.8], (10, 1)))
+    return Grounding("costs $5 & <b>", "it", "it moves", info, tube, 0.5, "m@1/2", {"total": 1.0}, evidence)
+
+
+def is_pink(picture: np.ndarray) -> np.ndarray:
+    red, green, blue = np.moveaxis(picture.astype(int), -1, 0)
+    return (red > 170) & (green < 130) & (blue > 70) & (blue < 200)
+
+
+def test_overlay_has_the_box_inside_the_interval_only(found: Grounding, tmp_path: Path) -> None:
+    shares: list[float] = []
+    out = write_overlay(found, tmp_path / "out.mp4", lambda share, stage: shares.append(share))
+    info = probe(out)
+    assert (info.n_frames, info.width, info.height) == (30, 160, 96)
+    assert info.fps == pytest.approx(30000 / 1001, rel=1e-4)
+    with av.open(str(out)) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.name, context.pix_fmt) == ("h264", "yuv420p")
+    area = read_frames(info, np.arange(30)).pixels[:, 40:82, 20:80]
+    drawn = [bool(is_pink(picture).sum() > 20) for picture in area]
+    assert drawn == [8 <= t <= 17 for t in range(30)]
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.mp4", "out.mp4"]
+
+
+def test_no_tube_and_odd_sizes(found: Grounding, tmp_path: Path) -> None:
+    odd = replace(found, tube=None, video=replace(found.video, width=159, height=95))
+    info = probe(write_overlay(odd, tmp_path / "out.mp4"))
+    assert (info.width, info.height, info.n_frames) == (158, 94, 30)
+
+
+def test_plot_with_and_without_tracks(found: Grounding, tmp_path: Path) -> None:
+    none = replace(
+        found.evidence, track_boxes=np.zeros((0, 3, 4), np.float32), track_scores=np.zeros(0),
+        frame_scores=np.zeros((0, 3)), chosen=-1,
+    )  # fmt: skip
+    for name, grounding in {"a.png": found, "b.png": replace(found, tube=None, evidence=none)}.items():
+        with Image.open(write_plot(grounding, tmp_path / name)) as image:
+            assert image.format == "PNG"
+            assert min(image.size) > 400
+            assert np.asarray(image.convert("L")).std() > 10
+
+
+def test_places_that_cannot_be_written_are_said(found: Grounding, tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match="cannot be written"):
+        write_overlay(found, tmp_path / "nowhere" / "out.mp4")
+    with pytest.raises(VideoError, match="cannot be written"):
+        write_plot(found, tmp_path / "nowhere" / "out.png")

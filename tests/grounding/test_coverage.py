@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stvg_core.grounding.coverage import cell_coverage
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        ((0.0, 0.0, 0.5, 0.5), [[1, 0], [0, 0]]),
+        ((0.0, 0.0, 1.0, 0.25), [[0.5, 1.0], [0, 0]]),  # the centre's cell counts in full: x = 0.5 is the right one
+        ((0.25, 0.0, 0.875, 0.5), [[0.5, 1.0], [0, 0]]),
+        ((0.6, 0.6, 0.6001, 0.6001), [[0, 0], [0, 1.0]]),  # a speck still covers its cell
+        ((-0.5, -0.5, 2.0, 2.0), [[1, 1], [1, 1]]),
+    ],
+)
+def test_known_boxes(box: tuple[float, ...], expected: list[list[float]]) -> None:
+    np.testing.assert_allclose(cell_coverage(np.array(box), 2, 2), expected, atol=1e-9)
+
+
+def test_an_absent_track_covers_nothing() -> None:
+    boxes = np.array([[[0.1, 0.1, 0.2, 0.2], [np.nan] * 4]])
+    coverage = cell_coverage(boxes, 6, 6)
+    assert coverage.shape == (1, 2, 6, 6)
+    assert coverage[0, 0].max() == 1.0
+    assert coverage[0, 1].max() == 0.0
+
+
+corner = st.floats(0, 1)
+
+
+@given(corner, corner, corner, corner, st.integers(1, 9), st.integers(1, 9))
+def test_areas_add_up_but_for_the_centres_cell(x: float, y: float, u: float, v: float, h: int, w: int) -> None:
+    box = np.array([min(x, u), min(y, v), max(x, u), max(y, v)])
+    coverage = cell_coverage(box, h, w)
+    assert coverage.min() >= 0 and coverage.max() == 1.0
+    area = (box[2] - box[0]) * (box[3] - box[1]) * h * w
+    assert area - 1e-9 <= coverage.sum() <= area + 1 + 1e-9

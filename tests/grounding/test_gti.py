@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import torch
+
+from stvg_core.grounding.gti import grounding_token, pick_map, relative_attention
+
+
+def test_a_sink_that_both_prompts_see_disappears() -> None:
+    neutral = torch.full((1, 2, 2, 2), 0.01)
+    neutral[0, 0, 0, 0] = 0.5  # the sink
+    rows = neutral.clone()
+    rows[0, 1, 1, 1] = 0.05  # what the question looks at
+    relative = relative_attention(rows, neutral, guard=0.01)
+    assert int(rows.argmax()) == 0
+    assert int(relative.argmax()) == 7
+
+
+def test_the_guard_is_relative_to_the_rows_scale() -> None:
+    torch.manual_seed(0)
+    rows, neutral = torch.rand(2, 3, 2, 2), torch.rand(2, 3, 2, 2)
+    neutral[0, 0, 0, 0] = 0.0
+    plain = relative_attention(rows, neutral, guard=0.1)
+    assert torch.isfinite(plain).all()
+    torch.testing.assert_close(relative_attention(rows * 1e-6, neutral * 1e-6, guard=0.1), plain)
+
+
+def test_the_token_with_the_highest_maximum_wins_and_is_counted_from_the_end() -> None:
+    rows = torch.full((3, 1, 2, 2), 0.1)
+    rows[1, 0, 1, 0] = 0.9
+    assert grounding_token(rows) == 1
+    neutral = torch.full((4, 1, 2, 2), 0.1)  # one more token: the neutral prompt ends in a full stop
+    chosen, token = pick_map(rows, neutral, attention="relative", guard=0.1, role_tokens="gti")
+    assert token == 2
+    assert int(chosen.argmax()) == 2
+    mean, token = pick_map(rows, neutral, attention="raw", guard=0.1, role_tokens="mean")
+    torch.testing.assert_close(mean, rows.mean(dim=0))
+    assert token == -1
+
+
+def test_more_rows_than_the_neutral_prompt_has_are_cut_from_the_front() -> None:
+    rows = torch.rand(5, 1, 2, 2)
+    chosen, _ = pick_map(rows, torch.ones(4, 1, 2, 2), attention="raw", guard=0.1, role_tokens="mean")
+    torch.testing.assert_close(chosen, rows[1:].mean(dim=0))

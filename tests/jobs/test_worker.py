@@ -1,0 +1,212 @@
+"""The worker: what it stores, how jobs fail, and what a killed worker leaves to the next."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import func, select
+
+from backend.db.engine import Database
+from backend.db.tables import Delivery, Job, Prediction, Task
+from backend.jobs.payload import keyframes
+from stvg_core.keyframes import expand
+from stvg_core.metrics import box_iou
+from stvg_core.tube import Evidence
+from tests.jobs.conftest import Loop, make_loop
+
+
+def test_a_prediction_is_stored_with_all_that_led_to_it(each_loop: Loop) -> None:
+    loop = each_loop
+    loop.ask(loop.task(1))
+    assert loop.worker.drain() == 1
+    with loop.database.read() as session:
+        stored = session.scalars(select(Prediction)).one()
+        evidence = Evidence.from_bytes(
+            stored.evidence, chosen=stored.evidence_chosen, consistency=float("nan"), info=stored.evidence_info
+        )
+        assert stored.video.sha256 and stored.video.fps == 25 and stored.video.size_bytes == 5
+        task = session.scalars(select(Task)).one()
+        assert task.video_id == stored.video_id and task.warning is None
+    assert stored.evidence_info == {"role_token": 3, "p_yes": None} and stored.evidence_consistency is None
+    assert evidence.chosen == 0 and evidence.track_boxes.shape == (1, 5, 4)
+    tube, truth = expand(keyframes(stored.keyframes or [])), loop.engine._tube("the red box")
+    assert (
+        (tube.start_frame, tube.end_frame)
+        == (truth.start_frame, truth.end_frame)
+        == (stored.start_frame, stored.end_frame)
+    )
+    assert np.asarray(box_iou(tube.boxes, truth.boxes)).min() >= 0.9
+    assert loop.job().state == "done" and loop.job().prediction_id == stored.id
+
+
+def test_a_video_without_objects_gives_an_empty_prediction_with_score_0(loop: Loop) -> None:
+    loop.ask(loop.task(1, "nothing here"))
+    loop.worker.drain()
+    assert loop.outbox.deliver_due() == 1
+    [stored] = loop.label_studio.of_task(1)
+    assert stored["result"] == [] and stored["score"] == 0
+    assert loop.outbox.deliver_due() == 0 and loop.job().state == "done"
+
+
+def test_a_failed_job_says_why_and_the_next_goes_on(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    loop.ask(
+        loop.task(1, video="bad.mp4"),
+        loop.task(2, "crash please"),
+        loop.task(3, video="missing.mp4"),
+        loop.task(4, video="../../etc/passwd"),
+        loop.task(5),
+    )
+    with caplog.at_level(logging.ERROR):
+        assert loop.worker.drain() == 5
+    jobs = [loop.job(number) for number in (1, 2, 3, 4, 5)]
+    assert [job.state for job in jobs] == ["failed", "failed", "failed", "failed", "done"]
+    assert jobs[0].reason == "bad.mp4 is not a video."
+    assert jobs[1].reason is not None and jobs[1].reason.startswith("Internal error") and "crash" not in jobs[1].reason
+    assert "RuntimeError: the fake engine was asked to crash" in caplog.text, "the log has the traceback"
+    assert "no file missing.mp4" in str(jobs[2].reason) and "refused" in str(jobs[3].reason)
+
+
+def test_a_source_that_is_away_is_tried_again_so_many_times(loop: Loop) -> None:
+    loop.ask(loop.task(1, video="a.mp4", query="q"))
+    with loop.database.write() as session:
+        session.scalars(select(Job)).one().video_ref = "/data/upload/1/away.mp4"
+    for attempt in (1, 2):
+        assert loop.worker.drain() == 1 and loop.job().state == "queued" and loop.job().attempts == attempt
+        assert "503" in str(loop.job().reason)
+        assert loop.worker.drain() == 0, "not before its pause is over"
+        loop.make_due()
+    assert loop.worker.drain() == 1 and loop.job().state == "failed"
+
+
+def test_a_worker_with_another_model_says_so(loop: Loop) -> None:
+    loop.ask(loop.task(1))
+    loop.engine.model_version = "other@2/0"
+    loop.worker.drain()
+    assert loop.job().state == "failed" and "STVG_MODEL" in str(loop.job().reason)
+
+
+@pytest.mark.parametrize(
+    ("data", "engine_fps", "warning"),
+    [
+        ({"fps": 25}, (25, 1), None),
+        ({"fps": 24}, (25, 1), "24 frames per second, the video has 25"),
+        ({"fps": 29.97}, (30000, 1001), None),
+        ({"fps": None}, (30000, 1001), None),
+    ],
+)
+def test_a_wrong_frame_rate_is_noted_on_the_task(
+    loop: Loop, data: dict[str, object], engine_fps: tuple[int, int], warning: str | None
+) -> None:
+    loop.engine.fps = engine_fps
+    loop.ask(loop.task(1, **data))
+    loop.worker.drain()
+    with loop.database.read() as session:
+        said = session.scalars(select(Task)).one().warning
+    assert said is None if warning is None else warning in str(said)
+
+
+def test_a_lost_lease_stores_nothing(each_loop: Loop) -> None:
+    """The worker stalls past its lease; another finishes first; the late answer is dropped."""
+    loop = each_loop
+    loop.ask(loop.task(1))
+    loop.worker.lease_s = 0.05
+    other = make_loop(loop.database, loop.videos)
+    ground = loop.engine.ground
+
+    def stall(path, query, progress):  # type: ignore[no-untyped-def]
+        time.sleep(0.1)  # longer than the lease, and no renewal comes through
+        assert other.worker.run_once()
+        return ground(path, query, lambda share, stage: None)
+
+    loop.engine.ground = stall  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("backend.jobs.lease.jobs.renew", lambda *a, **k: True)
+        assert loop.worker.run_once()
+    job = loop.job()
+    assert job.state == "done" and job.attempts == 2
+    with loop.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(Prediction)) == 1
+        assert session.scalar(select(func.count()).select_from(Delivery)) == 1
+
+
+def test_long_work_keeps_its_lease_and_shows_its_stage(loop: Loop) -> None:
+    loop.ask(loop.task(1))
+    loop.engine.seconds, loop.worker.lease_s = 1.5, 0.6
+    working = threading.Thread(target=loop.worker.run_once)
+    working.start()
+    time.sleep(1.0)
+    other = make_loop(loop.database, loop.videos)
+    assert not other.worker.run_once(), "the lease of 0.6 s was renewed"
+    assert loop.job().stage == "ground" and loop.job().progress == 0.5
+    working.join()
+    assert loop.job().state == "done" and loop.job().attempts == 1
+
+
+def test_a_stopped_worker_gives_its_job_back(loop: Loop) -> None:
+    loop.ask(loop.task(1))
+    loop.engine.seconds = 30
+    working = threading.Thread(target=loop.worker.run)
+    working.start()
+    while not loop.engine.calls:
+        time.sleep(0.01)
+    loop.worker.stop.set()
+    working.join(10)
+    job = loop.job()
+    assert job.state == "queued" and job.attempts == 0 and job.leased_by is None
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from backend.db.engine import Database
+from tests.jobs.conftest import make_loop
+loop = make_loop(Database(sys.argv[1]), Path(sys.argv[2]))
+loop.engine.seconds, loop.worker.lease_s = 60, 1.0
+loop.worker.run()
+"""
+
+
+def test_after_kill_9_another_worker_finishes_exactly_once(each_loop: Loop, database_url: str) -> None:
+    loop = each_loop
+    loop.ask(loop.task(1))
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", KILLED, database_url, str(loop.videos)]
+    process = subprocess.Popen(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
+    try:
+        until = time.monotonic() + 60
+        while loop.job().state != "running":
+            assert time.monotonic() < until and process.poll() is None
+            time.sleep(0.05)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    while not loop.worker.run_once():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    job = loop.job()
+    assert job.state == "done" and job.attempts == 2
+    assert loop.outbox.deliver_due() == 1 and len(loop.label_studio.of_task(1)) == 1
+
+
+def test_a_worker_waits_for_a_database_that_is_away(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    away = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    monkeypatch.setattr(loop.worker, "database", away)
+    waited: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        waited.append(seconds)
+        loop.worker.stop.set()
+        return True
+
+    monkeypatch.setattr(loop.worker.stop, "wait", wait)
+    loop.worker.run()
+    assert waited == [5.0]

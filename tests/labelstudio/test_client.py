@@ -1,0 +1,204 @@
+"""Requests to Label Studio: signing, repetition, and what a person reads when they fail."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.config import read_config
+from backend.labelstudio.payloads import PayloadError
+from backend.labelstudio.transport import RETRIES, LabelStudioError
+from tests.labelstudio.bodies import CONFIG
+
+TOKEN = "5ec4e7" * 6
+PAT = "eyJh.eyJ0.c2ln"
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def client(handler: Handler, token: str = TOKEN, url: str = "http://ls.test:8080") -> LabelStudioClient:
+    return LabelStudioClient(url, token, transport=httpx.MockTransport(handler), pause=0)
+
+
+class Answers:
+    """Gives one prepared answer after the other and remembers the requests."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self.answers = list(answers)
+        self.requests: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def test_a_legacy_token_goes_out_as_it_is() -> None:
+    answers = Answers(httpx.Response(200, json={"id": 3, "title": "clips"}))
+    assert client(answers).project(3)["title"] == "clips"
+    assert answers.requests[0].headers["Authorization"] == f"Token {TOKEN}"
+    assert answers.requests[0].url == "http://ls.test:8080/api/projects/3/"
+
+
+def test_a_label_studio_under_a_path_is_reached_there() -> None:
+    answers = Answers(httpx.Response(200, json={"id": 3}))
+    client(answers, url="https://tools.test/label/").project(3)
+    assert answers.requests[0].url == "https://tools.test/label/api/projects/3/"
+
+
+def test_a_personal_access_token_buys_a_short_one_and_renews_it() -> None:
+    bought: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/api/token/refresh":
+            assert json.loads(request.content) == {"refresh": PAT}
+            bought.append(f"access-{len(bought) + 1}")
+            return httpx.Response(200, json={"access": bought[-1]})
+        # The first bought token is refused, as it is when Label Studio was restarted in between.
+        good = request.headers["Authorization"] == "Bearer access-2"
+        return httpx.Response(200, json={"id": 3}) if good else httpx.Response(401, json={"detail": "expired"})
+
+    ls = client(handler, PAT)
+    assert ls.project(3)["id"] == 3
+    assert ls.project(3)["id"] == 3
+    assert bought == ["access-1", "access-2"]
+
+
+def test_a_personal_access_token_that_is_refused_is_said_once() -> None:
+    answers = Answers(httpx.Response(401, json={"detail": "Token is invalid"}))
+    with pytest.raises(LabelStudioError, match="does not accept the token") as caught:
+        client(answers, PAT).project(3)
+    assert caught.value.status == 401 and len(answers.requests) == 1
+
+
+@pytest.mark.parametrize("fault", [httpx.Response(503), httpx.Response(429), httpx.ReadTimeout("slow")])
+def test_reading_is_repeated(fault: httpx.Response | Exception) -> None:
+    answers = Answers(fault, fault, httpx.Response(200, json={"id": 3}))
+    assert client(answers).project(3)["id"] == 3
+    assert len(answers.requests) == 3
+
+
+def test_repetition_ends() -> None:
+    answers = Answers(httpx.Response(502))
+    with pytest.raises(LabelStudioError) as caught:
+        client(answers).project(3)
+    assert caught.value.temporary and caught.value.status == 502
+    assert len(answers.requests) == RETRIES + 1
+
+
+@pytest.mark.parametrize("fault", [httpx.Response(503), httpx.ReadTimeout("slow"), httpx.ReadError("reset")])
+def test_a_post_that_may_have_arrived_is_not_repeated(fault: httpx.Response | Exception) -> None:
+    # A doubled POST would be a second prediction; the outbox looks first and tries later.
+    answers = Answers(fault)
+    with pytest.raises(LabelStudioError) as caught:
+        client(answers).create_annotation(1, [])
+    assert caught.value.temporary and len(answers.requests) == 1
+
+
+def test_a_post_that_was_never_sent_is_repeated() -> None:
+    answers = Answers(httpx.ConnectError("refused"), httpx.Response(201, json={"id": 9}))
+    assert client(answers).create_annotation(1, [])["id"] == 9
+
+
+def test_nobody_at_home_is_one_plain_sentence() -> None:
+    with pytest.raises(LabelStudioError, match=r"http://ls\.test:8080 cannot be reached") as caught:
+        client(Answers(httpx.ConnectError("[Errno 111]"))).whoami()
+    assert caught.value.temporary and caught.value.status is None
+
+
+def test_reasons_are_dug_out_of_label_studios_bodies() -> None:
+    nested = {
+        "validation_errors": {"non_field_errors": ["No <a href='x'>video</a>."], "title": ["Too short."]},
+        "id": "1",
+    }
+    with pytest.raises(LabelStudioError, match=r"400 to PATCH .*: No video\.; title: Too short\.") as caught:
+        client(Answers(httpx.Response(400, json=nested))).update_project(3, title="x")
+    assert not caught.value.temporary
+
+
+def test_a_page_instead_of_json_is_not_label_studio() -> None:
+    with pytest.raises(LabelStudioError, match="is not Label Studio"):
+        client(Answers(httpx.Response(200, text="<html>Welcome to nginx</html>"))).projects()
+
+
+def test_no_traceback_is_passed_on() -> None:
+    body = "<html><pre>Traceback (most recent call last)</pre></html>"
+    with pytest.raises(LabelStudioError) as caught:
+        client(Answers(httpx.Response(500, text=body))).create_annotation(1, [])
+    assert "Traceback" not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", [TOKEN, PAT])
+def test_no_error_shows_a_token(token: str) -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/api/token/refresh":
+            return httpx.Response(200, json={"access": "bought-secret"})
+        return httpx.Response(400, json={"detail": f"bad header {request.headers['Authorization']} {token}"})
+
+    with pytest.raises(LabelStudioError) as caught:
+        client(handler, token).create_annotation(1, [])
+    assert "bad header" in str(caught.value)
+    assert token not in str(caught.value) and "bought-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["", "ls.test:8080", "ftp://ls.test", "http://"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(LabelStudioError, match="no address of a Label Studio"):
+        LabelStudioClient(url, TOKEN)
+
+
+@pytest.mark.parametrize("token", ["", "two words", "line\nbreak", "tökén"])
+def test_a_token_that_is_none_is_refused_without_showing_it(token: str) -> None:
+    with pytest.raises(LabelStudioError) as caught:
+        LabelStudioClient("http://ls.test", token)
+    assert not token or token not in str(caught.value)
+
+
+def test_tasks_come_page_by_page() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        page = int(request.url.params["page"])
+        numbers = range(1 + (page - 1) * 100, min(page * 100, 250) + 1)
+        return httpx.Response(200, json={"tasks": [{"id": n} for n in numbers], "total": 250})
+
+    assert [t["id"] for t in client(handler).tasks(7)] == list(range(1, 251))
+
+
+def test_a_title_is_matched_exactly() -> None:
+    # Label Studio's filter finds every title that contains the word.
+    found = [{"id": 5, "title": "clips 2"}, {"id": 4, "title": "clips"}]
+    answers = Answers(httpx.Response(200, json={"results": found, "next": None}))
+    assert [p["id"] for p in client(answers).projects("clips")] == [4]
+
+
+def test_a_bad_prediction_never_leaves() -> None:
+    answers = Answers(httpx.Response(201, json={"id": 1}))
+    payload: dict[str, Any] = {"task": 1, "model_version": "m", "score": 0.5, "result": [{"id": "r"}]}
+    with pytest.raises(PayloadError):
+        client(answers).create_prediction(payload, read_config(CONFIG))
+    assert answers.requests == []
+
+
+def test_files_are_streamed_and_the_token_stays_at_home() -> None:
+    answers = Answers(httpx.Response(200, content=b"x" * 1000))
+    ls = client(answers)
+    file = io.BytesIO()
+    assert ls.download("/data/upload/1/clip.mp4", file) == 1000
+    assert file.getvalue() == b"x" * 1000
+    with pytest.raises(LabelStudioError, match="larger than 10 bytes"):
+        ls.download("/data/upload/1/clip.mp4", io.BytesIO(), max_bytes=10)
+    for elsewhere in ("http://other.test/x.mp4", "//other.test/x.mp4", "https://ls.test:8080/x", "http://ls.test/x"):
+        with pytest.raises(LabelStudioError, match="not Label Studio's own address"):
+            ls.download(elsewhere, io.BytesIO())
+    assert len(answers.requests) == 2
+
+
+def test_a_missing_file_is_said() -> None:
+    with pytest.raises(LabelStudioError, match=r"nothing at /data/upload/1/gone\.mp4"):
+        client(Answers(httpx.Response(404))).download("/data/upload/1/gone.mp4", io.BytesIO())

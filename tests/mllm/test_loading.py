@@ -1,0 +1,73 @@
+"""What is said when a checkpoint cannot be loaded, and what is read from one that can."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stvg_core.errors import ModelError
+from stvg_core.mllm.loading import LoadedModel, load
+from stvg_core.mllm.pixels import PixelPreparation
+from stvg_core.mllm.prompts import answer_ids
+
+
+@pytest.fixture
+def copy(tiny_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_folder, tmp_path / "copy"))
+
+
+def test_answers_pool_case_and_space(tiny: LoadedModel) -> None:
+    tokenizer = tiny.prompts.tokenizer
+    assert tokenizer.convert_ids_to_tokens(list(tiny.yes_ids)) == ["yes"]
+    assert set(tiny.yes_ids).isdisjoint(tiny.no_ids)
+    with pytest.raises(ModelError, match="no single token"):
+        answer_ids(tokenizer, "perhaps")
+
+
+def test_unknown_family(copy: Path) -> None:
+    config = json.loads((copy / "config.json").read_text())
+    config["model_type"] = "bert"
+    (copy / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="'bert' are not supported"):
+        load(copy)
+
+
+def test_no_weights_and_no_pickles(copy: Path) -> None:
+    (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load(copy)
+
+
+def test_corrupt_weights(copy: Path) -> None:
+    data = (copy / "model.safetensors").read_bytes()
+    (copy / "model.safetensors").write_bytes(data[: len(data) // 2])
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load(copy)
+
+
+def test_missing_chat_template(copy: Path) -> None:
+    (copy / "chat_template.jinja").unlink()
+    with pytest.raises(ModelError, match="no chat template"):
+        load(copy)
+
+
+def test_frame_size_is_required_and_cropping_refused(copy: Path) -> None:
+    file = copy / "video_preprocessor_config.json"
+    values = json.loads(file.read_text())
+    file.write_text(json.dumps({**values, "do_center_crop": True}))
+    with pytest.raises(ModelError, match="centre crop"):
+        PixelPreparation.from_checkpoint(copy)
+    file.unlink()
+    with pytest.raises(ModelError, match="frame size"):
+        PixelPreparation.from_checkpoint(copy)
+
+
+def test_pixels_are_scaled_as_configured(tiny: LoadedModel) -> None:
+    frames = np.full((2, 31, 77, 3), 255, np.uint8)
+    pixels = tiny.pixels(frames)
+    assert pixels.shape == (2, 3, 56, 56)
+    assert float(pixels.min()) == pytest.approx(1.0) == float(pixels.max())

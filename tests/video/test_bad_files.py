@@ -1,0 +1,172 @@
+"""What cannot be used is refused with a sentence that says why."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from stvg_core.errors import VideoError
+from stvg_core.video import Limits, probe, read_frames
+from tests.video.painted import read_number, write_painted
+
+
+def write_tone(path: Path) -> Path:
+    """Sound only."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), dtype=np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty file"),
+        (b"<!DOCTYPE html><html><body>Log in</body></html>" * 20, "web page"),
+        (b"\n <html>moved</html>", "web page"),
+        (b"\x00\x01garbage" * 500, "not a video"),
+        (b"ffconcat version 1.0\nfile other.mp4\n", "playlist"),
+        (b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nother.ts\n#EXT-X-ENDLIST\n", "playlist"),
+        (b'<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"></MPD>', "playlist"),
+        (b"WEBVTT\n\n00:00.000 --> 00:01.000\nhello\n", "playlist or text"),
+        (b"\x89PNG\r\n\x1a\n" + b"\x00" * 300, "not a video"),
+    ],
+)
+def test_files_that_are_no_video(content: bytes, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(content)
+    with pytest.raises(VideoError, match=words):
+        probe(path)
+
+
+def test_playlists_cannot_reach_a_good_video_beside_them(tmp_path: Path) -> None:
+    write_painted(tmp_path / "other.ts", 10)
+    for name, text in {
+        "a.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nother.ts\n#EXT-X-ENDLIST\n",
+        "a.ffconcat": "ffconcat version 1.0\nfile other.ts\n",
+    }.items():
+        (tmp_path / name).write_text(text)
+        with pytest.raises(VideoError, match="playlist"):
+            probe(tmp_path / name)
+
+
+def test_still_pictures_are_no_video(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for name in ("a.png", "a.jpg", "a.gif"):
+        Image.new("RGB", (32, 32)).save(tmp_path / name)
+        with pytest.raises(VideoError, match="not a video"):
+            probe(tmp_path / name)
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9/clip.mp4", "file:///etc/passwd", "concat:a|b", "no\0name"])
+def test_addresses_are_only_ever_file_names(address: str) -> None:
+    with pytest.raises(VideoError):
+        probe(address)
+
+
+def test_missing_file_and_folder(tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match="There is no file"):
+        probe(tmp_path / "nothing.mp4")
+    with pytest.raises(VideoError, match="not a file"):
+        probe(tmp_path)
+
+
+def test_sound_only(tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match="no picture"):
+        probe(write_tone(tmp_path / "a.mp4"))
+
+
+def test_truncated_mp4_without_its_index(tmp_path: Path) -> None:
+    path = write_painted(tmp_path / "a.mp4", 60)
+    path.write_bytes(path.read_bytes()[:-600])  # the index is at the end
+    with pytest.raises(VideoError, match="cut off"):
+        probe(path)
+
+
+def test_truncated_mp4_with_its_index_in_front(tmp_path: Path) -> None:
+    whole, path = write_painted(tmp_path / "whole.mp4", 60), tmp_path / "a.mp4"
+    with av.open(str(whole)) as source, av.open(str(path), "w", options={"movflags": "+faststart"}) as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+    assert probe(path).n_frames == 60
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    with pytest.raises(VideoError, match="cut off"):
+        probe(path)
+
+
+def test_truncated_transport_stream_gives_the_readable_prefix(tmp_path: Path) -> None:
+    path = write_painted(tmp_path / "a.ts", 60)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    info = probe(path)
+    assert 20 < info.n_frames < 60
+    frames = read_frames(info, np.arange(info.n_frames - 1))
+    assert [read_number(picture) for picture in frames.pixels] == list(range(info.n_frames - 1))
+
+
+def test_damaged_bytes_in_the_middle_never_raise_anything_else(tmp_path: Path) -> None:
+    path = write_painted(tmp_path / "a.mp4", 60)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"mdat")
+    (length,) = struct.unpack(">I", data[at - 4 : at])
+    data[at + length // 3 : at + length // 2] = np.random.default_rng(0).bytes(at + length // 2 - at - length // 3)
+    path.write_bytes(data)
+    info = probe(path)
+    frames = read_frames(info, np.arange(info.n_frames))
+    assert frames.pixels.shape == (info.n_frames, info.height, info.width, 3)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (Limits(max_pixels=100 * 50), "160 x 96"),
+        (Limits(max_frames=59), "over 59 pictures"),
+        (Limits(max_seconds=1.8), "too long"),
+    ],
+)
+def test_too_much_is_refused_at_the_probe(limits: Limits, words: str, tmp_path: Path) -> None:
+    path = write_painted(tmp_path / "a.mp4", 60)
+    with pytest.raises(VideoError, match=words):
+        probe(path, limits)
+
+
+def test_decoder_bomb_is_refused_by_default(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 8000
+        stream.pix_fmt = "yuv420p"
+        frame = av.VideoFrame(8000, 8000, "yuv420p")
+        for plane in frame.planes:
+            plane.update(bytes(plane.buffer_size))
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.raises(VideoError, match="8000 x 8000"):
+        probe(path)
+
+
+def test_rate_of_zero_in_the_header_is_no_division_by_zero(tmp_path: Path) -> None:
+    path = write_painted(tmp_path / "a.mp4", 20, codec="mpeg4")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"stts")
+    (entries,) = struct.unpack(">I", data[at + 8 : at + 12])
+    for entry in range(entries):  # every picture now lasts zero ticks
+        data[at + 16 + 8 * entry : at + 20 + 8 * entry] = bytes(4)
+    path.write_bytes(data)
+    info = probe(path)
+    assert info.n_frames == 20
+    assert info.fps > 0
+    assert np.isfinite(info.duration_s)
+    assert [read_number(p) for p in read_frames(info, np.array([3, 17])).pixels] == [3, 17]

@@ -1,0 +1,132 @@
+"""Frame i is the i-th displayed picture, whatever the container says about time."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stvg_core.errors import VideoError
+from stvg_core.video import iter_frames, probe, read_frames, sample_indices
+from tests.video.painted import HEIGHT, WIDTH, read_number, write_painted
+
+NTSC = Fraction(30000, 1001)
+UNEVEN = np.cumsum(np.random.default_rng(4).integers(20, 120, 60)).tolist()
+LATE = [100 + i for i in range(60)]
+
+KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "10 fps": ("a.mp4", {"rate": 10}),
+    "25 fps": ("a.mp4", {"rate": 25}),
+    "29.97 fps": ("a.mp4", {"rate": NTSC}),
+    "mov": ("a.mov", {"rate": 25}),
+    "matroska, times rounded to ms": ("a.mkv", {"rate": NTSC}),
+    "webm": ("a.webm", {"rate": 25, "codec": "libvpx-vp9"}),
+    "MPEG-TS": ("a.ts", {"rate": 25}),
+    "MPEG-TS 29.97": ("a.ts", {"rate": NTSC}),
+    "avi without presentation times": ("a.avi", {"rate": 25}),
+    "start offset": ("a.mp4", {"rate": 25, "pts": LATE, "time_base": Fraction(1, 25)}),
+    "start offset in MPEG-TS": ("a.ts", {"rate": 25, "pts": LATE, "time_base": Fraction(1, 25)}),
+    "variable rate": ("a.mp4", {"pts": UNEVEN, "time_base": Fraction(1, 1000)}),
+    "variable rate matroska": ("a.mkv", {"pts": UNEVEN, "time_base": Fraction(1, 1000)}),
+    "one key frame only": ("a.mp4", {"rate": 25, "gop": 1000}),
+    "with sound": ("a.mp4", {"rate": 25, "sound": True}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_access_gives_the_pictures_asked_for(kind: str, tmp_path: Path) -> None:
+    name, options = KINDS[kind]
+    info = probe(write_painted(tmp_path / name, 60, **options))
+    wanted = np.array([59, 0, 31, 31, 7, 45, 12, 13])
+    frames = read_frames(info, wanted)
+    assert info.n_frames == 60
+    assert [read_number(picture) for picture in frames.pixels] == wanted.tolist()
+    assert frames.indices.tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("kind", ["29.97 fps", "MPEG-TS", "variable rate", "avi without presentation times"])
+def test_streaming_gives_every_picture_once_in_order(kind: str, tmp_path: Path) -> None:
+    name, options = KINDS[kind]
+    info = probe(write_painted(tmp_path / name, 60, **options))
+    assert [(i, read_number(picture)) for i, picture in iter_frames(info)] == [(i, i) for i in range(60)]
+
+
+@pytest.mark.parametrize("rate", [Fraction(10), Fraction(25), NTSC])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+def test_rate_is_exact_and_seconds_start_at_zero(rate: Fraction, name: str, tmp_path: Path) -> None:
+    info = probe(write_painted(tmp_path / name, 40, rate))
+    assert Fraction(info.fps_num, info.fps_den) == rate
+    assert not info.variable_rate
+    assert info.duration_s == pytest.approx(40 / float(rate))
+    seconds = read_frames(info, np.arange(40)).seconds
+    np.testing.assert_allclose(seconds, np.arange(40) / float(rate), atol=0.001)
+
+
+def test_variable_rate_says_so_and_keeps_the_files_own_times(tmp_path: Path) -> None:
+    info = probe(write_painted(tmp_path / "a.mp4", 60, pts=UNEVEN, time_base=Fraction(1, 1000)))
+    assert info.variable_rate
+    assert info.fps == pytest.approx(59 / ((UNEVEN[-1] - UNEVEN[0]) / 1000), rel=1e-3)
+    seconds = read_frames(info, np.arange(60)).seconds
+    np.testing.assert_allclose(seconds, (np.array(UNEVEN) - UNEVEN[0]) / 1000, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("turn", "corner"),
+    [
+        (-90, (0.12, 0.88)),  # a quarter clockwise: the lower right corner goes to the lower left
+        (90, (0.88, 0.12)),
+        (180, (0.12, 0.12)),
+    ],
+)
+def test_rotation_metadata_turns_the_picture(turn: int, corner: tuple[float, float], tmp_path: Path) -> None:
+    info = probe(write_painted(tmp_path / "a.mp4", 20, rotation=turn))
+    upright = (WIDTH, HEIGHT) if turn == 180 else (HEIGHT, WIDTH)
+    assert (info.width, info.height) == upright
+    frames = read_frames(info, np.array([5, 19]))
+    assert frames.pixels.shape[1:3] == (info.height, info.width)
+    unturned = [read_number(np.rot90(picture, -turn // 90)) for picture in frames.pixels]
+    assert unturned == [5, 19]
+    picture = frames.pixels[0].astype(int)
+    ys, xs = np.nonzero(picture[..., 0] - picture[..., 1] > 100)
+    assert (xs.mean() / info.width, ys.mean() / info.height) == pytest.approx(corner, abs=0.02)
+
+
+def test_one_frame(tmp_path: Path) -> None:
+    info = probe(write_painted(tmp_path / "a.mp4", 1, 25))
+    assert (info.n_frames, info.fps) == (1, 25)
+    assert info.duration_s == pytest.approx(0.04)
+    assert read_number(read_frames(info, np.zeros(3, dtype=int)).pixels[2]) == 0
+
+
+def test_shrinking_keeps_the_aspect(tmp_path: Path) -> None:
+    for name in ("a.mp4", "a.ts"):
+        info = probe(write_painted(tmp_path / name, 12))
+        frames = read_frames(info, np.array([3, 11]), max_side=80)
+        assert frames.pixels.shape == (2, 48, 80, 3)
+        assert [read_number(picture) for picture in frames.pixels] == [3, 11]
+
+
+def test_indices_outside_the_video_are_refused(tmp_path: Path) -> None:
+    info = probe(write_painted(tmp_path / "a.mp4", 5))
+    for bad in ([-1], [5]):
+        with pytest.raises(IndexError, match="frames 0 to 4 exist"):
+            read_frames(info, np.array(bad))
+
+
+def test_a_file_exchanged_after_the_probe_is_noticed(tmp_path: Path) -> None:
+    info = probe(write_painted(tmp_path / "a.mp4", 8))
+    write_painted(tmp_path / "a.mp4", 5)
+    with pytest.raises(VideoError, match="has changed"):
+        read_frames(info, np.array([0]))
+
+
+@pytest.mark.parametrize(("n", "count"), [(1, 20), (7, 20), (20, 20), (101, 20), (3_600_000, 64)])
+def test_samples_are_the_centres_of_equal_segments(n: int, count: int) -> None:
+    indices = sample_indices(n, count)
+    assert indices.dtype == np.int64
+    assert indices.shape == (count,)
+    expected = [int(n * (i + 0.5) / count) for i in range(count)]
+    assert indices.tolist() == expected
