@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from stvg_core.errors import NonFiniteError
+from stvg_core.grounding.choose import preference, same_object
 from stvg_core.grounding.coverage import cell_coverage
 from stvg_core.grounding.dsth import Highlights, highlight, track_scores
 from stvg_core.grounding.join import confidence, maximum_sum_segment, slot_span_to_frames, top_k_span
@@ -130,14 +131,18 @@ class Grounder:
         }  # fmt: skip
         if not tracks:
             return None, 0.0, Evidence(chosen=-1, **evidence)
-        chosen = int(evidence["track_scores"].argmax())
+        preferred = preference(
+            evidence["track_scores"], np.array([track.score for track in tracks]), self.settings.proposer_weight
+        )
+        chosen = int(preferred.argmax())
         scores = evidence["frame_scores"][chosen]
         if self.settings.interval == "top_k":
             first, last = top_k_span(scores, self.settings.top_k)
         else:
             first, last = maximum_sum_segment(scores, self.settings.centre)
         tube = cut(tracks[chosen], *slot_span_to_frames(slots, first, last, info.n_frames))
-        score = confidence(evidence["track_scores"], chosen, scores, first, last)
+        rivals = preferred[~same_object(boxes, chosen)]
+        score = confidence(float(preferred[chosen]), rivals, scores, first, last)
         return tube, score, Evidence(chosen=chosen, **evidence)
 
 

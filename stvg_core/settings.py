@@ -39,6 +39,9 @@ class GroundingSettings:
             attribute phrase alone, which stays true when the action runs backwards ("moving left" does not).
         coverage: how a track covers a cell: "fraction" is the exact area share, "peak" is that share divided by the
             track's largest one in the frame, so that small objects can reach full weight.
+        proposer_weight: exponent of the proposer's own confidence in the choice of the track. 0 is the paper's rule,
+            whose proposals are phrase detections above a threshold; a proposer without phrases also returns parts of
+            objects and patches of background, which share the brightest cell with the object.
         interval: "segment" is the maximum-sum segment of the centred frame scores, "top_k" the paper's rule (stage 9).
         top_k: K of the paper's rule.
         centre: where the frame scores are centred for "segment": this quantile between their minimum and maximum.
@@ -56,6 +59,7 @@ class GroundingSettings:
     tas_operator: Literal["mean", "max", "product"] = "mean"
     tas_question: Literal["query", "attribute"] = "query"
     coverage: Literal["fraction", "peak"] = "fraction"
+    proposer_weight: float = 0.0
     interval: Literal["segment", "top_k"] = "segment"
     top_k: int = 7
     centre: float = 0.5

@@ -66,7 +66,8 @@ class Stack:
             "STVG_DOCUMENT_ROOT": str(document_root.resolve()),
             # Everything here shares a few cores: torch's threads would wait for each other in spin loops.
             "OMP_NUM_THREADS": "1",
-            **({"STVG_MODEL": model} if model else {}),
+            # The embedded model is too small to gain from threads; on a busy machine their spin locks cost it minutes.
+            **({"STVG_MODEL": model} if model else {"OMP_NUM_THREADS": "1"}),
             **(env or {}),
         }
         self.web = self._child("web", "serve", data_dir)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from stvg_core.keyframes import Keyframe, expand, simplify
 
 from backend.db.tables import Prediction
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.result import tube_to_result
+from stvg_core.keyframes import Keyframe, expand, simplify
 from stvg_core.tube import Tube
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from stvg_core.keyframes import Keyframe, simplify
 
 from backend.labelstudio.config import LabelConfig
+from stvg_core.keyframes import Keyframe, simplify
 from stvg_core.tube import Array, Tube
 
 KEYFRAME_KEYS = ("frame", "enabled", "rotation", "x", "y", "width", "height", "time")

@@ -45,15 +45,19 @@ def slot_span_to_frames(slot_frames: Array, first: int, last: int, n_frames: int
     return start, max(start, end)
 
 
-def confidence(track_totals: Array, chosen: int, frame_scores: Array, first: int, last: int) -> float:
+def confidence(best: float, rivals: Array, frame_scores: Array, first: int, last: int) -> float:
     """How clear the answer is, in [0, 1]: not calibrated, good for ordering.
 
-    The geometric mean of two margins: how far the best track stands above the second, and how far the scores inside
-    the interval stand above those outside (1 where there is no second track, or nothing outside).
+    The geometric mean of two margins: how far the chosen track stands above the best track of any other object, and how
+    far the scores inside the interval stand above those outside (1 where there is no rival, or nothing outside).
+
+    Args:
+        best: what the chosen track was chosen by (see :func:`stvg_core.grounding.choose.preference`).
+        rivals: ``(R,)`` the same of the other objects' tracks.
+        frame_scores: ``(T,)`` of the chosen track.
+        first, last: the interval's slots, both included.
     """
-    best = float(track_totals[chosen])
-    others = np.delete(track_totals, chosen)
-    spatial = 1.0 if len(others) == 0 else 1.0 - float(others.max()) / max(best, 1e-12)
+    spatial = 1.0 if len(rivals) == 0 else 1.0 - float(rivals.max()) / max(best, 1e-12)
     inside = float(frame_scores[first : last + 1].mean())
     outside_scores = np.concatenate([frame_scores[:first], frame_scores[last + 1 :]])
     outside = 0.0 if len(outside_scores) == 0 else float(outside_scores.mean())

@@ -65,7 +65,7 @@ def test_files_of_a_standard_checkpoint():
 
 
 def test_presets_name_layers_of_the_model(model):
-    layers = json.loads((FOLDER / "stvg.json").read_text())["attention_layers"]
+    layers = json.loads((FOLDER / "stvg.json").read_text())["settings"]["layers"]
     assert layers and set(layers) <= set(range(model.config.text_config.num_hidden_layers))
 
 

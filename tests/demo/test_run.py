@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import json
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from backend.cli.demo import command
+from backend.demo.clips import FRAME_RATES, choose_scenes
 from backend.demo.processes import ProcessError
 from backend.demo.run import DemoOptions, run_demo
 from backend.demo.summary import ProposedTube, Summary, check_lines, table
@@ -62,3 +65,13 @@ def test_the_table_has_a_row_for_every_task() -> None:
     assert "1.00-2.00 s (frames 26-50)" in first
     assert first.split()[-3:] == ["3", "0.50", "2.0"]
     assert "There is no video b.mp4." in second
+
+
+def test_the_clips_have_every_frame_rate_equally_often_and_whole_truths() -> None:
+    scenes = choose_scenes(6)
+    assert Counter(scene.fps for scene in scenes) == dict.fromkeys(FRAME_RATES, 2)
+    assert scenes == choose_scenes(6), "the same clips each time"
+    assert len({scene.query for scene in scenes}) == 6
+    for scene in scenes:
+        start, end = scene.truth
+        assert not np.isnan(scene.boxes(scene.target, np.arange(start, end + 1))).any()

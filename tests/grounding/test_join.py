@@ -52,11 +52,11 @@ def test_slots_become_frames_halfway() -> None:
 
 def test_a_clear_answer_is_more_confident_than_a_close_one() -> None:
     frames = np.array([0.1, 1.0, 1.0, 0.1])
-    clear = confidence(np.array([1.0, 0.1]), 0, frames, 1, 2)
-    close = confidence(np.array([1.0, 0.9]), 0, frames, 1, 2)
+    clear = confidence(1.0, np.array([0.1]), frames, 1, 2)
+    close = confidence(1.0, np.array([0.9, 0.2]), frames, 1, 2)
     assert 0 <= close < clear <= 1
-    assert confidence(np.array([1.0]), 0, np.array([1.0]), 0, 0) == 1.0
-    assert confidence(np.array([0.0, 0.0]), 0, np.zeros(3), 0, 2) == 0.0
+    assert confidence(1.0, np.empty(0), np.array([1.0]), 0, 0) == 1.0
+    assert confidence(0.0, np.zeros(1), np.zeros(3), 0, 2) == 0.0
 
 
 def test_a_tube_ends_where_its_track_ends() -> None:

@@ -17,8 +17,14 @@ from stvg_core.demo.recipe.vocabulary import CHAT_TEMPLATE, IMAGE, VIDEO, build_
 # cells. This model answers with attention that is high in the whole interval, so the interval is cut low (centre). Most
 # of its actions turn into others when a clip runs backwards, which is why TAS is off.
 PRESETS: dict[str, Any] = {
-    "attention_layers": [3, 4],
-    "settings": {"layers": [3, 4], "lra_rule": "token_norm", "lra_lr": 0.01, "centre": 0.15, "tas": False},
+    "settings": {
+        "layers": [3, 4],
+        "lra_rule": "token_norm",
+        "lra_lr": 0.01,
+        "tas": False,
+        "proposer_weight": 1.0,
+        "centre": 0.12,
+    },
     "notes": "Chosen on the validation split; see README.md.",
 }
 
