@@ -79,7 +79,7 @@ def load(model: str | Path, *, device: str | None = None, dtype: torch.dtype | N
     return LoadedModel(
         model=network,
         family=family,
-        pixels=PixelPreparation.from_checkpoint(name),
+        pixels=PixelPreparation.from_checkpoint(name, revision or None),
         prompts=PromptLayout.of(tokenizer, family.video_token_id(config)),
         yes_ids=answer_ids(tokenizer, "yes"),
         no_ids=answer_ids(tokenizer, "no"),

@@ -42,8 +42,8 @@ class PixelPreparation:
     std: tuple[float, ...]
 
     @classmethod
-    def from_checkpoint(cls, model: str | Path) -> PixelPreparation:
-        """Read it from a local folder or a hub id.
+    def from_checkpoint(cls, model: str | Path, revision: str | None = None) -> PixelPreparation:
+        """Read it from a local folder, or from a hub id at a revision.
 
         Raises:
             ModelError: no configuration file says how large the frames are, or the frames are cropped.
@@ -52,6 +52,7 @@ class PixelPreparation:
             found = cached_file(
                 str(model),
                 name,
+                revision=revision,
                 _raise_exceptions_for_missing_entries=False,
                 _raise_exceptions_for_connection_errors=False,
             )

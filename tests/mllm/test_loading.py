@@ -71,3 +71,12 @@ def test_pixels_are_scaled_as_configured(tiny: LoadedModel) -> None:
     pixels = tiny.pixels(frames)
     assert pixels.shape == (2, 3, 56, 56)
     assert float(pixels.min()) == pytest.approx(1.0) == float(pixels.max())
+
+
+def test_files_as_the_published_checkpoints_have_them(tiny_folder: Path, copy: Path) -> None:
+    """A processor_config.json without a frame size beside a preprocessor_config.json with one: the latter is read."""
+    values = (copy / "video_preprocessor_config.json").read_text()
+    (copy / "video_preprocessor_config.json").unlink()
+    (copy / "processor_config.json").write_text(json.dumps({"num_image_tokens": 729}))
+    (copy / "preprocessor_config.json").write_text(values)
+    assert PixelPreparation.from_checkpoint(copy) == PixelPreparation.from_checkpoint(tiny_folder)
