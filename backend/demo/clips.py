@@ -31,28 +31,33 @@ class DemoClip:
 
 
 def render_clips(folder: Path, count: int) -> list[DemoClip]:
-    """Write ``count`` H.264 clips into ``folder``, each frame rate equally often.
+    """``count`` H.264 clips in ``folder``, each frame rate equally often; the same count gives the same clips.
 
-    The same count gives the same clips.
+    A clip is named after its scene and rendered once: a folder that is used again may hold labels of it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    return [
-        _clip(write_clip(folder / f"clip-{number + 1}.mp4", scene), scene)
-        for number, scene in enumerate(choose_scenes(count))
-    ]
+    clips = []
+    for number, scene in choose_scenes(count).items():
+        path = folder / f"clip-{number}.mp4"
+        if not path.exists():
+            # Renamed when it is whole: a rendering that was interrupted must not be taken for the clip.
+            write_clip(folder / f"unfinished-{number}.mp4", scene).rename(path)
+            (folder / f"unfinished-{number}.json").rename(path.with_suffix(".json"))
+        clips.append(_clip(path, scene))
+    return clips
 
 
-def choose_scenes(count: int) -> list[Scene]:
-    """The first scenes of the demo's own seeds that have one of ``FRAME_RATES``, each rate equally often."""
+def choose_scenes(count: int) -> dict[int, Scene]:
+    """The first scenes, by number, of the demo's seeds that have one of ``FRAME_RATES``, each rate equally often."""
     wanted = Counter(FRAME_RATES[k % len(FRAME_RATES)] for k in range(count))
-    chosen: list[Scene] = []
+    chosen: dict[int, Scene] = {}
     for number in range(_SCENES_TO_TRY):
         if not wanted.total():
             return chosen
         scene = split_scene("demo", number, difficulty="easy", max_seconds=MAX_SECONDS)
         if wanted[scene.fps] > 0 and not np.isnan(_truth_boxes(scene)).any():
             wanted[scene.fps] -= 1
-            chosen.append(scene)
+            chosen[number] = scene
     raise AssertionError(f"the scenes have none of the rates {FRAME_RATES}")
 
 

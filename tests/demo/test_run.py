@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from backend.cli.demo import command
-from backend.demo.clips import FRAME_RATES, choose_scenes
+from backend.demo.clips import FRAME_RATES, choose_scenes, render_clips
 from backend.demo.processes import ProcessError
 from backend.demo.run import DemoOptions, run_demo
 from backend.demo.summary import ProposedTube, Summary, check_lines, table
@@ -69,9 +69,21 @@ def test_the_table_has_a_row_for_every_task() -> None:
 
 def test_the_clips_have_every_frame_rate_equally_often_and_whole_truths() -> None:
     scenes = choose_scenes(6)
-    assert Counter(scene.fps for scene in scenes) == dict.fromkeys(FRAME_RATES, 2)
+    assert Counter(scene.fps for scene in scenes.values()) == dict.fromkeys(FRAME_RATES, 2)
     assert scenes == choose_scenes(6), "the same clips each time"
-    assert len({scene.query for scene in scenes}) == 6
-    for scene in scenes:
+    assert len({scene.query for scene in scenes.values()}) == 6
+    for scene in scenes.values():
         start, end = scene.truth
         assert not np.isnan(scene.boxes(scene.target, np.arange(start, end + 1))).any()
+
+
+def test_a_folder_that_is_used_again_keeps_its_clips(tmp_path: Path) -> None:
+    """Labels lie on them: neither another count nor another run may put other pictures under a name."""
+    first = {clip.path: clip.path.read_bytes() for clip in render_clips(tmp_path, 1)}
+    again = render_clips(tmp_path, 2)
+    assert set(first) < {clip.path for clip in again}
+    assert all(path.read_bytes() == content for path, content in first.items())
+    assert not list(tmp_path.glob("unfinished*"))
+    by_number = choose_scenes(2)
+    for clip in again:
+        assert clip.query == by_number[int(clip.path.stem.removeprefix("clip-"))].query
