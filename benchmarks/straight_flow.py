@@ -52,18 +52,16 @@ class StraightFlow:
         layers: tuple[int, ...] | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """One prompt from pixels to (log p_yes - log p_no, rows ``[R, T, h, w]``)."""
-        h, w = self.loaded.family.grid(self.model.config)
-        pixels = self.loaded.pixels(frames.pixels)
         with torch.no_grad():
-            features = self.model.model.get_video_features(pixels[None]).pooler_output[0]
-        visual, newline = features[:-1].view(len(frames), h * w, -1), features[-1:]
+            tokens = self.loaded.family.encode(self.model, self.loaded.pixels, frames)
+        visual, h, w = tokens.cells, tokens.h, tokens.w
         visual = visual.flip(0) if backwards else visual
         if prompt is not None:
             visual = visual + prompt
         embed = self.model.get_input_embeddings()
         layout = self.loaded.prompts
         head, tail = embed(torch.tensor(layout.head)), embed(torch.tensor(layout.suffix(question)))
-        embeddings = torch.cat([head, visual.flatten(0, 1), newline, tail])[None]
+        embeddings = torch.cat([head, visual.flatten(0, 1), tokens.trailing, tail])[None]
         output = self.model.model.language_model(inputs_embeds=embeddings, output_attentions=True)
         logits = self.model.lm_head(output.last_hidden_state[:, -1]).log_softmax(-1)[0]
         margin = logits[list(self.loaded.yes_ids)].logsumexp(0) - logits[list(self.loaded.no_ids)].logsumexp(0)

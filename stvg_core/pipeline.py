@@ -76,8 +76,12 @@ class Grounder:
         report(0.0, "decode")
         with _timed(timings, "decode"):
             info = probe(video)
-            slots = sample_indices(info.n_frames, min(self.settings.n_slots, info.n_frames))
-            frames = read_frames(info, slots)
+            fused = self.loaded.family.frames_per_slot
+            count = max(1, min(self.settings.n_slots, info.n_frames // fused))
+            indices = sample_indices(info.n_frames, count * fused)
+            frames = read_frames(info, indices)
+            # The frame in the middle of those that share a slot stands for it.
+            slots = indices.reshape(count, fused).mean(axis=1).round().astype(np.int64)
         report(0.1, "propose")
         with _timed(timings, "propose"):
             if tracks is None:

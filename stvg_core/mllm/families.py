@@ -6,51 +6,49 @@ random-weight model of its class in ``tests/tiny_models.py``, which runs every s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from stvg_core.errors import ModelError
+from stvg_core.mllm.encoding import (
+    VisualTokens,
+    encode_patches,
+    encode_pooled,
+    sequential_positions,
+    space_time_positions,
+)
+from stvg_core.mllm.pixels import PixelPreparation
+from stvg_core.tube import Frames
 
 
 @dataclass(frozen=True)
 class Family:
-    """How one model family lays out a video.
+    """How one model family sees a video.
 
     Attributes:
         model_type: as in ``config.json``.
         model_class: name of the class in ``transformers``.
-        grid: ``config -> (h, w)``, visual tokens per frame.
-        video_token_id: ``config -> id`` of the placeholder that stands for the visual tokens.
-        trailing_tokens: visual tokens after the last frame's grid (LLaVA's newline); they carry no learnable prompt
-            and no attention is read from them.
+        encode: ``(model, pixel preparation, frames) -> visual tokens``.
+        positions: ``(model, visual tokens, length of the head) -> positions before the question, next position``.
         frames_per_slot: video frames fused into one slot of visual tokens.
     """
 
     model_type: str
     model_class: str
-    grid: Callable[[Any], tuple[int, int]]
-    video_token_id: Callable[[Any], int]
-    trailing_tokens: int = 0
+    encode: Callable[[Any, PixelPreparation, Frames], VisualTokens]
+    positions: Callable[[Any, VisualTokens, int], tuple[torch.Tensor, int]]
     frames_per_slot: int = 1
-
-
-def _pooled_grid(config: Any) -> tuple[int, int]:
-    side = math.ceil(config.vision_config.image_size // config.vision_config.patch_size / 2)
-    return side, side
 
 
 FAMILIES: dict[str, Family] = {
     family.model_type: family
     for family in (
-        Family(
-            model_type="llava_onevision",
-            model_class="LlavaOnevisionForConditionalGeneration",
-            grid=_pooled_grid,
-            video_token_id=lambda config: int(config.video_token_id),
-            trailing_tokens=1,
-        ),
+        Family("llava_onevision", "LlavaOnevisionForConditionalGeneration", encode_pooled, sequential_positions),
+        Family("qwen2_vl", "Qwen2VLForConditionalGeneration", encode_patches, space_time_positions, 2),
+        Family("qwen2_5_vl", "Qwen2_5_VLForConditionalGeneration", encode_patches, space_time_positions, 2),
     )
 }
 

@@ -80,7 +80,7 @@ def load(model: str | Path, *, device: str | None = None, dtype: torch.dtype | N
         model=network,
         family=family,
         pixels=PixelPreparation.from_checkpoint(name, revision or None),
-        prompts=PromptLayout.of(tokenizer, family.video_token_id(config)),
+        prompts=PromptLayout.of(tokenizer, int(config.video_token_id)),
         yes_ids=answer_ids(tokenizer, "yes"),
         no_ids=answer_ids(tokenizer, "no"),
     )

@@ -1,8 +1,8 @@
 """From decoded frames to the model's pixels, without torchvision, and from a frame's boxes to the model's view.
 
 transformers' own video processors need torchvision, which has no build for CPU-only machines; what they do for these
-families is little (resize to a fixed size, scale, normalise), so it is read from the checkpoint's own configuration
-files and done here. A frame is squashed to the model's size, so a normalised box stays the same normalised box.
+families is little (resize, scale, normalise), so it is read from the checkpoint's own configuration files and done
+here. A frame is squashed to the model's size and never cropped, so a normalised box stays the same normalised box.
 """
 
 from __future__ import annotations
@@ -28,14 +28,13 @@ class PixelPreparation:
     """Resize (squash) -> rescale -> normalise, as the checkpoint's configuration says.
 
     Attributes:
-        height, width: the model's input size in pixels.
+        size: ``(height, width)`` of the model's input in pixels, or None where it follows the frame.
         resample: PIL's number of the filter.
         rescale: factor on 0..255 values.
         mean, std: per RGB channel.
     """
 
-    height: int
-    width: int
+    size: tuple[int, int] | None
     resample: int
     rescale: float
     mean: tuple[float, ...]
@@ -60,7 +59,7 @@ class PixelPreparation:
                 continue
             values = json.loads(Path(found).read_text(encoding="utf-8"))
             values = values.get("video_processor", values)
-            if "size" in values:
+            if "size" in values or "max_pixels" in values:
                 return cls._from_values(values, name)
         raise ModelError(
             f"{model} has none of {', '.join(_FILES)} with a frame size; the frames cannot be prepared for it."
@@ -68,27 +67,30 @@ class PixelPreparation:
 
     @classmethod
     def _from_values(cls, values: dict[str, Any], name: str) -> PixelPreparation:
-        size = values["size"]
-        if not isinstance(size, dict) or not {"height", "width"} <= set(size):
-            raise ModelError(f"{name} gives the frame size as {size}; only a fixed height and width are supported.")
+        size = values.get("size") or {}
+        fixed = isinstance(size, dict) and {"height", "width"} <= set(size)
+        follows = "max_pixels" in values or (isinstance(size, dict) and {"shortest_edge", "longest_edge"} <= set(size))
+        if not fixed and not follows:
+            raise ModelError(f"{name} gives the frame size as {size}, which is not understood.")
         if values.get("do_center_crop"):
             raise ModelError(f"{name} asks for a centre crop, which would cut objects away; it is not supported.")
         return cls(
-            height=int(size["height"]),
-            width=int(size["width"]),
+            size=(int(size["height"]), int(size["width"])) if fixed else None,
             resample=int(values.get("resample", Image.Resampling.BICUBIC)),
             rescale=float(values.get("rescale_factor", 1 / 255)) if values.get("do_rescale", True) else 1.0,
             mean=tuple(values["image_mean"]) if values.get("do_normalize", True) else (0.0,) * 3,
             std=tuple(values["image_std"]) if values.get("do_normalize", True) else (1.0,) * 3,
         )
 
-    def __call__(self, pixels: Array) -> torch.Tensor:
-        """``(T, H, W, 3)`` uint8 RGB -> ``[T, 3, height, width]`` float32."""
-        small = np.empty((len(pixels), self.height, self.width, 3), dtype=np.uint8)
-        for target, frame in zip(small, pixels, strict=True):
-            target[:] = np.asarray(
-                Image.fromarray(frame).resize((self.width, self.height), Image.Resampling(self.resample))
-            )
+    def __call__(self, pixels: Array, size: tuple[int, int] | None = None) -> torch.Tensor:
+        """``(T, H, W, 3)`` uint8 RGB -> ``[T, 3, height, width]`` float32; ``size`` if the model has no fixed one."""
+        target = self.size or size
+        if target is None:
+            raise ValueError("this model's input size follows the frame: it must be given")
+        height, width = target
+        small = np.empty((len(pixels), height, width, 3), dtype=np.uint8)
+        for row, frame in zip(small, pixels, strict=True):
+            row[:] = np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling(self.resample)))
         scaled = torch.from_numpy(small).permute(0, 3, 1, 2).float() * self.rescale
         mean, std = torch.tensor(self.mean).view(1, 3, 1, 1), torch.tensor(self.std).view(1, 3, 1, 1)
         return (scaled - mean) / std

@@ -26,6 +26,7 @@ class Prefix:
 
     keys_values: list[tuple[torch.Tensor, torch.Tensor]]
     length: int
+    next_position: int
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Session:
 
     Args:
         loaded: the model.
-        frames: the T sampled frames.
+        frames: the sampled frames, as many per slot as the family fuses; T slots.
 
     Attributes:
         visual: ``[T, h*w, D]`` visual tokens, without learnable prompt.
@@ -55,15 +56,12 @@ class Session:
 
     def __init__(self, loaded: LoadedModel, frames: Frames) -> None:
         self.loaded = loaded
-        self.h, self.w = loaded.family.grid(loaded.model.config)
-        pixels = loaded.pixels(frames.pixels).to(loaded.device, loaded.model.dtype)
         with torch.no_grad():
-            features = loaded.model.model.get_video_features(pixels[None]).pooler_output[0]
-        trailing = loaded.family.trailing_tokens
-        self._trailing = features[len(features) - trailing :]
-        self.visual = features[: len(features) - trailing].view(len(frames), self.h * self.w, -1)
-        with torch.no_grad():
+            self._tokens = loaded.family.encode(loaded.model, loaded.pixels, frames)
+            self.visual = self._tokens.cells
             self._head = self._embed(list(loaded.prompts.head))
+        self.h, self.w = self._tokens.h, self._tokens.w
+        self._positions, self._next = loaded.family.positions(loaded.model, self._tokens, len(self._head))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -84,11 +82,13 @@ class Session:
         visual = self.visual.flip(0) if backwards else self.visual
         if prompt is not None:
             visual = (visual.float() + prompt).to(visual.dtype)
-        embeddings = torch.cat([self._head, visual.flatten(0, 1), self._trailing])[None]
+        embeddings = torch.cat([self._head, visual.flatten(0, 1), self._tokens.trailing])[None]
         cache = DynamicCache()
         with torch.set_grad_enabled(prompt is not None and prompt.requires_grad):
-            self.loaded.model.model.language_model(inputs_embeds=embeddings, past_key_values=cache, use_cache=True)
-        return Prefix([(layer.keys, layer.values) for layer in cache.layers], embeddings.shape[1])
+            self.loaded.model.model.language_model(
+                inputs_embeds=embeddings, position_ids=self._positions, past_key_values=cache, use_cache=True
+            )
+        return Prefix([(layer.keys, layer.values) for layer in cache.layers], embeddings.shape[1], self._next)
 
     def ask(
         self, prefix: Prefix, questions: list[str], *, rows: bool = False, layers: tuple[int, ...] | None = None
@@ -102,7 +102,7 @@ class Session:
         padding = torch.tensor([longest - len(ids) for ids in suffixes], device=device)
         ids = torch.tensor([[suffix[0]] * (longest - len(suffix)) + suffix for suffix in suffixes], device=device)
         steps = torch.arange(longest, device=device)
-        positions = prefix.length + (steps[None] - padding[:, None]).clamp(min=0)
+        positions = prefix.next_position + (steps[None] - padding[:, None]).clamp(min=0)
         seen = (steps[None, None] <= steps[None, :, None]) & (steps[None, None] >= padding[:, None, None])
         # A padding token sees the prefix, so that no row of the softmax is empty; nobody sees a padding token.
         mask = torch.cat([seen.new_ones(len(ids), longest, prefix.length), seen], dim=2)[:, None]

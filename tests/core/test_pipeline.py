@@ -18,7 +18,7 @@ from stvg_core.metrics import viou
 from stvg_core.pipeline import Grounder
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Grounding, Track, VideoInfo
-from tests.tiny_models import save_llava_onevision
+from tests.tiny_models import FAMILIES, save_llava_onevision
 
 SETTINGS = GroundingSettings(lra_rule="token_norm", lra_lr=0.05)
 
@@ -86,6 +86,16 @@ def test_every_form_of_the_method_runs(
     found = make(settings=replace(SETTINGS, **changes)).ground(clip, scene.query, tracks=scene_tracks(scene))
     well_formed(found, scene)
     assert np.isnan(found.evidence.consistency) == (changes.get("tas") is False)
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_every_family_grounds(family: str, tmp_path: Path, clip: Path, scene: Scene) -> None:
+    grounder = Grounder.from_pretrained(FAMILIES[family](tmp_path / family), settings=SETTINGS, device="cpu")
+    found = grounder.ground(clip, scene.query, tracks=scene_tracks(scene))
+    well_formed(found, scene)
+    slots = found.evidence.slot_frames
+    assert len(slots) == len(found.evidence.spatial_map) == SETTINGS.n_slots
+    assert (np.diff(slots) > 0).all() and slots[0] >= 0 and slots[-1] < scene.n_frames
 
 
 def test_no_candidate_object_is_an_empty_answer_with_score_zero(make: Callable[..., Grounder], clip: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from stvg_core.mllm.loading import LoadedModel, load
 from stvg_core.tube import Frames
-from tests.tiny_models import save_llava_onevision
+from tests.tiny_models import FAMILIES, save_llava_onevision
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +19,17 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny(tiny_folder: Path) -> LoadedModel:
     return load(tiny_folder, device="cpu")
+
+
+@pytest.fixture(scope="session", params=list(FAMILIES))
+def family_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return FAMILIES[request.param](tmp_path_factory.mktemp(request.param) / "model")
+
+
+@pytest.fixture(scope="session")
+def any_family(family_folder: Path) -> LoadedModel:
+    """Each family of the table in turn."""
+    return load(family_folder, device="cpu")
 
 
 @pytest.fixture
