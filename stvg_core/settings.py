@@ -39,9 +39,9 @@ class GroundingSettings:
             attribute phrase alone, which stays true when the action runs backwards ("moving left" does not).
         coverage: how a track covers a cell: "fraction" is the exact area share, "peak" is that share divided by the
             track's largest one in the frame, so that small objects can reach full weight.
-        proposer_weight: exponent of the proposer's own confidence in the choice of the track. 0 is the paper's rule,
-            whose proposals are phrase detections above a threshold; a proposer without phrases also returns parts of
-            objects and patches of background, which share the brightest cell with the object.
+        proposer_weight: exponent of the proposer's own confidence in the choice of the track. 1 suits the embedded
+            proposer, which also returns parts of objects and patches of background that share the brightest cell with
+            the object, whatever the model. 0 is the paper's rule, for phrase detections above a threshold.
         interval: "segment" is the maximum-sum segment of the centred frame scores, "top_k" the paper's rule (stage 9).
         top_k: K of the paper's rule.
         centre: where the frame scores are centred for "segment": this quantile between their minimum and maximum.
@@ -59,7 +59,7 @@ class GroundingSettings:
     tas_operator: Literal["mean", "max", "product"] = "mean"
     tas_question: Literal["query", "attribute"] = "query"
     coverage: Literal["fraction", "peak"] = "fraction"
-    proposer_weight: float = 0.0
+    proposer_weight: float = 1.0
     interval: Literal["segment", "top_k"] = "segment"
     top_k: int = 7
     centre: float = 0.5

@@ -98,6 +98,17 @@ def test_every_family_grounds(family: str, tmp_path: Path, clip: Path, scene: Sc
     assert (np.diff(slots) > 0).all() and slots[0] >= 0 and slots[-1] < scene.n_frames
 
 
+@pytest.mark.parametrize(("weight", "chosen"), [(0.0, 0), (1.0, 1)])
+def test_equally_bright_tracks_are_told_apart_by_the_proposer(
+    make: Callable[..., Grounder], clip: Path, scene: Scene, weight: float, chosen: int
+) -> None:
+    (track, *_) = scene_tracks(scene)
+    doubtful, sure = replace(track, score=0.2), replace(track, score=0.9)
+    found = make(settings=replace(SETTINGS, proposer_weight=weight)).ground(clip, scene.query, tracks=[doubtful, sure])
+    assert found.evidence.chosen == chosen
+    assert found.score > 0  # the same object again is no rival
+
+
 def test_no_candidate_object_is_an_empty_answer_with_score_zero(make: Callable[..., Grounder], clip: Path) -> None:
     found = make(proposer=NoProposals()).ground(clip, "the red circle")
     assert found.tube is None and found.score == 0.0

@@ -22,7 +22,6 @@ PRESETS: dict[str, Any] = {
         "lra_rule": "token_norm",
         "lra_lr": 0.01,
         "tas": False,
-        "proposer_weight": 1.0,
         "centre": 0.12,
     },
     "notes": "Chosen on the validation split; see README.md.",
