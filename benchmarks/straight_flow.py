@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from transformers import LlavaOnevisionForConditionalGeneration
 
+from stvg_core.decomposition.rules import decompose
 from stvg_core.demo import MODEL_DIR
 from stvg_core.demo.clips import split_scene
 from stvg_core.demo.scenes import render
@@ -29,7 +30,7 @@ from stvg_core.grounding.lra import lra_loss, step
 from stvg_core.grounding.tas import assemble
 from stvg_core.mllm.loading import LoadedModel, load
 from stvg_core.mllm.session import Session
-from stvg_core.query import NEUTRAL_PROMPT, SubQueries, as_statement, decompose
+from stvg_core.query import NEUTRAL_PROMPT, SubQueries, as_statement
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Frames
 from stvg_core.video import sample_indices

@@ -28,7 +28,7 @@ class GroundingSettings:
         guard: share of the neutral row's mean that is added to the divisor, so that cells the neutral prompt
             ignores do not blow up; relative to the row's own scale (stage 5).
         role_tokens: "gti" takes the role token with the highest maximum (stage 4), "mean" averages all of them.
-        layers: which layers' attention is averaged; None means all (the paper).
+        layers: which layers' attention is averaged; None leaves it to the family's entry (the paper: all).
         lra_steps: N_ep gradient steps on each learnable prompt; 0 switches LRA off (stage 6).
         lra_rule: "plain" is V -= lr * gradient (paper, lr 8); "token_norm" scales the gradient so that the token that
             moves most moves by ``lr`` times the mean norm of the visual tokens: the same at any model width.
@@ -39,9 +39,19 @@ class GroundingSettings:
             attribute phrase alone, which stays true when the action runs backwards ("moving left" does not).
         coverage: how a track covers a cell: "fraction" is the exact area share, "peak" is that share divided by the
             track's largest one in the frame, so that small objects can reach full weight.
-        proposer_weight: exponent of the proposer's own confidence in the choice of the track. 1 suits the embedded
-            proposer, which also returns parts of objects and patches of background that share the brightest cell with
-            the object, whatever the model. 0 is the paper's rule, for phrase detections above a threshold.
+        proposer: where candidate tracks come from (stage 1): "embedded" needs no weights, "grounding_dino" is the
+            paper's way, GroundingDINO on sparse frames and SAM 2 for the chosen object.
+        detector, tracker: hub ids or folders of GroundingDINO and SAM 2, for "grounding_dino" only.
+        proposer_weight: exponent of the proposer's own confidence in the choice of the track; None is the proposer's
+            own: 1 for the embedded one, which also returns parts of objects and patches of background that share the
+            brightest cell with the object, and the paper's 0 for phrase detections above a threshold.
+        decomposer: who splits the sentence (stage 2): "model" is the loaded model itself, "endpoint" a language model
+            behind an OpenAI-compatible address, "rules" need no model. The answer is the whole sentence for both
+            parts wherever that fails.
+        decomposer_model: the name of the model behind the endpoint.
+        second_look: see the part of the video around the found interval once more, sampled more densely, and set the
+            ends by that (stage 9).
+        precision: what the weights are loaded as; "auto" is bfloat16 on a GPU and float32 on a CPU.
         interval: "segment" is the maximum-sum segment of the centred frame scores, "top_k" the paper's rule (stage 9).
         top_k: K of the paper's rule.
         centre: where the frame scores are centred for "segment": this quantile between their minimum and maximum.
@@ -59,7 +69,14 @@ class GroundingSettings:
     tas_operator: Literal["mean", "max", "product"] = "mean"
     tas_question: Literal["query", "attribute"] = "query"
     coverage: Literal["fraction", "peak"] = "fraction"
-    proposer_weight: float = 1.0
+    proposer: Literal["embedded", "grounding_dino"] = "embedded"
+    detector: str = "IDEA-Research/grounding-dino-base"
+    tracker: str = "facebook/sam2.1-hiera-large"
+    proposer_weight: float | None = None
+    decomposer: Literal["model", "endpoint", "rules"] = "model"
+    decomposer_model: str = ""
+    second_look: bool = False
+    precision: Literal["auto", "float32", "bfloat16", "float16", "4bit"] = "auto"
     interval: Literal["segment", "top_k"] = "segment"
     top_k: int = 7
     centre: float = 0.5

@@ -1,9 +1,13 @@
-"""Decomposed spatio-temporal highlighting: where and when, one code path for both branches (paper, stages 6-8)."""
+"""Decomposed spatio-temporal highlighting: where and when, one code path for both branches (paper, stages 6-8).
+
+:func:`look` asks the model and keeps what it was seen to look at; :func:`maps` decides what that means. Only the first
+needs the model, so other choices in the second (which role token, raw or relative, how to assemble) cost nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +20,30 @@ from stvg_core.mllm.session import Session
 from stvg_core.query import NEUTRAL_PROMPT, SubQueries, as_statement
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Array
+
+PREFILLS = 5
+"""How many times :func:`look` runs the language model over the video; without TAS three."""
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Attention rows of the watched tokens, ``[R, T, h, w]`` float32 each, before any choice is made.
+
+    Attributes:
+        spatial: of the original query on T_v + V_s.
+        temporal: of the original query on T_v + V_t.
+        neutral: of the neutral prompt on T_v.
+        backward: as ``spatial`` on the reversed video, slots in the order shown (reversed); None without TAS.
+        backward_neutral: as ``neutral`` on the reversed video.
+        yes_minus_no: log p_yes - log p_no of Q_s and Q_t at V = 0, and of Q_s on the reversed video; tensors ``[B]``.
+    """
+
+    spatial: torch.Tensor
+    temporal: torch.Tensor
+    neutral: torch.Tensor
+    backward: torch.Tensor | None = None
+    backward_neutral: torch.Tensor | None = None
+    yes_minus_no: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,28 +73,58 @@ def highlight(
     settings: GroundingSettings,
     tick: Callable[[], None] = lambda: None,
 ) -> Highlights:
+    """:func:`look`, then :func:`maps`."""
+    return maps(look(session, query, parts, settings, tick), settings)
+
+
+def look(
+    session: Session,
+    query: str,
+    parts: SubQueries,
+    settings: GroundingSettings,
+    tick: Callable[[], None] = lambda: None,
+) -> Looks:
     """Learn V_s and V_t on the sub-queries, then look with the original query at T_v + V_s and T_v + V_t.
 
-    ``tick`` is called after each of the five prefills.
+    ``tick`` is called after each prefill, :data:`PREFILLS` times with TAS.
     """
-    info: dict[str, Any] = {}
-    spatial_question, temporal_question = parts.spatial_question, parts.temporal_question
-    prompts, neutral = _learn(session, [spatial_question, temporal_question], settings, info, backwards=False)
+    questions = [parts.spatial_question, parts.temporal_question]
+    prompts, neutral, margins = _learn(session, questions, settings, backwards=False)
     tick()
-    forward = _look(session, prompts[0], query, neutral, settings, info, "spatial_token")
-    tick()
-    temporal = _look(session, prompts[1], query, neutral, settings, info, "temporal_token")
-    tick()
+    rows = []
+    for prompt in prompts:
+        rows.append(_rows(session, prompt, query, settings, backwards=False))
+        tick()
+    said = {"yes_minus_no": margins}
     if not settings.tas:
-        return Highlights(forward, forward, forward, temporal, float("nan"), info)
-    reversed_prompts, reversed_neutral = _learn(session, [spatial_question], settings, info, backwards=True)
+        return Looks(rows[0], rows[1], neutral, yes_minus_no=said)
+    turned, backward_neutral, said["yes_minus_no_reversed"] = _learn(session, questions[:1], settings, backwards=True)
     tick()
     asked = query if settings.tas_question == "query" else as_statement(parts.attribute)
-    turned = _look(
-        session, reversed_prompts[0], asked, reversed_neutral, settings, info, "reversed_token", backwards=True
-    )
+    backward = _rows(session, turned[0], asked, settings, backwards=True)
     tick()
-    turned = turned.flip(0)
+    return Looks(rows[0], rows[1], neutral, backward, backward_neutral, said)
+
+
+def maps(looks: Looks, settings: GroundingSettings) -> Highlights:
+    """One map per branch from the rows of the watched tokens (stages 4, 5 and 8)."""
+    info: dict[str, Any] = {
+        name: [round(value, 4) for value in values.tolist()] for name, values in looks.yes_minus_no.items()
+    }
+
+    def picked(rows: torch.Tensor, neutral: torch.Tensor, name: str) -> torch.Tensor:
+        one, info[name] = pick_map(
+            rows, neutral, attention=settings.attention, guard=settings.guard, role_tokens=settings.role_tokens
+        )
+        return one
+
+    forward = picked(looks.spatial, looks.neutral, "spatial_token")
+    temporal = picked(looks.temporal, looks.neutral, "temporal_token")
+    if not settings.tas:
+        return Highlights(forward, forward, forward, temporal, float("nan"), info)
+    if looks.backward is None or looks.backward_neutral is None:
+        raise ValueError("these looks hold no reversed video; look with TAS on")
+    turned = picked(looks.backward, looks.backward_neutral, "reversed_token").flip(0)
     return Highlights(
         spatial=assemble(forward, turned, settings.tas_operator),
         spatial_forward=forward,
@@ -78,29 +136,37 @@ def highlight(
 
 
 def _learn(
-    session: Session, questions: list[str], settings: GroundingSettings, info: dict[str, Any], *, backwards: bool
-) -> tuple[list[torch.Tensor], torch.Tensor]:
-    """A prompt per question and the neutral rows ``[R, T, h, w]``, all from one prefill at V = 0."""
-    origin = session.zero_prompt().requires_grad_(settings.lra_steps > 0)
-    prefix = session.prefill(origin, backwards=backwards)
-    answer = session.ask(prefix, [*questions, NEUTRAL_PROMPT], rows=True, layers=settings.layers)
-    name = "yes_minus_no_reversed" if backwards else "yes_minus_no"
-    info[name] = [round(float(value), 4) for value in answer.yes_minus_no.detach()[: len(questions)]]
-    return learn_prompts(session, origin, answer, questions, settings, backwards=backwards), answer.rows[-1]
+    session: Session, questions: list[str], settings: GroundingSettings, *, backwards: bool
+) -> tuple[list[torch.Tensor | None], torch.Tensor, torch.Tensor]:
+    """A prompt V per question (None is V = 0), the neutral rows ``[R, T, h, w]`` and the answers at V = 0.
+
+    All of it comes from the one prefill at V = 0, which the session keeps for further queries.
+    """
+    learnable = settings.lra_steps > 0
+    origin, prefix = session.origin(backwards=backwards, learnable=learnable)
+    neutral = session.neutral.get((backwards, settings.layers))
+    asked = questions if neutral is not None else [*questions, NEUTRAL_PROMPT]
+    with torch.set_grad_enabled(learnable):
+        answer = session.ask(prefix, asked, rows=neutral is None, layers=settings.layers)
+    if neutral is None:
+        neutral = session.neutral[backwards, settings.layers] = answer.rows[-1]
+    margins = answer.yes_minus_no.detach()[: len(questions)]
+    if not learnable:
+        return [None] * len(questions), neutral, margins
+    prompts = learn_prompts(session, origin, answer, questions, settings, backwards=backwards)
+    return list(prompts), neutral, margins
 
 
 @torch.no_grad()
-def _look(
-    session: Session, prompt: torch.Tensor, query: str, neutral: torch.Tensor, settings: GroundingSettings,
-    info: dict[str, Any], name: str, *, backwards: bool = False,
-) -> torch.Tensor:  # fmt: skip
-    """The map of the original query on T_v + V, ``[T, h, w]``, in the order in which the slots are shown."""
-    prefix = session.prefill(prompt, backwards=backwards)
-    answer = session.ask(prefix, [query], rows=True, layers=settings.layers)
-    picked, info[name] = pick_map(
-        answer.rows[0], neutral, attention=settings.attention, guard=settings.guard, role_tokens=settings.role_tokens
-    )
-    return picked
+def _rows(
+    session: Session, prompt: torch.Tensor | None, query: str, settings: GroundingSettings, *, backwards: bool
+) -> torch.Tensor:
+    """The watched rows of the original query on T_v + V, ``[R, T, h, w]``, in the order in which slots are shown."""
+    if prompt is None:
+        _, prefix = session.origin(backwards=backwards, learnable=False)
+    else:
+        prefix = session.prefill(prompt, backwards=backwards)
+    return session.ask(prefix, [query], rows=True, layers=settings.layers).rows[0]
 
 
 def track_scores(attention: Array, coverage: Array, rule: str) -> Array:

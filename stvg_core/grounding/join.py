@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Array
 
 
@@ -35,13 +36,21 @@ def top_k_span(scores: Array, k: int) -> tuple[int, int]:
     return int(best.min()), int(best.max())
 
 
-def slot_span_to_frames(slot_frames: Array, first: int, last: int, n_frames: int) -> tuple[int, int]:
+def interval(scores: Array, settings: GroundingSettings) -> tuple[int, int]:
+    """First and last slot by the rule of ``settings.interval``, both included."""
+    if settings.interval == "top_k":
+        return top_k_span(scores, settings.top_k)
+    return maximum_sum_segment(scores, settings.centre)
+
+
+def slot_span_to_frames(slot_frames: Array, first: int, last: int, lowest: int, highest: int) -> tuple[int, int]:
     """Frames from the middle between the slots at each border, 0-based inclusive.
 
-    A slot stands for the frames nearest to it; the first and the last slot reach to the video's ends.
+    A slot stands for the frames nearest to it; the first and the last slot reach to the ends of what the slots were
+    sampled from, the frames ``lowest`` to ``highest``.
     """
-    start = 0 if first == 0 else (int(slot_frames[first - 1]) + int(slot_frames[first])) // 2 + 1
-    end = n_frames - 1 if last == len(slot_frames) - 1 else (int(slot_frames[last]) + int(slot_frames[last + 1])) // 2
+    start = lowest if first == 0 else (int(slot_frames[first - 1]) + int(slot_frames[first])) // 2 + 1
+    end = highest if last == len(slot_frames) - 1 else (int(slot_frames[last]) + int(slot_frames[last + 1])) // 2
     return start, max(start, end)
 
 

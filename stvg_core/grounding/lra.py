@@ -33,13 +33,11 @@ def learn_prompts(
             questions share for their first step.
         backwards: the session is shown in reversed order.
     """
-    if settings.lra_steps == 0:
-        return [origin.detach() for _ in questions]
     losses = lra_loss(answer.yes_minus_no)
     prompts = []
     for number in range(len(questions)):
-        more = number + 1 < len(questions)
-        (gradient,) = torch.autograd.grad(losses[number], origin, retain_graph=more)
+        # The graph stays: the session keeps the prefill for the next query on this video.
+        (gradient,) = torch.autograd.grad(losses[number], origin, retain_graph=True)
         prompts.append(step(origin.detach(), gradient, session, settings))
     for _ in range(settings.lra_steps - 1):
         prompts = [
@@ -62,9 +60,8 @@ def step(prompt: torch.Tensor, gradient: torch.Tensor, session: Session, setting
     """One gradient step in the unit of ``settings.lra_rule``, ``[T, h*w, D]`` -> the same."""
     if settings.lra_rule == "plain":
         return prompt - settings.lra_lr * gradient
-    largest = gradient.norm(dim=-1).max()
-    if float(largest) == 0.0:
-        return prompt
+    # No look at the value from here: on a GPU that would wait for everything before it.
+    largest = gradient.norm(dim=-1).max().clamp(min=torch.finfo(gradient.dtype).tiny)
     token_norm = session.visual.float().norm(dim=-1).mean()
     moved: torch.Tensor = prompt - settings.lra_lr * token_norm / largest * gradient
     return moved

@@ -39,19 +39,19 @@ class LoadedModel:
         return int(self.model.config.get_text_config().num_hidden_layers)
 
 
-def load(model: str | Path, *, device: str | None = None, dtype: torch.dtype | None = None) -> LoadedModel:
+def load(model: str | Path, *, device: str | None = None, precision: str = "auto") -> LoadedModel:
     """Load weights, tokenizer and chat template, and set the language model to row-capturing attention.
 
     Args:
         model: local folder or hub id (``owner/name`` or ``owner/name@revision``).
         device: "cpu", "cuda", "cuda:1", ...; None takes a GPU where there is one.
-        dtype: None takes bfloat16 on a GPU and float32 on a CPU.
+        precision: "float32", "bfloat16", "float16", "4bit", or "auto": bfloat16 on a GPU and float32 on a CPU.
 
     Raises:
         ModelError: missing or broken files, an unknown family, no safetensors, not enough GPU memory.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = dtype or (torch.float32 if device == "cpu" else torch.bfloat16)
+    dtype = torch.float32 if device == "cpu" else torch.bfloat16
     name, _, revision = (str(model), "", "") if Path(model).is_dir() else str(model).partition("@")
     # One bar is enough: the caller shows progress of its own.
     transformers.utils.logging.disable_progress_bar()

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 import torch
 from transformers import DynamicCache
 
-from stvg_core.errors import NonFiniteError
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.rows import RowCapture, capturing
-from stvg_core.tube import Frames
+from stvg_core.tube import Array, Frames
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,7 @@ class Session:
     Attributes:
         visual: ``[T, h*w, D]`` visual tokens, without learnable prompt.
         shape: ``(T, h, w)``.
+        neutral: rows of the neutral prompt at V = 0 by (backwards, layers); filled by who asks first.
     """
 
     def __init__(self, loaded: LoadedModel, frames: Frames) -> None:
@@ -62,14 +62,35 @@ class Session:
             self._head = self._embed(list(loaded.prompts.head))
         self.h, self.w = self._tokens.h, self._tokens.w
         self._positions, self._next = loaded.family.positions(loaded.model, self._tokens, len(self._head))
+        self.neutral: dict[tuple[bool, tuple[int, ...] | None], torch.Tensor] = {}
+        self._origins: dict[tuple[bool, bool], tuple[torch.Tensor, Prefix]] = {}
 
     @property
     def shape(self) -> tuple[int, int, int]:
         return len(self.visual), self.h, self.w
 
+    def view(self, boxes: Array) -> Array:
+        """Normalised boxes ``(..., 4)`` of the frame -> of what the model sees of it; NaN rows stay NaN."""
+        return boxes  # frames are squashed, never cropped
+
     def zero_prompt(self) -> torch.Tensor:
         """A learnable prompt V of zeros, ``[T, h*w, D]`` float32 (small steps vanish in bf16)."""
         return torch.zeros(self.visual.shape, dtype=torch.float32, device=self.visual.device)
+
+    def origin(self, *, backwards: bool, learnable: bool) -> tuple[torch.Tensor, Prefix]:
+        """V = 0 and the state before the question with it; run once and shared by all questions about this video.
+
+        With ``learnable`` the state keeps its graph, so that gradients reach V; :meth:`release` lets go of it.
+        """
+        key = (backwards, learnable)
+        if key not in self._origins:
+            prompt = self.zero_prompt().requires_grad_(learnable)
+            self._origins[key] = prompt, self.prefill(prompt, backwards=backwards)
+        return self._origins[key]
+
+    def release(self) -> None:
+        """Forget the kept states (and the memory of their graphs); visual tokens and neutral rows stay."""
+        self._origins.clear()
 
     def prefill(self, prompt: torch.Tensor | None = None, *, backwards: bool = False) -> Prefix:
         """Run everything before the question.
@@ -122,8 +143,6 @@ class Session:
         logits = self.loaded.model.lm_head(output.last_hidden_state[:, -1]).float().log_softmax(-1)
         margin = self._pool(logits, self.loaded.yes_ids) - self._pool(logits, self.loaded.no_ids)
         maps = [] if capture is None else self._maps(capture.mean(), watched)
-        if not bool(torch.isfinite(margin).all()) or not all(bool(torch.isfinite(one).all()) for one in maps):
-            raise NonFiniteError("The model answered with NaN or infinite numbers; try float32, or another checkpoint.")
         return Answer(margin, maps)
 
     def _maps(self, mean: torch.Tensor, watched: list[int]) -> list[torch.Tensor]:

@@ -9,12 +9,29 @@ from stvg_core.tube import Track, VideoInfo
 
 
 class Proposer(Protocol):
-    """Finds candidate objects. ``name`` belongs to the method settings: another proposer, another identity."""
+    """Finds candidate objects.
+
+    Attributes:
+        name: which one it is, for the record.
+        weight: how far its own confidence is trusted in the choice of the track
+            (``GroundingSettings.proposer_weight`` where the settings leave it open).
+        uses_phrase: whether the phrase changes what is found; if not, one search serves all queries on a video.
+    """
 
     name: str
+    weight: float
+    uses_phrase: bool
 
     def propose(self, info: VideoInfo, phrase: str | None = None) -> list[Track]:
         """Tracks, best first; ``phrase`` is the attribute phrase for proposers that can use one."""
+        ...
+
+    def densify(self, info: VideoInfo, track: Track, start: int, end: int) -> Track:
+        """The chosen track once more, as exact as the proposer can be between two frames, both included.
+
+        Proposals are made on sparse frames so that they stay cheap; only the one that was chosen is worth a second,
+        dense pass around its interval. Proposers without such a pass hand the track back.
+        """
         ...
 
 
@@ -22,9 +39,14 @@ class FixedTracks:
     """Hands back given tracks: oracle boxes in a benchmark, or boxes that a person drew."""
 
     name = "fixed"
+    weight = 1.0
+    uses_phrase = False
 
     def __init__(self, tracks: Sequence[Track]) -> None:
         self._tracks = list(tracks)
 
     def propose(self, info: VideoInfo, phrase: str | None = None) -> list[Track]:
         return list(self._tracks)
+
+    def densify(self, info: VideoInfo, track: Track, start: int, end: int) -> Track:
+        return track

@@ -32,6 +32,8 @@ class EmbeddedProposer:
     """
 
     name = "embedded-1"
+    weight = 1.0
+    uses_phrase = False
 
     def __init__(self, *, max_pictures: int = 64, max_side: int = 320, max_tracks: int = 30) -> None:
         self.max_pictures, self.max_side, self.max_tracks = max_pictures, max_side, max_tracks
@@ -46,6 +48,10 @@ class EmbeddedProposer:
             "people": self._people(info, indices, pictures.shape[2]),
         }
         return self._select(paths, indices, pictures)
+
+    def densify(self, info: VideoInfo, track: Track, start: int, end: int) -> Track:
+        """The track as it is: its pictures are already close together."""
+        return track
 
     @staticmethod
     def _paths(pictures: Array, detect: Callable[[Array], Detections]) -> list[Path]:

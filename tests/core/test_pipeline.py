@@ -20,14 +20,19 @@ from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Grounding, Track, VideoInfo
 from tests.tiny_models import FAMILIES, save_llava_onevision
 
-SETTINGS = GroundingSettings(lra_rule="token_norm", lra_lr=0.05)
+SETTINGS = GroundingSettings(lra_rule="token_norm", lra_lr=0.05, decomposer="rules")
 
 
 class NoProposals:
     name = "none"
+    weight = 1.0
+    uses_phrase = False
 
     def propose(self, info: VideoInfo, phrase: str | None = None) -> list[Track]:
         return []
+
+    def densify(self, info: VideoInfo, track: Track, start: int, end: int) -> Track:
+        return track
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +62,8 @@ def well_formed(found: Grounding, scene: Scene) -> None:
     for x1, y1, x2, y2 in text["boxes"].values():
         assert 0 <= x1 < x2 <= scene.width and 0 <= y1 < y2 <= scene.height
     assert 0 <= text["score"] <= 1
-    assert set(text["timings"]) == {"decode", "propose", "vision", "attention", "join", "total"}
+    stages = {"decompose", "decode", "vision", "attention", "join", "densify", "total"}
+    assert set(text["timings"]) - {"propose"} == stages
 
 
 def test_with_the_proposer(make: Callable[..., Grounder], clip: Path, scene: Scene) -> None:

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stvg_core.decomposition.rules import decompose
 from stvg_core.errors import QueryError
-from stvg_core.query import decompose, normalise_query
+from stvg_core.query import normalise_query
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,9 @@ def test_top_k_is_the_papers_rule() -> None:
 
 def test_slots_become_frames_halfway() -> None:
     slots = np.array([5, 15, 25, 35])
-    assert slot_span_to_frames(slots, 1, 2, 40) == (11, 30)
-    assert slot_span_to_frames(slots, 0, 3, 40) == (0, 39)
-    spans = [slot_span_to_frames(slots, i, i, 40) for i in range(4)]
+    assert slot_span_to_frames(slots, 1, 2, 0, 39) == (11, 30)
+    assert slot_span_to_frames(slots, 0, 3, 0, 39) == (0, 39)
+    spans = [slot_span_to_frames(slots, i, i, 0, 39) for i in range(4)]
     assert spans[0][0] == 0 and spans[-1][1] == 39
     assert all(after[0] == before[1] + 1 for before, after in pairwise(spans))
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from stvg_core.decomposition.rules import decompose
 from stvg_core.grounding.dsth import highlight
 from stvg_core.grounding.tas import assemble, consistency
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.session import Session
-from stvg_core.query import decompose
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Frames
 

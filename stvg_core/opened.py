@@ -1,0 +1,92 @@
+"""One video in front of one model: decoded once, seen by the vision tower once, proposals made once per phrase."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from stvg_core.mllm.loading import LoadedModel
+from stvg_core.mllm.session import Session
+from stvg_core.proposals import Proposer
+from stvg_core.tube import Array, Track
+from stvg_core.video import probe, read_frames, sample_indices
+
+
+class Stopwatch:
+    """Seconds per stage, added up."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+
+
+class OpenedVideo:
+    """What all queries on one video share.
+
+    Args:
+        loaded: the model.
+        proposer: where candidate tracks come from.
+        video: a local file.
+        n_slots: T_v, how many slots of frames the model sees at most.
+        watch: where the seconds go.
+
+    Attributes:
+        info: what the probe said.
+        slots: ``(T,)`` int64, the video frame that stands for each slot.
+        session: the model's view of the whole video.
+
+    Raises:
+        VideoError: the file cannot be used.
+    """
+
+    def __init__(
+        self, loaded: LoadedModel, proposer: Proposer, video: str | Path, n_slots: int, watch: Stopwatch
+    ) -> None:
+        self.loaded, self.n_slots = loaded, n_slots
+        self.key = file_key(video)
+        self._proposer = proposer
+        self._tracks: dict[str | None, list[Track]] = {}
+        with watch("decode"):
+            self.info = probe(video)
+        self.slots, self.session = self.look_at(0, self.info.n_frames - 1, watch)
+
+    def look_at(self, first: int, last: int, watch: Stopwatch) -> tuple[Array, Session]:
+        """A session on frames sampled uniformly between two frames, both included, and the frames of its slots."""
+        n_frames, fused = last - first + 1, self.loaded.family.frames_per_slot
+        count = max(1, min(self.n_slots, n_frames // fused))
+        with watch("decode"):
+            indices = first + sample_indices(n_frames, count * fused)
+            frames = read_frames(self.info, indices)
+        # The frame in the middle of those that share a slot stands for it.
+        slots = indices.reshape(count, fused).mean(axis=1).round().astype(np.int64)
+        with watch("vision"):
+            return slots, Session(self.loaded, frames)
+
+    def tracks(self, phrase: str, watch: Stopwatch) -> list[Track]:
+        """The proposer's candidates for an attribute phrase; searched once."""
+        key = phrase if self._proposer.uses_phrase else None
+        if key not in self._tracks:
+            with watch("propose"):
+                self._tracks[key] = self._proposer.propose(self.info, phrase)
+        return self._tracks[key]
+
+
+def file_key(video: str | Path) -> tuple[str, int, int]:
+    """Tells whether a path still holds the same file; a missing one has a key too, and is told apart by the probe."""
+    path = Path(video)
+    try:
+        status = path.stat()
+    except OSError:
+        return str(path), -1, -1
+    return str(path.resolve()), status.st_mtime_ns, status.st_size
