@@ -6,8 +6,9 @@ import os
 import socket
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backend.db import schema
 from backend.db.engine import Database
@@ -19,12 +20,17 @@ from backend.jobs.ticker import Ticker
 from backend.jobs.worker import Worker
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.transport import LabelStudioError
+from backend.language import endpoint_decomposer
 from backend.media import MediaLibrary, MediaUnavailable
 from backend.media.cache import MediaCache
 from backend.media.download import Downloader
 from backend.settings import Settings, SettingsError
+from stvg_core.settings import GroundingSettings, resolve
 from stvg_core.tube import Grounding
 from stvg_core.version import model_version
+
+if TYPE_CHECKING:
+    from stvg_core.decomposition import Decomposer
 
 _LABEL_STUDIO_TIMEOUT_S = 10.0
 
@@ -35,7 +41,12 @@ def open_database(settings: Settings) -> Database:
 
 def present_model_version(settings: Settings) -> str:
     """The string that web and worker agree on; reads files, loads no model."""
-    return model_version(settings.model)
+    return model_version(settings.model, method_settings(settings))
+
+
+def method_settings(settings: Settings) -> GroundingSettings:
+    """The model's own preset with what the environment chose over it."""
+    return replace(resolve(settings.model, None), **settings.method())  # type: ignore[arg-type]
 
 
 def require_credentials(settings: Settings) -> None:
@@ -76,13 +87,29 @@ def open_media(settings: Settings, label_studio: LabelStudioClient | None) -> Me
     return MediaLibrary(cache, downloader, document_root=settings.document_root)
 
 
+def open_decomposer(settings: Settings, method: GroundingSettings) -> Decomposer | None:
+    """The language model behind the endpoint, or None where the method splits sentences without one.
+
+    Raises:
+        EndpointError: the endpoint's address or model is missing or cannot be used.
+    """
+    if method.decomposer != "endpoint":
+        return None
+    key = None if settings.llm_key is None else settings.llm_key.get_secret_value()
+    return endpoint_decomposer(settings.llm_url, method.decomposer_model, key)
+
+
 class LoadedGrounder:
     """The real engine. Torch is imported here, and only when a worker asks for it."""
 
     def __init__(self, settings: Settings) -> None:
         from stvg_core.pipeline import Grounder
 
-        self._grounder = Grounder.from_pretrained(settings.model, device=settings.device)
+        method = method_settings(settings)
+        self._grounder = Grounder.from_pretrained(
+            settings.model, device=settings.device, settings=method, decomposer=open_decomposer(settings, method),
+            cache=settings.data_dir / "proposals",
+        )  # fmt: skip
 
     @property
     def model_version(self) -> str:

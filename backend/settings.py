@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -50,6 +51,16 @@ class Settings(BaseSettings):
 
     model: str = str(MODEL_DIR)
     device: str | None = None
+    """``cpu``, ``cuda``, ``cuda:1``, or ``auto`` to spread one model over all GPUs."""
+    precision: Literal["auto", "float32", "bfloat16", "float16", "4bit"] | None = None
+    proposer: Literal["embedded", "grounding_dino"] | None = None
+    detector: str | None = None
+    tracker: str | None = None
+    decomposer: Literal["model", "endpoint", "rules"] | None = None
+    """These and the next one are parts of the method; None leaves them to the model's own preset."""
+    decomposer_model: str | None = None
+    llm_url: str | None = None
+    llm_key: SecretStr | None = None
 
     max_video_bytes: int = 4096 * MEBIBYTE
     media_cache_bytes: int = 20480 * MEBIBYTE
@@ -69,12 +80,15 @@ class Settings(BaseSettings):
 
     log_level: str = "INFO"
 
-    @field_validator("username", "label_studio_url", "document_root", "device", mode="before")
+    @field_validator(
+        "username", "label_studio_url", "document_root", "device", "precision", "proposer", "detector", "tracker",
+        "decomposer", "decomposer_model", "llm_url", mode="before",
+    )  # fmt: skip
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
 
-    @field_validator("password", "api_token", "webhook_token", "label_studio_token", mode="before")
+    @field_validator("password", "api_token", "webhook_token", "label_studio_token", "llm_key", mode="before")
     @classmethod
     def _empty_secret_is_none(cls, value: object) -> object:
         return None if value == "" else value
@@ -89,9 +103,14 @@ class Settings(BaseSettings):
     def allowed_origins(self) -> list[str]:
         return [origin.strip() for origin in self.media_allowed_origins.split(",") if origin.strip()]
 
+    def method(self) -> dict[str, str]:
+        """The parts of the method that are chosen here, by their names in ``GroundingSettings``."""
+        names = ("precision", "proposer", "detector", "tracker", "decomposer", "decomposer_model")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
     def secrets(self) -> Iterator[str]:
         """Every secret in clear, for the log filter."""
-        for secret in (self.password, self.api_token, self.webhook_token, self.label_studio_token):
+        for secret in (self.password, self.api_token, self.webhook_token, self.label_studio_token, self.llm_key):
             if secret is not None:
                 yield secret.get_secret_value()
         try:

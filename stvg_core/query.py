@@ -56,6 +56,11 @@ def normalise_query(text: str) -> str:
     return cleaned
 
 
+def without_final_mark(sentence: str) -> str:
+    """Without the mark that ends it: "Is there {} in this video?" brings its own. Never empties a sentence."""
+    return sentence.rstrip(" .!?。！？") or sentence
+
+
 def as_statement(sentence: str) -> str:
     """The original query as the model sees it: its final full stop is a candidate for the grounding token."""
     return sentence if sentence[-1] in ".?!" else f"{sentence}."

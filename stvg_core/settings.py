@@ -16,6 +16,7 @@ from typing import Any, Literal
 from stvg_core.errors import ModelError
 
 PRESET_FILE = "stvg.json"
+TasQuestion = Literal["query", "attribute", "reversed"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class GroundingSettings:
     """Settings of the method; section numbers are the paper's stages as listed in ``docs/method.md``.
 
     Attributes:
+        fit: how frames become the square of families that have one: "squash" shows the whole frame, "checkpoint" does
+            what the checkpoint's processor does, a centre crop included, which cuts off objects at the border.
         n_slots: T_v, how many uniformly sampled frames the model sees (stage 1).
         attention: divide rows by the neutral prompt's rows, or not (stage 5).
         guard: share of the neutral row's mean that is added to the divisor, so that cells the neutral prompt
@@ -33,10 +36,13 @@ class GroundingSettings:
         lra_rule: "plain" is V -= lr * gradient (paper, lr 8); "token_norm" scales the gradient so that the token that
             moves most moves by ``lr`` times the mean norm of the visual tokens: the same at any model width.
         lra_lr: the step, in the unit of ``lra_rule``.
+        lra_branches: which branches learn a prompt; the paper's are both.
         tas: also run the reversed video and assemble the two spatial maps (stage 8).
         tas_operator: how the forward and the reversed map become one.
-        tas_question: what the reversed video is looked at with: the original sentence ("query", the paper), or its
-            attribute phrase alone, which stays true when the action runs backwards ("moving left" does not).
+        tas_question: what the reversed video is looked at with: the original sentence ("query", the paper), its
+            attribute phrase alone ("attribute"), which stays true when the action runs backwards, or the sentence with
+            its action turned ("reversed": "moving right" for "moving left").
+        tas_temporal: assemble the temporal branch in the same way; makes sense with "reversed" only.
         coverage: how a track covers a cell: "fraction" is the exact area share, "peak" is that share divided by the
             track's largest one in the frame, so that small objects can reach full weight.
         proposer: where candidate tracks come from (stage 1): "embedded" needs no weights, "grounding_dino" is the
@@ -58,6 +64,7 @@ class GroundingSettings:
     """
 
     n_slots: int = 20
+    fit: Literal["squash", "checkpoint"] = "squash"
     attention: Literal["relative", "raw"] = "relative"
     guard: float = 0.1
     role_tokens: Literal["gti", "mean"] = "gti"
@@ -65,9 +72,11 @@ class GroundingSettings:
     lra_steps: int = 1
     lra_rule: Literal["plain", "token_norm"] = "plain"
     lra_lr: float = 8.0
+    lra_branches: tuple[Literal["spatial", "temporal"], ...] = ("spatial", "temporal")
     tas: bool = True
     tas_operator: Literal["mean", "max", "product"] = "mean"
-    tas_question: Literal["query", "attribute"] = "query"
+    tas_question: TasQuestion = "query"
+    tas_temporal: bool = False
     coverage: Literal["fraction", "peak"] = "fraction"
     proposer: Literal["embedded", "grounding_dino"] = "embedded"
     detector: str = "IDEA-Research/grounding-dino-base"
@@ -84,6 +93,9 @@ class GroundingSettings:
     def __post_init__(self) -> None:
         if self.n_slots < 1 or self.top_k < 1 or self.lra_steps < 0:
             raise ValueError("n_slots and top_k must be at least 1, lra_steps at least 0")
+        if not set(self.lra_branches) <= {"spatial", "temporal"}:
+            raise ValueError("lra_branches holds 'spatial' or 'temporal'")
+        object.__setattr__(self, "lra_branches", tuple(self.lra_branches))
         if self.layers is not None:
             object.__setattr__(self, "layers", tuple(int(layer) for layer in self.layers))
 

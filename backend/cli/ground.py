@@ -1,4 +1,4 @@
-"""``stvg ground``: one sentence, one video, one JSON object on stdout."""
+"""``stvg ground``: one video, one or more sentences, one JSON object for each on stdout."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -15,14 +17,30 @@ from tqdm import tqdm
 from stvg_core.errors import StvgError
 from stvg_core.tube import Track
 
+if TYPE_CHECKING:
+    from stvg_core.pipeline import Grounder  # torch is heavy
+
 Progress = Callable[[float, str], None]
 
 
 @click.command()
 @click.argument("video", type=click.Path(path_type=Path))
-@click.option("--query", required=True, help="One sentence naming one object, e.g. 'the man in red who sits down'.")
+@click.option(
+    "--query",
+    "queries",
+    required=True,
+    multiple=True,
+    help="One sentence naming one object, e.g. 'the man in red who sits down'. Repeat it for more sentences: what does "
+    "not depend on the sentence is done once.",
+)
 @click.option("--model", help="Local folder or hub id of a multimodal model. Default: the embedded one.")
-@click.option("--device", help="cpu, cuda, cuda:1 ... Default: a GPU where there is one.")
+@click.option("--device", help="cpu, cuda, cuda:1 ..., auto for all GPUs. Default: a GPU where there is one.")
+@click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16", "float16", "4bit"]))
+@click.option("--proposer", type=click.Choice(["embedded", "grounding_dino"]), help="Where candidate tracks come from.")
+@click.option("--decomposer", type=click.Choice(["model", "endpoint", "rules"]), help="Who splits the sentence.")
+@click.option("--llm-url", envvar="STVG_LLM_URL", help="OpenAI-compatible address for --decomposer endpoint.")
+@click.option("--llm-model", "decomposer_model", envvar="STVG_DECOMPOSER_MODEL", help="Name of the model there.")
+@click.option("--llm-key", envvar="STVG_LLM_KEY", help="Its key; better set as STVG_LLM_KEY than typed.")
 @click.option("--overlay", type=click.Path(path_type=Path, dir_okay=False), help="Write the video with the tube drawn.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write a picture of the scores and maps.")
 @click.option(
@@ -30,13 +48,15 @@ Progress = Callable[[float, str], None]
     help='Candidates instead of proposals: JSON [{"frames": [0, 9], "boxes": [[x1, y1, x2, y2], ...]}], in pixels.',
 )  # fmt: skip
 def command(
-    video: Path, query: str, model: str | None, device: str | None, overlay: Path | None, plot: Path | None,
-    tracks: Path | None,
+    video: Path, queries: tuple[str, ...], model: str | None, device: str | None, overlay: Path | None,
+    plot: Path | None, tracks: Path | None, llm_url: str | None, llm_key: str | None, **method: str | None,
 ) -> None:  # fmt: skip
-    """Find the tube that QUERY describes in VIDEO and print it as one JSON object.
+    """Find the tube that each QUERY describes in VIDEO and print it as one JSON object, one per line.
 
     Frames count from 0 and both ends are included; boxes are x1, y1, x2, y2 in pixels, one per frame of the tube.
     """
+    if len(queries) > 1 and (overlay or plot or tracks):
+        raise StvgError("--overlay, --plot and --tracks belong to one sentence; give one --query with them.")
     for out in (overlay, plot):
         if out is not None and not out.absolute().parent.is_dir():
             raise StvgError(f"There is no folder {out.parent} to write {out.name} to. Make it first.")
@@ -44,30 +64,47 @@ def command(
     from stvg_core.video import probe
 
     # Mistakes in the input are said at once, before a large model is loaded.
-    normalise_query(query)
+    for query in queries:
+        normalise_query(query)
     info = probe(video)
     given = None if tracks is None else read_tracks(tracks, info.width, info.height)
     with progress_bar(extra=overlay is not None) as report:
-        found = _load(model, device).ground(video, query, tracks=given, progress=report)
+        grounder = _load(model, device, method, llm_url, llm_key)
+        if given is None:
+            answers = grounder.ground_many(video, queries, progress=report)
+        else:
+            answers = [grounder.ground(video, queries[0], tracks=given, progress=report)]
         from stvg_core.drawing import write_overlay, write_plot
 
         if overlay is not None:
-            write_overlay(found, overlay, report)
+            write_overlay(answers[0], overlay, report)
         if plot is not None:
-            write_plot(found, plot)
-    click.echo(json.dumps(found.to_json(), ensure_ascii=False, allow_nan=False))
+            write_plot(answers[0], plot)
+    for found in answers:
+        click.echo(json.dumps(found.to_json(), ensure_ascii=False, allow_nan=False))
 
 
-def _load(model: str | None, device: str | None):  # type: ignore[no-untyped-def]  # Grounder, imported late: torch is heavy
+def _load(
+    model: str | None, device: str | None, method: dict[str, str | None], llm_url: str | None, llm_key: str | None
+) -> Grounder:
+    """The model with its own preset and what was chosen over it."""
     import transformers
 
     from stvg_core.demo import MODEL_DIR
     from stvg_core.pipeline import Grounder
+    from stvg_core.settings import resolve
 
     transformers.logging.set_verbosity_error()
     if not sys.stderr.isatty():
         transformers.logging.disable_progress_bar()
-    return Grounder.from_pretrained(model or MODEL_DIR, device=device)
+    chosen = {name: value for name, value in method.items() if value is not None}
+    settings = replace(resolve(model or MODEL_DIR, None), **chosen)  # type: ignore[arg-type]
+    decomposer = None
+    if settings.decomposer == "endpoint":
+        from backend.language import endpoint_decomposer
+
+        decomposer = endpoint_decomposer(llm_url, settings.decomposer_model, llm_key)
+    return Grounder.from_pretrained(model or MODEL_DIR, device=device, settings=settings, decomposer=decomposer)
 
 
 def read_tracks(path: Path, width: int, height: int) -> list[Track]:

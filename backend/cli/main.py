@@ -13,12 +13,14 @@ import click
 from stvg_core.errors import StvgError
 
 COMMANDS = {
+    "ablate": "Measure what each part of the method gains on rendered clips.",
     "connect": "Create or repair a Label Studio project, its backend connection and its webhook.",
     "db": "Create or migrate the database.",
     "demo": "Run the whole loop on rendered clips with a local Label Studio.",
     "export": "Write the corrected labels as a dataset.",
     "ground": "Find the tube for a sentence in a video.",
     "jobs": "List jobs, retry failed ones.",
+    "models": "List the model families and checkpoints, with GPU memory and licence.",
     "serve": "Run the web process that Label Studio talks to.",
     "worker": "Run the process that grounds queued jobs.",
 }

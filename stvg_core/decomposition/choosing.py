@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+from stvg_core.decomposition.asking import AskingDecomposer, CachedDecomposer
 from stvg_core.decomposition.base import Decomposer
 from stvg_core.decomposition.rules import RuleDecomposer
+from stvg_core.errors import StvgError
+from stvg_core.mllm.completing import complete
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.settings import GroundingSettings
 
 
+class DecomposerError(StvgError):
+    """The decomposer that the settings name cannot be made from the settings alone."""
+
+
 def decomposer_for(settings: GroundingSettings, loaded: LoadedModel) -> Decomposer:
-    """The decomposer that ``settings.decomposer`` names."""
-    return RuleDecomposer()
+    """The decomposer that ``settings.decomposer`` names.
+
+    Raises:
+        DecomposerError: "endpoint", whose address and key are not among the settings of the method.
+    """
+    if settings.decomposer == "rules":
+        return RuleDecomposer()
+    if settings.decomposer == "endpoint":
+        raise DecomposerError(
+            "Sentences are to be split by a language model behind an endpoint, but none was given. Pass one as "
+            "decomposer=..., or set the decomposer to model or rules."
+        )
+    return model_decomposer(loaded)
+
+
+def model_decomposer(loaded: LoadedModel) -> Decomposer:
+    """The loaded model itself, asked without the video."""
+
+    def ask(prompt: str, max_tokens: int) -> str:
+        return complete(loaded, prompt, max_tokens, stop="}")
+
+    return CachedDecomposer(AskingDecomposer("model", ask))

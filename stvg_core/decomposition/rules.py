@@ -1,45 +1,25 @@
 """Splitting a sentence by rules: no language model needed (method, stage 2).
 
-The rules look for the word that starts the action ("who sits down", "moving left", "walks away") and take what stands
-before it as the attribute phrase. Where no such word is found, both sub-queries are the whole sentence.
+A statement is cut before the verb of its main clause: what stands before it is the attribute phrase, the whole clause
+is the action sentence. Where no verb is found, both sub-queries are the whole sentence. Questions go to
+:mod:`stvg_core.decomposition.questions`. What this gets right and wrong on real sentences is in
+``docs/decomposition.md``.
 """
 
 from __future__ import annotations
 
 import re
 
-from stvg_core.query import SubQueries
+from stvg_core.decomposition import words as lexicon
+from stvg_core.decomposition.checking import whole
+from stvg_core.decomposition.clause import Clause
+from stvg_core.decomposition.questions import split_question
+from stvg_core.query import SubQueries, without_final_mark
 
-_RELATIVE = {"who", "that", "which", "whose"}
-_AUXILIARY = {"is", "are", "was", "were"}
-_DETERMINERS = {"a", "an", "the", "this", "that", "one", "another", "some", "his", "her", "its"}
-_PREPOSITIONS = {
-    "in",
-    "with",
-    "on",
-    "at",
-    "of",
-    "wearing",
-    "holding",
-    "near",
-    "by",
-    "behind",
-    "beside",
-    "from",
-    "next",
-    "to",
-}
-# Attributive participles: "wearing", "dressed in" and the like describe how someone looks, not what happens.
-_LOOKS = {"wearing", "dressed", "carrying", "holding", "standing", "sitting"}
-_IRREGULAR = {
-    "goes", "sits", "runs", "gets", "puts", "takes", "turns", "walks", "moves", "stands", "picks", "opens", "closes",
-    "grows", "shrinks", "blinks", "shakes", "jumps", "falls", "leaves", "enters", "looks", "raises", "lifts", "pulls",
-    "pushes", "throws", "catches", "hits", "kicks", "bends", "squats", "kneels", "stops", "starts", "begins", "touches",
-    "holds", "carries", "hugs", "kisses", "waves", "points", "shows", "hands", "gives", "drops", "climbs", "rides",
-    "drives", "dances", "eats", "drinks", "reads", "writes", "plays", "chases", "bites", "watches", "follows", "lies",
-    "rises", "steps", "comes", "makes", "rushes", "swings", "rolls", "slides", "crosses", "approaches", "reaches",
-    "speaks", "talks", "says", "nods", "smiles", "laughs", "cries", "claps", "pats", "wipes", "folds", "unfolds",
-}  # fmt: skip
+_ORDER = re.compile(
+    r"\A(?:please )?(?:find|show(?: me)?|locate|track|detect|highlight) (?=(?:an?|the) )", re.IGNORECASE
+)
+_THERE_IS = re.compile(r"there(?:\s+(?:is|are|was|were)|'s|’s)\s+", re.IGNORECASE)
 
 
 class RuleDecomposer:
@@ -54,42 +34,109 @@ class RuleDecomposer:
 def decompose(query: str) -> SubQueries:
     """Split a normalised sentence by rules.
 
-    "The man in red who sits down." -> "the man in red", "the man in red sits down".
+    >>> decompose("The man in red who sits down.")
+    SubQueries(attribute='the man in red', action='the man in red sits down', found=True)
     """
-    text = re.sub(r"[\s.!?]+$", "", query)
-    words = text.split()
-    for index in range(1, len(words)):
-        word = _bare(words[index])
-        if word in _RELATIVE and index + 1 < len(words) and word != "whose":
-            following = _bare(words[index + 1])
-            rest = words[index + 2 :] if following in _AUXILIARY and index + 2 < len(words) else words[index + 1 :]
-            return _split(words[:index], rest)
-        if _is_action(words, index):
-            rest = words[index + 1 :] if word in _AUXILIARY and index + 1 < len(words) else words[index:]
-            return _split(words[:index], rest)
-    return SubQueries(text, text, found=False)
+    text = _ORDER.sub("", tidy(without_final_mark(query)))
+    asked = text.split()[0].lower() in lexicon.INTERROGATIVES if text else False
+    parts = split_question(text) if asked else _split_there_is(text) or _split_statement(text)
+    if parts is None or not parts[0] or parts[0] == parts[1]:
+        return whole(query)
+    return SubQueries(_lower_first(parts[0]), _lower_first(parts[1]), found=True)
 
 
-def _is_action(words: list[str], index: int) -> bool:
-    word, before = _bare(words[index]), _bare(words[index - 1])
-    if before in _DETERMINERS or before in _PREPOSITIONS:
-        return False  # "in running shoes", "the moving car": part of the description
-    if word in _LOOKS:
-        return False
-    if word in _AUXILIARY or word in _IRREGULAR:
-        return True
-    return (
-        len(word) > 4
-        and word.endswith("ing")
-        and word not in {"something", "anything", "morning", "evening", "building", "ceiling"}
-    )
+def tidy(text: str) -> str:
+    """Without the spaces of tokenised annotations ("the woman 's long - haired friend ,"), and "that's" in full."""
+    text = re.sub(r"\s+(?=[,;.!?])", "", text)
+    text = re.sub(r"\s+(?=['’]s\b)", "", text)
+    text = re.sub(r"\b(who|that|which)['’]s\b", r"\1 is", text)
+    return re.sub(r"(?<=\w) - (?=\w)", "-", text)
 
 
-def _split(before: list[str], action: list[str]) -> SubQueries:
-    attribute = " ".join(before).strip(" ,;")
-    attribute = attribute[:1].lower() + attribute[1:]
-    return SubQueries(attribute, f"{attribute} {' '.join(action)}".strip(" ,;"), found=True)
+def _split_there_is(text: str) -> tuple[str, str] | None:
+    """Of "there is a cup above the table" the relation is the action."""
+    opening = _THERE_IS.match(text)
+    if opening is None:
+        return None
+    rest = text[opening.end() :]
+    split = _split_statement(rest)
+    if split is not None:
+        return split
+    clause = Clause(rest)
+    for i in range(1, len(clause)):
+        word = clause.bare[i]
+        if word in lexicon.PLACES or (word == "in" and not _tells_looks(clause, i)):
+            return clause.text(0, i), clause.text(0)
+    return None
 
 
-def _bare(word: str) -> str:
-    return word.strip(",;:.!?\"'()").lower()
+def _tells_looks(clause: Clause, i: int) -> bool:
+    """Is it "in white" or "in a black coat", rather than "in the room"?"""
+    following = clause.bare[i + 1 : i + 5]
+    if following and following[0] in lexicon.DETERMINERS:
+        return any(word in lexicon.CLOTHING for word in following)
+    return any(word in lexicon.CLOTHING | lexicon.COLOURS for word in following[:2])
+
+
+def _split_statement(text: str) -> tuple[str, str] | None:
+    text = _main_clause_first(text)
+    clause = Clause(text)
+    relative = next((i for i in range(1, len(clause) - 1) if clause.bare[i] in lexicon.RELATIVES), None)
+    finite, participle = clause.finite(), clause.participle(bearing=False)
+    if relative is not None and (finite is None or relative < finite):
+        return _split_relative(clause, relative)
+    # "moving left while the blue square moves right": the later verb belongs to something else.
+    if participle is not None and (finite is None or _joined(clause, participle, finite)):
+        return clause.text(0, participle), clause.text(0)
+    if finite is None:
+        late = clause.participle(bearing=True)
+        return None if late is None else (clause.text(0, late), clause.text(0))
+    bearing = lexicon.BEARING.get(clause.bare[finite])
+    main = None if bearing is None else clause.second_verb(finite)
+    if main is None:
+        return _cut(clause, finite)
+    attribute = f"{clause.text(0, finite)} {bearing} {clause.text(finite + 1, main)}"
+    return attribute, f"{attribute} {_rest(clause, main)}"
+
+
+def _split_relative(clause: Clause, relative: int) -> tuple[str, str] | None:
+    """Cut "the man who sits down" at "who", and "the man who wears a hat sits down" at "sits"."""
+    if clause.bare[relative + 1] in lexicon.DETERMINERS:
+        return clause.text(0, relative), clause.text(0)  # "the dog that the boy looks at": somebody else's action
+    if clause.bare[relative + 1] not in lexicon.AUXILIARIES and not clause.is_finite(relative + 1):
+        verb = clause.finite(relative + 1)
+        return None if verb is None else (clause.text(0, relative), f"{clause.text(0, relative)} {_rest(clause, verb)}")
+    main = clause.second_verb(relative + 1)
+    if main is not None:
+        return _cut(clause, main)
+    attribute = clause.text(0, relative)
+    return attribute, f"{attribute} {_rest(clause, relative + 1)}"
+
+
+def _cut(clause: Clause, verb: int) -> tuple[str, str]:
+    attribute = clause.text(0, verb)
+    return attribute, f"{attribute} {_rest(clause, verb)}"
+
+
+def _rest(clause: Clause, verb: int) -> str:
+    """From the verb on; "is" goes, so that "Is there the man running away in this video?" reads well."""
+    skip = clause.bare[verb] in lexicon.AUXILIARIES and verb + 1 < len(clause)
+    return clause.text(verb + 1 if skip else verb)
+
+
+def _joined(clause: Clause, participle: int, finite: int) -> bool:
+    """Does a conjunction stand between the two, so that the finite verb has another subject?"""
+    return participle < finite and any(word in lexicon.SUBORDINATORS for word in clause.bare[participle:finite])
+
+
+def _main_clause_first(text: str) -> str:
+    """Put the part before the comma last: "After she sits, the man leaves", "In the room, a man sits"."""
+    front, comma, main = text.partition(", ")
+    first = front.split()[0].lower() if front.split() else ""
+    if not comma or first not in lexicon.SUBORDINATORS | lexicon.PREPOSITIONS or not main.strip(" ,;"):
+        return text
+    return f"{main.strip(' ,;')} {_lower_first(front)}"
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]

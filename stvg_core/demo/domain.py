@@ -19,7 +19,7 @@ PHRASINGS = ("the {c} {s} {ing}", "the {c} {s} that {verb}", "a {c} {s} {verb}")
 FRAME_RATES = tuple(Fraction(*r) for r in ((10, 1), (12, 1), (15, 1), (24, 1), (25, 1), (30000, 1001), (30, 1)))
 FRAME_SIZES = ((320, 240), (384, 216), (256, 256), (240, 320), (426, 240), (352, 288))
 DIRECTIONS = {"moving left": (-1, 0), "moving right": (1, 0), "moving up": (0, -1), "moving down": (0, 1)}
-Difficulty = Literal["easy", "medium", "hard"]
+Difficulty = Literal["easy", "medium", "hard", "crowded"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ LEVELS: dict[str, Level] = {
     "easy": Level((3, 4), (0.085, 0.12), (0.30, 0.55), 0.25, 0.05, 1.0, 0.0),
     "medium": Level((3, 6), (0.070, 0.11), (0.22, 0.60), 0.45, 0.25, 0.85, 0.2),
     "hard": Level((5, 7), (0.058, 0.10), (0.15, 0.70), 0.65, 0.50, 0.70, 0.3),
+    # More, smaller and fainter objects than the embedded model was trained on, so that no part of the method is idle.
+    "crowded": Level((6, 9), (0.050, 0.085), (0.12, 0.80), 0.90, 0.60, 0.60, 0.3),
 }
 
 

@@ -20,9 +20,11 @@ from tqdm import tqdm
 
 from stvg_core.demo import MODEL_DIR
 from stvg_core.demo.clips import split_scene, write_clip
+from stvg_core.demo.domain import LEVELS
 from stvg_core.demo.scenes import Scene
 from stvg_core.errors import StvgError
-from stvg_core.metrics import tiou, viou
+from stvg_core.grounding.coverage import cell_coverage
+from stvg_core.metrics import box_iou, tiou, viou
 from stvg_core.pipeline import Grounder
 from stvg_core.tube import Array, Evidence, Grounding, Track, Tube
 
@@ -66,6 +68,11 @@ def target_track(scene: Scene) -> Track:
     return next(track for track in scene_tracks(scene) if track.label == str(scene.target))
 
 
+def whole_tube(track: Track) -> Tube:
+    """The track over its whole length."""
+    return Tube(int(track.frames[0]), track.at(np.arange(track.frames[0], track.frames[-1] + 1)))
+
+
 def evaluate(grounder: Grounder, scenes: Iterable[Scene], *, oracle: bool) -> list[Row]:
     """Ground every scene and compare with its truth."""
     rows = []
@@ -93,10 +100,8 @@ def summary(rows: list[Row]) -> dict[str, float]:
 
 def _row(number: int, scene: Scene, found: Grounding | None) -> Row:
     truth, track = scene_truth(scene), target_track(scene)
-    whole = Tube(int(track.frames[0]), track.at(np.arange(track.frames[0], track.frames[-1] + 1)))
-    others = [
-        viou(Tube(int(t.frames[0]), t.at(np.arange(t.frames[0], t.frames[-1] + 1))), truth) for t in scene_tracks(scene)
-    ]
+    whole = whole_tube(track)
+    others = [viou(whole_tube(other), truth) for other in scene_tracks(scene)]
     tube = found.tube if found else None
     pointed, area = _pointing(found.evidence, track) if found else (0.0, 0.0)
     return Row(
@@ -104,7 +109,7 @@ def _row(number: int, scene: Scene, found: Grounding | None) -> Row:
         objects=len(scene.objects),
         tiou=tiou(tube, truth) if tube else 0.0,
         viou=viou(tube, truth) if tube else 0.0,
-        right_track=_right(found.evidence, track) if found else 0.0,
+        right_track=right_track(found.evidence, track) if found else 0.0,
         pointing=pointed,
         whole_tiou=tiou(whole, truth),
         whole_viou=viou(whole, truth),
@@ -115,10 +120,8 @@ def _row(number: int, scene: Scene, found: Grounding | None) -> Row:
     )
 
 
-def _right(evidence: Evidence, track: Track) -> float:
+def right_track(evidence: Evidence, track: Track) -> float:
     """1 where the chosen track follows the target: mean IoU of at least 0.5 over the slots in which both are there."""
-    from stvg_core.metrics import box_iou
-
     if evidence.chosen < 0:
         return 0.0
     chosen, true = evidence.track_boxes[evidence.chosen], track.at(evidence.slot_frames)
@@ -135,8 +138,6 @@ def _pointing(evidence: Evidence, track: Track) -> tuple[float, float]:
 
 
 def _touched(boxes: Array, h: int, w: int) -> Array:
-    from stvg_core.grounding.coverage import cell_coverage
-
     touched: Array = cell_coverage(boxes, h, w) > 0
     return touched
 
@@ -145,7 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=str(MODEL_DIR))
     parser.add_argument("--split", choices=["validation", "test"], default="validation")
-    parser.add_argument("--difficulty", choices=["easy", "medium", "hard"], default="medium")
+    parser.add_argument("--difficulty", choices=list(LEVELS), default="medium")
     parser.add_argument("--clips", type=int, default=150)
     parser.add_argument("--proposed", action="store_true", help="use the embedded proposer instead of the true tracks")
     parser.add_argument("--out", type=Path, help="write summary and rows as JSON")

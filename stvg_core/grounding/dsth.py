@@ -7,12 +7,13 @@ needs the model, so other choices in the second (which role token, raw or relati
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from stvg_core.decomposition.reversal import reverse_action
 from stvg_core.grounding.gti import pick_map
 from stvg_core.grounding.lra import learn_prompts
 from stvg_core.grounding.tas import assemble, consistency
@@ -21,29 +22,30 @@ from stvg_core.query import NEUTRAL_PROMPT, SubQueries, as_statement
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Array
 
-PREFILLS = 5
-"""How many times :func:`look` runs the language model over the video; without TAS three."""
-
 
 @dataclass(frozen=True)
-class Looks:
-    """Attention rows of the watched tokens, ``[R, T, h, w]`` float32 each, before any choice is made.
+class Direction:
+    """Attention rows of the watched tokens for one direction of time, ``[R, T, h, w]`` float32, slots as shown.
 
     Attributes:
-        spatial: of the original query on T_v + V_s.
-        temporal: of the original query on T_v + V_t.
+        spatial: of the query on T_v + V_s.
+        temporal: of the query on T_v + V_t; for the reversed video the spatial one unless it is assembled too.
         neutral: of the neutral prompt on T_v.
-        backward: as ``spatial`` on the reversed video, slots in the order shown (reversed); None without TAS.
-        backward_neutral: as ``neutral`` on the reversed video.
-        yes_minus_no: log p_yes - log p_no of Q_s and Q_t at V = 0, and of Q_s on the reversed video; tensors ``[B]``.
+        yes_minus_no: log p_yes - log p_no of Q_s (and Q_t) at V = 0.
     """
 
     spatial: torch.Tensor
     temporal: torch.Tensor
     neutral: torch.Tensor
-    backward: torch.Tensor | None = None
-    backward_neutral: torch.Tensor | None = None
-    yes_minus_no: dict[str, torch.Tensor] = field(default_factory=dict)
+    yes_minus_no: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What the model was seen to look at, before any choice is made; ``backward`` (reversed video) with TAS only."""
+
+    forward: Direction
+    backward: Direction | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Highlights:
     Attributes:
         spatial: A_S, assembled when TAS is on.
         spatial_forward, spatial_reversed: before assembling (equal to ``spatial`` without TAS).
-        temporal: A_T.
+        temporal: A_T, assembled when the settings say so.
         consistency: S_cons, NaN without TAS.
         info: the grounding tokens chosen (counted from the end) and log p_yes - log p_no before re-attention.
     """
@@ -71,10 +73,12 @@ def highlight(
     query: str,
     parts: SubQueries,
     settings: GroundingSettings,
-    tick: Callable[[], None] = lambda: None,
+    tick: Callable[[float], None] = lambda share: None,
+    *,
+    keep: bool = True,
 ) -> Highlights:
     """:func:`look`, then :func:`maps`."""
-    return maps(look(session, query, parts, settings, tick), settings)
+    return maps(look(session, query, parts, settings, tick, keep=keep), settings)
 
 
 def look(
@@ -82,90 +86,120 @@ def look(
     query: str,
     parts: SubQueries,
     settings: GroundingSettings,
-    tick: Callable[[], None] = lambda: None,
+    tick: Callable[[float], None] = lambda share: None,
+    *,
+    keep: bool = True,
 ) -> Looks:
     """Learn V_s and V_t on the sub-queries, then look with the original query at T_v + V_s and T_v + V_t.
 
-    ``tick`` is called after each prefill, :data:`PREFILLS` times with TAS.
+    Args:
+        query: the original sentence, as a statement.
+        parts: its sub-queries.
+        tick: called with the share that is done.
+        keep: leave the session's prefills at V = 0 for the next query on this video. Without it, the graph of one
+            direction is gone before the other one's is made, which halves the memory for gradients.
     """
-    questions = [parts.spatial_question, parts.temporal_question]
-    prompts, neutral, margins = _learn(session, questions, settings, backwards=False)
-    tick()
-    rows = []
-    for prompt in prompts:
-        rows.append(_rows(session, prompt, query, settings, backwards=False))
-        tick()
-    said = {"yes_minus_no": margins}
+    forward = look_once(session, query, parts, settings, backwards=False)
+    if not keep:
+        session.release()
+    tick(0.5 if settings.tas else 1.0)
     if not settings.tas:
-        return Looks(rows[0], rows[1], neutral, yes_minus_no=said)
-    turned, backward_neutral, said["yes_minus_no_reversed"] = _learn(session, questions[:1], settings, backwards=True)
-    tick()
-    asked = query if settings.tas_question == "query" else as_statement(parts.attribute)
-    backward = _rows(session, turned[0], asked, settings, backwards=True)
-    tick()
-    return Looks(rows[0], rows[1], neutral, backward, backward_neutral, said)
+        return Looks(forward)
+    backward = look_once(session, *turned(query, parts, settings), settings, backwards=True)
+    tick(1.0)
+    return Looks(forward, backward)
+
+
+@torch.no_grad()
+def second_look(session: Session, query: str, parts: SubQueries, settings: GroundingSettings) -> torch.Tensor:
+    """A_T ``[T, h, w]`` on other frames of the same video, without learnable prompts: one prefill per direction."""
+    without = replace(settings, lra_steps=0, tas=settings.tas and settings.tas_temporal)
+    return highlight(session, query, parts, without).temporal
 
 
 def maps(looks: Looks, settings: GroundingSettings) -> Highlights:
     """One map per branch from the rows of the watched tokens (stages 4, 5 and 8)."""
-    info: dict[str, Any] = {
-        name: [round(value, 4) for value in values.tolist()] for name, values in looks.yes_minus_no.items()
-    }
-
-    def picked(rows: torch.Tensor, neutral: torch.Tensor, name: str) -> torch.Tensor:
-        one, info[name] = pick_map(
-            rows, neutral, attention=settings.attention, guard=settings.guard, role_tokens=settings.role_tokens
-        )
-        return one
-
-    forward = picked(looks.spatial, looks.neutral, "spatial_token")
-    temporal = picked(looks.temporal, looks.neutral, "temporal_token")
+    info: dict[str, Any] = {}
+    forward, temporal = _picked(looks.forward, settings, info, "")
     if not settings.tas:
         return Highlights(forward, forward, forward, temporal, float("nan"), info)
-    if looks.backward is None or looks.backward_neutral is None:
+    if looks.backward is None:
         raise ValueError("these looks hold no reversed video; look with TAS on")
-    turned = picked(looks.backward, looks.backward_neutral, "reversed_token").flip(0)
+    spatial_turned, temporal_turned = (one.flip(0) for one in _picked(looks.backward, settings, info, "_reversed"))
+    if settings.tas_temporal:
+        temporal = assemble(temporal, temporal_turned, settings.tas_operator)
     return Highlights(
-        spatial=assemble(forward, turned, settings.tas_operator),
+        spatial=assemble(forward, spatial_turned, settings.tas_operator),
         spatial_forward=forward,
-        spatial_reversed=turned,
+        spatial_reversed=spatial_turned,
         temporal=temporal,
-        consistency=consistency(forward, turned),
+        consistency=consistency(forward, spatial_turned),
         info=info,
     )
 
 
-def _learn(
-    session: Session, questions: list[str], settings: GroundingSettings, *, backwards: bool
-) -> tuple[list[torch.Tensor | None], torch.Tensor, torch.Tensor]:
-    """A prompt V per question (None is V = 0), the neutral rows ``[R, T, h, w]`` and the answers at V = 0.
+def _picked(
+    seen: Direction, settings: GroundingSettings, info: dict[str, Any], suffix: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The spatial and the temporal map of one direction, slots as shown."""
+    info[f"yes_minus_no{suffix}"] = [round(value, 4) for value in seen.yes_minus_no.tolist()]
+    both = []
+    for name in ("spatial", "temporal"):
+        one, info[f"{name}_token{suffix}"] = pick_map(
+            getattr(seen, name), seen.neutral, attention=settings.attention, guard=settings.guard,
+            role_tokens=settings.role_tokens,
+        )  # fmt: skip
+        both.append(one)
+    return both[0], both[1]
 
-    All of it comes from the one prefill at V = 0, which the session keeps for further queries.
+
+def turned(query: str, parts: SubQueries, settings: GroundingSettings) -> tuple[str, SubQueries]:
+    """The query and sub-queries for the reversed video, by ``settings.tas_question``."""
+    if settings.tas_question == "attribute":
+        return as_statement(parts.attribute), parts
+    if settings.tas_question == "reversed":
+        return reverse_action(query, parts), replace(parts, action=reverse_action(parts.action, parts))
+    return query, parts
+
+
+def look_once(
+    session: Session, query: str, parts: SubQueries, settings: GroundingSettings, *, backwards: bool
+) -> Direction:
+    """Both branches in one direction of time.
+
+    Everything at V = 0 (the answers that the prompts are learnt from, the neutral rows) comes from one prefill, which
+    the session keeps for further queries. A branch that learns no prompt looks on that prefill too.
     """
-    learnable = settings.lra_steps > 0
-    origin, prefix = session.origin(backwards=backwards, learnable=learnable)
+    # The reversed temporal look is used only where it is assembled.
+    wanted = ("spatial", "temporal") if not backwards or settings.tas_temporal else ("spatial",)
+    sub_queries = {"spatial": parts.spatial_question, "temporal": parts.temporal_question}
+    questions = [sub_queries[name] for name in wanted]
+    learning = [n for n, name in enumerate(wanted) if settings.lra_steps > 0 and name in settings.lra_branches]
+    plain = len(learning) < len(wanted)
     neutral = session.neutral.get((backwards, settings.layers))
-    asked = questions if neutral is not None else [*questions, NEUTRAL_PROMPT]
-    with torch.set_grad_enabled(learnable):
-        answer = session.ask(prefix, asked, rows=neutral is None, layers=settings.layers)
+    origin, prefix = session.origin(backwards=backwards, learnable=bool(learning))
+    with torch.set_grad_enabled(bool(learning)):
+        asked = [*questions, *([query] if plain else []), *([NEUTRAL_PROMPT] if neutral is None else [])]
+        answer = session.ask(prefix, asked, rows=plain or neutral is None, layers=settings.layers)
     if neutral is None:
         neutral = session.neutral[backwards, settings.layers] = answer.rows[-1]
-    margins = answer.yes_minus_no.detach()[: len(questions)]
-    if not learnable:
-        return [None] * len(questions), neutral, margins
-    prompts = learn_prompts(session, origin, answer, questions, settings, backwards=backwards)
-    return list(prompts), neutral, margins
+    seen = {n: answer.rows[len(wanted)] for n in range(len(wanted)) if n not in learning}
+    if learning:
+        prompts = learn_prompts(
+            session, origin, answer.yes_minus_no[learning], [questions[n] for n in learning], settings,
+            backwards=backwards,
+        )  # fmt: skip
+        for n, prompt in zip(learning, prompts, strict=True):
+            seen[n] = _rows(session, prompt, query, settings, backwards=backwards)
+    return Direction(seen[0], seen.get(1, seen[0]), neutral, answer.yes_minus_no.detach()[: len(wanted)])
 
 
 @torch.no_grad()
 def _rows(
-    session: Session, prompt: torch.Tensor | None, query: str, settings: GroundingSettings, *, backwards: bool
+    session: Session, prompt: torch.Tensor, query: str, settings: GroundingSettings, *, backwards: bool
 ) -> torch.Tensor:
     """The watched rows of the original query on T_v + V, ``[R, T, h, w]``, in the order in which slots are shown."""
-    if prompt is None:
-        _, prefix = session.origin(backwards=backwards, learnable=False)
-    else:
-        prefix = session.prefill(prompt, backwards=backwards)
+    prefix = session.prefill(prompt, backwards=backwards)
     return session.ask(prefix, [query], rows=True, layers=settings.layers).rows[0]
 
 

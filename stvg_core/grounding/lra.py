@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from stvg_core.mllm.session import Answer, Session
+from stvg_core.mllm.session import Session
 from stvg_core.settings import GroundingSettings
 
 
@@ -19,7 +19,7 @@ def lra_loss(yes_minus_no: torch.Tensor) -> torch.Tensor:
 def learn_prompts(
     session: Session,
     origin: torch.Tensor,
-    answer: Answer,
+    yes_minus_no: torch.Tensor,
     questions: list[str],
     settings: GroundingSettings,
     *,
@@ -29,11 +29,11 @@ def learn_prompts(
 
     Args:
         origin: V = 0, requires a gradient.
-        answer: the answers to ``questions`` (and perhaps more after them) on one prefill at ``origin``, which all
-            questions share for their first step.
+        yes_minus_no: ``[B]`` log p_yes - log p_no of the questions on one prefill at ``origin``, which all of them
+            share for their first step.
         backwards: the session is shown in reversed order.
     """
-    losses = lra_loss(answer.yes_minus_no)
+    losses = lra_loss(yes_minus_no)
     prompts = []
     for number in range(len(questions)):
         # The graph stays: the session keeps the prefill for the next query on this video.

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
-from stvg_core.grounding.gti import pick_map
-from stvg_core.mllm.session import Session
-from stvg_core.query import NEUTRAL_PROMPT
-from stvg_core.settings import GroundingSettings
-
 MARGIN = 0.5
 """Of the interval's length, on both sides: room for ends that were set too early or too late."""
 MIN_SLOTS = 3
@@ -29,14 +22,3 @@ def window(start: int, end: int, spacing: float, n_frames: int) -> tuple[int, in
     if spacing <= 1 or last - first + 1 > WORTH_IT * n_frames:
         return None
     return first, last
-
-
-@torch.no_grad()
-def temporal_map(session: Session, query: str, settings: GroundingSettings) -> torch.Tensor:
-    """``[T, h, w]`` of the original query on the window's own slots, without a learnable prompt: one prefill."""
-    _, prefix = session.origin(backwards=False, learnable=False)
-    answer = session.ask(prefix, [query, NEUTRAL_PROMPT], rows=True, layers=settings.layers)
-    return pick_map(
-        answer.rows[0], answer.rows[1], attention=settings.attention, guard=settings.guard,
-        role_tokens=settings.role_tokens,
-    )[0]  # fmt: skip

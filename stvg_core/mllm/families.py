@@ -15,12 +15,15 @@ import torch
 from stvg_core.errors import ModelError
 from stvg_core.mllm.encoding import (
     VisualTokens,
+    encode_images,
     encode_patches,
     encode_pooled,
+    encode_square,
     sequential_positions,
     space_time_positions,
 )
 from stvg_core.mllm.pixels import PixelPreparation
+from stvg_core.mllm.spelling import Spelling, numbered_images, plain, timestamps
 from stvg_core.tube import Frames
 
 
@@ -32,23 +35,30 @@ class Family:
         model_type: as in ``config.json``.
         model_class: name of the class in ``transformers``.
         encode: ``(model, pixel preparation, frames) -> visual tokens``.
-        positions: ``(model, visual tokens, length of the head) -> positions before the question, next position``.
+        positions: ``(model, visual tokens, which tokens before the question are cells) -> positions, next position``.
+        spelling: ``(tokenizer, config) -> what is written around the slots``.
         frames_per_slot: video frames fused into one slot of visual tokens.
+        layers: whose attention is averaged where the caller names none; None means all layers, as in the paper.
     """
 
     model_type: str
     model_class: str
     encode: Callable[[Any, PixelPreparation, Frames], VisualTokens]
-    positions: Callable[[Any, VisualTokens, int], tuple[torch.Tensor, int]]
+    positions: Callable[[Any, VisualTokens, torch.Tensor], tuple[torch.Tensor, int]] = sequential_positions
+    spelling: Callable[[Any, Any], Spelling] = plain
     frames_per_slot: int = 1
+    layers: tuple[int, ...] | None = None
 
 
 FAMILIES: dict[str, Family] = {
     family.model_type: family
     for family in (
-        Family("llava_onevision", "LlavaOnevisionForConditionalGeneration", encode_pooled, sequential_positions),
-        Family("qwen2_vl", "Qwen2VLForConditionalGeneration", encode_patches, space_time_positions, 2),
-        Family("qwen2_5_vl", "Qwen2_5_VLForConditionalGeneration", encode_patches, space_time_positions, 2),
+        Family("llava_onevision", "LlavaOnevisionForConditionalGeneration", encode_square),
+        Family("llava_next_video", "LlavaNextVideoForConditionalGeneration", encode_pooled),
+        Family("internvl", "InternVLForConditionalGeneration", encode_images, spelling=numbered_images),
+        Family("qwen2_vl", "Qwen2VLForConditionalGeneration", encode_patches, space_time_positions, plain, 2),
+        Family("qwen2_5_vl", "Qwen2_5_VLForConditionalGeneration", encode_patches, space_time_positions, plain, 2),
+        Family("qwen3_vl", "Qwen3VLForConditionalGeneration", encode_patches, space_time_positions, timestamps, 2),
     )
 }
 

@@ -1,37 +1,38 @@
 """From decoded frames to the model's pixels, without torchvision, and from a frame's boxes to the model's view.
 
 transformers' own video processors need torchvision, which has no build for CPU-only machines; what they do for these
-families is little (resize, scale, normalise), so it is read from the checkpoint's own configuration files and done
-here. A frame is squashed to the model's size and never cropped, so a normalised box stays the same normalised box.
+families is little (resize, crop, scale, normalise), so it is read from the checkpoint's own configuration files and
+done here. By default a frame is squashed into the model's square and never cropped: objects at its border are seen.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import torch
 from PIL import Image
-from transformers.utils import cached_file
 
 from stvg_core.errors import ModelError
+from stvg_core.mllm.preprocessor import read_preprocessor
 from stvg_core.tube import Array
 
-_FILES = ("video_preprocessor_config.json", "processor_config.json", "preprocessor_config.json")
+Fit = Literal["squash", "checkpoint"]
 
 
 @dataclass(frozen=True)
 class PixelPreparation:
-    """Resize (squash) -> rescale -> normalise, as the checkpoint's configuration says.
+    """Resize -> crop -> rescale -> normalise.
 
     Attributes:
         size: ``(height, width)`` of the model's input in pixels, or None where it follows the frame.
         resample: PIL's number of the filter.
         rescale: factor on 0..255 values.
         mean, std: per RGB channel.
+        shortest_edge: the frame keeps its shape, its shorter side gets so many pixels, and ``size`` is cropped from its
+            centre (black where the frame does not reach); None squashes the frame to ``size``.
     """
 
     size: tuple[int, int] | None
@@ -39,48 +40,32 @@ class PixelPreparation:
     rescale: float
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    shortest_edge: int | None = None
 
     @classmethod
-    def from_checkpoint(cls, model: str | Path, revision: str | None = None) -> PixelPreparation:
+    def from_checkpoint(
+        cls, model: str | Path, revision: str | None = None, *, fit: Fit = "squash"
+    ) -> PixelPreparation:
         """Read it from a local folder, or from a hub id at a revision.
 
-        Raises:
-            ModelError: no configuration file says how large the frames are, or the frames are cropped.
-        """
-        for name in _FILES:
-            found = cached_file(
-                str(model),
-                name,
-                revision=revision,
-                _raise_exceptions_for_missing_entries=False,
-                _raise_exceptions_for_connection_errors=False,
-            )
-            if found is None:
-                continue
-            values = json.loads(Path(found).read_text(encoding="utf-8"))
-            values = values.get("video_processor", values)
-            if "size" in values or "max_pixels" in values:
-                return cls._from_values(values, name)
-        raise ModelError(
-            f"{model} has none of {', '.join(_FILES)} with a frame size; the frames cannot be prepared for it."
-        )
+        Args:
+            fit: "squash" fits the whole frame into the model's square; "checkpoint" resizes and crops exactly as the
+                checkpoint asks, which cuts objects away where it asks for a centre crop. Both are the same where it
+                asks for none, and where the input follows the frame (the Qwen families).
 
-    @classmethod
-    def _from_values(cls, values: dict[str, Any], name: str) -> PixelPreparation:
-        size = values.get("size") or {}
-        fixed = isinstance(size, dict) and {"height", "width"} <= set(size)
-        follows = "max_pixels" in values or (isinstance(size, dict) and {"shortest_edge", "longest_edge"} <= set(size))
-        if not fixed and not follows:
-            raise ModelError(f"{name} gives the frame size as {size}, which is not understood.")
-        if values.get("do_center_crop"):
-            raise ModelError(f"{name} asks for a centre crop, which would cut objects away; it is not supported.")
-        return cls(
-            size=(int(size["height"]), int(size["width"])) if fixed else None,
-            resample=int(values.get("resample", Image.Resampling.BICUBIC)),
-            rescale=float(values.get("rescale_factor", 1 / 255)) if values.get("do_rescale", True) else 1.0,
-            mean=tuple(values["image_mean"]) if values.get("do_normalize", True) else (0.0,) * 3,
-            std=tuple(values["image_std"]) if values.get("do_normalize", True) else (1.0,) * 3,
-        )
+        Raises:
+            ModelError: no configuration file says how large the frames are, or it says so in a way not known here.
+        """
+        found = read_preprocessor(model, revision)
+        mean = found.mean if found.normalised else (0.0,) * 3
+        std = found.std if found.normalised else (1.0,) * 3
+        if fit == "squash" or found.crop is None:
+            return cls(found.square(), found.resample, found.rescale, mean, std)
+        if found.shortest_edge is None:
+            raise ModelError(
+                f"{model} asks for a crop from a resized square, which is not supported; take fit squash instead."
+            )
+        return cls(found.crop, found.resample, found.rescale, mean, std, found.shortest_edge)
 
     def __call__(self, pixels: Array, size: tuple[int, int] | None = None) -> torch.Tensor:
         """``(T, H, W, 3)`` uint8 RGB -> ``[T, 3, height, width]`` float32; ``size`` if the model has no fixed one."""
@@ -88,9 +73,48 @@ class PixelPreparation:
         if target is None:
             raise ValueError("this model's input size follows the frame: it must be given")
         height, width = target
-        small = np.empty((len(pixels), height, width, 3), dtype=np.uint8)
-        for row, frame in zip(small, pixels, strict=True):
-            row[:] = np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling(self.resample)))
-        scaled = torch.from_numpy(small).permute(0, 3, 1, 2).float() * self.rescale
+        (rows, columns), (top, left) = self._placed(pixels.shape[1], pixels.shape[2], height, width)
+        # A frame smaller than the crop lies in the middle of black.
+        visible = np.zeros((len(pixels), height, width, 3), dtype=np.uint8)
+        y, x = max(0, -top), max(0, -left)
+        for shown, frame in zip(visible, pixels, strict=True):
+            resized = np.asarray(Image.fromarray(frame).resize((columns, rows), Image.Resampling(self.resample)))
+            part = resized[max(0, top) : top + height, max(0, left) : left + width]
+            shown[y : y + len(part), x : x + part.shape[1]] = part
+        scaled = torch.from_numpy(visible).permute(0, 3, 1, 2).float() * self.rescale
         mean, std = torch.tensor(self.mean).view(1, 3, 1, 1), torch.tensor(self.std).view(1, 3, 1, 1)
         return (scaled - mean) / std
+
+    def view(self, boxes: Array, frame_size: tuple[int, int]) -> Array:
+        """Normalised xyxy boxes ``(..., 4)`` of a frame of ``(H, W)`` pixels -> of what the model sees of it.
+
+        What lies outside of the model's view is clipped; a box wholly outside becomes NaN, like an absent one.
+        """
+        if self.size is None or self.shortest_edge is None:
+            return boxes
+        height, width = self.size
+        (rows, columns), (top, left) = self._placed(*frame_size, height, width)
+        return into_window(boxes, (left / columns, top / rows), (width / columns, height / rows))
+
+    def _placed(self, frame_h: int, frame_w: int, height: int, width: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Size of the resized frame, and where in it the view's top left corner lies (negative: beside it)."""
+        if self.shortest_edge is None:
+            return (height, width), (0, 0)
+        short, long = sorted((frame_h, frame_w))
+        longer = int(self.shortest_edge * long / short)
+        rows, columns = (longer, self.shortest_edge) if frame_h >= frame_w else (self.shortest_edge, longer)
+        return (rows, columns), ((rows - height) // 2, (columns - width) // 2)
+
+
+def into_window(boxes: Array, corner: tuple[float, float], extent: tuple[float, float]) -> Array:
+    """Normalised boxes -> normalised in a window of them, clipped; NaN where nothing of a box is inside.
+
+    Args:
+        corner: the window's top left ``(x, y)`` in the boxes' own unit.
+        extent: its ``(width, height)``.
+    """
+    moved = (np.asarray(boxes, dtype=np.float64) - np.array([*corner, *corner])) / np.array([*extent, *extent])
+    clipped = np.clip(moved, 0.0, 1.0)
+    empty = (clipped[..., 2] <= clipped[..., 0]) | (clipped[..., 3] <= clipped[..., 1])
+    kept: Array = np.where(empty[..., None], np.nan, clipped)
+    return kept

@@ -28,22 +28,29 @@ class RowCapture:
 
     Attributes:
         last: how many tokens at the end of each sequence are watched, R.
-        first_key, last_key: the range of keys that is kept (the visual tokens), half open.
+        keys: ``[K]`` int64, the keys that are kept: where the cells lie among all tokens.
         layers: which layers are kept; None means all.
-        rows: per layer, ``[B, R, keys]`` float32, mean over heads.
+        rows: per layer, ``[B, R, K]`` float32 (float64 in a float64 model), mean over heads, on the layer's device.
     """
 
     last: int
-    first_key: int
-    last_key: int
+    keys: torch.Tensor
     layers: frozenset[int] | None = None
     rows: list[torch.Tensor] = field(default_factory=list)
 
     def mean(self) -> torch.Tensor:
-        """``[B, R, keys]``, mean over the kept layers."""
+        """``[B, R, K]``, mean over the kept layers, on the device of ``keys``."""
         if not self.rows:
             raise ValueError(f"no attention rows were captured for layers {self.layers}; does the model have them?")
-        return torch.stack(self.rows).mean(dim=0)
+        return torch.stack([rows.to(self.keys.device) for rows in self.rows]).mean(dim=0)
+
+    def keys_on(self, device: torch.device) -> torch.Tensor:
+        """``keys`` on a layer's device; copied once where a model is spread over several."""
+        if device not in self._copies:
+            self._copies[device] = self.keys.to(device, non_blocking=True)
+        return self._copies[device]
+
+    _copies: dict[torch.device, torch.Tensor] = field(default_factory=dict, repr=False)
 
 
 @contextmanager
@@ -62,9 +69,10 @@ def _rows(
 ) -> None:
     batch, heads, _, width = query.shape
     kv_heads = key.shape[1]
+    dtype = torch.promote_types(query.dtype, torch.float32)
     # Grouped queries share a key head: fold the group into the rows instead of copying the keys.
     last = query[:, :, -capture.last :].reshape(batch, kv_heads, -1, width)
-    scores = torch.matmul(last.float(), key.float().transpose(2, 3)) * (width**-0.5 if scaling is None else scaling)
+    scores = torch.matmul(last.to(dtype), key.to(dtype).transpose(2, 3)) * (width**-0.5 if scaling is None else scaling)
     scores = scores.view(batch, heads, capture.last, -1)
     if mask is not None:
         cut = mask[:, :, -capture.last :, : scores.shape[-1]]
@@ -73,8 +81,8 @@ def _rows(
         size, keys = capture.last, scores.shape[-1]
         future = torch.ones(size, keys, dtype=torch.bool, device=scores.device).triu(keys - size + 1)
         scores = scores.masked_fill(future, float("-inf"))
-    attention = scores.softmax(dim=-1)[..., capture.first_key : capture.last_key]
-    capture.rows.append(attention.mean(dim=1))
+    attention = scores.softmax(dim=-1).mean(dim=1)
+    capture.rows.append(attention.index_select(-1, capture.keys_on(attention.device)))
 
 
 def attention_with_rows(

@@ -1,27 +1,34 @@
 """One video in front of the model: the vision tower runs once, each prompt state is prefilled once, questions share it.
 
-    [head ; T*h*w visual tokens (+ V) ; trailing tokens]  <- prefill, keys and values kept
-    [question ; role tokens]                              <- a batch of suffixes, one forward
+    [text ; cells of slot 1 (+ V) ; text ; cells of slot 2 (+ V) ; ... ; trailing tokens]  <- prefill, kept
+    [question ; role tokens]                                                               <- a batch, one forward
 
 The keys and values keep their graph where V needs a gradient, so one prefill serves several questions and each
-question's gradient to V comes from its own backward pass.
+question's gradient to V comes from its own backward pass. On one device and with the same weights, the same input gives
+the same bits on a CPU; on a GPU, attention's backward pass adds up in no fixed order unless
+``torch.use_deterministic_algorithms`` is on. Nothing here waits for the GPU between two layers.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from transformers import DynamicCache
 
+from stvg_core.errors import ModelError
+from stvg_core.mllm.layout import TokenLayout
 from stvg_core.mllm.loading import LoadedModel
+from stvg_core.mllm.pixels import into_window
+from stvg_core.mllm.prompts import QuestionBatch
 from stvg_core.mllm.rows import RowCapture, capturing
 from stvg_core.tube import Array, Frames
 
 
 @dataclass(frozen=True)
 class Prefix:
-    """The state before the question: per layer keys and values ``[1, kv_heads, N, head]``."""
+    """The state before the question: per layer keys and values ``[1, kv_heads, N, head]``, on the layer's device."""
 
     keys_values: list[tuple[torch.Tensor, torch.Tensor]]
     length: int
@@ -56,12 +63,22 @@ class Session:
 
     def __init__(self, loaded: LoadedModel, frames: Frames) -> None:
         self.loaded = loaded
+        self._device = loaded.device
+        self._frame_size = frames.pixels.shape[1], frames.pixels.shape[2]
         with torch.no_grad():
             self._tokens = loaded.family.encode(loaded.model, loaded.pixels, frames)
-            self.visual = self._tokens.cells
-            self._head = self._embed(list(loaded.prompts.head))
+            self.visual = self._tokens.cells.to(self._device)
+            self._trailing = self._tokens.trailing.to(self._device)
+            texts = loaded.prompts.before_slots(self._tokens.seconds)
+            self._layout = TokenLayout.of([len(ids) for ids in texts], self.visual.shape[1], len(self._trailing))
+            embedded = self._embed(torch.tensor([token for ids in texts for token in ids], dtype=torch.long))
+            self._texts = torch.split(embedded, [len(ids) for ids in texts])
         self.h, self.w = self._tokens.h, self._tokens.w
-        self._positions, self._next = loaded.family.positions(loaded.model, self._tokens, len(self._head))
+        positions, self._next = loaded.family.positions(loaded.model, self._tokens, self._layout.is_cell)
+        self._positions = positions.to(self._device)
+        self._columns = self._layout.columns.to(self._device)
+        self._is_cell = self._layout.is_cell[None].to(self._device)
+        self._yes, self._no = (torch.tensor(ids) for ids in (loaded.yes_ids, loaded.no_ids))
         self.neutral: dict[tuple[bool, tuple[int, ...] | None], torch.Tensor] = {}
         self._origins: dict[tuple[bool, bool], tuple[torch.Tensor, Prefix]] = {}
 
@@ -70,12 +87,18 @@ class Session:
         return len(self.visual), self.h, self.w
 
     def view(self, boxes: Array) -> Array:
-        """Normalised boxes ``(..., 4)`` of the frame -> of what the model sees of it; NaN rows stay NaN."""
-        return boxes  # frames are squashed, never cropped
+        """Normalised boxes ``(..., 4)`` of the frame -> of the part of it that the grid of cells covers.
+
+        NaN rows stay NaN. Where the checkpoint crops the frame (``fit`` is "checkpoint"), boxes are clipped, and one
+        wholly outside becomes NaN.
+        """
+        down, across = self._tokens.reach
+        seen = self.loaded.pixels.view(boxes, self._frame_size)
+        return seen if down == across == 1 else into_window(seen, (0.0, 0.0), (across, down))
 
     def zero_prompt(self) -> torch.Tensor:
-        """A learnable prompt V of zeros, ``[T, h*w, D]`` float32 (small steps vanish in bf16)."""
-        return torch.zeros(self.visual.shape, dtype=torch.float32, device=self.visual.device)
+        """A learnable prompt V of zeros, ``[T, h*w, D]``, float32 at least (small steps vanish in bf16)."""
+        return torch.zeros_like(self.visual, dtype=torch.promote_types(self.visual.dtype, torch.float32))
 
     def origin(self, *, backwards: bool, learnable: bool) -> tuple[torch.Tensor, Prefix]:
         """V = 0 and the state before the question with it; run once and shared by all questions about this video.
@@ -98,66 +121,77 @@ class Session:
         Args:
             prompt: V in the order in which the model sees the slots, ``[T, h*w, D]``; a gradient flows to it if it
                 asks for one.
-            backwards: show the slots in reversed order (method, stage 8).
+            backwards: show the slots' cells in reversed order (method, stage 8); numbers and times written between
+                them keep theirs, as they would in a video played backwards.
         """
         visual = self.visual.flip(0) if backwards else self.visual
         if prompt is not None:
-            visual = (visual.float() + prompt).to(visual.dtype)
-        embeddings = torch.cat([self._head, visual.flatten(0, 1), self._tokens.trailing])[None]
+            visual = (visual + prompt).to(visual.dtype)
+        pieces = [piece for slot in zip(self._texts, visual, strict=True) for piece in slot]
+        embeddings = torch.cat([*pieces, self._trailing])[None]
         cache = DynamicCache()
         with torch.set_grad_enabled(prompt is not None and prompt.requires_grad):
             self.loaded.model.model.language_model(
-                inputs_embeds=embeddings, position_ids=self._positions, past_key_values=cache, use_cache=True
-            )
+                inputs_embeds=embeddings, position_ids=self._positions, past_key_values=cache, use_cache=True,
+                **self._deepstack(backwards),
+            )  # fmt: skip
         return Prefix([(layer.keys, layer.values) for layer in cache.layers], embeddings.shape[1], self._next)
 
     def ask(
         self, prefix: Prefix, questions: list[str], *, rows: bool = False, layers: tuple[int, ...] | None = None
     ) -> Answer:
-        """Answer a batch of questions on one prefix; gradients flow back into the prefix if it has a graph."""
-        suffixes = [self.loaded.prompts.suffix(question) for question in questions]
-        watched = [self.loaded.prompts.watched(question) for question in questions]
-        longest = max(map(len, suffixes))
-        device = self.visual.device
-        # Left padding: the watched tokens of all questions are the last ones.
-        padding = torch.tensor([longest - len(ids) for ids in suffixes], device=device)
-        ids = torch.tensor([[suffix[0]] * (longest - len(suffix)) + suffix for suffix in suffixes], device=device)
-        steps = torch.arange(longest, device=device)
-        positions = prefix.next_position + (steps[None] - padding[:, None]).clamp(min=0)
-        seen = (steps[None, None] <= steps[None, :, None]) & (steps[None, None] >= padding[:, None, None])
-        # A padding token sees the prefix, so that no row of the softmax is empty; nobody sees a padding token.
-        mask = torch.cat([seen.new_ones(len(ids), longest, prefix.length), seen], dim=2)[:, None]
-        first = len(self._head)
-        capture = None
-        if rows:
-            cells = self.visual.shape[0] * self.visual.shape[1]
-            capture = RowCapture(max(watched), first, first + cells, None if layers is None else frozenset(layers))
+        """Answer a batch of questions on one prefix; gradients flow back into the prefix if it has a graph.
+
+        Args:
+            rows: also capture the attention of the watched tokens to the cells.
+            layers: whose attention; None means the family's own choice (the paper: all).
+        """
+        batch = QuestionBatch.of(self.loaded.prompts, questions, prefix.length, prefix.next_position)
+        capture = RowCapture(max(batch.watched), self._columns, self._chosen(layers)) if rows else None
         with capturing(capture):
             output = self.loaded.model.model.language_model(
-                inputs_embeds=self.loaded.model.get_input_embeddings()(ids),
-                attention_mask=mask,
-                position_ids=positions,
-                past_key_values=self._repeat(prefix, len(ids)),
+                inputs_embeds=self._embed(batch.ids),
+                attention_mask=self._sent(batch.mask),
+                position_ids=self._sent(batch.positions),
+                past_key_values=self._repeat(prefix, len(questions)),
                 use_cache=True,
             )
-        logits = self.loaded.model.lm_head(output.last_hidden_state[:, -1]).float().log_softmax(-1)
-        margin = self._pool(logits, self.loaded.yes_ids) - self._pool(logits, self.loaded.no_ids)
-        maps = [] if capture is None else self._maps(capture.mean(), watched)
+        logits = self.loaded.model.lm_head(output.last_hidden_state[:, -1])
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1).to(self._device)
+        margin = self._pool(logits, self._yes) - self._pool(logits, self._no)
+        maps = [] if capture is None else self._maps(capture.mean(), batch.watched)
         return Answer(margin, maps)
+
+    def _chosen(self, layers: tuple[int, ...] | None) -> frozenset[int] | None:
+        chosen = self.loaded.family.layers if layers is None else layers
+        if chosen is None:
+            return None
+        if not chosen or min(chosen) < 0 or max(chosen) >= self.loaded.n_layers:
+            raise ModelError(
+                f"The attention of layers {list(chosen)} was asked for; this model has layers 0 to "
+                f"{self.loaded.n_layers - 1}."
+            )
+        return frozenset(chosen)
+
+    def _deepstack(self, backwards: bool) -> dict[str, Any]:
+        if not self._tokens.deepstack:
+            return {}
+        levels = [(level.flip(0) if backwards else level).flatten(0, 1) for level in self._tokens.deepstack]
+        return {"visual_pos_masks": self._is_cell, "deepstack_visual_embeds": levels}
 
     def _maps(self, mean: torch.Tensor, watched: list[int]) -> list[torch.Tensor]:
         return [row[len(row) - count :].view(count, *self.shape) for row, count in zip(mean, watched, strict=True)]
 
-    def _embed(self, ids: list[int]) -> torch.Tensor:
-        embedded = self.loaded.model.get_input_embeddings()(
-            torch.tensor(ids, dtype=torch.long, device=self.visual.device)
-        )
+    def _embed(self, ids: torch.Tensor) -> torch.Tensor:
+        embedded = self.loaded.model.get_input_embeddings()(self._sent(ids))
         assert isinstance(embedded, torch.Tensor)
-        return embedded
+        return embedded.to(self._device)
 
-    @staticmethod
-    def _pool(log_probabilities: torch.Tensor, ids: tuple[int, ...]) -> torch.Tensor:
-        return log_probabilities[:, list(ids)].logsumexp(dim=-1)
+    def _sent(self, values: torch.Tensor) -> torch.Tensor:
+        return values.to(self._device, non_blocking=True)
+
+    def _pool(self, log_probabilities: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+        return log_probabilities.index_select(-1, self._sent(ids)).logsumexp(dim=-1)
 
     @staticmethod
     def _repeat(prefix: Prefix, times: int) -> DynamicCache:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from stvg_core.proposals.detections import Detections
-from stvg_core.proposals.regions import to_lab
+from stvg_core.proposals.regions import middle_colour, to_lab
 from stvg_core.tube import Array
 
 _SIDE = 480  # longer side of what is searched; the detector's window is 64 x 128
@@ -35,7 +35,7 @@ class PeopleDetector:
         height, width = picture.shape[:2]
         boxes = np.concatenate([centre - half, centre + half], axis=1).clip(0, (width, height, width, height))
         lab = to_lab(picture)
-        colours = [_middle_colour(lab, box) for box in boxes]
+        colours = [middle_colour(lab, box) for box in boxes]
         scores = 0.5 + 0.5 * np.clip(weights, 0, 1)
         return Detections(boxes.astype(np.float32), np.array(colours, np.float32), scores.astype(np.float32))
 
@@ -48,11 +48,3 @@ class PeopleDetector:
             enlarged, hitThreshold=hit, winStride=(8, 8), padding=(16, 16), scale=scale
         )
         return np.asarray(windows, np.float64).reshape(-1, 4) / factor, np.asarray(weights, np.float64).ravel()
-
-
-def _middle_colour(lab: Array, box: Array) -> Array:
-    """Mean Lab of the middle half of a box: the body rather than what is seen beside it."""
-    x1, y1, x2, y2 = box
-    dx, dy = (x2 - x1) / 4, (y2 - y1) / 4
-    middle = lab[int(y1 + dy) : int(y2 - dy) + 1, int(x1 + dx) : int(x2 - dx) + 1]
-    return np.asarray(middle.reshape(-1, 3).mean(axis=0))

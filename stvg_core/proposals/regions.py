@@ -57,6 +57,16 @@ def to_lab(picture: Array) -> Array:
     return lab
 
 
+def middle_colour(lab: Array, box: Array) -> Array:
+    """Mean Lab of the middle half of a box: the body rather than what is seen beside it."""
+    x1, y1, x2, y2 = box
+    dx, dy = (x2 - x1) / 4, (y2 - y1) / 4
+    # A sliver at the border still has a pixel.
+    top, left = min(int(y1 + dy), lab.shape[0] - 1), min(int(x1 + dx), lab.shape[1] - 1)
+    middle = lab[top : max(top, int(y2 - dy)) + 1, left : max(left, int(x2 - dx)) + 1]
+    return np.asarray(middle.reshape(-1, 3).mean(axis=0))
+
+
 def _components(clusters: Array, lab: Array, sums: Array) -> Detections:
     height, width = clusters.shape
     # One pass for all clusters: without the pixels whose right or lower neighbour is of another cluster, no two

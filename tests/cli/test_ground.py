@@ -33,10 +33,13 @@ class FakeGrounder:
         )
         return Grounding(query, query, query, info, Tube(2, boxes), 0.5, "fake@1/2", {"total": 0.1}, evidence)
 
+    def ground_many(self, video: Path, queries: Any, *, progress: Any = None) -> list[Grounding]:
+        return [self.ground(video, query, progress=progress) for query in queries]
+
 
 @pytest.fixture
 def clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(ground, "_load", lambda model, device: FakeGrounder())
+    monkeypatch.setattr(ground, "_load", lambda *chosen: FakeGrounder())
     return write_painted(tmp_path / "clip.mp4", 10)
 
 
@@ -52,6 +55,24 @@ def test_one_json_object_and_the_files_asked_for(clip: Path, tmp_path: Path) -> 
     assert result.stderr == ""  # no bar where stderr is no terminal
     assert probe(tmp_path / "o.mp4").n_frames == 10
     assert (tmp_path / "p.png").stat().st_size > 10_000
+
+
+def test_a_line_for_each_sentence(clip: Path) -> None:
+    result = CliRunner().invoke(ground.command, [str(clip), "--query", "the red one", "--query", "the blue one"])
+    assert [json.loads(line)["query"] for line in result.stdout.splitlines()] == ["the red one", "the blue one"]
+
+
+def test_pictures_belong_to_one_sentence(clip: Path, tmp_path: Path) -> None:
+    options = ["--query", "a", "--query", "b", "--plot", str(tmp_path / "p.png")]
+    result = CliRunner().invoke(ground.command, [str(clip), *options])
+    assert isinstance(result.exception, StvgError) and "one sentence" in str(result.exception)
+
+
+def test_the_endpoint_needs_an_address(tmp_path: Path) -> None:
+    video = write_painted(tmp_path / "clip.mp4", 10)
+    options = ["--query", "a", "--decomposer", "endpoint", "--llm-model", "some-model"]
+    result = CliRunner().invoke(ground.command, [str(video), *options])
+    assert isinstance(result.exception, StvgError) and "http://host" in str(result.exception)
 
 
 def test_tracks_from_a_file_are_pixels(clip: Path, tmp_path: Path) -> None:

@@ -9,15 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from stvg_core import opened, pipeline
 from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.demo.evaluate import evaluate, scene_tracks, scene_truth, summary
 from stvg_core.demo.scenes import Scene
-from stvg_core.errors import QueryError, VideoError
+from stvg_core.errors import ModelError, NonFiniteError, QueryError, VideoError
 from stvg_core.metrics import viou
+from stvg_core.mllm.loading import LoadedModel
+from stvg_core.mllm.session import Session
 from stvg_core.pipeline import Grounder
 from stvg_core.settings import GroundingSettings
-from stvg_core.tube import Grounding, Track, VideoInfo
+from stvg_core.tube import Frames, Grounding, Track, VideoInfo
 from tests.tiny_models import FAMILIES, save_llava_onevision
 
 SETTINGS = GroundingSettings(lra_rule="token_norm", lra_lr=0.05, decomposer="rules")
@@ -33,6 +37,19 @@ class NoProposals:
 
     def densify(self, info: VideoInfo, track: Track, start: int, end: int) -> Track:
         return track
+
+
+class Counted:
+    """Stands in for a class and counts how often it is made."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, module: object, name: str) -> None:
+        self.calls = 0
+        self._real = getattr(module, name)
+        monkeypatch.setattr(module, name, self)
+
+    def __call__(self, *args: object) -> object:
+        self.calls += 1
+        return self._real(*args)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +80,7 @@ def well_formed(found: Grounding, scene: Scene) -> None:
         assert 0 <= x1 < x2 <= scene.width and 0 <= y1 < y2 <= scene.height
     assert 0 <= text["score"] <= 1
     stages = {"decompose", "decode", "vision", "attention", "join", "densify", "total"}
-    assert set(text["timings"]) - {"propose"} == stages
+    assert set(text["timings"]) - {"propose", "second_look"} == stages
 
 
 def test_with_the_proposer(make: Callable[..., Grounder], clip: Path, scene: Scene) -> None:
@@ -83,7 +100,9 @@ def test_same_input_same_answer(make: Callable[..., Grounder], clip: Path, scene
 @pytest.mark.parametrize(
     "changes",
     [{"interval": "top_k"}, {"tas": False}, {"attention": "raw"}, {"role_tokens": "mean"}, {"coverage": "peak"},
-     {"lra_steps": 0}, {"lra_steps": 2}, {"layers": (1,)}, {"n_slots": 1}],
+     {"lra_steps": 0}, {"lra_steps": 2}, {"layers": (1,)}, {"n_slots": 1}, {"second_look": True},
+     {"tas_question": "attribute"}, {"tas_question": "reversed", "tas_temporal": True, "second_look": True},
+     {"lra_branches": ("temporal",)}, {"decomposer": "model"}],
     ids=str,
 )  # fmt: skip
 def test_every_form_of_the_method_runs(
@@ -113,6 +132,90 @@ def test_equally_bright_tracks_are_told_apart_by_the_proposer(
     found = make(settings=replace(SETTINGS, proposer_weight=weight)).ground(clip, scene.query, tracks=[doubtful, sure])
     assert found.evidence.chosen == chosen
     assert found.score > 0  # the same object again is no rival
+
+
+def test_sentences_on_one_video_share_what_does_not_depend_on_them(
+    make: Callable[..., Grounder], clip: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries = [scene.query, "the red circle", "something moving up"]
+    apart = [make().ground(clip, query) for query in queries]
+    grounder = make()
+    opened = Counted(monkeypatch, pipeline, "OpenedVideo")
+    together = grounder.ground_many(clip, queries)
+    assert opened.calls == 1
+    for one, other in zip(apart, together, strict=True):
+        assert one.tube is not None and other.tube is not None
+        assert (one.tube.start_frame, one.tube.end_frame) == (other.tube.start_frame, other.tube.end_frame)
+        np.testing.assert_allclose(one.tube.boxes, other.tube.boxes)
+        np.testing.assert_allclose(one.evidence.frame_scores, other.evidence.frame_scores, rtol=1e-3)
+    grounder.ground(clip, scene.query)
+    assert opened.calls == 1  # the last video stays open
+    clip.touch()
+    grounder.ground(clip, scene.query)
+    assert opened.calls == 2  # but a changed file is read again
+
+
+def test_a_second_look_sees_the_part_around_the_interval_only(
+    make: Callable[..., Grounder], clip: Path, scene: Scene
+) -> None:
+    """On a random model the interval is anything, so the window is checked, not the gain."""
+    settings = replace(SETTINGS, second_look=True, tas=False, centre=0.9)
+    found = make(settings=settings).ground(clip, scene.query, tracks=scene_tracks(scene))
+    first, last, start, end = found.evidence.info["second_look"]
+    assert found.tube is not None
+    assert 0 <= first <= start <= end <= last < scene.n_frames
+    assert last - first + 1 <= 0.8 * scene.n_frames
+    assert first <= found.tube.start_frame and found.tube.end_frame <= last
+    assert found.timings["second_look"] > 0
+
+
+class OutOfMemory:
+    """A session that does not fit until it sees few enough frames."""
+
+    def __init__(self, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.tried: list[int] = []
+        self._most, self._real = most, opened.Session
+        monkeypatch.setattr(opened, "Session", self)
+
+    def __call__(self, loaded: LoadedModel, frames: Frames) -> Session:
+        self.tried.append(len(frames))
+        if len(frames) > self._most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self._real(loaded, frames)
+
+
+def test_out_of_memory_is_tried_once_with_half_of_the_frames(
+    make: Callable[..., Grounder], clip: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = OutOfMemory(12, monkeypatch)
+    found = make().ground(clip, scene.query, tracks=scene_tracks(scene))
+    well_formed(found, scene)
+    assert gpu.tried == [20, 10]
+    assert found.evidence.info["slots_after_out_of_memory"] == 10
+    assert len(found.evidence.slot_frames) == 10
+
+
+def test_out_of_memory_twice_is_a_clear_failure_and_the_grounder_lives(
+    make: Callable[..., Grounder], clip: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grounder = make()
+    with monkeypatch.context() as patch:
+        gpu = OutOfMemory(4, patch)
+        with pytest.raises(ModelError, match="not even for 10 frames instead of 20"):
+            grounder.ground(clip, scene.query, tracks=scene_tracks(scene))
+        assert gpu.tried == [20, 10]
+    well_formed(grounder.ground(clip, scene.query, tracks=scene_tracks(scene)), scene)
+
+
+@pytest.mark.parametrize("weight", ["language_model.layers.1.self_attn.q_proj", "language_model.norm"])
+def test_numbers_that_are_none_are_refused(
+    make: Callable[..., Grounder], clip: Path, scene: Scene, weight: str
+) -> None:
+    grounder = make(settings=replace(SETTINGS, lra_steps=0))
+    with torch.no_grad():
+        grounder.loaded.model.model.get_parameter(f"{weight}.weight").fill_(float("nan"))
+    with pytest.raises(NonFiniteError, match="float32"):
+        grounder.ground(clip, scene.query, tracks=scene_tracks(scene))
 
 
 def test_no_candidate_object_is_an_empty_answer_with_score_zero(make: Callable[..., Grounder], clip: Path) -> None:

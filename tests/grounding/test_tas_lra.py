@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stvg_core.decomposition.rules import decompose
-from stvg_core.grounding.dsth import highlight
+from stvg_core.grounding.dsth import highlight, look
 from stvg_core.grounding.tas import assemble, consistency
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.session import Session
@@ -45,7 +45,7 @@ def test_re_attention_raises_the_objective(tiny: LoadedModel, noise: Callable[..
     origin = session.zero_prompt().requires_grad_(True)
     prefix = session.prefill(origin)
     before = session.ask(prefix, questions)
-    prompts = learn_prompts(session, origin, before, questions, settings)
+    prompts = learn_prompts(session, origin, before.yes_minus_no, questions, settings)
     for number, (prompt, question) in enumerate(zip(prompts, questions, strict=True)):
         after = session.ask(session.prefill(prompt), [question]).yes_minus_no[0]
         assert after > before.yes_minus_no[number].detach()
@@ -66,15 +66,44 @@ def test_without_steps_the_prompts_stay_zero_and_plain_steps_scale_with_lr(
     assert (maps[0] - maps[2]).abs().max() > 1e-6
 
 
-def test_tas_turns_the_reversed_map_back(tiny: LoadedModel, noise: Callable[..., Frames]) -> None:
-    """Forward and reversed roles swap when the video itself is reversed."""
+def test_a_prompt_is_learnt_for_the_chosen_branches_only(tiny: LoadedModel, noise: Callable[..., Frames]) -> None:
+    session, parts = Session(tiny, noise(4)), decompose(QUERY)
+    base = GroundingSettings(lra_rule="token_norm", lra_lr=0.05, tas=False)
+    both = look(session, QUERY, parts, base).forward
+    without = look(session, QUERY, parts, replace(base, lra_steps=0)).forward
+    spatial = look(session, QUERY, parts, replace(base, lra_branches=("spatial",))).forward
+    torch.testing.assert_close(without.spatial, without.temporal)
+    torch.testing.assert_close(spatial.spatial, both.spatial, atol=1e-7, rtol=1e-5)
+    torch.testing.assert_close(spatial.temporal, without.temporal, atol=1e-7, rtol=1e-5)
+    assert (both.temporal - without.temporal).abs().max() > 1e-6
+
+
+def test_what_a_session_keeps_changes_no_answer(tiny: LoadedModel, noise: Callable[..., Frames]) -> None:
+    """Queries on one session share its prefill at V = 0 and the neutral rows; each equals a query on a fresh one."""
+    settings = GroundingSettings(lra_rule="token_norm", lra_lr=0.05, tas_question="reversed", tas_temporal=True)
+    frames, queries = noise(4), [QUERY, "the green star growing.", "a square"]
+    shared = Session(tiny, frames)
+    for query in queries:
+        one = highlight(shared, query, decompose(query), settings)
+        other = highlight(Session(tiny, frames), query, decompose(query), settings)
+        torch.testing.assert_close(one.spatial, other.spatial, atol=1e-7, rtol=1e-4)
+        torch.testing.assert_close(one.temporal, other.temporal, atol=1e-7, rtol=1e-4)
+        assert one.info.keys() == other.info.keys()
+
+
+@pytest.mark.parametrize("question", ["query", "reversed"])
+def test_tas_turns_the_reversed_map_back(tiny: LoadedModel, noise: Callable[..., Frames], question: str) -> None:
+    """Forward and reversed roles swap when the video itself is reversed (and so is the action, where it is turned)."""
     frames = noise(5)
-    turned = Frames(frames.pixels[::-1].copy(), frames.indices, frames.seconds)
-    settings = replace(GroundingSettings(), lra_rule="token_norm", lra_lr=0.05)
-    parts = decompose(QUERY)
-    one = highlight(Session(tiny, frames), QUERY, parts, settings)
-    other = highlight(Session(tiny, turned), QUERY, parts, settings)
+    back = Frames(frames.pixels[::-1].copy(), frames.indices, frames.seconds)
+    settings = replace(
+        GroundingSettings(), lra_rule="token_norm", lra_lr=0.05, tas_question=question, tas_temporal=True
+    )
+    sentence = QUERY if question == "query" else "the red circle moving right."
+    one = highlight(Session(tiny, frames), QUERY, decompose(QUERY), settings)
+    other = highlight(Session(tiny, back), sentence, decompose(sentence), settings)
     torch.testing.assert_close(one.spatial_reversed, other.spatial_forward.flip(0), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(one.spatial, other.spatial.flip(0), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(one.temporal, other.temporal.flip(0), rtol=1e-4, atol=1e-6)
     assert one.consistency == pytest.approx(other.consistency, abs=1e-5)
     assert -1 <= one.consistency <= 1

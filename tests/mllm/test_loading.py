@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 from stvg_core.errors import ModelError
 from stvg_core.mllm.loading import LoadedModel, load
@@ -55,11 +56,47 @@ def test_missing_chat_template(copy: Path) -> None:
         load(copy)
 
 
-def test_frame_size_is_required_and_cropping_refused(copy: Path) -> None:
+def test_a_template_of_its_own_file_as_older_checkpoints_have_it(copy: Path, tiny: LoadedModel) -> None:
+    template = (copy / "chat_template.jinja").read_text()
+    (copy / "chat_template.jinja").unlink()
+    (copy / "chat_template.json").write_text(json.dumps({"chat_template": template}))
+    assert load(copy, device="cpu").prompts.suffix("a star.") == tiny.prompts.suffix("a star.")
+
+
+def test_a_template_for_text_alone(copy: Path) -> None:
+    (copy / "chat_template.jinja").write_text("{% for m in messages %}{{ 'user ' + m['content'] }}{% endfor %}")
+    with pytest.raises(ModelError, match="cannot show a video and a question"):
+        load(copy, device="cpu")
+    (copy / "chat_template.jinja").write_text("user {{ messages[0]['content'][1]['text'] }} assistant")
+    with pytest.raises(ModelError, match="no place for a video"):
+        load(copy, device="cpu")
+
+
+def test_weights_that_are_missing_are_not_made_up(copy: Path) -> None:
+    weights = load_file(copy / "model.safetensors")
+    del weights[next(name for name in weights if name.endswith("layers.1.self_attn.q_proj.weight"))]
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"1 of its weights are missing .*layers\.1\.self_attn\.q_proj"):
+        load(copy, device="cpu")
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "video_preprocessor_config.json"])
+def test_files_that_are_cut_off(copy: Path, name: str) -> None:
+    text = (copy / name).read_text()
+    (copy / name).write_text(text[: len(text) // 2])
+    with pytest.raises(ModelError) as caught:
+        load(copy, device="cpu")
+    assert "\n" not in str(caught.value) and str(copy) in str(caught.value)
+
+
+def test_a_frame_size_is_required(copy: Path) -> None:
     file = copy / "video_preprocessor_config.json"
     values = json.loads(file.read_text())
-    file.write_text(json.dumps({**values, "do_center_crop": True}))
-    with pytest.raises(ModelError, match="centre crop"):
+    file.write_text(json.dumps(values | {"size": {"shortest_edge": 56}}))
+    with pytest.raises(ModelError, match="not understood"):
+        PixelPreparation.from_checkpoint(copy)
+    file.write_text(json.dumps({name: value for name, value in values.items() if name != "image_mean"}))
+    with pytest.raises(ModelError, match="image_mean"):
         PixelPreparation.from_checkpoint(copy)
     file.unlink()
     with pytest.raises(ModelError, match="frame size"):

@@ -1,0 +1,21 @@
+"""A decomposer that asks the language model behind an endpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backend.language.endpoint import ChatEndpoint
+
+if TYPE_CHECKING:
+    from stvg_core.decomposition import Decomposer
+
+
+def endpoint_decomposer(url: str | None, model: str, key: str | None) -> Decomposer:
+    """The decomposer of ``decomposer="endpoint"``; torch is imported here.
+
+    Raises:
+        EndpointError: the address or the model's name is missing or cannot be used.
+    """
+    from stvg_core.decomposition import AskingDecomposer, CachedDecomposer
+
+    return CachedDecomposer(AskingDecomposer("endpoint", ChatEndpoint(url or "", model, key).complete))

@@ -1,0 +1,72 @@
+"""Are two answers the same? Compared where it matters: the score of every track and of every slot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from stvg_core.grounding.coverage import cell_coverage
+from stvg_core.grounding.dsth import Looks, maps, track_scores
+from stvg_core.settings import GroundingSettings
+from stvg_core.tube import Array
+
+TOLERANCE = 1e-3
+"""Of the largest score: two flows that differ by more are not the same method."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """``s_obj (P,)``, the chosen track and its ``s_frame (T,)`` (paper, stage 7), and the maps ``(T, h, w)``."""
+
+    s_obj: Array
+    chosen: int
+    s_frame: Array
+    spatial: Array
+    temporal: Array
+
+    @classmethod
+    def of(cls, looks: Looks, boxes: Array, settings: GroundingSettings) -> Scores:
+        """Args: ``boxes (P, T, 4)`` normalised xyxy per slot, NaN where a track is absent."""
+        found = maps(looks, settings)
+        spatial, temporal = _array(found.spatial), _array(found.temporal)
+        coverage = cell_coverage(boxes, *spatial.shape[1:])
+        s_obj = track_scores(spatial, coverage, settings.coverage).max(axis=1)
+        chosen = int(s_obj.argmax())
+        return cls(s_obj, chosen, track_scores(temporal, coverage, settings.coverage)[chosen], spatial, temporal)
+
+
+def difference(one: Scores, other: Scores) -> dict[str, float]:
+    """Largest differences, each as a share of the other's largest value."""
+    return {
+        "s_obj": _relative(one.s_obj, other.s_obj),
+        "s_frame": _relative(one.s_frame, other.s_frame),
+        "maps": max(_relative(one.spatial, other.spatial), _relative(one.temporal, other.temporal)),
+    }
+
+
+def must_agree(one: Scores, other: Scores) -> dict[str, float]:
+    """:func:`difference`.
+
+    Raises:
+        AssertionError: the scores differ by more than :data:`TOLERANCE`, or another track is chosen.
+    """
+    found = difference(one, other)
+    if one.chosen != other.chosen or max(found["s_obj"], found["s_frame"]) > TOLERANCE:
+        raise AssertionError(f"The two flows do not give the same scores: {found}, tracks {one.chosen}, {other.chosen}")
+    return found
+
+
+def larger(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
+    """Entry by entry the larger of two differences."""
+    return {name: max(value, other.get(name, 0.0)) for name, value in one.items()}
+
+
+def _array(values: torch.Tensor) -> Array:
+    array: Array = values.detach().float().cpu().numpy()
+    return array
+
+
+def _relative(one: Array, other: Array) -> float:
+    return float(np.abs(one - other).max() / max(np.abs(other).max(), 1e-30))

@@ -1,0 +1,1 @@
+"""What does each part of the method gain? Measured on rendered clips that the embedded model has never seen."""

@@ -1,0 +1,195 @@
+"""From clips to rows: every step on every clip, with the true tracks and with proposed ones."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stvg_core.demo.ablation.rows import Row
+from stvg_core.demo.ablation.steps import STEPS, SharedLooks, settings_of
+from stvg_core.demo.clips import split_scene, write_clip
+from stvg_core.demo.evaluate import right_track, scene_tracks, scene_truth, target_track, whole_tube
+from stvg_core.demo.scenes import Scene
+from stvg_core.grounding.coverage import cell_coverage
+from stvg_core.grounding.dsth import highlight, maps, second_look, track_scores
+from stvg_core.grounding.second_look import window
+from stvg_core.joining import FirstAnswer, cut, ends, join
+from stvg_core.metrics import tiou, viou
+from stvg_core.opened import OpenedVideo, Stopwatch
+from stvg_core.pipeline import Grounder
+from stvg_core.query import SubQueries, as_statement
+from stvg_core.settings import GroundingSettings
+from stvg_core.tube import Track, Tube
+
+SETS: dict[str, dict[str, object]] = {
+    "3-4 objects": {"difficulty": "medium", "n_objects": (3, 4)},
+    "crowded": {"difficulty": "crowded"},
+}
+"""Sets of clips by name; ``n_objects`` alternates."""
+
+_grounder: Grounder | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """One clip of a run; ``timed`` runs each step once more by itself with a clock."""
+
+    clips: str
+    number: int
+    split: str
+    timed: bool
+
+
+def scene_of(task: Task) -> Scene:
+    choices = dict(SETS[task.clips])
+    counts = choices.pop("n_objects", None)
+    if isinstance(counts, tuple):
+        choices["n_objects"] = counts[task.number % len(counts)]
+    return split_scene(task.split, task.number, **choices)  # type: ignore[arg-type]
+
+
+def run(model: str | Path, tasks: list[Task], workers: int) -> Iterator[list[Row]]:
+    """Rows clip by clip, in the order of the tasks."""
+    if workers == 1:
+        _start(str(model))
+        yield from map(_rows, tasks)
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start, (str(model),)) as pool:
+        yield from pool.map(_rows, tasks)
+
+
+def _start(model: str) -> None:
+    global _grounder
+    torch.set_num_threads(1)
+    _grounder = Grounder.from_pretrained(model, device="cpu")
+
+
+def _rows(task: Task) -> list[Row]:
+    assert _grounder is not None
+    return clip_rows(_grounder, task)
+
+
+def clip_rows(grounder: Grounder, task: Task) -> list[Row]:
+    """All rows of one clip, which goes the user's way: rendered, encoded as H.264, decoded."""
+    scene = scene_of(task)
+    truth, target = scene_truth(scene), target_track(scene)
+    parts = grounder.decomposer.decompose(scene.query)
+
+    def row(tracks: str, step: str, right: float, tube: Tube | None, **more: float) -> Row:
+        overlaps = (tiou(tube, truth), viou(tube, truth)) if tube else (0.0, 0.0)
+        more = dict.fromkeys(("outside", "over_others", "over_twin", "seconds"), math.nan) | more
+        action = str(scene.objects[scene.target].action)
+        return Row(task.clips, task.number, len(scene.objects), action, tracks, step, right, *overlaps, **more)
+
+    with tempfile.TemporaryDirectory() as folder:
+        video = write_clip(Path(folder) / "clip.mp4", scene)
+        opened = OpenedVideo(grounder.loaded, grounder.proposer, video, grounder.settings.n_slots, Stopwatch())
+        candidates = {"oracle": scene_tracks(scene), "proposed": opened.tracks(parts.attribute, Stopwatch())}
+        rows = []
+        for kind, tracks in candidates.items():
+            rows += _bounds(row, kind, tracks, target, truth, opened)
+        again: dict[object, tuple[int, int]] = {}
+        looks = SharedLooks(opened.session, as_statement(scene.query), parts, grounder.settings)
+        for step in STEPS:
+            settings = settings_of(step, grounder.settings)
+            seconds = _seconds(opened, scene.query, parts, settings) if task.timed else math.nan
+            highlights = maps(looks(settings), settings)
+            coverage = cell_coverage(target.at(opened.slots)[None], *highlights.temporal.shape[1:])
+            frame_scores = track_scores(highlights.temporal.numpy(), coverage, settings.coverage)[0]
+            inside = (opened.slots >= truth.start_frame) & (opened.slots <= truth.end_frame)
+            facts = {"outside": _ratio(frame_scores[~inside], frame_scores[inside]), "seconds": seconds}
+            for kind, tracks in candidates.items():
+                first = join(
+                    highlights, tracks, opened.slots, opened.session.view, opened.info.n_frames, settings,
+                    grounder.proposer.weight,
+                )  # fmt: skip
+                tube = _tube(opened, first, scene.query, parts, settings, again)
+                more = facts | (_margins(first, tracks, scene) if kind == "oracle" else {})
+                rows.append(row(kind, step.name, right_track(first.evidence, target), tube, **more))
+        opened.session.release()
+    return rows
+
+
+def _tube(
+    opened: OpenedVideo, first: FirstAnswer, query: str, parts: SubQueries, settings: GroundingSettings,
+    again: dict[object, tuple[int, int]],
+) -> Tube | None:  # fmt: skip
+    """The first answer cut to its interval, after a second look where the step has one (kept in ``again``)."""
+    if first.track is None:
+        return None
+    start, end = first.span
+    seen = window(start, end, opened.info.n_frames / len(opened.slots), opened.info.n_frames)
+    if settings.second_look and seen is not None:
+        key = (seen, id(first.track), replace(settings, lra_steps=0, lra_branches=()))
+        if key not in again:
+            slots, session = opened.look_at(*seen, Stopwatch())
+            temporal = second_look(session, as_statement(query), parts, settings)
+            again[key] = ends(temporal, first.track, slots, session.view, seen, settings)
+        start, end = again[key]
+    return cut(first.track, start, end)
+
+
+def _bounds(row, kind: str, tracks: list[Track], target: Track, truth: Tube, opened: OpenedVideo) -> list[Row]:  # type: ignore[no-untyped-def]
+    """What no look at the video gives: chance, the right object all the time, and the best possible answer."""
+    tubes = [whole_tube(track) for track in tracks]
+    cuts = [cut(track, truth.start_frame, truth.end_frame) for track in tracks]
+    best = max(range(len(tracks)), key=lambda n: viou(cuts[n], truth), default=None)
+    right = [float(viou(whole_tube(track), whole_tube(target)) >= 0.5) for track in tracks]
+    chance = row(kind, "chance", float(np.mean(right)) if right else 0.0, None)
+    if tracks:
+        means = [float(np.mean([measure(tube, truth) for tube in tubes])) for measure in (tiou, viou)]
+        chance = replace(chance, tiou=means[0], viou=means[1])
+    return [
+        chance,
+        row(kind, "whole clip, right object", 1.0, whole_tube(target) if kind == "oracle" else _whole(tubes, target)),
+        row(kind, "oracle bound", 1.0 if best is not None else 0.0, None if best is None else cuts[best]),
+    ]
+
+
+def _whole(tubes: list[Tube], target: Track) -> Tube | None:
+    """The proposed track that follows the target best, over its whole length."""
+    return max(tubes, key=lambda tube: viou(tube, whole_tube(target)), default=None)
+
+
+def _seconds(opened: OpenedVideo, query: str, parts: SubQueries, settings: GroundingSettings) -> float:
+    """Of everything in front of the model, on a session of its own: nothing is shared with other steps."""
+    began = time.perf_counter()
+    _, session = opened.look_at(0, opened.info.n_frames - 1, Stopwatch())
+    highlight(session, as_statement(query), parts, settings)
+    if settings.second_look:
+        middle = (opened.info.n_frames // 3, 2 * opened.info.n_frames // 3)
+        _, session = opened.look_at(*middle, Stopwatch())
+        second_look(session, as_statement(query), parts, settings)
+    return time.perf_counter() - began
+
+
+def _margins(first: FirstAnswer, tracks: list[Track], scene: Scene) -> dict[str, float]:
+    """How far the target stands above objects with other looks, and above its twins."""
+    target = scene.objects[scene.target]
+    scores = np.log(np.maximum(first.evidence.track_scores, 1e-12))
+    own: list[float] = []
+    twins: list[float] = []
+    others: list[float] = []
+    for track, score in zip(tracks, scores, strict=True):
+        item = scene.objects[int(track.label)]
+        alike = (item.colour, item.shape) == (target.colour, target.shape)
+        (own if int(track.label) == scene.target else twins if alike else others).append(float(score))
+    return {
+        "over_others": own[0] - max(others) if others else math.nan,
+        "over_twin": own[0] - max(twins) if twins else math.nan,
+    }
+
+
+def _ratio(outside: np.ndarray, inside: np.ndarray) -> float:
+    if len(outside) == 0 or len(inside) == 0 or inside.mean() <= 0:
+        return math.nan
+    return float(outside.mean() / inside.mean())

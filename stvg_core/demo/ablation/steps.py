@@ -1,0 +1,88 @@
+"""The method grows part by part, in the order of the paper's own ablation, then by what this project adds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from stvg_core.grounding.dsth import Direction, Looks, look_once, turned
+from stvg_core.mllm.session import Session
+from stvg_core.query import SubQueries
+from stvg_core.settings import GroundingSettings, TasQuestion
+
+
+@dataclass(frozen=True)
+class Step:
+    """One row of the table.
+
+    Attributes:
+        name: as printed.
+        before: the step that it is compared with, "" for none.
+        changes: what differs from the model's own preset.
+    """
+
+    name: str
+    before: str
+    changes: dict[str, object]
+
+
+_PLAIN = {"lra_steps": 0, "tas": False, "second_look": False, "role_tokens": "gti", "attention": "relative"}
+_BOTH = _PLAIN | {"lra_steps": 1, "lra_branches": ("spatial", "temporal")}
+_TURNED = {"tas": True, "tas_question": "reversed", "tas_operator": "product"}
+MEAN, GTI, V_S, V_T, BOTH = "mean of role tokens", "+ GTI", "+ V_s", "+ V_t", "+ V_s and V_t"
+TAS, TURNED, TEMPORAL, SECOND = "+ TAS", "+ TAS, action turned", "+ TAS on both branches", "+ second look"
+SHIPPED = "as shipped"
+
+STEPS = (
+    Step(MEAN, "", _PLAIN | {"role_tokens": "mean"}),
+    Step("raw attention instead of relative", MEAN, _PLAIN | {"role_tokens": "mean", "attention": "raw"}),
+    Step(GTI, MEAN, _PLAIN),
+    Step(V_S, GTI, _BOTH | {"lra_branches": ("spatial",)}),
+    Step(V_T, GTI, _BOTH | {"lra_branches": ("temporal",)}),
+    Step(BOTH, GTI, _BOTH),
+    Step(TAS, BOTH, _BOTH | {"tas": True, "tas_question": "query", "tas_operator": "mean", "tas_temporal": False}),
+    Step(TURNED, BOTH, _BOTH | _TURNED | {"tas_temporal": False}),
+    Step(TEMPORAL, TURNED, _BOTH | _TURNED | {"tas_temporal": True}),
+    Step(SECOND, TEMPORAL, _BOTH | _TURNED | {"tas_temporal": True, "second_look": True}),
+    Step(SHIPPED, SECOND, {}),
+)
+
+
+def settings_of(step: Step, preset: GroundingSettings) -> GroundingSettings:
+    return replace(preset, **step.changes)  # type: ignore[arg-type]
+
+
+class SharedLooks:
+    """The looks of all steps at one video and sentence; a look that several steps share is done once.
+
+    What a branch sees with its own learnable prompt does not depend on whether the other branch learns one, so the
+    looks of any combination are put together from those with no prompt and those with both.
+    """
+
+    def __init__(self, session: Session, query: str, parts: SubQueries, preset: GroundingSettings) -> None:
+        self._session, self._query, self._parts = session, query, parts
+        self._preset = replace(preset, tas=True, tas_temporal=True)
+        self._seen: dict[tuple[bool, str, bool], Direction] = {}
+
+    def __call__(self, settings: GroundingSettings) -> Looks:
+        forward = self._direction(settings, backwards=False)
+        return Looks(forward, self._direction(settings, backwards=True) if settings.tas else None)
+
+    def _direction(self, settings: GroundingSettings, *, backwards: bool) -> Direction:
+        learnt = settings.lra_branches if settings.lra_steps else ()
+        plain, both = (self._look(settings.tas_question, backwards, learns) for learns in (False, bool(learnt)))
+        return Direction(
+            both.spatial if "spatial" in learnt else plain.spatial,
+            both.temporal if "temporal" in learnt else plain.temporal,
+            plain.neutral,
+            plain.yes_minus_no,
+        )
+
+    def _look(self, question: TasQuestion, backwards: bool, learns: bool) -> Direction:
+        key = (backwards, question if backwards else "", learns)
+        if key not in self._seen:
+            settings = replace(
+                self._preset, tas_question=question, lra_steps=int(learns), lra_branches=("spatial", "temporal")
+            )
+            query, parts = turned(self._query, self._parts, settings) if backwards else (self._query, self._parts)
+            self._seen[key] = look_once(self._session, query, parts, settings, backwards=backwards)
+        return self._seen[key]

@@ -1,0 +1,186 @@
+"""Which published checkpoints fit the families, and how much memory do they need? Torch-free, for ``stvg models``.
+
+Parameter counts are those of transformers' own class built from the published shape (a test builds each without
+weights). Memory is calculated, not measured on a GPU:
+
+    weights      2 bytes a parameter in bf16; in 4 bits, 0.516 bytes for those of the language model's layers (nf4,
+                 double quantisation) and 2 bytes for all others, which stay in bf16
+    activations  GRAPHS * tokens * layers * (8 d + 4 q + 4 k + 6 f [+ 4 q + 4 k where queries and keys are normed])
+                 bytes: what a prefill in bf16 keeps for the gradient to V. d, q, k, f are the widths of the model, its
+                 queries, its keys and its feed-forward part. Two prefills are kept, forward and reversed video
+    reserve      1 GB for CUDA itself and what lives for a moment
+
+A test holds the activations against what autograd keeps in tiny models of each class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+SLOTS = 20
+"""T_v of the paper, for which memory is stated."""
+TEXT_TOKENS = 200
+"""Head, timestamps and questions, roughly: no family writes more around 20 slots."""
+GRAPHS = 2
+FOUR_BIT = 0.516
+RESERVE = 1e9
+
+
+@dataclass(frozen=True)
+class FamilyNotes:
+    """A family in words.
+
+    Attributes:
+        title: what people call it.
+        slots: what the model sees of a video.
+        needs: checkpoints of which kind load.
+    """
+
+    title: str
+    slots: str
+    needs: str
+
+
+FAMILIES = {
+    "llava_onevision": FamilyNotes("LLaVA-OneVision", "a square per frame, 14 x 14 cells", "llava-hf/...-ov-hf"),
+    "llava_next_video": FamilyNotes("LLaVA-NeXT-Video", "a square per frame, 12 x 12 cells", "llava-hf/...-hf"),
+    "internvl": FamilyNotes("InternVL3", "an image per frame, numbered, 16 x 16 cells", "OpenGVLab/...-hf"),
+    "qwen2_vl": FamilyNotes("Qwen2-VL", "two frames per slot, own shape, up to 196 cells", "Qwen/...-Instruct"),
+    "qwen2_5_vl": FamilyNotes("Qwen2.5-VL", "two frames per slot, own shape, up to 196 cells", "Qwen/...-Instruct"),
+    "qwen3_vl": FamilyNotes(
+        "Qwen3-VL", "two frames per slot with their time, own shape, up to 196 cells", "Qwen/...-Instruct"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A published checkpoint and its language model's shape.
+
+    Attributes:
+        parameters: all, tied weights once.
+        in_layers: of those, in the language model's layers.
+        licence: as its card names it.
+        width, layers, feed_forward: of the language model.
+        queries, keys: widths of all query heads and all key heads.
+        cells: per slot, at most.
+        normed: queries and keys are normed.
+    """
+
+    hub_id: str
+    family: str
+    parameters: int
+    in_layers: int
+    licence: str
+    width: int
+    layers: int
+    feed_forward: int
+    queries: int
+    keys: int
+    cells: int
+    normed: bool = False
+
+    def weights(self, *, four_bit: bool = False) -> float:
+        """Bytes."""
+        return 2 * self.parameters - (2 - FOUR_BIT) * self.in_layers * four_bit
+
+    def activations(self, slots: int = SLOTS) -> int:
+        """Bytes, see the module's formula."""
+        tokens = slots * self.cells + TEXT_TOKENS
+        return GRAPHS * tokens * self.layers * kept_per_token(
+            self.width, self.queries, self.keys, self.feed_forward, normed=self.normed
+        )  # fmt: skip
+
+    def memory(self, *, four_bit: bool = False, slots: int = SLOTS) -> float:
+        """Bytes of GPU memory in all, calculated."""
+        return self.weights(four_bit=four_bit) + self.activations(slots) + RESERVE
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``stvg models --json``."""
+        return {
+            "checkpoint": self.hub_id, "family": self.family, "parameters": self.parameters, "licence": self.licence,
+            "gpu_gb_bf16": round(self.memory() / 1e9, 1), "gpu_gb_4bit": round(self.memory(four_bit=True) / 1e9, 1),
+            "memory": f"calculated for {SLOTS} slots", "run_by_us": False,
+        }  # fmt: skip
+
+
+def kept_per_token(width: int, queries: int, keys: int, feed_forward: int, *, normed: bool = False) -> int:
+    """Bytes that one layer keeps for one token of a bf16 prefill whose gradient to V is wanted.
+
+    The inputs of the two norms in float32; queries, keys, values and attention's output; the gate before and after its
+    activation and what it is multiplied with. Frozen weights need no inputs kept.
+    """
+    norms = 2 * width + (queries + keys if normed else 0)
+    return 4 * norms + 2 * (2 * queries + 2 * keys + 3 * feed_forward)
+
+
+_APACHE = "apache-2.0"
+_QWEN = "qwen (weights), mit (code)"
+CHECKPOINTS = (
+    Checkpoint("llava-hf/llava-onevision-qwen2-0.5b-ov-hf", "llava_onevision", 893_675_552, 357_897_216, _APACHE,
+               896, 24, 4864, 896, 128, 196),
+    Checkpoint("llava-hf/llava-onevision-qwen2-7b-ov-hf", "llava_onevision", 8_030_807_584, 6_525_618_176, _APACHE,
+               3584, 28, 18944, 3584, 512, 196),
+    Checkpoint("llava-hf/LLaVA-NeXT-Video-7B-hf", "llava_next_video", 7_063_431_168, 6_476_267_520, "llama2",
+               4096, 32, 11008, 4096, 4096, 144),
+    Checkpoint("OpenGVLab/InternVL3-1B-hf", "internvl", 938_193_024, 357_897_216, _QWEN,
+               896, 24, 4864, 896, 128, 256),
+    Checkpoint("OpenGVLab/InternVL3-2B-hf", "internvl", 2_088_957_440, 1_310_339_072, _QWEN,
+               1536, 28, 8960, 1536, 256, 256),
+    Checkpoint("OpenGVLab/InternVL3-8B-hf", "internvl", 7_944_373_760, 6_525_618_176, _QWEN,
+               3584, 28, 18944, 3584, 512, 256),
+    Checkpoint("Qwen/Qwen2-VL-2B-Instruct", "qwen2_vl", 2_208_985_600, 1_310_339_072, _APACHE,
+               1536, 28, 8960, 1536, 256, 196),
+    Checkpoint("Qwen/Qwen2-VL-7B-Instruct", "qwen2_vl", 8_291_375_616, 6_525_618_176, _APACHE,
+               3584, 28, 18944, 3584, 512, 196),
+    Checkpoint("Qwen/Qwen2.5-VL-3B-Instruct", "qwen2_5_vl", 3_754_622_976, 2_774_771_712, "qwen-research",
+               2048, 36, 11008, 2048, 256, 196),
+    Checkpoint("Qwen/Qwen2.5-VL-7B-Instruct", "qwen2_5_vl", 8_292_166_656, 6_525_618_176, _APACHE,
+               3584, 28, 18944, 3584, 512, 196),
+    Checkpoint("Qwen/Qwen3-VL-2B-Instruct", "qwen3_vl", 2_127_532_032, 1_409_408_000, _APACHE,
+               2048, 28, 6144, 2048, 1024, 196, normed=True),
+    Checkpoint("Qwen/Qwen3-VL-4B-Instruct", "qwen3_vl", 4_437_815_808, 3_633_509_376, _APACHE,
+               2560, 36, 9728, 4096, 1024, 196, normed=True),
+    Checkpoint("Qwen/Qwen3-VL-8B-Instruct", "qwen3_vl", 8_767_123_696, 6_946_071_552, _APACHE,
+               4096, 36, 12288, 4096, 1024, 196, normed=True),
+)  # fmt: skip
+
+WHAT_RAN = (
+    "Run here: the loading, session and method code of every family, on tiny random-weight models of the same class, "
+    "against transformers' own forward pass, on a CPU; and the embedded model (stvg_core/demo/model, LLaVA-OneVision, "
+    "1.5 million parameters) from video to label. Not run here: the checkpoints of this list, 4-bit weights and GPUs. "
+    "Licences are as the models' cards name them; read them before use."
+)
+
+
+def markdown() -> str:
+    """``docs/models.md``."""
+    families = [f"| {row.title} | `{name}` | {row.slots} | `{row.needs}` |" for name, row in FAMILIES.items()]
+    checkpoints = [
+        f"| `{row['checkpoint']}` | {row['parameters'] / 1e9:.2f} | {row['licence']} | {row['gpu_gb_bf16']:.0f} | "
+        f"{row['gpu_gb_4bit']:.0f} |"
+        for row in (checkpoint.to_json() for checkpoint in CHECKPOINTS)
+    ]
+    return "\n".join([_HEAD, *families, "", _MIDDLE, *checkpoints, "", _TAIL, ""])
+
+
+_HEAD = """# Models
+
+`stvg models` prints this; `stvg models --markdown > docs/models.md` writes it.
+
+| family | `model_type` | what it sees of a video | checkpoints |
+|---|---|---|---|"""
+_MIDDLE = f"""Calculated GPU memory in GB for {SLOTS} slots, forward and reversed video:
+
+| checkpoint | parameters, 10⁹ | licence | bf16 | 4-bit |
+|---|---|---|---|---|"""
+_TAIL = f"""{WHAT_RAN}
+
+**The memory is calculated.** Weights: 2 bytes a parameter in bf16; in 4 bits {FOUR_BIT} bytes for the language model's
+layers and 2 for all others. Activations: {GRAPHS} · tokens · layers · (8 d + 4 q + 4 k + 6 f) bytes, and 4 q + 4 k more
+where queries and keys are normed (Qwen3-VL); d, q, k and f are the widths of the model, its queries, its keys and its
+feed-forward part. That is what a bf16 prefill keeps for the gradient to the learnable prompt, and a query keeps two of
+them, of the forward and of the reversed video. The formula was held against what autograd keeps in tiny models of each
+class. {RESERVE / 1e9:.0f} GB is added for CUDA itself. Fewer slots (`n_slots`) need less in proportion. Without TAS one
+prefill is kept, without re-attention (`lra_steps` 0) none."""

@@ -1,0 +1,98 @@
+"""The paper's proposer (method, stage 1): a phrase detector on sparse frames, and a mask tracker for the chosen object.
+
+Coarse to fine: the candidates only have to be told apart, for which a box every few frames is enough. The one that is
+chosen is then followed frame by frame, within and around its interval.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stvg_core.proposals.checkpoints import checkpoint_name
+from stvg_core.proposals.dense import merge, plan
+from stvg_core.proposals.detections import Detections
+from stvg_core.proposals.grounding_dino import LONGEST_SIDE, GroundingDino
+from stvg_core.proposals.phrases import noun_phrases
+from stvg_core.proposals.sam2 import Sam2Tracker
+from stvg_core.proposals.sparse import as_detections, spread, tracks_of
+from stvg_core.tube import Array, Track, VideoInfo
+from stvg_core.video import read_frames
+
+SOURCE = "grounding_dino"
+_DECODED_AT_ONCE = 16
+_TRACKED_SIDE = 2048  # SAM 2 sees 1024 x 1024, its mask is enlarged to the picture: more pixels move no box
+
+
+class GroundedProposer:
+    """GroundingDINO proposes, SAM 2 makes the chosen track dense.
+
+    Args:
+        detector, tracker: hub ids or folders.
+        device: "cpu", "cuda", "cuda:1", ...
+        every: frames from one looked-at frame to the next; the paper's 10.
+        max_pictures: in a long video so many frames are looked at, spread over all of it.
+        threshold: of boxes and of words; the paper's 0.4.
+        max_tracks: at most so many tracks, best first.
+
+    Raises:
+        ModelError: a folder without ``config.json``.
+    """
+
+    weight = 0.0  # the paper's rule: what passes the threshold is a candidate like any other
+    uses_phrase = True
+
+    def __init__(
+        self, detector: str, tracker: str, *, device: str, every: int = 10, max_pictures: int = 128,
+        threshold: float = 0.4, max_tracks: int = 30,
+    ) -> None:  # fmt: skip
+        self.every, self.max_pictures, self.max_tracks = every, max_pictures, max_tracks
+        self._detector = GroundingDino(detector, device=device, box_threshold=threshold, text_threshold=threshold)
+        self._tracker = Sam2Tracker(tracker, device=device)
+        self.name = (
+            f"{SOURCE}-1 {checkpoint_name(detector)} box>{threshold:g} text>{threshold:g} every {every} "
+            f"up to {max_pictures}, {max_tracks} tracks; {checkpoint_name(tracker)}"
+        )
+
+    def propose(self, info: VideoInfo, phrase: str | None = None) -> list[Track]:
+        """Coarse tracks of what the phrase names, best first; empty where the detector finds nothing.
+
+        Raises:
+            ModelError: a checkpoint cannot be loaded.
+            torch.OutOfMemoryError: the GPU's memory does not suffice.
+        """
+        frames = spread(info.n_frames, self.every, self.max_pictures)
+        for words in noun_phrases(phrase or "") or ["object"]:
+            found, size = self._search(info, frames, words)
+            if any(len(detections) for detections in found):
+                return list(tracks_of(found, frames, size, source=SOURCE, label=words, at_most=self.max_tracks))
+        return []
+
+    def densify(self, info: VideoInfo, track: Track, start: int, end: int) -> Track:
+        """The track with a box on every frame in and around ``start`` to ``end``, both included.
+
+        The coarse track holds outside of that window, and where SAM 2 loses the object.
+
+        Raises:
+            ModelError: a checkpoint cannot be loaded.
+            torch.OutOfMemoryError: the GPU's memory does not suffice.
+        """
+        planned = plan(track, start, end, info.n_frames, info.fps)
+        if planned is None:
+            return track
+        frames = planned.frames
+
+        def read(positions: list[int]) -> Array:
+            return read_frames(info, frames[positions], max_side=_TRACKED_SIDE).pixels
+
+        return merge(track, frames, self._tracker.follow(read, len(frames), planned.prompts))
+
+    def _search(self, info: VideoInfo, frames: Array, words: str) -> tuple[list[Detections], tuple[int, int]]:
+        """Detections per frame, in pixels of pictures of the returned ``(width, height)``; few pictures are held."""
+        found: list[Detections] = []
+        size = (info.width, info.height)
+        for some in np.array_split(frames, -(-len(frames) // _DECODED_AT_ONCE)):
+            pictures = read_frames(info, some, max_side=LONGEST_SIDE).pixels
+            size = (pictures.shape[2], pictures.shape[1])
+            seen = self._detector.detect(pictures, words)
+            found += [as_detections(picture, *one) for picture, one in zip(pictures, seen, strict=True)]
+        return found, size

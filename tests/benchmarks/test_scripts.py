@@ -1,0 +1,81 @@
+"""Every script runs from its command line to its Markdown row, at a size of seconds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import attention_memory, gpu_7b, many_queries, reduced_precision, speed
+from benchmarks.memory import peak_bytes
+
+TINY = ["--tiny", "--device", "cpu", "--slots", "3", "--matrix", "64", "--repeats", "1", "--warm-up", "0"]
+
+
+def test_speed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "speed.json"
+    found = speed.main(["--clips", "1", "--frames", "4", "--new-tokens", "2", "--out", str(out)])
+    assert set(found["ratio_to_ours"]) == {"straight", "released", "released, vision once"}
+    assert found["work"]["straight"] == {"prefills": 8, "decodes": 0, "backwards": 3}
+    assert json.loads(out.read_text())["machine"]["torch"] == torch.__version__
+    assert "| straight | 8 / 3 / 0 |" in capsys.readouterr().out
+
+
+def test_many_queries(capsys: pytest.CaptureFixture[str]) -> None:
+    found = many_queries.main(["--clips", "1", "--counts", "2", "--difficulty", "easy", "--seconds", "6"])
+    assert set(found["queries"]) == {2}
+    assert "| 2 |" in capsys.readouterr().out
+
+
+def test_reduced_precision(capsys: pytest.CaptureFixture[str]) -> None:
+    found = reduced_precision.main(["--clips", "1", "--frames", "4"])
+    assert 0 < found["bfloat16"]["relative_difference"]["maps"]["high"] < 1
+    assert found["float16"]["relative_difference"]["maps"]["high"] < 0.2
+    assert "| float16 |" in capsys.readouterr().out
+
+
+def test_attention_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    found = attention_memory.main(["--tiny", "--layers", "1", "2", "--dtype", "float32"])
+    line = found["megabytes"]["first look"]
+    # Three questions, six watched tokens, 20 slots of 4 x 4 cells, in float32.
+    assert line["per_layer"] == pytest.approx(3 * 6 * 320 * 4 / 1e6, abs=1e-3)
+    assert line["at_most"] > line["all_layers"] > 0
+    assert "| first look | 3 | 320 | 1, 2 |" in capsys.readouterr().out
+
+
+def test_the_largest_memory_is_found() -> None:
+    def run() -> None:
+        for size in (1, 4, 2):
+            torch.zeros(size, 1_000_000)
+
+    assert peak_bytes(run, "cpu") == pytest.approx(16e6, rel=0.01)
+
+
+def test_gpu_7b_on_a_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "gpu.json"
+    gpu_7b.main([*TINY, "--dtype", "float32", "--baseline-repeats", "1", "--new-tokens", "2", "--out", str(out)])
+    found = json.loads(out.read_text())
+    assert set(found["families"]) == {"llava_onevision", "qwen2_5_vl"}
+    for parts in found["families"].values():
+        assert max(parts["equality_float32"].values()) < 1e-3
+        assert set(parts["baselines"]["ratio_to_ours"]) == {"straight", "released"}
+    assert "| Qwen2.5-VL-7B |" in capsys.readouterr().out
+
+
+def test_gpu_7b_needs_no_video_library() -> None:
+    """A GPU machine has torch and transformers; whatever else it lacks must not matter."""
+    absent = ["av", "cv2", "decord", "scipy", "matplotlib", "flask", "sqlalchemy", "torchvision"]
+    code = f"import sys\nsys.modules.update(dict.fromkeys({absent}))\nimport benchmarks.gpu_7b"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+def test_a_narrower_model_keeps_the_width_of_a_head() -> None:
+    text = gpu_7b.build("qwen2_5_vl", device="cpu", dtype=torch.float32, tiny=True, hidden=32).model.config.text_config
+    assert (text.hidden_size, text.num_attention_heads, text.num_key_value_heads) == (32, 2, 1)
+    with pytest.raises(ValueError, match="multiple of 32"):
+        gpu_7b.build("qwen2_5_vl", device="cpu", dtype=torch.float32, tiny=True, hidden=48)

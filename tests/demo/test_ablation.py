@@ -1,0 +1,123 @@
+"""The ablation: looks put together are the looks of a whole run, and the tables say what the rows say."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from backend.cli.ablate import command
+from stvg_core.demo import MODEL_DIR
+from stvg_core.demo.ablation.rows import Row, read_rows, write_rows
+from stvg_core.demo.ablation.run import SETS, Task, clip_rows, scene_of
+from stvg_core.demo.ablation.steps import STEPS, SharedLooks, settings_of
+from stvg_core.demo.ablation.table import lines, markdown, paired_gain
+from stvg_core.demo.scenes import render
+from stvg_core.errors import StvgError
+from stvg_core.grounding.dsth import highlight, maps
+from stvg_core.mllm.session import Session
+from stvg_core.pipeline import Grounder
+from stvg_core.query import as_statement
+from stvg_core.tube import Frames
+from stvg_core.video import sample_indices
+
+ROOT = Path(__file__).parents[2]
+ROWS = ROOT / "docs" / "figures" / "ablation.csv.gz"
+TASK = Task("3-4 objects", 900_000, "validation", timed=False)
+
+
+@pytest.fixture(scope="module")
+def grounder() -> Grounder:
+    return Grounder.from_pretrained(MODEL_DIR, device="cpu")
+
+
+def row(step: str, clip: int, viou: float, seconds: float = math.nan) -> Row:
+    return Row("crowded", clip, 7, "growing", "oracle", step, 1.0, viou, viou, 0.3, 1.5, math.nan, seconds)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_looks_put_together_are_those_of_a_whole_run(step, grounder: Grounder) -> None:  # type: ignore[no-untyped-def]
+    scene = scene_of(TASK)
+    indices = sample_indices(scene.n_frames, 6)
+    frames = Frames(render(scene, indices), indices, indices / float(scene.fps))
+    query, parts = as_statement(scene.query), grounder.decomposer.decompose(scene.query)
+    settings = settings_of(step, grounder.settings)
+    together = maps(SharedLooks(Session(grounder.loaded, frames), query, parts, grounder.settings)(settings), settings)
+    whole = highlight(Session(grounder.loaded, frames), query, parts, settings)
+    torch.testing.assert_close(together.spatial, whole.spatial, rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(together.temporal, whole.temporal, rtol=1e-3, atol=1e-6)
+
+
+def test_the_last_step_is_what_a_user_gets(grounder: Grounder) -> None:
+    (shipped,) = [step for step in STEPS if step.name == "as shipped"]
+    assert settings_of(shipped, grounder.settings) == grounder.settings
+
+
+def test_one_clip_gives_a_row_for_each_step_and_bound(grounder: Grounder, tmp_path: Path) -> None:
+    rows = clip_rows(grounder, replace(TASK, timed=True))
+    for kind in ("oracle", "proposed"):
+        of_kind = {one.step: one for one in rows if one.tracks == kind}
+        assert set(of_kind) == {step.name for step in STEPS} | {"chance", "whole clip, right object", "oracle bound"}
+        assert all(0 <= one.viou <= one.tiou + 1e-9 <= 1 + 1e-8 for one in of_kind.values())
+        assert of_kind["chance"].viou <= of_kind["oracle bound"].viou
+        assert all(of_kind[step.name].seconds > 0 for step in STEPS)
+    assert next(one for one in rows if one.step == "oracle bound" and one.tracks == "oracle").viou == 1.0
+    write_rows(tmp_path / "rows.csv.gz", rows)
+    again = read_rows(tmp_path / "rows.csv.gz")
+    assert [one.step for one in again] == [one.step for one in rows]
+    assert again[3].viou == pytest.approx(rows[3].viou, abs=1e-4)
+    write_rows(tmp_path / "other.csv.gz", again)
+    assert (tmp_path / "other.csv.gz").read_bytes() == (tmp_path / "rows.csv.gz").read_bytes()
+
+
+def test_sets_are_drawn_as_named() -> None:
+    counts = {len(scene_of(Task("3-4 objects", number, "validation", False)).objects) for number in range(4)}
+    assert counts == {3, 4}
+    assert all(len(scene_of(Task("crowded", number, "validation", False)).objects) >= 6 for number in range(4))
+    assert set(SETS) == {"3-4 objects", "crowded"}
+
+
+def test_a_gain_is_paired() -> None:
+    before = np.random.default_rng(0).random(200)
+    mean, low, high = paired_gain(before + 0.05, before)
+    assert [mean, low, high] == pytest.approx([0.05] * 3)  # every clip gains the same, however much the clips differ
+    mean, low, high = paired_gain(np.random.default_rng(1).random(200), before)
+    assert low < mean < high and low < 0 < high
+
+
+def test_the_table_holds_means_over_all_clips() -> None:
+    rows = [row("mean of role tokens", 0, 0.2), row("mean of role tokens", 1, 0.4)]
+    rows += [row("+ GTI", 1, 0.6, seconds=2.0), row("+ GTI", 0, 0.5)]
+    first, second = lines(rows, "crowded", "oracle")
+    assert (first.step, first.m_viou, first.viou_03, first.gain) == (
+        "mean of role tokens",
+        pytest.approx(0.3),
+        0.5,
+        None,
+    )
+    assert second.gain is not None and second.gain[0] == pytest.approx(0.25)
+    assert second.viou_05 == 0.5  # strictly above
+    assert second.seconds == 2.0 and first.seconds is None
+    assert "| + GTI |" in markdown(rows) and "+0.250 [" in markdown(rows)
+
+
+def test_files_that_are_no_rows_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "x.csv.gz").write_text("no gzip")
+    for path in (tmp_path / "x.csv.gz", tmp_path / "missing"):
+        with pytest.raises(StvgError, match="cannot be read"):
+            read_rows(path)
+    write_rows(tmp_path / "y.csv.gz", [])
+    result = CliRunner().invoke(command, ["--rows", str(tmp_path / "missing")])
+    assert isinstance(result.exception, StvgError)
+
+
+def test_the_documented_tables_are_those_of_the_committed_rows() -> None:
+    page = (ROOT / "docs" / "ablation.md").read_text(encoding="utf-8")
+    shown = page.partition("<!-- stvg ablate --rows docs/figures/ablation.csv.gz -->\n")[2].partition("<!-- end -->")[0]
+    assert shown.strip() == markdown(read_rows(ROWS)).strip()
+    assert len({(one.clips, one.clip) for one in read_rows(ROWS)}) >= 500
