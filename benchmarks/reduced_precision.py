@@ -44,13 +44,20 @@ def ground(loaded: LoadedModel, clip: Clip, settings: GroundingSettings) -> Foun
 
 
 def compare(reduced: list[Found], full: list[Found]) -> dict[str, Any]:
-    """Shares of clips that agree, and relative differences (median over clips, and the largest)."""
+    """Shares of clips that agree, and relative differences: median over clips and the largest.
+
+    Differences are those of the clips in which the same track is chosen and read from the same role tokens: another
+    token's map is another map, however little separates the two tokens.
+    """
     pairs = list(zip(reduced, full, strict=True))
     track = np.array([one.scores.chosen == other.scores.chosen for one, other in pairs])
     span = np.array([one.span == other.span for one, other in pairs])
-    apart = [difference(one.scores, other.scores) for one, other in pairs if one.scores.chosen == other.scores.chosen]
+    tokens = np.array([one.scores.tokens == other.scores.tokens for one, other in pairs])
+    like = [pair for pair, same in zip(pairs, track & tokens, strict=True) if same]
+    apart = [difference(one.scores, other.scores) for one, other in like]
     within = [max(abs(a - b) for a, b in zip(one.span, other.span, strict=True)) <= 1 for one, other in pairs]
     return {
+        "same_role_tokens": float(tokens.mean()),
         "same_track": float(track.mean()),
         "same_track_and_interval": float((track & span).mean()),
         "same_track_and_ends_within_one_slot": float((track & np.array(within)).mean()),
@@ -63,22 +70,23 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--model", default=str(MODEL_DIR))
     parser.add_argument("--clips", type=int, default=40)
     parser.add_argument("--frames", type=int, default=20)
+    parser.add_argument("--precisions", nargs="+", choices=REDUCED, default=list(REDUCED))
     parser.add_argument("--no-tas", action="store_true", help="as the embedded model's preset has it")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     settings = replace(resolve(args.model, None), tas=not args.no_tas)
-    models = {name: load(args.model, device="cpu", precision=name) for name in ("float32", *REDUCED)}
+    models = {name: load(args.model, device="cpu", precision=name) for name in ("float32", *args.precisions)}
     found: dict[str, list[Found]] = {name: [] for name in models}
     for clip in validation_clips(args.clips, args.frames, warm_up=False):
         for name, model in models.items():
             found[name].append(ground(model, clip, settings))
-    compared = {name: compare(found[name], found["float32"]) for name in REDUCED}
+    compared = {name: compare(found[name], found["float32"]) for name in args.precisions}
     rows = [
         row(
             name, f"{values['same_track']:.0%}", f"{values['same_track_and_interval']:.0%}",
-            f"{values['same_track_and_ends_within_one_slot']:.0%}",
+            f"{values['same_track_and_ends_within_one_slot']:.0%}", f"{values['same_role_tokens']:.0%}",
             *(f"{each['median']:.1%}, {each['high']:.1%}" for each in values["relative_difference"].values()),
         )
         for name, values in compared.items()

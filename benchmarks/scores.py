@@ -18,13 +18,16 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Scores:
-    """``s_obj (P,)``, the chosen track and its ``s_frame (T,)`` (paper, stage 7), and the maps ``(T, h, w)``."""
+    """``s_obj (P,)``, the chosen track and its ``s_frame (T,)`` (paper, stage 7), the maps ``(T, h, w)``, and the role
+    tokens that they were read from, by branch.
+    """
 
     s_obj: Array
     chosen: int
     s_frame: Array
     spatial: Array
     temporal: Array
+    tokens: dict[str, int]
 
     @classmethod
     def of(cls, looks: Looks, boxes: Array, settings: GroundingSettings) -> Scores:
@@ -34,7 +37,9 @@ class Scores:
         coverage = cell_coverage(boxes, *spatial.shape[1:])
         s_obj = track_scores(spatial, coverage, settings.coverage).max(axis=1)
         chosen = int(s_obj.argmax())
-        return cls(s_obj, chosen, track_scores(temporal, coverage, settings.coverage)[chosen], spatial, temporal)
+        s_frame = track_scores(temporal, coverage, settings.coverage)[chosen]
+        tokens = {name: value for name, value in found.info.items() if "_token" in name}
+        return cls(s_obj, chosen, s_frame, spatial, temporal, tokens)
 
 
 def difference(one: Scores, other: Scores) -> dict[str, float]:

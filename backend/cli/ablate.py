@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from tqdm import tqdm
 
 from stvg_core.errors import StvgError
+
+if TYPE_CHECKING:
+    from stvg_core.demo.ablation.rows import Row
 
 
 @click.command()
@@ -31,10 +35,9 @@ def command(
     A run with the defaults takes about two hours on one core; --workers uses more.
     """
     from stvg_core.demo.ablation.rows import read_rows, write_rows
-    from stvg_core.demo.ablation.table import markdown
 
     if given is not None:
-        click.echo(markdown(read_rows(given)), nl=False)
+        _show(read_rows(given))
         return
     if out is not None and not out.absolute().parent.is_dir():
         raise StvgError(f"There is no folder {out.parent} to write {out.name} to. Make it first.")
@@ -46,4 +49,10 @@ def command(
     rows = [row for clip in bar for row in clip]
     if out is not None:
         write_rows(out, rows)
-    click.echo(markdown(rows), nl=False)
+    _show(rows)
+
+
+def _show(rows: list[Row]) -> None:
+    from stvg_core.demo.ablation import reasons, table
+
+    click.echo(table.markdown(rows) + "\n" + reasons.markdown(rows), nl=False)

@@ -5,9 +5,10 @@ weights). Memory is calculated, not measured on a GPU:
 
     weights      2 bytes a parameter in bf16; in 4 bits, 0.516 bytes for those of the language model's layers (nf4,
                  double quantisation) and 2 bytes for all others, which stay in bf16
-    activations  GRAPHS * tokens * layers * (8 d + 4 q + 4 k + 6 f [+ 4 q + 4 k where queries and keys are normed])
+    activations  tokens * layers * (8 d + 4 q + 4 k + 6 f [+ 4 q + 4 k where queries and keys are normed])
                  bytes: what a prefill in bf16 keeps for the gradient to V. d, q, k, f are the widths of the model, its
-                 queries, its keys and its feed-forward part. Two prefills are kept, forward and reversed video
+                 queries, its keys and its feed-forward part. One prefill is kept at a time: the forward video's is
+                 gone before the reversed one's is made. Several queries on one video at once keep both
     reserve      1 GB for CUDA itself and what lives for a moment
 
 A test holds the activations against what autograd keeps in tiny models of each class.
@@ -22,7 +23,6 @@ SLOTS = 20
 """T_v of the paper, for which memory is stated."""
 TEXT_TOKENS = 200
 """Head, timestamps and questions, roughly: no family writes more around 20 slots."""
-GRAPHS = 2
 FOUR_BIT = 0.516
 RESERVE = 1e9
 
@@ -88,7 +88,7 @@ class Checkpoint:
     def activations(self, slots: int = SLOTS) -> int:
         """Bytes, see the module's formula."""
         tokens = slots * self.cells + TEXT_TOKENS
-        return GRAPHS * tokens * self.layers * kept_per_token(
+        return tokens * self.layers * kept_per_token(
             self.width, self.queries, self.keys, self.feed_forward, normed=self.normed
         )  # fmt: skip
 
@@ -171,16 +171,17 @@ _HEAD = """# Models
 
 | family | `model_type` | what it sees of a video | checkpoints |
 |---|---|---|---|"""
-_MIDDLE = f"""Calculated GPU memory in GB for {SLOTS} slots, forward and reversed video:
+_MIDDLE = f"""Calculated GPU memory in GB for {SLOTS} slots and one sentence at a time:
 
 | checkpoint | parameters, 10⁹ | licence | bf16 | 4-bit |
 |---|---|---|---|---|"""
 _TAIL = f"""{WHAT_RAN}
 
 **The memory is calculated.** Weights: 2 bytes a parameter in bf16; in 4 bits {FOUR_BIT} bytes for the language model's
-layers and 2 for all others. Activations: {GRAPHS} · tokens · layers · (8 d + 4 q + 4 k + 6 f) bytes, and 4 q + 4 k more
-where queries and keys are normed (Qwen3-VL); d, q, k and f are the widths of the model, its queries, its keys and its
-feed-forward part. That is what a bf16 prefill keeps for the gradient to the learnable prompt, and a query keeps two of
-them, of the forward and of the reversed video. The formula was held against what autograd keeps in tiny models of each
-class. {RESERVE / 1e9:.0f} GB is added for CUDA itself. Fewer slots (`n_slots`) need less in proportion. Without TAS one
-prefill is kept, without re-attention (`lra_steps` 0) none."""
+layers and 2 for all others. Activations: tokens · layers · (8 d + 4 q + 4 k + 6 f) bytes, and 4 q + 4 k more where
+queries and keys are normed (Qwen3-VL); d, q, k and f are the widths of the model, its queries, its keys and its
+feed-forward part. That is what a bf16 prefill keeps for the gradient to the learnable prompt. One is kept at a time:
+the forward video's is gone before the reversed one's is made. Several sentences on one video in one call
+(`Grounder.ground_many`, `stvg ground --query ... --query ...`) keep both. The formula was held against what autograd
+keeps in tiny models of each class. {RESERVE / 1e9:.0f} GB is added for CUDA itself. Fewer slots (`n_slots`) need
+less in proportion; without re-attention (`lra_steps` 0) no prefill is kept."""

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from benchmarks import attention_memory, gpu_7b, many_queries, reduced_precision, speed
 from benchmarks.memory import peak_bytes
+from benchmarks.scores import Scores
 
 TINY = ["--tiny", "--device", "cpu", "--slots", "3", "--matrix", "64", "--repeats", "1", "--warm-up", "0"]
 
@@ -32,10 +34,31 @@ def test_many_queries(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_reduced_precision(capsys: pytest.CaptureFixture[str]) -> None:
-    found = reduced_precision.main(["--clips", "1", "--frames", "4"])
-    assert 0 < found["bfloat16"]["relative_difference"]["maps"]["high"] < 1
-    assert found["float16"]["relative_difference"]["maps"]["high"] < 0.2
+    found = reduced_precision.main(["--clips", "2", "--frames", "4"])
+    assert set(found) == {"bfloat16", "float16"}
     assert "| float16 |" in capsys.readouterr().out
+
+
+def test_precisions_are_compared_clip_by_clip() -> None:
+    def found(s_obj: list[float], span: tuple[int, int], token: int) -> reduced_precision.Found:
+        scores, one = np.array(s_obj), np.ones((2, 1, 1))
+        return reduced_precision.Found(
+            Scores(scores, int(scores.argmax()), np.ones(2), one, one, {"spatial_token": token}), span
+        )
+
+    full = [found([1.0, 2.0], (0, 3), 1)] * 4
+    reduced = [
+        found([1.0, 2.02], (0, 3), 1),  # close
+        found([1.0, 2.0], (0, 4), 1),  # another end
+        found([1.0, 4.0], (0, 3), 2),  # another role token: not compared further
+        found([3.0, 2.0], (0, 3), 1),  # another track
+    ]
+    compared = reduced_precision.compare(reduced, full)
+    assert compared["same_track"] == 0.75
+    assert compared["same_track_and_interval"] == 0.5
+    assert compared["same_track_and_ends_within_one_slot"] == 0.75
+    assert compared["same_role_tokens"] == 0.75
+    assert compared["relative_difference"]["s_obj"] == {"median": 0.005, "low": 0.0, "high": 0.01}
 
 
 def test_attention_memory(capsys: pytest.CaptureFixture[str]) -> None:

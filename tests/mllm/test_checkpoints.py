@@ -71,7 +71,7 @@ def test_memory_adds_up() -> None:
     assert one.weights(four_bit=True) == pytest.approx(
         checkpoints.FOUR_BIT * one.in_layers + 2 * (one.parameters - one.in_layers)
     )
-    assert one.activations(10) == checkpoints.GRAPHS * (10 * 196 + checkpoints.TEXT_TOKENS) * 28 * (
+    assert one.activations(10) == (10 * 196 + checkpoints.TEXT_TOKENS) * 28 * (
         8 * 3584 + 4 * 3584 + 4 * 512 + 6 * 18944
     )
     assert one.memory() == one.weights() + one.activations(20) + checkpoints.RESERVE
