@@ -121,3 +121,14 @@ def test_the_documented_tables_are_those_of_the_committed_rows() -> None:
     shown = page.partition("<!-- stvg ablate --rows docs/figures/ablation.csv.gz -->\n")[2].partition("<!-- end -->")[0]
     assert shown.strip() == CliRunner().invoke(command, ["--rows", str(ROWS)]).stdout.strip()
     assert len({(one.clips, one.clip) for one in read_rows(ROWS)}) >= 500
+
+
+def test_the_readme_shows_what_the_committed_rows_say() -> None:
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("ablation.csv.gz -->")[2].partition("\n\n")[0]
+    shown = [[cell.strip() for cell in line.split("|")[2:-1]] for line in table.strip().splitlines()[2:]]
+    rows = read_rows(ROWS)
+    for clips, cells in zip(SETS, shown, strict=True):
+        oracle = {line.step: line.m_viou for line in lines(rows, clips, "oracle")}
+        proposed = {line.step: line.m_viou for line in lines(rows, clips, "proposed")}
+        values = [oracle["chance"], oracle["whole clip, right object"], oracle["as shipped"], proposed["as shipped"]]
+        assert cells == [f"{value:.3f}".lstrip("0") for value in values]
