@@ -46,8 +46,8 @@ def ground(loaded: LoadedModel, clip: Clip, settings: GroundingSettings) -> Foun
 def compare(reduced: list[Found], full: list[Found]) -> dict[str, Any]:
     """Shares of clips that agree, and relative differences: median over clips and the largest.
 
-    Differences are those of the clips in which the same track is chosen and read from the same role tokens: another
-    token's map is another map, however little separates the two tokens.
+    The maps are compared on all clips, and everything once more on those in which the same track is chosen and the maps
+    are read from the same role tokens: another token's map is another map, however little separates the two tokens.
     """
     pairs = list(zip(reduced, full, strict=True))
     track = np.array([one.scores.chosen == other.scores.chosen for one, other in pairs])
@@ -61,6 +61,7 @@ def compare(reduced: list[Found], full: list[Found]) -> dict[str, Any]:
         "same_track": float(track.mean()),
         "same_track_and_interval": float((track & span).mean()),
         "same_track_and_ends_within_one_slot": float((track & np.array(within)).mean()),
+        "maps_of_all_clips": spread((difference(one.scores, other.scores)["maps"] for one, other in pairs), 5),
         "relative_difference": {name: spread((one[name] for one in apart), 5) for name in apart[0]} if apart else {},
     }
 
@@ -87,6 +88,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         row(
             name, f"{values['same_track']:.0%}", f"{values['same_track_and_interval']:.0%}",
             f"{values['same_track_and_ends_within_one_slot']:.0%}", f"{values['same_role_tokens']:.0%}",
+            f"{values['maps_of_all_clips']['median']:.1%}, {values['maps_of_all_clips']['high']:.1%}",
             *(f"{each['median']:.1%}, {each['high']:.1%}" for each in values["relative_difference"].values()),
         )
         for name, values in compared.items()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -221,6 +222,7 @@ class Grounding:
             }
         )
         return {
+            "video": Path(self.video.path).name,
             "query": self.query,
             "attribute_query": self.attribute_query,
             "action_query": self.action_query,

@@ -2,49 +2,102 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from datetime import date, datetime
 from pathlib import Path
 
 import click
 
 from backend.bootstrap import open_database
 from backend.db import schema
-from backend.export import hcstvg2
-from backend.export.records import records
+from backend.export.datasheet import NO_REASONS, ORIGINS
+from backend.export.formats import FORMATS, Format, with_predictions
+from backend.export.run import Outcome, export
+from backend.export.selection import Selection
+from backend.export.split import parse_split
 from backend.settings import SettingsError, load_settings
 
-FORMATS = {"hcstvg2": hcstvg2.write}
-ORIGINS = ("accepted", "corrected", "drawn")
+DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command("export")
 @click.option("--format", "kind", type=click.Choice(sorted(FORMATS)), required=True, help="The dataset's format.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write; a folder for some formats.")
 @click.option("--project", "project_id", type=int, help="Only this Label Studio project (its number).")
+@click.option("--annotator", "annotators", type=int, multiple=True, help="Only this person's labels; may be repeated.")
+@click.option("--since", type=DAY, help="Only labels saved on this day (UTC) or later.")
+@click.option("--until", type=DAY, help="Only labels saved on this day (UTC) or earlier.")
+@click.option("--accepted-only", is_flag=True, help="Only proposals taken as they were or corrected, not judged wrong.")
+@click.option("--split", "shares", help="Parts by video, one file or folder each: train=0.8,val=0.1,test=0.1.")
+@click.option(
+    "--as", "role", type=click.Choice(["annotations", "predictions"]), default="annotations", show_default=True,
+    help="What the labels become when Label Studio imports them again (labelstudio only).",
+)  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace the folder of an earlier export. Files are always replaced.")
 @click.option("--database-url", help="The database [STVG_DATABASE_URL].")
-def command(kind: str, out: Path, project_id: int | None, database_url: str | None) -> None:
-    """Write one label per task: its newest annotation, unless skipped, deleted, or judged wrong and left as it was."""
+def command(
+    kind: str,
+    out: Path,
+    project_id: int | None,
+    annotators: tuple[int, ...],
+    since: datetime | None,
+    until: datetime | None,
+    accepted_only: bool,
+    shares: str | None,
+    role: str,
+    overwrite: bool,
+    database_url: str | None,
+) -> None:
+    """Write one label per task: its newest annotation, unless skipped, deleted, or judged wrong and left as it was.
+
+    A datasheet (counts, model versions, annotators, agreement) is written beside it.
+    """
     if not out.absolute().parent.is_dir():
         raise SettingsError(f"There is no folder {out.parent} to write into.")
+    selection = Selection(frozenset(annotators), _day(since), _day(until), accepted_only)
+    split = parse_split(shares) if shares else None
+    form = _format(kind, role)
     settings = load_settings()
     if database_url:
         settings = settings.model_copy(update={"database_url": database_url})
     database = open_database(settings)
     try:
         schema.check_ready(database.engine)
-        counts: Counter[str] = Counter()
         with database.read() as session:
-            names = FORMATS[kind](records(session, counts, project_id=project_id), out)
+            outcome = export(
+                session, form, out, project_id=project_id, selection=selection, split=split, overwrite=overwrite
+            )
     except OSError as error:
         raise SettingsError(f"{out} cannot be written: {error.strerror}.") from None
     finally:
         database.close()
+    _report(outcome, out)
+
+
+def _format(kind: str, role: str) -> Format:
+    if role == "annotations":
+        return FORMATS[kind]
+    if kind != "labelstudio":
+        raise SettingsError("--as predictions is for --format labelstudio: other formats know no predictions.")
+    return with_predictions(FORMATS[kind])
+
+
+def _day(moment: datetime | None) -> date | None:
+    return None if moment is None else moment.date()
+
+
+def _report(outcome: Outcome, out: Path) -> None:
+    counts = outcome.counts
     origins = ", ".join(f"{counts[origin]} {origin}" for origin in ORIGINS)
     click.echo(f"{counts['exported']} labels written to {out} ({origins})")
+    for part, path in outcome.paths.items():
+        if part:
+            videos = outcome.tally.videos[part]
+            click.echo(f"{part}: {outcome.tally.labels[part]} labels on {videos} videos in {path.name}")
     if counts["span differs"]:
         click.echo(f"{counts['span differs']} labels have another range on the timeline than their box: the box counts")
     for reason, number in sorted(counts.items()):
-        if reason not in ("exported", "span differs", *ORIGINS):
+        if reason not in NO_REASONS and number:
             click.echo(f"{number} tasks left out: {reason}")
-    for name in names.renamed:
+    for name in outcome.renamed:
         click.echo(f"another video has the same file name: written as {name}")
+    click.echo(f"datasheet: {outcome.datasheet.name}")

@@ -17,13 +17,19 @@ COMMANDS = {
     "connect": "Create or repair a Label Studio project, its backend connection and its webhook.",
     "db": "Create or migrate the database.",
     "demo": "Run the whole loop on rendered clips with a local Label Studio.",
+    "evaluate": "Measure how near predicted tubes are to the truth, under a public protocol.",
     "export": "Write the corrected labels as a dataset.",
     "ground": "Find the tube for a sentence in a video.",
+    "import": "Put labels of other tools and datasets into a Label Studio project.",
     "jobs": "List jobs, retry failed ones.",
     "models": "List the model families and checkpoints, with GPU memory and licence.",
+    "report": "Say how many edits the suggestions save and how far annotators agree.",
     "serve": "Run the web process that Label Studio talks to.",
+    "sync": "Fetch the corrections that webhooks lost, and compare each with its suggestion.",
     "worker": "Run the process that grounds queued jobs.",
 }
+MODULES = {"import": "import_labels"}
+"""Where the file is not called like the command, because Python keeps that word for itself."""
 
 
 class LazyGroup(click.Group):
@@ -35,7 +41,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"backend.cli.{cmd_name}").command
+        command = importlib.import_module(f"backend.cli.{MODULES.get(cmd_name, cmd_name)}").command
         assert isinstance(command, click.Command)
         return command
 

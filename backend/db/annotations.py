@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Integer, cast, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from backend.db.engine import insert_once
 from backend.db.tables import Annotation, Task
 
+_LOCK = 7_345_002  # any fixed number: the kind of lock, beside the annotation's own
+
 
 def add_version(session: Session, *, digest: str, ls_annotation_id: int, **values: Any) -> bool:
     """Add a version unless it is here already (``digest``). Numbers count arrivals per annotation."""
+    _one_at_a_time(session, ls_annotation_id)
     if session.scalar(select(Annotation.id).where(Annotation.digest == digest)) is not None:
         return False
     last = session.scalar(select(func.max(Annotation.version)).where(Annotation.ls_annotation_id == ls_annotation_id))
@@ -26,6 +29,12 @@ def add_version(session: Session, *, digest: str, ls_annotation_id: int, **value
         version=(last or 0) + 1,
         **values,
     )
+
+
+def find(session: Session, digest: str) -> Annotation | None:
+    """The version of this digest, with its task and its prediction."""
+    query = select(Annotation).options(joinedload(Annotation.task), joinedload(Annotation.prediction))
+    return session.scalar(query.where(Annotation.digest == digest))
 
 
 def versions(session: Session, ls_annotation_id: int) -> Sequence[Annotation]:
@@ -49,7 +58,7 @@ def current(session: Session, *, project_id: int | None = None) -> list[Annotati
         if row.deleted:
             gone.add(row.ls_annotation_id)
         before = latest.get(row.ls_annotation_id)
-        if before is None or _moment(row) >= _moment(before):
+        if before is None or moment(row) >= moment(before):
             latest[row.ls_annotation_id] = row
     return [row for number, row in sorted(latest.items()) if number not in gone]
 
@@ -60,5 +69,13 @@ def last_known(session: Session, ls_annotation_id: int) -> Annotation | None:
     return session.scalars(query.order_by(Annotation.version.desc()).limit(1)).first()
 
 
-def _moment(row: Annotation) -> float:
+def _one_at_a_time(session: Session, ls_annotation_id: int) -> None:
+    """Until the transaction ends nobody else numbers a version of this annotation. SQLite has one writer anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        number = ls_annotation_id % 2**31  # annotations that share a lock only wait for each other
+        session.execute(select(func.pg_advisory_xact_lock(cast(_LOCK, Integer), cast(number, Integer))))
+
+
+def moment(row: Annotation) -> float:
+    """When Label Studio saved it, in seconds; when it arrived, where that is unknown."""
     return (row.ls_updated_at or row.received_at).timestamp()

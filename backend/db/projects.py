@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from backend.db.engine import insert_once
@@ -24,3 +24,8 @@ def register(session: Session, project_id: int, label_config: str) -> None:
 
 def find(session: Session, project_id: int) -> Project | None:
     return session.get(Project, project_id)
+
+
+def numbers(session: Session) -> list[int]:
+    """The numbers of all known projects, in order."""
+    return list(session.scalars(select(Project.id).order_by(Project.id)))

@@ -245,3 +245,33 @@ class Annotation(Base):
 
     task: Mapped[Task | None] = relationship()
     prediction: Mapped[Prediction | None] = relationship()
+
+
+class Diff(Base):
+    """One annotation version against the prediction that it came from, as ``backend.review.diff`` computes it.
+
+    ``change`` is a kind of change. ``frame_ious`` holds one little-endian float16 per frame from ``first_frame`` on:
+    the IoU, 0 where only one of the two is drawn, NaN where none is. Shifts are in frames, positive where the person's
+    end is later. All but ``change`` are null where there is nothing to compare.
+    """
+
+    __tablename__ = "diff"
+    __table_args__ = (UniqueConstraint("annotation_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    annotation_id: Mapped[int] = mapped_column(ForeignKey("annotation.id"))
+    prediction_id: Mapped[int | None] = mapped_column(ForeignKey("prediction.id"))
+    change: Mapped[str] = mapped_column(String(32))
+    region_id: Mapped[str | None] = mapped_column(Text)
+    tiou: Mapped[float | None]
+    viou: Mapped[float | None]
+    start_shift: Mapped[int | None]
+    end_shift: Mapped[int | None]
+    first_frame: Mapped[int | None]
+    frame_ious: Mapped[bytes | None]
+    edits: Mapped[int | None]
+    edits_from_nothing: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    annotation: Mapped[Annotation] = relationship()
+    prediction: Mapped[Prediction | None] = relationship()

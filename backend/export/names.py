@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from backend.media.source import safe_name
+
+_HASH_DIGITS = 8
 
 
 class VideoNames:
     """Gives a name to each video content.
 
-    Names hold letters, digits, dot, dash and underscore and begin with neither a dot nor a sign, so that no address in
-    a task can lead out of a folder or become a formula in a spreadsheet.
+    Names hold letters, digits, dot, dash and underscore and begin with a letter or a digit, so that no address in a
+    task can lead out of a folder or become a formula in a spreadsheet. Two names never differ by their case alone,
+    because some file systems take such names for one.
 
     Attributes:
         renamed: the names that had to differ from the video's own, because another video has that one.
@@ -25,11 +29,18 @@ class VideoNames:
         """The video's file name; with the beginning of its hash where another content has that name already."""
         parts = urlsplit(video_ref)
         wanted = parse_qs(parts.query).get("d", [""])[0] or unquote(parts.path)
-        name = safe_name(wanted).lstrip("-+=@") or "video"
-        if self._contents.setdefault(name, sha256) != sha256:
-            stem, dot, suffix = name.rpartition(".")
-            name = f"{stem}-{sha256[:8]}{dot}{suffix}" if dot else f"{name}-{sha256[:8]}"
-            if name not in self._contents:
-                self._contents[name] = sha256
-                self.renamed.append(name)
-        return name
+        return self.unique(safe_name(wanted).lstrip("._-+=@") or "video", sha256)
+
+    def unique(self, wanted: str, sha256: str) -> str:
+        """``wanted``, or a name like it that no other content has."""
+        path = PurePosixPath(wanted)
+        for digits in (0, *range(_HASH_DIGITS, len(sha256) + 1)):
+            name = f"{path.stem}-{sha256[:digits]}{path.suffix}" if digits else wanted
+            holder = self._contents.get(name.casefold())
+            if holder is None:
+                self._contents[name.casefold()] = sha256
+                if digits:
+                    self.renamed.append(name)
+            if holder in (None, sha256):
+                return name
+        raise AssertionError("a whole hash names one content")

@@ -7,57 +7,32 @@ left as it was is no label. All formats are written from this one iterator.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session, aliased, defer
 
 from backend.db.tables import Annotation, Prediction, Project, Task, Video
+from backend.export.agreement import Agreement
+from backend.export.record import Record
+from backend.export.selection import Selection
 from backend.labelstudio.config import LabelConfig, LabelConfigError, read_config
 from backend.labelstudio.result import read_spans
-from stvg_core.keyframes import Keyframe, expand
+from backend.review.diff import SAME_IOU
+from backend.review.drawn import keyframes as stored_keyframes
+from backend.review.drawn import target_entry
+from stvg_core.keyframes import expand
 from stvg_core.metrics import box_iou
 from stvg_core.tube import Tube
 
-SAME_IOU = 0.99
-"""A tube that was only stored and read back (rounded, simplified) stays above this on every frame."""
-
 _PAGE = 200
 
-
-@dataclass(frozen=True)
-class Record:
-    """One corrected label: a sentence and its tube in a video.
-
-    Attributes:
-        project_id, task_id, annotation_id: Label Studio's numbers.
-        author_id: Label Studio's number of the person.
-        video_ref: the video's address as the task has it.
-        video: width, height, frame rate, frames, as probed.
-        tube: the target's, filled where it was switched off; ``intervals`` are the frames on which it is drawn.
-        origin: "accepted" (the proposal as it was), "corrected" or "drawn" (without a proposal).
-        verdict: what the person said of the proposal.
-        span_differs: the range on the timeline is another than the box's; the box counts.
-    """
-
-    project_id: int
-    task_id: int
-    annotation_id: int
-    author_id: int | None
-    video_ref: str
-    video: Video
-    query: str
-    tube: Tube
-    intervals: tuple[tuple[int, int], ...]
-    label: str | None
-    origin: str
-    verdict: str | None
-    span_differs: bool = False
+EVERYTHING = Selection()
 
 
 @dataclass(frozen=True)
@@ -71,8 +46,15 @@ class _Candidate:
     config: LabelConfig | None
 
 
-def records(session: Session, counts: Counter[str], *, project_id: int | None = None) -> Iterator[Record]:
-    """Stream the records in order of project and task.
+def records(
+    session: Session,
+    counts: Counter[str],
+    *,
+    project_id: int | None = None,
+    selection: Selection = EVERYTHING,
+    agreement: Agreement | None = None,
+) -> Iterator[Record]:
+    """Stream the records in order of video, project and task.
 
     Everything comes from one statement, so that writes in the meantime change nothing, and only a few hundred rows are
     in memory at a time. Read it to the end before the session closes.
@@ -80,22 +62,46 @@ def records(session: Session, counts: Counter[str], *, project_id: int | None = 
     Args:
         counts: filled with how many tasks became a record ("exported", and by origin) and why others did not; "span
             differs" are records whose range on the timeline says another time than the box.
+        project_id: only this Label Studio project.
+        selection: which of the labels that count; the others are counted with the reason.
+        agreement: filled with the tubes of the tasks that leave and that several people labelled.
     """
     rows = session.execute(_statement(project_id), execution_options={"yield_per": _PAGE})
     for _, of_task in groupby(rows, key=lambda row: (row.Task.project_id, row.Task.ls_task_id)):
         candidates = [_newest(versions) for _, versions in groupby(of_task, lambda r: r.Annotation.ls_annotation_id)]
         kept = [candidate for candidate in candidates if not candidate.annotation.was_cancelled]
-        if not kept:
-            counts["skipped by the annotator"] += 1
-            continue
-        found = _record(max(kept, key=lambda candidate: _moment(candidate.annotation)))
+        found = _label(kept, selection)
         if isinstance(found, str):
             counts[found] += 1
             continue
         counts["exported"] += 1
         counts[found.origin] += 1
         counts["span differs"] += found.span_differs
+        if agreement is not None:
+            agreement.add(_by_person(kept))
         yield found
+
+
+def _label(kept: Sequence[_Candidate], selection: Selection) -> Record | str:
+    """The label that counts of a task's annotations, or why there is none."""
+    if not kept:
+        return "skipped by the annotator"
+    wanted = [c for c in kept if not selection.annotators or c.annotation.author_id in selection.annotators]
+    if not wanted:
+        return "labelled by others"
+    found = _record(max(wanted, key=lambda candidate: _moment(candidate.annotation)))
+    return found if isinstance(found, str) else selection.objection(found) or found
+
+
+def _by_person(kept: Sequence[_Candidate]) -> list[Tube]:
+    """The newest usable tube of each person."""
+    tubes: dict[int, Tube] = {}
+    if len({candidate.annotation.author_id for candidate in kept}) > 1:
+        for candidate in sorted(kept, key=lambda candidate: _moment(candidate.annotation)):
+            author, found = candidate.annotation.author_id, _record(candidate)
+            if author is not None and isinstance(found, Record):
+                tubes[author] = found.tube
+    return list(tubes.values())
 
 
 def _statement(project_id: int | None) -> Select[Annotation, Task, Video, Prediction, str]:
@@ -109,8 +115,8 @@ def _statement(project_id: int | None) -> Select[Annotation, Task, Video, Predic
         .outerjoin(Video, Task.video_id == Video.id)
         .outerjoin(Prediction, Annotation.prediction_id == Prediction.id)
         .where(~gone)
-        .order_by(Task.project_id, Task.ls_task_id, Annotation.ls_annotation_id, Annotation.version)
-        .options(defer(Task.data), defer(Prediction.evidence_info))
+        .order_by(Task.video_id, Task.project_id, Task.ls_task_id, Annotation.ls_annotation_id, Annotation.version)
+        .options(defer(Prediction.evidence_info))
     )
     return statement if project_id is None else statement.where(Task.project_id == project_id)
 
@@ -121,8 +127,8 @@ def _newest(versions: Iterable[Any]) -> _Candidate:
     return _Candidate(row.Annotation, row.Task, row.Video, row.Prediction, _config(row.label_config))
 
 
-def _moment(annotation: Annotation) -> float:
-    return (annotation.ls_updated_at or annotation.received_at).timestamp()
+def _moment(annotation: Annotation) -> datetime:
+    return annotation.ls_updated_at or annotation.received_at
 
 
 @lru_cache(maxsize=64)
@@ -143,11 +149,13 @@ def _record(candidate: _Candidate) -> Record | str:
     chosen = _target(annotation.tubes, candidate)
     if chosen is None:
         return "no box drawn"
-    tube = _tube(chosen["keyframes"])
+    keyframes = tuple(stored_keyframes(chosen["keyframes"]))
+    tube = expand(keyframes)
     if tube.end_frame >= video.n_frames:
         return "annotation unreadable"
     origin = _origin(tube, candidate.prediction)
-    if origin == "accepted" and _is_negative(annotation.verdict, candidate.config):
+    judged_wrong = candidate.config is not None and candidate.config.judges_wrong(annotation.verdict)
+    if origin == "accepted" and judged_wrong:
         return "judged wrong and not corrected"
     drawn = chosen.get("intervals") or [[tube.start_frame, tube.end_frame]]
     intervals = tuple((int(first), int(last)) for first, last in drawn)
@@ -161,43 +169,31 @@ def _record(candidate: _Candidate) -> Record | str:
         video=video,
         query=task.query,
         tube=tube,
+        keyframes=keyframes,
         intervals=intervals,
         label=chosen.get("label"),
         origin=origin,
         verdict=annotation.verdict,
+        judged_wrong=judged_wrong,
+        moment=_moment(annotation),
+        model_version=candidate.prediction.model_version if candidate.prediction else None,
+        config=candidate.config,
+        data=task.data,
         span_differs=bool(spans) and spans != list(intervals),
     )
 
 
-def _target(tubes: list[Any], candidate: _Candidate) -> dict[str, Any] | None:
-    """Of several boxes, the one with the interface's first label; of those the proposal's own, then the longest."""
-    target = next(iter(candidate.config.labels), None) if candidate.config else None
-    proposed = candidate.prediction.region_id if candidate.prediction else None
-
-    def rank(entry: dict[str, Any]) -> tuple[bool, bool, int]:
-        frames = entry["keyframes"]
-        length = int(frames[-1][0]) - int(frames[0][0])
-        return entry.get("label") == target, entry.get("region_id") == proposed, length
-
-    drawn = [entry for entry in tubes if entry.get("keyframes")]
-    return max(drawn, key=rank, default=None)
-
-
-def _tube(rows: list[Any]) -> Tube:
-    """Stored ``[[frame, x1, y1, x2, y2], ...]`` as a tube."""
-    return expand([Keyframe(int(row[0]), np.asarray(row[1:5], dtype=np.float32)) for row in rows])
+def _target(tubes: list[Any], candidate: _Candidate) -> Mapping[str, Any] | None:
+    label = next(iter(candidate.config.labels), None) if candidate.config else None
+    return target_entry(
+        tubes, label=label, region_id=candidate.prediction.region_id if candidate.prediction else None
+    )  # fmt: skip
 
 
 def _origin(tube: Tube, prediction: Prediction | None) -> str:
     if prediction is None or not prediction.keyframes:
         return "drawn"
-    proposed = _tube(prediction.keyframes)
+    proposed = expand(stored_keyframes(prediction.keyframes))
     if (tube.start_frame, tube.end_frame) != (proposed.start_frame, proposed.end_frame):
         return "corrected"
     return "accepted" if float(box_iou(tube.boxes, proposed.boxes).min()) >= SAME_IOU else "corrected"
-
-
-def _is_negative(verdict: str | None, config: LabelConfig | None) -> bool:
-    """Any verdict but "correct", where the interface offers that one; other choices say nothing of the proposal."""
-    offered = {value.lower() for value in config.verdicts} if config else set()
-    return verdict is not None and "correct" in offered and verdict.lower() != "correct"

@@ -1,7 +1,7 @@
 """What did people correct? Stored webhooks, and annotations fetched by polling, become annotation versions.
 
-An event and the versions that come of it are written in one transaction, and a version that is there already is left
-alone: doubled, late or repeated reading changes nothing.
+An event, the versions that come of it and their diffs are written in one transaction, and a version that is there
+already is left alone: doubled, late or repeated reading changes nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from backend.jobs.payload import keyframe_rows
 from backend.labelstudio.config import LabelConfig, LabelConfigError, read_config
 from backend.labelstudio.events import AnnotationEvent, Event, parse_event
 from backend.labelstudio.result import read_verdict, result_to_tubes
+from backend.review import recording
 from stvg_core.errors import StvgError
 
 logger = logging.getLogger(__name__)
@@ -70,9 +71,10 @@ def _read(session: Session, row: EventRow) -> None:
     if not event.annotations and not event.deleted_ids:
         events.close(row, "ignored")
         return
-    for annotation in event.annotations:
+    # In order of their numbers: two events about the same annotations must not wait for each other.
+    for annotation in sorted(event.annotations, key=lambda annotation: annotation.id):
         store_version(session, event, annotation, event_id=row.id)
-    for number in event.deleted_ids:
+    for number in sorted(event.deleted_ids):
         store_tombstone(session, number, event_id=row.id)
     events.close(row, "done")
 
@@ -104,7 +106,7 @@ def store_version(session: Session, event: Event, annotation: AnnotationEvent, *
             }
             for entry in found
         ]
-    return versions.add_version(
+    return _add(
         session,
         digest=digest,
         ls_annotation_id=annotation.id,
@@ -127,7 +129,7 @@ def store_version(session: Session, event: Event, annotation: AnnotationEvent, *
 def store_tombstone(session: Session, ls_annotation_id: int, *, event_id: int | None = None) -> bool:
     """Note that an annotation is gone; what it held stays in its earlier versions."""
     before = versions.last_known(session, ls_annotation_id)
-    return versions.add_version(
+    return _add(
         session,
         digest=hashlib.sha256(f"deleted {ls_annotation_id}".encode()).hexdigest(),
         ls_annotation_id=ls_annotation_id,
@@ -136,6 +138,15 @@ def store_tombstone(session: Session, ls_annotation_id: int, *, event_id: int | 
         event_id=event_id,
         deleted=True,
     )
+
+
+def _add(session: Session, *, digest: str, ls_annotation_id: int, **values: Any) -> bool:
+    """A version and its diff, or neither."""
+    if not versions.add_version(session, digest=digest, ls_annotation_id=ls_annotation_id, **values):
+        return False
+    added = versions.find(session, digest)
+    assert added is not None
+    return recording.record(session, added)
 
 
 def _digest(annotation: AnnotationEvent) -> str:

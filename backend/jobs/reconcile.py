@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlalchemy import select
@@ -27,6 +28,14 @@ class LabelStudioTasks(Protocol):
     def annotations(self, task_id: int) -> list[dict[str, Any]]: ...
 
 
+@dataclass(frozen=True)
+class Reconciled:
+    """How many versions were saved there and missing here, and how many deletions."""
+
+    saved: int
+    deleted: int
+
+
 def reconcile(database: Database, label_studio: LabelStudioTasks) -> int:
     """Add what is missing here; returns how many versions were added. A project that is gone stops no other.
 
@@ -38,22 +47,28 @@ def reconcile(database: Database, label_studio: LabelStudioTasks) -> int:
     added = 0
     for project_id in known:
         try:
-            added += reconcile_project(database, label_studio, project_id)
+            found = reconcile_project(database, label_studio, project_id)
         except LabelStudioError as error:
             if error.temporary:
                 raise
             logger.info("project %d is not compared: %s", project_id, error)
+            continue
+        added += found.saved + found.deleted
     return added
 
 
-def reconcile_project(database: Database, label_studio: LabelStudioTasks, project_id: int) -> int:
-    """The same for one project."""
+def reconcile_project(database: Database, label_studio: LabelStudioTasks, project_id: int) -> Reconciled:
+    """The same for one project.
+
+    Raises:
+        LabelStudioError: Label Studio is away, or the project is gone.
+    """
     with database.read() as session:
         rows = versions.current(session, project_id=project_id)
         before = {row.ls_annotation_id: row.task.ls_task_id for row in rows if row.task is not None}
     label_config = str(label_studio.project(project_id).get("label_config") or "")
     seen: set[int] = set()
-    added = 0
+    saved = 0
     for task in label_studio.tasks(project_id):
         stored = [entry for entry in task.get("annotations") or [] if isinstance(entry, dict)]
         if not stored:
@@ -68,10 +83,10 @@ def reconcile_project(database: Database, label_studio: LabelStudioTasks, projec
                     logger.warning("task %d has an annotation that cannot be read: %s", number, error)
                     continue
                 seen.add(annotation.id)
-                added += store_version(session, event, annotation)
+                saved += store_version(session, event, annotation)
     gone = [number for number in sorted(before.keys() - seen) if _is_gone(label_studio, number, before[number])]
     with database.write() as session:
-        return added + sum(store_tombstone(session, number) for number in gone)
+        return Reconciled(saved, sum(store_tombstone(session, number) for number in gone))
 
 
 def _is_gone(label_studio: LabelStudioTasks, annotation_id: int, task_id: int) -> bool:

@@ -59,6 +59,11 @@ class LabelConfig:
     frame_rate_key: str | None = None
     warnings: tuple[str, ...] = ()
 
+    def judges_wrong(self, verdict: str | None) -> bool:
+        """Any verdict but "correct", where the interface offers that one; other choices say nothing of the proposal."""
+        offered = {value.lower() for value in self.verdicts}
+        return verdict is not None and "correct" in offered and verdict.lower() != "correct"
+
     def effective_frame_rate(self, data: Mapping[str, Any]) -> float:
         """Frames per second by which Label Studio will count this task's frames."""
         if self.frame_rate is not None:

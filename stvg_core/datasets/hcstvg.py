@@ -18,12 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from stvg_core.errors import StvgError
+from stvg_core.datasets.base import DatasetError, VideoLabel, load_json
 from stvg_core.tube import Array, Tube
 
-
-class DatasetError(StvgError):
-    """An annotation file cannot be read: not JSON, or a record lacks something."""
+__all__ = ["DatasetError", "HcStvgRecord", "read", "write_v2"]
 
 
 @dataclass(frozen=True)
@@ -52,9 +50,28 @@ class HcStvgRecord:
 
     def tube(self) -> Tube:
         """The boxes as normalised xyxy, cut at the border of the picture."""
+        return Tube(self.start_frame, self.corners() / (self.width, self.height, self.width, self.height))
+
+    def corners(self) -> Array:
+        """``(N, 4)`` float64 ``x1, y1, x2, y2`` in pixels."""
         x, y, w, h = np.asarray(self.boxes, dtype=np.float64).T
-        corners = np.stack([x, y, x + w, y + h], axis=1) / (self.width, self.height, self.width, self.height)
-        return Tube(self.start_frame, corners)
+        return np.stack([x, y, x + w, y + h], axis=1)
+
+    def label(self) -> VideoLabel:
+        """The same as a label of any format; a name that was made unique (``a.mp4#2``) is the video's again."""
+        name, mark, number = self.video.rpartition("#")
+        video = name if mark and number.isdigit() else self.video
+        frames = np.arange(self.start_frame, self.start_frame + len(self.boxes))
+        return VideoLabel(
+            video,
+            self.caption,
+            "person",
+            frames,
+            self.corners(),
+            (self.width, self.height),
+            f"record {self.video}",
+            self.n_frames,
+        )
 
     @classmethod
     def from_tube(
@@ -75,12 +92,7 @@ def read(path: str | Path) -> list[HcStvgRecord]:
         DatasetError: the file is missing or is not an annotation file; the record at fault is named.
     """
     path = Path(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise DatasetError(f"{path} is not a JSON file.") from error
+    content = load_json(path)
     if not isinstance(content, dict):
         raise DatasetError(f"{path} is not an HC-STVG file: one object of video names is expected.")
     return [_record(path, video, fields) for video, fields in content.items()]

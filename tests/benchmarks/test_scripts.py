@@ -41,7 +41,7 @@ def test_reduced_precision(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_precisions_are_compared_clip_by_clip() -> None:
     def found(s_obj: list[float], span: tuple[int, int], token: int) -> reduced_precision.Found:
-        scores, one = np.array(s_obj), np.ones((2, 1, 1))
+        scores, one = np.array(s_obj), np.full((2, 1, 1), float(token))
         return reduced_precision.Found(
             Scores(scores, int(scores.argmax()), np.ones(2), one, one, {"spatial_token": token}), span
         )
@@ -58,6 +58,9 @@ def test_precisions_are_compared_clip_by_clip() -> None:
     assert compared["same_track_and_interval"] == 0.5
     assert compared["same_track_and_ends_within_one_slot"] == 0.75
     assert compared["same_role_tokens"] == 0.75
+    # The clip that is read from another token counts here, and only here.
+    assert compared["maps_of_all_clips"] == {"median": 0.0, "low": 0.0, "high": 1.0}
+    assert compared["relative_difference"]["maps"]["high"] == 0.0
     assert compared["relative_difference"]["s_obj"] == {"median": 0.005, "low": 0.0, "high": 0.01}
 
 

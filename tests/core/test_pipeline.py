@@ -71,8 +71,8 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Grounder]:
 def well_formed(found: Grounding, scene: Scene) -> None:
     text = json.loads(json.dumps(found.to_json()))
     assert set(text) == {
-        "query", "attribute_query", "action_query", "start_s", "end_s", "start_frame", "end_frame", "boxes", "score",
-        "model_version", "timings",
+        "video", "query", "attribute_query", "action_query", "start_s", "end_s", "start_frame", "end_frame", "boxes",
+        "score", "model_version", "timings",
     }  # fmt: skip
     assert 0 <= text["start_frame"] <= text["end_frame"] < scene.n_frames
     assert list(text["boxes"]) == [str(frame) for frame in range(text["start_frame"], text["end_frame"] + 1)]

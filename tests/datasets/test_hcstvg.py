@@ -100,3 +100,15 @@ def test_other_files_are_refused_in_words(content: str, tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text(content)
     with pytest.raises(DatasetError, match=r"x\.json"):
         read(tmp_path / "x.json")
+
+
+def test_as_a_label_of_any_format(tmp_path: Path) -> None:
+    tube = Tube(3, np.array([[0, 0, 0.5, 0.5], [0, 0, 0.5, 1]]))
+    record = HcStvgRecord.from_tube("a#b.mp4", "x", tube, fps=25, n_frames=9, width=64, height=32)
+    write_v2([record, record], tmp_path / "out.json")
+    labels = [record.label() for record in read(tmp_path / "out.json")]
+    assert [label.video for label in labels] == ["a#b.mp4", "a#b.mp4"]
+    assert labels[1].record == "record a#b.mp4#2"
+    np.testing.assert_array_equal(labels[0].frames, [3, 4])
+    np.testing.assert_allclose(labels[0].boxes, [[0, 0, 32, 16], [0, 0, 32, 32]])
+    np.testing.assert_allclose(labels[0].tube((1, 1)).boxes, tube.boxes)

@@ -1,16 +1,19 @@
 """Migrations: they build what the tables say, go back, and are noticed when they are missing."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from backend.db import schema
+from backend.db import annotations, schema
 from backend.db.engine import Database
 from backend.db.errors import DatabaseError
 from backend.db.tables import Base
+from backend.review.recording import record_missing
+from tests.db.helpers import a_prediction, a_task
 
 
 def test_migrations_build_exactly_the_tables(database: Database) -> None:
@@ -36,7 +39,33 @@ def test_an_old_migration_is_named(database: Database) -> None:
             schema.check_ready(database.engine)
     finally:
         with database.engine.begin() as connection:
-            connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+            connection.execute(text(f"UPDATE alembic_version SET version_num = '{schema.head_revision()}'"))
+
+
+def test_a_database_with_rows_is_upgraded(database: Database) -> None:
+    """From the first layout on, with a correction in it: nothing of it changes, and its diff can be computed."""
+    with database.write() as session:
+        task, prediction = a_task(session), a_prediction(session)
+        tube = {"region_id": "r", "label": "Target", "intervals": [[2, 9]], "keyframes": prediction.keyframes}
+        annotations.add_version(
+            session, digest="d", ls_annotation_id=5, task_id=task.id, prediction_id=prediction.id, tubes=[tube]
+        )
+    schema.downgrade(database.engine, "0001")
+    assert "diff" not in inspect(database.engine).get_table_names()
+    before = _rows(database)
+    schema.upgrade(database.engine)
+    schema.check_ready(database.engine)
+    after = _rows(database)
+    assert after.pop("diff") == [] and after == before and before["annotation"] and before["prediction"]
+    assert record_missing(database) == 1
+    [row] = _rows(database)["diff"]
+    assert row["change"] == "accepted as is" and row["prediction_id"] == prediction.id and row["viou"] == 1
+
+
+def _rows(database: Database) -> dict[str, list[dict[str, Any]]]:
+    tables = sorted(set(inspect(database.engine).get_table_names()) - {"alembic_version"})
+    with database.engine.connect() as connection:
+        return {t: [dict(row) for row in connection.execute(text(f"SELECT * FROM {t}")).mappings()] for t in tables}
 
 
 def test_upgrading_twice_changes_nothing(database: Database) -> None:

@@ -60,8 +60,14 @@ def a_prediction(session: Session, task: Task) -> Prediction:
     )
 
 
-def a_tube(keyframes: list[Any] = PROPOSED, *, label: str | None = "Target", region: str = "r1") -> dict[str, Any]:
-    intervals = [[keyframes[0][0], keyframes[-1][0]]]
+def a_tube(
+    keyframes: list[Any] = PROPOSED,
+    *,
+    label: str | None = "Target",
+    region: str = "r1",
+    intervals: list[Any] | None = None,
+) -> dict[str, Any]:
+    intervals = intervals or [[keyframes[0][0], keyframes[-1][0]]]
     return {"region_id": region, "label": label, "keyframes": keyframes, "intervals": intervals}
 
 
@@ -72,6 +78,7 @@ def annotate(
     number: int | None = None,
     minute: int = 0,
     prediction: Prediction | None = None,
+    author: int | None = 3,
     **values: Any,
 ) -> None:
     """One more version of annotation ``number``, saved ``minute`` minutes after noon."""
@@ -83,7 +90,7 @@ def annotate(
         task_id=task.id,
         prediction_id=prediction.id if prediction else None,
         tubes=list(tubes),
-        author_id=3,
+        author_id=author,
         ls_updated_at=START + timedelta(minutes=minute),
         **values,
     )

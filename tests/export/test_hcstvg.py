@@ -12,7 +12,6 @@ from click.testing import CliRunner
 
 from backend.cli.export import command
 from backend.db.engine import Database
-from backend.export.names import VideoNames
 from stvg_core.datasets import hcstvg
 from stvg_core.errors import StvgError
 from tests.export.rows import CORRECTED, a_prediction, a_task, a_tube, a_video, annotate
@@ -85,21 +84,3 @@ def test_a_failed_export_leaves_the_old_file(
 def test_a_missing_folder_is_said(database_url: str, tmp_path: Path) -> None:
     with pytest.raises(StvgError, match="no folder"):
         export(database_url, tmp_path / "nowhere" / "labels.json")
-
-
-@pytest.mark.parametrize(
-    ("ref", "name"),
-    [
-        ("/data/local-files/?d=clips/a%20b.mp4", "a_b.mp4"),
-        ("/data/upload/3/02f06db4-v25.mp4", "02f06db4-v25.mp4"),
-        ("https://host/folder/film.mp4?token=secret", "film.mp4"),
-        ("/data/local-files/?d=../../etc/passwd", "passwd"),
-        ("/data/local-files/?d=x/..", "video"),
-        ("/data/local-files/?d==cmd()|x.mp4", "cmd_x.mp4"),
-        ("/data/local-files/?d=x/-1+2.mp4", "1_2.mp4"),
-        ("/data/local-files/?d=x/.hidden.mp4", "hidden.mp4"),
-        ("", "video"),
-    ],
-)
-def test_names_are_safe(ref: str, name: str) -> None:
-    assert VideoNames().name(ref, "c" * 64) == name

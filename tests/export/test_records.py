@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from backend.db import annotations
 from backend.db.engine import Database
-from backend.export.records import Record, records
+from backend.export.record import Record
+from backend.export.records import records
 from tests.export.rows import CORRECTED, PROPOSED, a_prediction, a_task, a_tube, annotate
 
 

@@ -13,6 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
+from backend.db import schema
 from backend.db.engine import Database
 from backend.http.app import create_app
 from backend.logs import RedactingFormatter, redact
@@ -153,7 +154,7 @@ def test_an_old_migration_is_not_ready(web: FlaskClient, sqlite_database: Databa
         assert response.status_code == 503 and "stvg db upgrade" in response.json["error"]
     finally:
         with sqlite_database.engine.begin() as connection:
-            connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+            connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": schema.head_revision()})
 
 
 def test_settings_that_cannot_be_read_are_named_without_their_value(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from backend.db import annotations as versions
 from backend.db import events, projects
-from backend.db.tables import Annotation, Event, Prediction
+from backend.db.tables import Annotation, Diff, Event, Prediction
 from backend.jobs import corrections
 from backend.jobs.corrections import read_events
 from backend.jobs.payload import keyframes
@@ -87,6 +87,11 @@ def _states(loop: Loop) -> list[tuple[str, str | None]]:
         return [(row.state, row.reason) for row in session.scalars(select(Event).order_by(Event.id))]
 
 
+def _diffs(loop: Loop) -> list[Diff]:
+    with loop.database.read() as session:
+        return list(session.scalars(select(Diff).order_by(Diff.annotation_id)))
+
+
 def test_a_correction_keeps_its_tube_author_time_and_verdict(each_loop: Loop) -> None:
     loop = each_loop
     _send(loop, _saved(result=[_box(), _verdict("correct")]))
@@ -147,6 +152,8 @@ def test_it_is_linked_to_the_prediction_it_came_from(loop: Loop) -> None:
     )
     read_events(loop.database)
     assert [row.prediction_id for row in _current(loop)] == [prediction.id, prediction.id, None]
+    assert [row.prediction_id for row in _diffs(loop)] == [prediction.id, prediction.id, None]
+    assert [row.change for row in _diffs(loop)] == ["ends and boxes moved"] * 2 + ["drawn from nothing"]
 
 
 def test_several_regions_keep_their_labels_and_an_open_tail_ends_with_the_video(loop: Loop) -> None:
@@ -215,8 +222,8 @@ def test_a_crash_between_storing_and_reading_loses_nothing(each_loop: Loop, monk
         patch.setattr(corrections.events, "close", crash)
         with pytest.raises(KeyboardInterrupt):
             read_events(loop.database)
-    assert _current(loop) == [] and _states(loop) == [("new", None)]
-    assert read_events(loop.database) == 1 and len(_current(loop)) == 1
+    assert _current(loop) == [] and _states(loop) == [("new", None)] and _diffs(loop) == []
+    assert read_events(loop.database) == 1 and len(_current(loop)) == len(_diffs(loop)) == 1
 
 
 def test_an_event_that_cannot_be_read_for_an_unknown_reason_ends_in_the_log(
@@ -245,7 +252,7 @@ def test_several_readers_at_once_make_each_version_once(each_loop: Loop) -> None
         list(pool.map(read, range(4)))
     assert {state for state, _ in _states(loop)} == {"done"}
     with loop.database.read() as session:
-        assert session.scalar(select(func.count()).select_from(Annotation)) == 8
+        assert session.scalar(select(func.count()).select_from(Annotation)) == 8 == len(_diffs(loop))
 
 
 def test_polling_finds_what_no_webhook_told_and_repeats_nothing(loop: Loop) -> None:

@@ -1,0 +1,144 @@
+"""``stvg evaluate``: how near are predictions to the truth, under a public protocol?"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stvg_core.datasets import hcstvg, vidstg
+from stvg_core.errors import StvgError
+from stvg_core.evaluation.compare import compare
+from stvg_core.evaluation.prediction_files import read_predictions
+from stvg_core.evaluation.protocols import Protocol
+from stvg_core.evaluation.report import as_json, table
+from stvg_core.evaluation.samples import Prediction, Truth
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+DATABASE = "database"
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("evaluate")
+@click.option("--predictions", required=True, metavar="FILE|database", help="Predicted tubes; 'database': the newest.")
+@click.option(
+    "--truth", required=True, metavar="FILE|database", help="HC-STVG or VidSTG; 'database': corrected labels."
+)
+@click.option(
+    "--vidor", type=click.Path(exists=True, file_okay=False, path_type=Path), help="VidOR's annotations, for VidSTG."
+)
+@click.option(
+    "--protocol", type=click.Choice([p.value for p in Protocol]), help="Default: tubedetr for VidSTG, else hcstvg."
+)
+@click.option("--project", "project_id", type=int, help="Of the database, only this Label Studio project (its number).")
+@click.option("--accepted-only", is_flag=True, help="Of the database's labels, only proposals that a person took.")
+@click.option("--model-version", help="Of the database, only predictions of this model version.")
+@click.option("--database-url", help="The database [STVG_DATABASE_URL].")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all numbers here.")
+@click.option("--plots", type=click.Path(file_okay=False, path_type=Path), help="Write pictures into this folder.")
+def command(
+    predictions: str, truth: str, vidor: Path | None, protocol: str | None, json_file: Path | None,
+    plots: Path | None, project_id: int | None, accepted_only: bool, model_version: str | None,
+    database_url: str | None,
+) -> None:  # fmt: skip
+    """Compare predicted tubes with the truth and print m_tIoU, m_vIoU, m_gt_vIoU, vIoU@0.3 and vIoU@0.5.
+
+    A sentence without a prediction counts 0. The protocols differ by several points: name yours next to a number.
+    """
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise StvgError(f"There is no folder {json_file.parent} to write {json_file.name} to. Make it first.")
+    stored = _Stored(database_url, project_id, accepted_only, model_version)
+    truths, predicted = _read(predictions, truth, vidor, stored)
+    chosen = Protocol(protocol) if protocol else _usual(truths)
+    comparison = compare(chosen, truths, predicted)
+    click.echo(table(comparison))
+    if json_file is not None:
+        try:
+            json_file.write_text(json.dumps(as_json(comparison), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise StvgError(f"{json_file} cannot be written: {error.strerror}.") from None
+        click.echo(f"written: {json_file}")
+    if plots is not None:
+        from stvg_core.evaluation.plots import write_plots  # matplotlib is slow to import
+
+        for path in write_plots(comparison, plots):
+            click.echo(f"written: {path}")
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What is wanted of the database."""
+
+    url: str | None
+    project_id: int | None
+    accepted_only: bool
+    model_version: str | None
+
+
+def _read(predictions: str, truth: str, vidor: Path | None, stored: _Stored) -> tuple[list[Truth], list[Prediction]]:
+    """Both sides; what comes from the database is read in one look at it."""
+    truths = [] if truth == DATABASE else read_truths(Path(truth), vidor)
+    predicted = [] if predictions == DATABASE else read_predictions(predictions)
+    if DATABASE not in (truth, predictions):
+        return truths, predicted
+    from backend.evaluation.stored import corrected_truths, newest_predictions
+    from backend.export.names import VideoNames
+
+    name = VideoNames().name
+    counts: Counter[str] = Counter()
+    with _session(stored.url) as session:
+        if truth == DATABASE:
+            truths = corrected_truths(
+                session, name, counts, project_id=stored.project_id, accepted_only=stored.accepted_only
+            )
+            if not truths:
+                raise StvgError("The database has no such label yet: there is no truth to compare with.")
+        if predictions == DATABASE:
+            predicted = newest_predictions(
+                session, name, project_id=stored.project_id, model_version=stored.model_version
+            )
+    return truths, predicted
+
+
+def read_truths(path: Path, vidor: Path | None) -> list[Truth]:
+    """An HC-STVG file (an object) or, with VidOR's folder, a VidSTG file (a list)."""
+    if vidor is not None:
+        return [Truth.of_vidstg(record) for record in vidstg.read(path, vidor)]
+    try:
+        with path.open(encoding="utf-8") as file:
+            start = file.read(4096).lstrip()[:1]
+    except OSError as error:
+        raise StvgError(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        start = ""
+    if start == "[":
+        raise StvgError(f"{path} looks like VidSTG, whose boxes are in VidOR: name the folder with them, --vidor.")
+    return [Truth.of_hcstvg(record) for record in hcstvg.read(path)]
+
+
+def _usual(truths: list[Truth]) -> Protocol:
+    return Protocol.TUBEDETR if truths and truths[0].kind is not None else Protocol.HCSTVG
+
+
+@contextmanager
+def _session(url: str | None) -> Iterator[Session]:
+    from backend.bootstrap import open_database
+    from backend.db import schema
+    from backend.settings import load_settings
+
+    settings = load_settings()
+    database = open_database(settings.model_copy(update={"database_url": url}) if url else settings)
+    try:
+        schema.check_ready(database.engine)
+        with database.read() as session:
+            yield session
+    finally:
+        database.close()

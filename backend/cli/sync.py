@@ -1,0 +1,60 @@
+"""``stvg sync``: what Label Studio holds and we do not, and every diff that is missing. Safe to run again."""
+
+from __future__ import annotations
+
+import click
+from tqdm import tqdm
+
+from backend.bootstrap import open_database, open_label_studio
+from backend.db import projects, schema
+from backend.db.engine import Database
+from backend.jobs.corrections import read_events
+from backend.jobs.reconcile import reconcile_project
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.transport import LabelStudioError
+from backend.review.recording import record_missing
+from backend.settings import SettingsError, load_settings
+
+
+@click.command("sync")
+@click.option("--project", "project_id", type=int, help="Only this Label Studio project (its number).")
+def command(project_id: int | None) -> None:
+    """Read waiting webhooks, fetch annotations that no webhook told of, and compare each version with its suggestion.
+
+    Webhooks are sent once and can be lost; Label Studio's own list cannot. Running it again changes nothing.
+    """
+    settings = load_settings()
+    client = open_label_studio(settings)
+    if client is None:
+        raise SettingsError("Where is Label Studio? Set STVG_LABEL_STUDIO_URL and STVG_LABEL_STUDIO_TOKEN.")
+    database = open_database(settings)
+    try:
+        schema.check_ready(database.engine)
+        with client:
+            synchronise(database, client, project_id=project_id)
+    finally:
+        database.close()
+
+
+def synchronise(database: Database, client: LabelStudioClient, *, project_id: int | None = None) -> None:
+    """Do it and say what was done.
+
+    Raises:
+        SettingsError: the project has never introduced itself here.
+        LabelStudioError: Label Studio is away, or the one project that was asked for is gone there.
+    """
+    with database.read() as session:
+        wanted = projects.numbers(session) if project_id is None else [project_id]
+        if project_id is not None and projects.find(session, project_id) is None:
+            raise SettingsError(f"Project {project_id} is not known here. Introduce it: stvg connect --project ...")
+    click.echo(f"- webhooks that waited: {read_events(database)} read")
+    for number in tqdm(wanted, desc="projects", unit="project", disable=None, leave=False):
+        try:
+            found = reconcile_project(database, client, number)
+        except LabelStudioError as error:
+            if error.temporary or project_id is not None:
+                raise
+            click.echo(f"- project {number}: not compared: {error}")
+            continue
+        click.echo(f"- project {number}: {found.saved} versions fetched, {found.deleted} deletions noted")
+    click.echo(f"- diffs: {record_missing(database, project_id=project_id)} computed")

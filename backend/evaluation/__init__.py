@@ -1,0 +1,1 @@
+"""What the database knows, as truths and predictions that can be compared."""

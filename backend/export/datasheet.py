@@ -1,0 +1,119 @@
+"""What is in a dataset? Counts, versions, people, dates and agreement, for whoever finds the files later."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from backend.export.agreement import Agreement
+from backend.export.formats import Format
+from backend.export.record import VideoLabels
+
+ORIGINS = {
+    "accepted": "the proposal as it was",
+    "corrected": "the proposal, changed by a person",
+    "drawn": "drawn by a person without a proposal",
+}
+NO_REASONS = ("exported", "span differs", *ORIGINS)
+"""Counted by :func:`backend.export.records.records`, but no reason to leave a task out."""
+
+
+@dataclass
+class Tally:
+    """What was written so far."""
+
+    videos: Counter[str] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+    models: Counter[str] = field(default_factory=Counter)
+    people: Counter[str] = field(default_factory=Counter)
+    frames: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+
+    def add(self, labels: VideoLabels, part: str) -> None:
+        self.videos[part] += 1
+        self.labels[part] += len(labels.records)
+        for record in labels.records:
+            self.models[record.model_version or "none (drawn by a person)"] += 1
+            self.people["unknown" if record.author_id is None else str(record.author_id)] += 1
+            self.frames += len(record.drawn_frames())
+            self.first = min(self.first or record.moment, record.moment)
+            self.last = max(self.last or record.moment, record.moment)
+
+
+def datasheet(
+    form: Format,
+    tally: Tally,
+    counts: Counter[str],
+    agreement: Agreement,
+    *,
+    filters: Sequence[str],
+    shares: Sequence[tuple[str, float]] = (),
+    made: datetime | None = None,
+) -> str:
+    """The datasheet as Markdown.
+
+    Args:
+        counts: as :func:`backend.export.records.records` leaves them.
+        filters: what was asked for, in words.
+        shares: the split's parts, empty without a split.
+    """
+    sections = [
+        f"# Datasheet\n\n{form.title}, written {(made or datetime.now(UTC)):%Y-%m-%d %H:%M} UTC.",
+        _list("Filters", [*filters] or ["none: every label that counts"]),
+        _contents(tally),
+        _table("Labels by origin", ("origin", "labels", "meaning"), _origins(counts)),
+        _table("Tasks left out", ("reason", "tasks"), _left_out(counts)),
+    ]
+    if shares:
+        parts = [(name, f"{share:g}", tally.labels[name], tally.videos[name]) for name, share in shares]
+        sections.append(_table("Split by video content", ("part", "share asked for", "labels", "videos"), parts))
+    sections += [
+        _table("Proposals came from", ("model version", "labels"), sorted(tally.models.items())),
+        _table("Annotators (numbers in Label Studio)", ("annotator", "labels"), sorted(tally.people.items())),
+        f"## Agreement\n\n{_agreement(agreement)}",
+        _list("The format", form.notes),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _contents(tally: Tally) -> str:
+    lines = [
+        f"{sum(tally.labels.values())} labels on {sum(tally.videos.values())} videos, {tally.frames} frames with a box"
+    ]
+    if tally.first and tally.last:
+        lines.append(f"saved from {tally.first:%Y-%m-%d} to {tally.last:%Y-%m-%d} (UTC)")
+    return _list("Contents", lines)
+
+
+def _origins(counts: Counter[str]) -> Iterator[tuple[object, ...]]:
+    return ((origin, counts[origin], meaning) for origin, meaning in ORIGINS.items())
+
+
+def _left_out(counts: Counter[str]) -> list[tuple[object, ...]]:
+    return [(reason, number) for reason, number in sorted(counts.items()) if reason not in NO_REASONS and number]
+
+
+def _agreement(agreement: Agreement) -> str:
+    if agreement.mean is None:
+        return "No exported task has tubes of more than one person."
+    return (
+        f"Mean pairwise vIoU {agreement.mean:.3f} over {agreement.tasks} tasks with tubes of several people "
+        f"({agreement.pairs} pairs; lowest task {agreement.lowest:.3f}). "
+        "Of such a task the label that was saved last is in the dataset."
+    )
+
+
+def _list(title: str, lines: Iterable[str]) -> str:
+    return f"## {title}\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [_row(head), _row(["---"] * len(head)), *map(_row, rows)]
+    return f"## {title}\n\n" + ("\n".join(lines) if len(lines) > 2 else "None.")
+
+
+def _row(cells: Sequence[object]) -> str:
+    return "| " + " | ".join(" ".join(str(cell).split()).replace("|", "\\|") for cell in cells) + " |"

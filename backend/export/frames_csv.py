@@ -1,0 +1,48 @@
+"""CSV: one row per frame on which the box is switched on.
+
+Frames count from 0, corners are pixels. Text that a spreadsheet would take for a formula gets an apostrophe in front.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from backend.export.record import VideoLabels
+
+COLUMNS = (
+    "video", "project", "task", "annotation", "annotator", "label", "sentence", "origin", "verdict",
+    "frame", "time_s", "x1", "y1", "x2", "y2",
+)  # fmt: skip
+
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+_CONTROL = ("\t", "\r", "\n")
+
+
+@contextmanager
+def write(path: Path) -> Iterator[Callable[[VideoLabels], None]]:
+    """A function that adds a video's labels to the file."""
+    with path.open("x", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+
+        def add(labels: VideoLabels) -> None:
+            for record in labels.records:
+                texts = (record.label, record.query, record.origin, record.verdict)
+                head = [labels.name, record.project_id, record.task_id, record.annotation_id, record.author_id]
+                head += [guarded(text or "") for text in texts]
+                for frame, box, drawn in zip(
+                    record.tube.frames.tolist(), record.corners(), record.drawn(), strict=True
+                ):
+                    if drawn:
+                        writer.writerow([*head, frame, round(frame / labels.video.fps, 6), *box])
+
+        yield add
+
+
+def guarded(text: str) -> str:
+    """The text, harmless in a spreadsheet: none takes what begins with an apostrophe for a formula."""
+    dangerous = text.lstrip().startswith(_FORMULA) or text.startswith(_CONTROL)
+    return f"'{text}" if dangerous else text

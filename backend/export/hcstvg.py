@@ -1,0 +1,52 @@
+"""HC-STVG: ``{video: {bbox, st_time, ed_time, st_frame, img_num, ...}}``, version 1 and version 2.
+
+Version 1 has ``caption``, ``width`` and ``height``; version 2 has ``English`` and ``img_size: [height, width]``. The
+format knows one uninterrupted tube: where an annotator switched a box off for a while, it is filled linearly. It
+allows each name once: a further sentence on a video gets ``#2``, ``#3`` ... after the video's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from backend.export.pieces import dumps, elements
+from backend.export.record import VideoLabels
+from stvg_core.datasets.hcstvg import HcStvgRecord
+
+
+@contextmanager
+def write(path: Path, *, version: int) -> Iterator[Callable[[VideoLabels], None]]:
+    """A function that adds a video's labels to the file."""
+    with path.open("x", encoding="utf-8") as file:
+        with elements(file, "{}") as element:
+
+            def add(labels: VideoLabels) -> None:
+                for number, (name, fields) in enumerate(_entries(labels, version), start=1):
+                    element(f"{dumps(name if number == 1 else f'{name}#{number}')}:{dumps(fields)}")
+
+            yield add
+        file.write("\n")
+
+
+def _entries(labels: VideoLabels, version: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    video = labels.video
+    for label in labels.records:
+        record = HcStvgRecord.from_tube(
+            labels.name, label.query, label.tube,
+            fps=video.fps, n_frames=video.n_frames, width=video.width, height=video.height,
+        )  # fmt: skip
+        fields: dict[str, Any] = {
+            "bbox": [[float(v) for v in box] for box in record.boxes],
+            "st_time": record.start_s,
+            "ed_time": record.end_s,
+            "st_frame": record.start_frame + 1,
+            "img_num": record.n_frames,
+        }
+        if version == 1:
+            fields |= {"width": record.width, "height": record.height, "caption": record.caption}
+        else:
+            fields |= {"img_size": [record.height, record.width], "English": record.caption}
+        yield labels.name, fields

@@ -1,0 +1,107 @@
+"""Label Studio's own JSON: a list of tasks with their data, to import again as annotations or as predictions.
+
+Frames count from 1, boxes are percent of the picture. Every interval ends with a keyframe ``enabled: false``, and the
+span on the timeline says the same. Of several boxes in a task only the target's leaves; who drew it is not written,
+because another Label Studio does not know the person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from backend.export.pieces import dumps, elements
+from backend.export.record import Record, VideoLabels
+from backend.labelstudio.config import LabelConfig, read_config
+from backend.labelstudio.result import tube_to_result
+from labeling_config import video_tube
+from stvg_core.keyframes import Keyframe
+
+MODEL_VERSION = "stvg-export"
+"""Label Studio asks again for predictions without a version."""
+
+
+@contextmanager
+def write(path: Path, *, as_predictions: bool = False) -> Iterator[Callable[[VideoLabels], None]]:
+    """A function that adds a video's labels to the file."""
+    with path.open("x", encoding="utf-8") as file:
+        with elements(file, "[]") as element:
+
+            def add(labels: VideoLabels) -> None:
+                for record in labels.records:
+                    element(dumps(_task(record, as_predictions=as_predictions)))
+
+            yield add
+        file.write("\n")
+
+
+def _task(record: Record, *, as_predictions: bool) -> dict[str, Any]:
+    config = record.config or _own_config()
+    data = record.data | {config.video_key: record.video_ref, config.query_key: record.query}
+    if config.frame_rate_key:
+        data[config.frame_rate_key] = record.video.fps
+    regions = regions_of(record, config)
+    if as_predictions:
+        return {"data": data, "predictions": [{"model_version": MODEL_VERSION, "result": regions}]}
+    if record.verdict and config.verdict_name and record.verdict in config.verdicts:
+        regions.append(
+            {
+                "id": f"{_region_id(record)}-verdict",
+                "from_name": config.verdict_name,
+                "to_name": config.video_name,
+                "type": "choices",
+                "origin": "manual",
+                "value": {"choices": [record.verdict]},
+            }
+        )
+    return {"data": data, "annotations": [{"result": regions, "was_cancelled": False}]}
+
+
+def regions_of(record: Record, config: LabelConfig) -> list[dict[str, Any]]:
+    """The box and, where the interface has a timeline, the span."""
+    regions = tube_to_result(
+        record.tube,
+        info=record.video,
+        config=config,
+        score=1.0,
+        region_id=_region_id(record),
+        label=record.label,
+        keyframes=_keyframes(record),
+    )
+    ends = {last for first, last in record.intervals if not _stays_on(record, first, last)}
+    for region in regions:
+        region["origin"] = "manual"
+        del region["score"]  # a person's tube has none
+        value = region["value"]
+        if "sequence" in value:
+            if record.label is None:
+                value.pop("labels", None)
+            for entry in value["sequence"]:
+                entry["enabled"] = entry["frame"] - 1 not in ends
+        else:
+            value["ranges"] = [{"start": first + 1, "end": last + 1} for first, last in record.intervals]
+    return regions
+
+
+def _stays_on(record: Record, first: int, last: int) -> bool:
+    """A lone frame that is switched on and off at once can only be said on the video's last frame."""
+    return first == last == record.video.n_frames - 1 and len(record.intervals) > 1
+
+
+def _keyframes(record: Record) -> list[Keyframe]:
+    """The tube's keyframes where it is drawn, and the two ends of each interval."""
+    wanted = {key.frame for key in record.keyframes if any(a <= key.frame <= b for a, b in record.intervals)}
+    wanted |= {frame for interval in record.intervals for frame in interval}
+    return [Keyframe(frame, record.tube.boxes[frame - record.tube.start_frame]) for frame in sorted(wanted)]
+
+
+def _region_id(record: Record) -> str:
+    return f"label-{record.annotation_id}"
+
+
+@lru_cache(maxsize=1)
+def _own_config() -> LabelConfig:
+    return read_config(video_tube())

@@ -1,0 +1,122 @@
+"""An export from beginning to end: one look at the database, every part of the split, the datasheet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from backend.export.agreement import Agreement
+from backend.export.datasheet import Tally, datasheet
+from backend.export.errors import ExportError
+from backend.export.formats import Format
+from backend.export.names import VideoNames
+from backend.export.outputs import Output
+from backend.export.record import Record, VideoLabels
+from backend.export.records import EVERYTHING, records
+from backend.export.selection import Selection
+from backend.export.split import Split
+
+WHOLE = ""
+"""The one part of a dataset that is not split."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was written.
+
+    Attributes:
+        paths: the file or folder of each part.
+        datasheet: the datasheet beside them.
+        counts: as :func:`~backend.export.records.records` leaves them.
+        tally: labels and videos by part.
+        renamed: names of videos that another video had already.
+    """
+
+    paths: dict[str, Path]
+    datasheet: Path
+    counts: Counter[str]
+    tally: Tally
+    renamed: list[str]
+
+
+def export(
+    session: Session,
+    form: Format,
+    out: Path,
+    *,
+    project_id: int | None = None,
+    selection: Selection = EVERYTHING,
+    split: Split | None = None,
+    overwrite: bool = False,
+) -> Outcome:
+    """Write the labels of one snapshot.
+
+    Nothing appears at its place before everything is written. Of a split, each part moves to its place by itself.
+
+    Raises:
+        ExportError: something is in the way at ``out``.
+        OSError: the disk is full, or may not be written to.
+    """
+    out = out.parent.resolve() / out.name if out.name else out.resolve()  # a link at the place itself is not followed
+    paths = {part: part_path(out, part, folder=form.folder) for part in (split.parts if split else (WHOLE,))}
+    sheet = out.with_name(f"{out.name}.datasheet.md")
+    for path in paths.values():
+        _check_ours(path, sheet, form)
+    counts: Counter[str] = Counter()
+    agreement, tally, names = Agreement(), Tally(), VideoNames()
+    found = records(session, counts, project_id=project_id, selection=selection, agreement=agreement)
+    with ExitStack() as cleaning:
+        outputs = {}
+        for part, path in paths.items():
+            outputs[part] = Output(path, folder=form.folder, overwrite=overwrite)
+            cleaning.callback(outputs[part].discard)
+        with ExitStack() as writing:
+            adding = {part: writing.enter_context(form.open(output.temporary)) for part, output in outputs.items()}
+            for labels in by_video(found, names):
+                part = split.part(labels.video.sha256) if split else WHOLE
+                adding[part](labels)
+                tally.add(labels, part)
+        last = Output(sheet, folder=False)
+        cleaning.callback(last.discard)
+        filters = ([] if project_id is None else [f"project {project_id}"]) + selection.sentences()
+        shares = split.shares if split else ()
+        text = datasheet(form, tally, counts, agreement, filters=filters, shares=shares)
+        last.temporary.write_text(text, encoding="utf-8")
+        finished = [*outputs.values(), last]
+        for output in finished:
+            output.sync()
+        for output in finished:
+            output.commit()
+    return Outcome(paths, sheet, counts, tally, names.renamed)
+
+
+def by_video(found: Iterator[Record], names: VideoNames) -> Iterator[VideoLabels]:
+    """The records of each video together; they come in that order."""
+    stems = VideoNames()
+    for sha256, group in groupby(found, key=lambda record: record.video.sha256):
+        of_video = list(group)
+        name = names.name(of_video[0].video_ref, sha256)
+        stem = stems.unique(Path(name).stem, sha256)
+        yield VideoLabels(name, stem, of_video[0].video, of_video)
+
+
+def part_path(out: Path, part: str, *, folder: bool) -> Path:
+    """``labels.json`` -> ``labels-train.json``, ``labels`` -> ``labels-train``."""
+    if not part:
+        return out
+    return out.with_name(f"{out.name}-{part}" if folder else f"{out.stem}-{part}{out.suffix}")
+
+
+def _check_ours(path: Path, sheet: Path, form: Format) -> None:
+    """A folder is replaced only where an export of ours lies: its datasheet is beside it."""
+    if form.folder and path.is_dir() and not path.is_symlink() and any(path.iterdir()) and not sheet.exists():
+        raise ExportError(
+            f"{path} is a folder with files, and there is no {sheet.name} beside it, so it does not look like an "
+            "earlier export. Name another folder, or remove that one yourself."
+        )

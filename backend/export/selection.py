@@ -1,0 +1,57 @@
+"""Which of the labels leave? By person, day and acceptance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date
+
+from backend.export.record import Record
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What an export is asked for; everything by default.
+
+    Attributes:
+        annotators: only these people's annotations (Label Studio's numbers); of a task that several labelled, theirs
+            counts even where another person's is newer.
+        since, until: only labels that were saved on these days or between them (UTC, both included). An older version
+            of a label that was changed later does not come back.
+        accepted_only: only labels for which :func:`is_accepted` holds.
+    """
+
+    annotators: frozenset[int] = frozenset()
+    since: date | None = None
+    until: date | None = None
+    accepted_only: bool = False
+
+    def objection(self, record: Record) -> str | None:
+        """Why the record stays behind, None where it leaves."""
+        day = record.moment.astimezone(UTC).date()
+        if (self.since is not None and day < self.since) or (self.until is not None and day > self.until):
+            return "outside the dates"
+        if self.accepted_only and not is_accepted(record):
+            return "not accepted"
+        return None
+
+    def sentences(self) -> list[str]:
+        """The filters in words, for the datasheet."""
+        said = []
+        if self.annotators:
+            said.append("annotators " + ", ".join(str(number) for number in sorted(self.annotators)))
+        if self.since:
+            said.append(f"saved on {self.since.isoformat()} or later")
+        if self.until:
+            said.append(f"saved on {self.until.isoformat()} or earlier")
+        if self.accepted_only:
+            said.append("accepted only: from a proposal, taken as it was or corrected, and not judged wrong")
+        return said
+
+
+def is_accepted(record: Record) -> bool:
+    """A proposal that a person took, as it was or corrected, with a good word or none.
+
+    The one place to ask a reviewer's decision, once reviews are stored. Until then a tube drawn from nothing counts as
+    unseen by a second pair of eyes, and a proposal judged wrong and corrected as unsettled.
+    """
+    return record.origin in ("accepted", "corrected") and not record.judged_wrong

@@ -1,0 +1,1 @@
+"""Labels of other tools and datasets, put into a Label Studio project."""

@@ -1,0 +1,1 @@
+"""What became of the suggestions, and how far do people agree?"""

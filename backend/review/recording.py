@@ -1,0 +1,107 @@
+"""Each annotation version gets its diff: at once when it is stored, or later where it has none yet."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.db import annotations as versions
+from backend.db import diffs
+from backend.db.engine import Database
+from backend.db.tables import Annotation, Diff, Prediction
+from backend.labelstudio.config import LabelConfig, LabelConfigError, read_config
+from backend.review import diff
+from backend.review.drawn import Drawn, keyframes, target
+
+_PAGE = 100
+
+
+def record(session: Session, annotation: Annotation) -> bool:
+    """Compute and store the diff of a version; False where it has one."""
+    if diffs.find(session, annotation.id) is not None:
+        return False
+    return diffs.store(session, annotation.id, **_values(annotation))
+
+
+def record_missing(database: Database, *, project_id: int | None = None) -> int:
+    """Give every version its diff, a page at a time; returns how many were computed."""
+    computed, last = 0, 0
+    while True:
+        with database.write() as session:
+            page = diffs.without_diff(session, project_id=project_id, after=last, limit=_PAGE)
+            computed += sum(record(session, row) for row in page)
+            if len(page) < _PAGE:
+                return computed
+            last = page[-1].id
+
+
+def current(session: Session, *, project_id: int | None = None) -> list[tuple[Annotation, Diff]]:
+    """The version that counts of each annotation with its diff; where none is stored it is computed, not stored."""
+    known = diffs.by_annotation(session, project_id=project_id)
+    rows = versions.current(session, project_id=project_id)
+    return [(row, known.get(row.id) or Diff(annotation_id=row.id, **_values(row))) for row in rows]
+
+
+def of_annotation(annotation: Annotation) -> diff.Diff:
+    """The diff of a version, from its own row, its prediction and its project's interface."""
+    if annotation.deleted:
+        return diff.Diff(diff.DELETED)
+    if annotation.was_cancelled:
+        return diff.Diff(diff.SKIPPED)
+    drawn = answer(annotation)
+    if drawn is None and (annotation.problem or diff.has_boxes(annotation.result)):
+        return diff.Diff(diff.UNREADABLE)
+    if drawn is None and annotation.prediction is None:
+        return diff.Diff(diff.EMPTY, 0, 0)
+    suggested = keyframes(annotation.prediction.keyframes or []) if annotation.prediction else []
+    return diff.compare(suggested, drawn, judged_wrong=judged_wrong(annotation))
+
+
+def answer(annotation: Annotation) -> Drawn | None:
+    """The region of a version that answers the task's sentence."""
+    config, prediction = _interface(annotation), annotation.prediction
+    label = next(iter(config.labels), None) if config else None
+    return target(annotation.tubes, label=label, region_id=_region_id(prediction))
+
+
+def judged_wrong(annotation: Annotation) -> bool:
+    """Whether the person said that the suggestion is wrong."""
+    config = _interface(annotation)
+    return config is not None and config.judges_wrong(annotation.verdict)
+
+
+def _values(annotation: Annotation) -> dict[str, Any]:
+    """The columns of a diff."""
+    found = of_annotation(annotation)
+    both = found.overlap
+    return {
+        "prediction_id": annotation.prediction_id,
+        "change": found.change,
+        "region_id": found.region_id,
+        "tiou": None if both is None else both.tiou,
+        "viou": None if both is None else both.viou,
+        "start_shift": found.start_shift,
+        "end_shift": found.end_shift,
+        "first_frame": None if both is None else both.first_frame,
+        "frame_ious": None if both is None else diff.pack(both.frame_ious),
+        "edits": found.edits,
+        "edits_from_nothing": found.edits_from_nothing,
+    }
+
+
+def _region_id(prediction: Prediction | None) -> str | None:
+    return None if prediction is None else prediction.region_id
+
+
+def _interface(annotation: Annotation) -> LabelConfig | None:
+    return None if annotation.task is None else _read(annotation.task.project.label_config)
+
+
+@lru_cache(maxsize=64)
+def _read(xml: str) -> LabelConfig | None:
+    try:
+        return read_config(xml)
+    except LabelConfigError:
+        return None

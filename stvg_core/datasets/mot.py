@@ -1,0 +1,154 @@
+"""MOTChallenge ground truth and results: one line per box.
+
+``frame, id, left, top, width, height, confidence, class, visibility`` with frames counted from 1, pixels, and as many
+of the last columns as the year of the challenge has. In ground truth a confidence of 0 marks a box to be ignored.
+"""
+
+from __future__ import annotations
+
+import configparser
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from stvg_core.datasets.base import MAX_FRAMES, DatasetError, VideoLabel, load_json
+
+_PARTS = ("gt", "det")
+
+
+@dataclass(frozen=True)
+class MotSequence:
+    """One file.
+
+    Attributes:
+        name: the sequence: the folder that ``gt/gt.txt`` or ``gt.txt`` lies in, else the file's own name.
+        labels: one per object, by its number; gaps are left open.
+        ignored: boxes left out because their confidence is 0.
+    """
+
+    name: str
+    labels: list[VideoLabel]
+    ignored: int
+
+
+@dataclass
+class _Object:
+    boxes: dict[int, list[float]] = field(default_factory=dict)
+    kind: int | None = None
+
+
+def read(path: str | Path, *, video: str | None = None) -> MotSequence:
+    """Read one sequence.
+
+    What the lines cannot say is taken from files beside them where they exist: the size and length from
+    ``seqinfo.ini``, class names from ``labels.txt`` (line n is class n), and from ``sentences.json``, which our own
+    export writes, ``{id: sentence}``.
+
+    Args:
+        video: the video's name, where it is not the sequence's.
+
+    Raises:
+        DatasetError: missing, or not such a file; the line at fault is named.
+    """
+    path = Path(path)
+    home = path.absolute().parent
+    home = home.parent if home.name in _PARTS else home
+    name = home.name if path.stem in _PARTS else path.stem
+    objects: dict[int, _Object] = {}
+    ignored = 0
+    for number, line in _lines(path):
+        if line.confidence == 0:
+            ignored += 1
+            continue
+        found = objects.setdefault(line.identity, _Object(kind=line.kind))
+        if line.frame in found.boxes:
+            raise DatasetError(
+                f"{path}, line {number}: object {line.identity} has a second box on frame {line.frame + 1}."
+            )
+        found.boxes[line.frame] = line.box
+    if not objects:
+        raise DatasetError(f"{path} holds no box that counts.")
+    size, n_frames = _sequence_facts(home / "seqinfo.ini")
+    sentences, kinds = _sentences(home / "sentences.json"), _kinds(path.parent / "labels.txt")
+    labels = []
+    for identity, found in sorted(objects.items()):
+        frames = sorted(found.boxes)
+        corners = np.array([found.boxes[frame] for frame in frames])
+        category = kinds.get(found.kind or 0) or "object"
+        sentence = sentences.get(str(identity), "")
+        record = f"object {identity} of {path.name}"
+        labels.append(VideoLabel(video or name, sentence, category, np.array(frames), corners, size, record, n_frames))
+    return MotSequence(name, labels, ignored)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A box: ``frame`` from 0, ``box`` ``x1, y1, x2, y2`` in pixels, ``kind`` the class's number."""
+
+    frame: int
+    identity: int
+    box: list[float]
+    confidence: float
+    kind: int | None
+
+
+def _lines(path: Path) -> Iterator[tuple[int, _Line]]:
+    """Each line that is not empty, with its number from 1."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            for number, row in enumerate(csv.reader(file), start=1):
+                if any(cell.strip() for cell in row):
+                    yield number, _line(path, number, row)
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path} is not a text file of lines with commas.") from error
+
+
+def _line(path: Path, number: int, row: list[str]) -> _Line:
+    try:
+        frame, identity, x, y, width, height = (float(cell) for cell in row[:6])
+        confidence = float(row[6]) if len(row) > 6 else 1.0
+        kind = float(row[7]) if len(row) > 7 else -1.0
+    except ValueError as error:
+        raise DatasetError(f"{path}, line {number} is not: frame, id, left, top, width, height, ...") from error
+    numbers = [frame, identity, x, y, width, height, confidence, kind]
+    if not np.isfinite(numbers).all() or not 1 <= frame <= MAX_FRAMES or min(width, height) < 0:
+        raise DatasetError(f"{path}, line {number} has an impossible frame or box; frames count from 1.")
+    if frame != int(frame) or identity != int(identity):
+        raise DatasetError(f"{path}, line {number}: frame and id must be whole numbers.")
+    return _Line(
+        int(frame) - 1, int(identity), [x, y, x + width, y + height], confidence, int(kind) if kind > 0 else None
+    )
+
+
+def _sequence_facts(path: Path) -> tuple[tuple[int, int] | None, int | None]:
+    """``(width, height)`` and the number of frames, None where there is no such file."""
+    if not path.is_file():
+        return None, None
+    try:
+        parsed = configparser.ConfigParser(interpolation=None)
+        parsed.read(path, encoding="utf-8")
+        size = parsed.getint("Sequence", "imWidth"), parsed.getint("Sequence", "imHeight")
+        length = parsed.getint("Sequence", "seqLength", fallback=0)
+    except (configparser.Error, ValueError) as error:
+        raise DatasetError(f"{path} does not say imWidth and imHeight in [Sequence].") from error
+    return size if min(size) > 0 else None, length or None
+
+
+def _sentences(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    content = load_json(path)
+    if not isinstance(content, dict):
+        raise DatasetError(f'{path} must hold one object: {{"1": "the man in red", ...}}.')
+    return {str(identity): " ".join(str(sentence).split()) for identity, sentence in content.items()}
+
+
+def _kinds(path: Path) -> dict[int, str]:
+    if not path.is_file():
+        return {}
+    return {number: name.strip() for number, name in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)}

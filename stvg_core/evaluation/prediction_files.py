@@ -1,0 +1,126 @@
+"""Files of predictions. Four layouts are told apart by what they hold.
+
+1. ``stvg ground``'s lines, or a list of them: ``{video, query, start_frame, end_frame, boxes: {frame: [x1, y1, x2,
+   y2]}}``, frames from 0, both ends included, null where no tube was found.
+2. What the authors' programs store: ``{video, sentence, pred_sted, pred_boxes}``, optionally ``used_segment``; the
+   interval is in the evaluating protocol's own convention.
+3. An HC-STVG file of either version with predicted boxes; frames count from 1.
+4. The HC-STVG challenge's results: ``{video: {st_frame, ed_frame, bbox: {frame: [x1, y1, x2, y2]}}}``; frames from 1.
+   It has no sentences, so it fits a truth with one sentence per video.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stvg_core.datasets import hcstvg
+from stvg_core.datasets.base import DatasetError
+from stvg_core.evaluation.samples import Prediction
+from stvg_core.tube import Array
+
+NO_SENTENCE = ""
+"""A prediction without a sentence is for its video's only one."""
+
+
+def read_predictions(path: str | Path) -> list[Prediction]:
+    """Read a file of any of the four layouts, ``.json`` or one object per line.
+
+    Raises:
+        DatasetError: missing, or of none of the layouts; the record at fault is named.
+    """
+    path = Path(path)
+    content = _load(path)
+    if isinstance(content, dict) and "boxes" in content and "video" in content:
+        content = [content]  # one line of stvg ground
+    if isinstance(content, list):
+        return [_entry(f"{path}, prediction {number}", entry) for number, entry in enumerate(content, start=1)]
+    if not isinstance(content, dict):
+        raise DatasetError(f"{path} holds no predictions: a list or an object is expected.")
+    if content and all(isinstance(v, dict) and isinstance(v.get("bbox"), dict) for v in content.values()):
+        return [_challenge(f"{path}: the prediction for {video}", video, v) for video, v in content.items()]
+    return [_of_record(record) for record in hcstvg.read(path)]
+
+
+def _load(path: Path) -> Any:
+    """JSON, else JSON lines."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is not a text file.") from error
+    try:
+        return json.loads(text)
+    except ValueError:
+        entries = []
+        for number, line in enumerate(text.splitlines(), start=1):
+            try:
+                entries += [json.loads(line)] if line.strip() else []
+            except ValueError as error:
+                raise DatasetError(f"{path} is neither JSON nor JSON lines: see line {number}.") from error
+        return entries
+
+
+def _entry(where: str, entry: Any) -> Prediction:
+    """Layouts 1 and 2."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("video"), str):
+        raise DatasetError(f'{where} names no "video": give each prediction the file name of its video.')
+    sentence = next((entry[name] for name in ("query", "sentence", "caption") if name in entry), None)
+    if not isinstance(sentence, str):
+        raise DatasetError(f'{where} ({entry["video"]}) has no "query".')
+    where = f'{where} ({entry["video"]}, "{sentence}")'
+    try:
+        segment = _pair(entry["used_segment"]) if entry.get("used_segment") is not None else None
+        if "pred_sted" in entry:
+            frames, boxes = _boxes(where, entry["pred_boxes"])
+            return Prediction(
+                entry["video"], sentence, None, None, frames, boxes, segment, raw_ends=_pair(entry["pred_sted"])
+            )
+        frames, boxes = _boxes(where, entry.get("boxes") or {})
+        if entry["start_frame"] is None or entry["end_frame"] is None:
+            return Prediction(entry["video"], sentence, None, None, frames, boxes, segment)
+        first, last = _pair((entry["start_frame"], entry["end_frame"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DatasetError(f"{where} lacks a usable value ({error}).") from error
+    if not 0 <= first <= last:
+        raise DatasetError(f"{where} ends before it starts: frames {first} to {last}.")
+    return Prediction(entry["video"], sentence, first, last, frames, boxes, segment)
+
+
+def _challenge(where: str, video: str, fields: Mapping[str, Any]) -> Prediction:
+    """Layout 4."""
+    try:
+        first, last = _pair((fields["st_frame"], fields["ed_frame"]))
+        sentence = str(fields.get("English", fields.get("caption", NO_SENTENCE)))
+        frames, boxes = _boxes(where, fields["bbox"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DatasetError(f"{where} lacks a usable value ({error}).") from error
+    if not 1 <= first <= last or (len(frames) and frames[0] < 1):
+        raise DatasetError(f"{where} has impossible frames; they count from 1.")
+    return Prediction(video, sentence, first - 1, last - 1, frames - 1, boxes)
+
+
+def _of_record(record: hcstvg.HcStvgRecord) -> Prediction:
+    """Layout 3."""
+    label = record.label()
+    first, last = int(label.frames[0]), int(label.frames[-1])
+    return Prediction(label.video, record.caption, first, last, label.frames, label.boxes)
+
+
+def _pair(values: Any) -> tuple[int, int]:
+    first, last = (int(value) for value in values)
+    return first, last
+
+
+def _boxes(where: str, by_frame: Mapping[str, Any]) -> tuple[Array, Array]:
+    """``{frame: box}`` as ``(N,)`` increasing frames and ``(N, 4)`` float64 boxes."""
+    found = sorted((int(frame), [float(v) for v in box]) for frame, box in by_frame.items())
+    frames = np.array([frame for frame, _ in found], dtype=np.int64)
+    if any(len(box) != 4 or not np.isfinite(box).all() for _, box in found) or np.any(np.diff(frames) <= 0):
+        raise DatasetError(f"{where} has a frame without four finite numbers, or twice.")
+    return frames, np.array([box for _, box in found], dtype=np.float64).reshape(-1, 4)

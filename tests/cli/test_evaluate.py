@@ -1,0 +1,103 @@
+"""``stvg evaluate`` from the command line: what it prints and writes, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from backend.cli.evaluate import command
+from backend.cli.main import stvg
+from backend.db.engine import Database
+from stvg_core.errors import StvgError
+from tests.datasets.samples import sample
+from tests.datasets.small import hcstvg_entry, moving, vidor, vidstg_entry
+from tests.export.rows import CORRECTED, a_prediction, a_task, a_tube, annotate
+
+
+def run(*arguments: object) -> str:
+    found = CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert found.exit_code == 0, found.output
+    return found.output
+
+
+def write(path: Path, content: object) -> Path:
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_the_command_is_found_by_its_name() -> None:
+    assert "protocols differ" in CliRunner().invoke(stvg, ["evaluate", "--help"]).output
+
+
+def test_hcstvg_against_an_hcstvg_like_file(tmp_path: Path) -> None:
+    truth = write(tmp_path / "truth.json", {"a.mp4": hcstvg_entry(6, 10), "b.mp4": hcstvg_entry(6, 10)})
+    predicted = write(tmp_path / "predicted.json", {"a.mp4": hcstvg_entry(6, 5)})
+    printed = run("--truth", truth, "--predictions", predicted, "--json", tmp_path / "out.json")
+    assert "protocol hcstvg, 2 sentences" in printed and "without a prediction, counted 0: 1" in printed
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert [sample["vIoU"] for sample in found["samples"]] == [0.5, 0.0]
+    assert found["means"]["m_vIoU"]["mean"] == 0.25
+
+
+def test_vidstg_against_lines_of_stvg_ground(tmp_path: Path) -> None:
+    vidor(tmp_path / "vidor", "77", {0: moving(range(5, 30)), 1: moving(range(40))})
+    truth = write(tmp_path / "truth.json", [vidstg_entry("77", 10, 20)])
+    boxes = {str(frame): list(box) for frame, box in moving(range(5, 30)).items() if 10 <= frame < 20}
+    line = {"video": "77.mp4", "query": "the dog runs", "start_frame": 10, "end_frame": 19, "boxes": boxes}
+    (tmp_path / "predicted.jsonl").write_text(json.dumps(line) + "\n")
+    arguments = ("--truth", truth, "--vidor", tmp_path / "vidor", "--predictions", tmp_path / "predicted.jsonl")
+    printed = run(*arguments, "--json", tmp_path / "out.json", "--plots", tmp_path / "plots")
+    assert "protocol tubedetr, 2 sentences" in printed and "declarative" in printed
+    [first, second] = json.loads((tmp_path / "out.json").read_text())["samples"]
+    assert (first["tIoU"], first["vIoU"], first["gt_vIoU"], second["state"]) == (1.0, 1.0, 1.0, "missing")
+    assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == [
+        "breakdown.png", "tiou_by_length.png", "viou_histogram.png",
+    ]  # fmt: skip
+
+
+def test_the_public_numbers_from_the_command_line(tmp_path: Path) -> None:
+    """The first eleven reference predictions, one per sentence, through files and the command."""
+    with gzip.open(sample("metrics/vidstg_pred_vs_public_evaluators.json.gz"), "rt") as file:
+        reference = json.load(file)[:11]
+    predicted = write(tmp_path / "predicted.json", reference)
+    truth = sample("vidstg/test_annotations_subset_with_vidor.json")
+    for protocol, name in (("tubedetr", "tubedetr_5fps"), ("cgstvg", "cgstvg_all_frames")):
+        run(
+            "--truth", truth, "--vidor", sample("vidor"), "--predictions", predicted, "--protocol", protocol,
+            "--json", tmp_path / "out.json",
+        )  # fmt: skip
+        found = json.loads((tmp_path / "out.json").read_text())
+        for metric, field in (("m_tIoU", "tiou"), ("m_vIoU", "viou"), ("m_gt_vIoU", "gt_viou")):
+            mean = sum(entry[name][field] for entry in reference) / 11
+            assert found["means"][metric]["mean"] == pytest.approx(mean, abs=1e-4), (protocol, metric)
+
+
+def test_the_databases_newest_predictions_against_its_corrections(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.write() as session:
+        task = a_task(session)
+        annotate(session, task, a_tube(CORRECTED), prediction=a_prediction(session, task))
+    url = database.engine.url.render_as_string(hide_password=False)
+    printed = run(
+        "--truth", "database", "--predictions", "database", "--database-url", url, "--json", tmp_path / "o.json"
+    )
+    assert "protocol hcstvg, 1 sentences" in printed
+    [found] = json.loads((tmp_path / "o.json").read_text())["samples"]
+    assert (found["tIoU"], found["sentence"]) == (0.75, "the red box")
+    with pytest.raises(StvgError, match="no truth to compare with"):
+        run("--truth", "database", "--predictions", "database", "--database-url", url, "--project", "99")
+
+
+def test_mistakes_are_said(tmp_path: Path) -> None:
+    truth = write(tmp_path / "truth.json", {"a.mp4": hcstvg_entry(6, 10)})
+    with pytest.raises(StvgError, match="looks like VidSTG"):
+        run("--truth", write(tmp_path / "vidstg.json", []), "--predictions", truth)
+    with pytest.raises(StvgError, match="cannot be read"):
+        run("--truth", tmp_path / "none.json", "--predictions", truth)
+    with pytest.raises(StvgError, match="no folder"):
+        run("--truth", truth, "--predictions", truth, "--json", tmp_path / "none" / "out.json")

@@ -1,0 +1,197 @@
+"""``stvg import``: labels of four formats into a project, once, in the real video's frames and rate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from backend.cli import import_labels as module
+from backend.labelstudio.config import read_config
+from backend.labelstudio.result import result_to_tubes
+from labeling_config import video_tube
+from stvg_core.errors import StvgError, VideoError
+from stvg_core.metrics import box_iou
+from stvg_core.tube import VideoInfo
+from tests.cli.labelled_label_studio import LabelledLabelStudio
+from tests.datasets.small import hcstvg_entry, moving, vidor, vidstg_entry
+
+CONFIG = read_config(video_tube())
+Run = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture
+def ls() -> LabelledLabelStudio:
+    return LabelledLabelStudio()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A document root with videos whose content is never looked at, because the probe is replaced."""
+    clips = tmp_path / "root" / "clips"
+    (clips / "0001").mkdir(parents=True)
+    for name in ("a.mp4", "b.mp4", "0001/77.mp4", "broken.mp4", "notes.txt"):
+        (clips / name).write_bytes(b"x")
+    return clips
+
+
+@pytest.fixture
+def run(ls: LabelledLabelStudio, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command against the fake: what it prints on stdout and stderr."""
+    for name in ("STVG_LABEL_STUDIO_URL", "STVG_LABEL_STUDIO_TOKEN", "STVG_DOCUMENT_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(module, "LabelStudioClient", lambda url, token: ls.client())
+
+    def probe(path: Path) -> VideoInfo:
+        if path.stem == "broken":
+            raise VideoError("broken.mp4 is not a video.")
+        return VideoInfo(str(path), 200, 100, 30000, 1001, 40, 40 * 1001 / 30000)
+
+    monkeypatch.setattr(module, "probe", probe)
+
+    def invoke(*arguments: object) -> tuple[str, str]:
+        command = ["--url", "http://ls.test", "--token", "t0ken", "--project", "mine", "--videos", str(folder)]
+        result = CliRunner().invoke(module.command, [*command, *map(str, arguments)], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.stdout, result.stderr
+
+    return invoke
+
+
+def write(tmp_path: Path, content: object, name: str = "labels.json") -> Path:
+    path = tmp_path / name
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def test_hcstvg_labels_become_predictions_once(run: Run, ls: LabelledLabelStudio, tmp_path: Path) -> None:
+    file = write(tmp_path, {
+        "a.mp4": hcstvg_entry(6, 10, img_num=40), "a.mp4#2": hcstvg_entry(1, 5, img_num=40, caption="the dog"),
+    })  # fmt: skip
+    printed, _ = run(file, "--format", "hcstvg")
+    assert "made 2 tasks" in printed and "added 2 predictions, 0 were there" in printed
+    assert [task["data"] for task in ls.all("tasks")] == [
+        {"video": "/data/local-files/?d=clips/a.mp4", "query": query, "fps": 29.97003}
+        for query in ("the man sits down", "the dog")
+    ]
+    [first, _] = ls.all("predictions")
+    assert (first["task"], first["model_version"], first["score"]) == (1, "imported-hcstvg", 1.0)
+    [tube] = result_to_tubes(first["result"], CONFIG, n_frames=40)
+    assert tube.intervals == ((5, 14),)  # st_frame counts from 1
+    np.testing.assert_allclose(tube.tube.boxes[0], [0.05, 0.2, 0.3, 0.6], atol=1e-4)
+    assert ls.all("storages/localfiles")[0]["path"].endswith("clips")
+
+    ls.changes.clear()
+    again, _ = run(file, "--format", "hcstvg")
+    assert "made 0 tasks" in again and "added 0 predictions, 2 were there" in again
+    assert ls.changes == []
+
+
+def test_nothing_is_doubled_after_people_worked_on_it(run: Run, ls: LabelledLabelStudio, tmp_path: Path) -> None:
+    file = write(tmp_path, {"a.mp4": hcstvg_entry(6, 10, img_num=40)})
+    run(file, "--format", "hcstvg", "--as", "annotations")
+    [task], [annotation] = ls.all("tasks"), ls.all("annotations")
+    assert annotation["ground_truth"] is True
+    assert all(region["origin"] == "manual" and "score" not in region for region in annotation["result"])
+    task["data"]["query"] = "the man in the middle"
+    annotation["result"][0]["value"]["sequence"][0]["x"] = 50
+    ls.changes.clear()
+    printed, _ = run(file, "--format", "hcstvg", "--as", "annotations")
+    assert "added 0 annotations, 1 were there" in printed and ls.changes == []
+    # As predictions they are something else.
+    assert "added 1 predictions" in run(file, "--format", "hcstvg")[0]
+
+
+def test_ground_truth_keeps_close_to_the_labels(run: Run, ls: LabelledLabelStudio, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    boxes = [[20 + 2 * k + rng.normal(0, 1), 20, 60, 40] for k in range(30)]
+    file = write(tmp_path, {"a.mp4": hcstvg_entry(3, 30, bbox=boxes, img_num=40)})
+    run(file, "--format", "hcstvg", "--as", "annotations")
+    [tube] = result_to_tubes(ls.all("annotations")[0]["result"], CONFIG, n_frames=40)
+    corners = np.array([[x, y, x + w, y + h] for x, y, w, h in boxes]) / (200, 100, 200, 100)
+    assert box_iou(tube.tube.boxes, corners.clip(0, 1)).min() >= 0.979
+
+
+def test_vidstg(run: Run, ls: LabelledLabelStudio, tmp_path: Path) -> None:
+    boxes = moving(range(5, 30))
+    del boxes[12]
+    vidor(tmp_path / "vidor", "77", {0: boxes, 1: moving(range(40))})
+    file = write(tmp_path, [vidstg_entry("77", 10, 20)])
+    printed, said = run(file, "--format", "vidstg", "--vidor", tmp_path / "vidor")
+    assert "made 2 tasks" in printed and "1 labels have gaps" in said
+    assert ls.all("tasks")[0]["data"]["video"] == "/data/local-files/?d=clips/0001/77.mp4"
+    assert [task["data"]["query"] for task in ls.all("tasks")] == ["the dog runs", "who sits down?"]
+    [tube] = result_to_tubes(ls.of_task("predictions", 1)[0]["result"], CONFIG, n_frames=40)
+    assert tube.intervals == ((10, 19),)  # end_fid is exclusive
+
+
+def test_mot_and_cvat_without_sentences(run: Run, ls: LabelledLabelStudio, tmp_path: Path) -> None:
+    mot = write(tmp_path, "3,4,20,20,50,40,1\n3,9,20,20,50,40,1\n4,9,22,20,50,40,1\n", "b.txt")
+    run(mot, "--format", "mot")
+    assert [task["data"]["query"] for task in ls.all("tasks")] == ["object 1", "object 2"]
+    box = '<box frame="{}" outside="{}" keyframe="1" xtl="20" ytl="20" xbr="70" ybr="60"/>'
+    cvat = write(
+        tmp_path,
+        f'<annotations><track id="0" label="person">{box.format(2, 0)}{box.format(8, 1)}</track>'
+        f'<track id="1" label="dog">{box.format(38, 0)}</track></annotations>',
+        "x.xml",
+    )
+    run(cvat, "--format", "cvat", "--video", "a.mp4")
+    tasks = ls.all("tasks")[2:]
+    assert [task["data"]["query"] for task in tasks] == ["person", "dog"]
+    [tube] = result_to_tubes(ls.of_task("predictions", tasks[0]["id"])[0]["result"], CONFIG, n_frames=40)
+    assert tube.intervals == ((2, 7),)
+
+
+def test_labels_that_fit_no_video_are_left_out_by_name(run: Run, ls: LabelledLabelStudio, tmp_path: Path) -> None:
+    file = write(tmp_path, {
+        "a.mp4": hcstvg_entry(36, 10), "gone.mp4": hcstvg_entry(6, 10), "broken.mp4": hcstvg_entry(6, 10),
+        "b.mp4": hcstvg_entry(60, 10),
+    })  # fmt: skip
+    printed, said = run(file, "--format", "hcstvg")
+    assert "made 1 tasks" in printed
+    assert "record a.mp4: cut at the video's last frame, 39" in said
+    assert "a.mp4: the labels count 500 frames, the video has 40" in said
+    assert "left out: record gone.mp4: There is no video gone.mp4" in said
+    assert "left out: record broken.mp4: broken.mp4 is not a video" in said
+    assert "left out: record b.mp4: it begins on frame 59, but b.mp4 has only 40" in said
+    [tube] = result_to_tubes(ls.all("predictions")[0]["result"], CONFIG, n_frames=40)
+    assert tube.intervals == ((35, 39),)
+
+
+def test_another_shape_of_picture_is_warned_about(run: Run, tmp_path: Path) -> None:
+    file = write(tmp_path, {"a.mp4": hcstvg_entry(6, 10, width=100, height=100, img_num=40)})
+    assert "the labels are for a picture of 100x100, the video's is 200x100" in run(file, "--format", "hcstvg")[1]
+
+
+def test_two_videos_of_one_name(run: Run, folder: Path, tmp_path: Path) -> None:
+    (folder / "0001" / "a.mkv").write_bytes(b"x")
+    printed, _ = run(write(tmp_path, {"a.mp4": hcstvg_entry(6, 10)}), "--format", "hcstvg")
+    assert "added 1" in printed  # the exact name decides
+    with pytest.raises(StvgError, match="None of the labels"):
+        run(write(tmp_path, {"a": hcstvg_entry(6, 10)}), "--format", "hcstvg")
+
+
+def test_mistakes_are_said_before_anything_changes(
+    run: Run, ls: LabelledLabelStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path, {"a.mp4": hcstvg_entry(6, 10)})
+    (tmp_path / "elsewhere").mkdir()
+    with pytest.raises(StvgError, match="outside Label Studio's document root"):
+        run(file, "--format", "hcstvg", "--document-root", tmp_path / "elsewhere")
+    with pytest.raises(StvgError, match="--vidor"):
+        run(file, "--format", "vidstg")
+    with pytest.raises(StvgError, match="--video belongs to one"):
+        run(file, "--format", "hcstvg", "--video", "a.mp4")
+    with pytest.raises(StvgError, match=r"the record of a\.mp4 lacks"):
+        run(write(tmp_path, {"a.mp4": {}}), "--format", "hcstvg")
+    with pytest.raises(StvgError, match="Give --url and --token"):
+        CliRunner().invoke(
+            module.command, [str(file), "--format", "hcstvg", "--project", "p", "--videos", str(tmp_path)],
+            catch_exceptions=False,
+        )  # fmt: skip
+    assert ls.changes == []

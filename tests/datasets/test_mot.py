@@ -1,0 +1,89 @@
+"""MOTChallenge lines: frames from 1, objects by number, and the files that may lie beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stvg_core.datasets.base import DatasetError
+from stvg_core.datasets.mot import read
+
+LINES = """\
+1,2,10,20,30,40,1,1,1.0
+2,2,11,20,30,40,1,1,1
+4,2,13,20,30,40,1,1,1
+
+2,1,50,20,30,40,0,1,1
+3,7,5,5,9,9,1,2,1
+"""
+
+
+def write(tmp_path: Path, lines: str) -> Path:
+    path = tmp_path / "Campus-01" / "gt" / "gt.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(lines)
+    return path
+
+
+def test_lines_become_labels_by_object(tmp_path: Path) -> None:
+    sequence = read(write(tmp_path, LINES))
+    assert (sequence.name, sequence.ignored) == ("Campus-01", 1)
+    first, second = sequence.labels
+    assert (first.video, first.record, first.category, first.size) == (
+        "Campus-01",
+        "object 2 of gt.txt",
+        "object",
+        None,
+    )
+    np.testing.assert_array_equal(first.frames, [0, 1, 3])
+    np.testing.assert_allclose(first.boxes[-1], [13, 20, 43, 60])
+    assert first.missing == 1
+    np.testing.assert_allclose(first.tube((100, 100)).boxes[2], [0.12, 0.2, 0.42, 0.6], atol=1e-6)
+    np.testing.assert_array_equal(second.frames, [2])
+
+
+def test_files_beside_it_say_the_rest(tmp_path: Path) -> None:
+    path = write(tmp_path, LINES)
+    home = path.parent.parent
+    (home / "seqinfo.ini").write_text("[Sequence]\nname=100%\nimWidth=200\nimHeight=100\nseqLength=40\n")
+    (home / "sentences.json").write_text('{"2": "the man  in red"}')
+    (path.parent / "labels.txt").write_text("person\ndog\n")
+    first, second = read(path, video="a.mp4").labels
+    assert (first.video, first.size, first.n_frames) == ("a.mp4", (200, 100), 40)
+    assert (first.sentence, first.category) == ("the man in red", "person")
+    assert (second.sentence, second.category) == ("", "dog")
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("1,2,10,20,30\n", "line 1 is not: frame, id"),
+        ("1,2,10,20,30,40\n1,x,10,20,30,40\n", "line 2 is not"),
+        ("0,2,10,20,30,40\n", "line 1 has an impossible frame"),
+        ("1,2,10,20,-30,40\n", "line 1 has an impossible"),
+        ("1,2,nan,20,30,40\n", "line 1 has an impossible"),
+        ("1e12,2,1,20,30,40\n", "line 1 has an impossible"),
+        ("1.5,2,10,20,30,40\n", "whole numbers"),
+        ("1,2,10,20,30,40\n1,2,10,20,30,40\n", "line 2: object 2 has a second box on frame 1"),
+        ("1,2,10,20,30,40,0\n", "no box that counts"),
+        ("", "no box that counts"),
+    ],
+)
+def test_what_is_wrong_is_named_by_line(tmp_path: Path, lines: str, said: str) -> None:
+    with pytest.raises(DatasetError, match=said):
+        read(write(tmp_path, lines))
+
+
+def test_broken_files_beside_it_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path, LINES)
+    (path.parent.parent / "seqinfo.ini").write_text("[Other]\n")
+    with pytest.raises(DatasetError, match="imWidth"):
+        read(path)
+    (path.parent.parent / "seqinfo.ini").unlink()
+    (path.parent.parent / "sentences.json").write_text("[]")
+    with pytest.raises(DatasetError, match=r"sentences\.json must hold"):
+        read(path)
+    with pytest.raises(DatasetError, match="cannot be read"):
+        read(tmp_path / "none.txt")

@@ -1,0 +1,70 @@
+"""Which prediction belongs to which truth; nothing that is missing goes unsaid, and each counts 0."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stvg_core.datasets.base import DatasetError
+from stvg_core.evaluation.compare import compare
+from stvg_core.evaluation.protocols import Protocol
+from stvg_core.evaluation.samples import Prediction, Truth
+from stvg_core.tube import Tube
+
+SIZE = (200, 100)
+
+
+def tube(start: int = 10) -> Tube:
+    return Tube(start, np.tile([0.1, 0.1, 0.5, 0.5], (10, 1)))
+
+
+def truth(video: str = "a.mp4", sentence: str = "the man", segment: tuple[int, int] = (0, 99)) -> Truth:
+    return replace(Truth.of_tube(video, sentence, tube(), size=SIZE, fps=25.0, n_frames=100), segment=segment)
+
+
+def prediction(video: str = "a.mp4", sentence: str = "the man", start: int | None = 10) -> Prediction:
+    return Prediction.of_tube(video, sentence, None if start is None else tube(start), SIZE)
+
+
+def test_missing_empty_unused_and_repeated_are_counted() -> None:
+    found = compare(
+        Protocol.HCSTVG,
+        [truth(), truth("b.mp4"), truth("c.mp4")],
+        [prediction(), prediction(start=50), prediction("b.mp4", start=None), prediction("d.mp4"), prediction("e.mp4")],
+    )
+    assert [(sample.state, sample.scores.viou) for sample in found.samples] == [
+        ("scored", 1.0), ("no tube", 0.0), ("missing", 0.0),
+    ]  # fmt: skip
+    assert (found.unused, found.repeated) == (2, 1)
+    assert [found.count(state) for state in ("scored", "no tube", "missing")] == [1, 1, 1]
+
+
+def test_names_match_without_folder_ending_case_and_spaces() -> None:
+    [sample] = compare(Protocol.HCSTVG, [truth("0001/A.mp4", "The  man ")], [prediction("a.mkv", "the man")]).samples
+    assert sample.scores.viou == 1.0
+
+
+def test_the_same_sentence_in_two_segments() -> None:
+    first, second = truth(segment=(0, 40)), truth(segment=(41, 99))
+    everywhere, for_second = prediction(), replace(prediction(start=15), segment=(41, 99))
+    found = compare(Protocol.HCSTVG, [first, second], [everywhere, for_second])
+    assert [sample.scores.tiou for sample in found.samples] == [1.0, pytest.approx(5 / 15)]
+    found = compare(Protocol.HCSTVG, [first, second], [for_second])
+    assert [sample.state for sample in found.samples] == ["missing", "scored"]
+    found = compare(Protocol.HCSTVG, [first, second], [everywhere])
+    assert [sample.state for sample in found.samples] == ["scored", "scored"] and found.unused == 0
+
+
+def test_a_prediction_without_a_sentence_needs_a_video_with_one() -> None:
+    nameless = prediction(sentence="")
+    assert compare(Protocol.HCSTVG, [truth()], [nameless]).samples[0].scores.viou == 1.0
+    with pytest.raises(DatasetError, match=r"a\.mp4 names no sentence, and the truth has 2"):
+        compare(Protocol.HCSTVG, [truth(), truth(sentence="the dog")], [nameless])
+    assert compare(Protocol.HCSTVG, [truth()], [prediction("z.mp4", "")]).unused == 1
+
+
+def test_no_truth_is_refused() -> None:
+    with pytest.raises(DatasetError, match="no sentence"):
+        compare(Protocol.HCSTVG, [], [prediction()])
