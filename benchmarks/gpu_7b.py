@@ -3,9 +3,9 @@
     python -m benchmarks.gpu_7b --device cuda --out gpu_7b.json
     python -m benchmarks.gpu_7b --device cpu --tiny            # tries the same code in seconds
 
-Needs torch, transformers 5.18 or newer, what those bring, and Pillow; no video library, no OpenCV. transformers 5.17
-has no ``mm_encoder_outputs`` yet, which does not matter: the session calls the language model directly, with the visual
-tokens as embeddings. But 5.17 adds LLaVA-OneVision's newline token elsewhere; with it, only qwen2_5_vl runs.
+Needs torch, transformers 5.17 or newer, and what those bring: no Pillow, no video library, no OpenCV. Release 5.17 has
+no ``mm_encoder_outputs`` yet; the session does not use it, because it calls the language model directly, with the
+visual tokens as embeddings.
 
 For each family, at full depth: the whole grounding (vision tower, LRA, TAS, with one step per prompt) as the product
 runs it, its operations counted from the sizes (:mod:`benchmarks.flops`) over its time and over the rate of a large bf16

@@ -27,6 +27,10 @@ from stvg_core.mllm.loading import LoadedModel, load
 from stvg_core.settings import GroundingSettings, resolve
 
 REDUCED = ("bfloat16", "float16")
+PAPER_LIKE: dict[str, Any] = {
+    "lra_steps": 1, "lra_rule": "token_norm", "lra_lr": 0.01, "tas_operator": "mean", "tas_question": "query",
+    "tas_temporal": False,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,14 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--frames", type=int, default=20)
     parser.add_argument("--precisions", nargs="+", choices=REDUCED, default=list(REDUCED))
     parser.add_argument("--no-tas", action="store_true", help="as the embedded model's preset has it")
+    parser.add_argument("--lra", action="store_true", help="one LRA step and the paper's TAS, whatever the preset says")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     settings = replace(resolve(args.model, None), tas=not args.no_tas)
+    if args.lra:
+        settings = replace(settings, **PAPER_LIKE)
     models = {name: load(args.model, device="cpu", precision=name) for name in ("float32", *args.precisions)}
     found: dict[str, list[Found]] = {name: [] for name in models}
     for clip in validation_clips(args.clips, args.frames, warm_up=False):

@@ -45,8 +45,10 @@ def encode_square(model: Any, prepare: PixelPreparation, frames: Frames) -> Visu
     """LLaVA-OneVision: a fixed square per frame, patches pooled 2 x 2, one newline token at the end."""
     side = math.ceil(model.config.vision_config.image_size // model.config.vision_config.patch_size / 2)
     features = model.model.get_video_features(_input(model, prepare(frames.pixels))[None]).pooler_output[0]
-    cells = features[:-1].view(len(frames), side * side, -1)
-    return VisualTokens(cells, side, side, features[-1:], _seconds(frames, 1))
+    cells = features[: len(frames) * side * side].view(len(frames), side * side, -1)
+    # transformers appends the newline from 5.18 on; older releases leave that to the model's own forward pass.
+    newline = model.model.image_newline[None].to(features)
+    return VisualTokens(cells, side, side, newline, _seconds(frames, 1))
 
 
 def encode_pooled(model: Any, prepare: PixelPreparation, frames: Frames) -> VisualTokens:

@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from PIL import Image
 
 from stvg_core.errors import ModelError
 from stvg_core.mllm.preprocessor import read_preprocessor
@@ -78,7 +77,7 @@ class PixelPreparation:
         visible = np.zeros((len(pixels), height, width, 3), dtype=np.uint8)
         y, x = max(0, -top), max(0, -left)
         for shown, frame in zip(visible, pixels, strict=True):
-            resized = np.asarray(Image.fromarray(frame).resize((columns, rows), Image.Resampling(self.resample)))
+            resized = _resized(frame, rows, columns, self.resample)
             part = resized[max(0, top) : top + height, max(0, left) : left + width]
             shown[y : y + len(part), x : x + part.shape[1]] = part
         scaled = torch.from_numpy(visible).permute(0, 3, 1, 2).float() * self.rescale
@@ -118,3 +117,12 @@ def into_window(boxes: Array, corner: tuple[float, float], extent: tuple[float, 
     empty = (clipped[..., 2] <= clipped[..., 0]) | (clipped[..., 3] <= clipped[..., 1])
     kept: Array = np.where(empty[..., None], np.nan, clipped)
     return kept
+
+
+def _resized(frame: Array, rows: int, columns: int, resample: int) -> Array:
+    """``(H, W, 3)`` uint8 -> ``(rows, columns, 3)``; a frame that has that size already needs no Pillow."""
+    if frame.shape[:2] == (rows, columns):
+        return frame
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(frame).resize((columns, rows), Image.Resampling(resample)))

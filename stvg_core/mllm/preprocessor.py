@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from transformers.utils import cached_file
 
 from stvg_core.errors import ModelError
 
 _FILES = ("video_preprocessor_config.json", "processor_config.json", "preprocessor_config.json")
+BICUBIC = 3  # Pillow's number; Pillow itself is needed only where a frame is resized
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _parse(values: dict[str, Any]) -> Preprocessor:
         fixed=fixed,
         shortest_edge=shortest_edge,
         crop=_crop(values["crop_size"]) if values.get("do_center_crop") else None,
-        resample=int(values.get("resample", Image.Resampling.BICUBIC)),
+        resample=int(values.get("resample", BICUBIC)),
         rescale=float(values.get("rescale_factor", 1 / 255)) if values.get("do_rescale", True) else 1.0,
         normalised=normalised,
         mean=tuple(float(value) for value in values["image_mean"]) if normalised else (),

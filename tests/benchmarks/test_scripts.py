@@ -94,7 +94,7 @@ def test_gpu_7b_on_a_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_gpu_7b_needs_no_video_library() -> None:
     """A GPU machine has torch and transformers; whatever else it lacks must not matter."""
-    absent = ["av", "cv2", "decord", "scipy", "matplotlib", "flask", "sqlalchemy", "torchvision"]
+    absent = ["PIL", "av", "cv2", "decord", "scipy", "matplotlib", "flask", "sqlalchemy", "torchvision"]
     code = f"import sys\nsys.modules.update(dict.fromkeys({absent}))\nimport benchmarks.gpu_7b"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
