@@ -32,7 +32,7 @@ def command(
 ) -> None:  # fmt: skip
     """Measure every part of the method on clips that the embedded model has never seen, and print the tables.
 
-    A run with the defaults takes about two hours on one core; --workers uses more.
+    A run with the defaults takes about an hour of one core; --workers spreads it over several.
     """
     from stvg_core.demo.ablation.rows import read_rows, write_rows
 
