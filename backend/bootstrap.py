@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from sqlalchemy.orm import Session
+
 from backend.db import schema
 from backend.db.engine import Database
-from backend.jobs.corrections import read_events
+from backend.jobs import calibrating
+from backend.jobs.corrections import Training, read_events
 from backend.jobs.engine import Engine, Progress
 from backend.jobs.outbox import Outbox
 from backend.jobs.reconcile import reconcile
+from backend.jobs.telling import Telling
 from backend.jobs.ticker import Ticker
+from backend.jobs.versions import Versions
 from backend.jobs.worker import Worker
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.transport import LabelStudioError
@@ -40,8 +46,13 @@ def open_database(settings: Settings) -> Database:
 
 
 def present_model_version(settings: Settings) -> str:
-    """The string that web and worker agree on; reads files, loads no model."""
+    """The string that web and worker agree on before any calibration; reads files, loads no model."""
     return model_version(settings.model, method_settings(settings))
+
+
+def open_versions(settings: Settings, *, base: str | None = None) -> Versions:
+    """The versions that calibrations make of the model; ``base`` where it is known already."""
+    return Versions(settings.model, method_settings(settings), base=base)
 
 
 def method_settings(settings: Settings) -> GroundingSettings:
@@ -100,12 +111,17 @@ def open_decomposer(settings: Settings, method: GroundingSettings) -> Decomposer
 
 
 class LoadedGrounder:
-    """The real engine. Torch is imported here, and only when a worker asks for it."""
+    """The real engine. Torch is imported here, and only when a worker asks for it.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        database: where calibrations are found; None stays with the base version.
+    """
+
+    def __init__(self, settings: Settings, database: Database | None = None) -> None:
         from stvg_core.pipeline import Grounder
 
         method = method_settings(settings)
+        self._database, self._versions = database, open_versions(settings)
         self._grounder = Grounder.from_pretrained(
             settings.model, device=settings.device, settings=method, decomposer=open_decomposer(settings, method),
             cache=settings.data_dir / "proposals",
@@ -115,17 +131,36 @@ class LoadedGrounder:
     def model_version(self) -> str:
         return self._grounder.model_version
 
+    def become(self, model_version: str) -> bool:
+        """Change over to the settings of an adopted calibration, or back; the weights stay as they are."""
+        if self._database is None:
+            return False
+        with self._database.read() as session:
+            chosen = self._versions.of(session, model_version)
+        if chosen is None:
+            return False
+        self._grounder.settings, self._grounder.model_version = chosen, model_version
+        return True
+
     def ground(self, path: Path, query: str, progress: Progress) -> Grounding:
         return self._grounder.ground(path, query, progress=progress)
+
+    def follow(self, path: Path, query: str, frame: int, box: Sequence[float], progress: Progress) -> Grounding:
+        from stvg_core.proposals.following import Prompt
+
+        return self._grounder.follow(path, query, Prompt(frame, np.asarray(box)), progress=progress)
 
 
 @dataclass
 class WorkerProcess:
-    """A worker with its chores: reading events, pushing predictions, comparing with Label Studio's own list."""
+    """A worker with its chores: reading events, pushing predictions and decisions, comparing with Label Studio."""
 
     worker: Worker
     outbox: Outbox | None
+    telling: Telling | None
     chores: list[Ticker]
+    training: Training
+    calibrate: Callable[[], int]
 
     def run(self) -> None:
         """Work until :meth:`stop` is called."""
@@ -138,9 +173,12 @@ class WorkerProcess:
     def drain(self) -> int:
         """Do all that is due now, without threads; returns how many jobs were taken."""
         taken = self.worker.drain()
-        read_events(self.worker.database)
+        read_events(self.worker.database, self.training)
+        self.calibrate()
         if self.outbox is not None:
             self.outbox.deliver_due()
+        if self.telling is not None:
+            self.telling.tell_due()
         return taken
 
     def stop(self) -> None:
@@ -163,21 +201,34 @@ def open_worker(
     worker = Worker(
         database,
         open_media(settings, client),
-        engine or LoadedGrounder(settings),
+        engine or LoadedGrounder(settings, database),
         name=name,
         lease_s=settings.lease_seconds,
         max_attempts=settings.max_attempts,
         retry_s=settings.retry_seconds,
         poll_s=settings.poll_seconds,
     )
-    chores = [Ticker("events", lambda: read_events(database), settings.poll_seconds, worker.stop)]
-    outbox = None
+    versions = open_versions(settings)
+
+    def training(session: Session, project_id: int | None) -> None:
+        calibrating.request(session, versions, project_id=project_id, requested_by="Label Studio")
+
+    def calibrate() -> int:
+        return calibrating.run_due(database, versions, name=name, lease_s=settings.lease_seconds, stop=worker.stop)
+
+    chores = [
+        Ticker("events", lambda: read_events(database, training), settings.poll_seconds, worker.stop),
+        Ticker("calibrate", calibrate, settings.poll_seconds, worker.stop),
+    ]
+    outbox, telling = None, None
     if client is not None:
         outbox = Outbox(database, client, name=name)
         chores.append(Ticker("outbox", outbox.deliver_due, settings.poll_seconds, worker.stop))
+        telling = Telling(database, client, name=name)
+        chores.append(Ticker("decisions", telling.tell_due, settings.poll_seconds, worker.stop))
         if settings.reconcile_seconds > 0:
             chores.append(_reconciling(database, client, settings.reconcile_seconds, worker.stop))
-    return WorkerProcess(worker, outbox, chores)
+    return WorkerProcess(worker, outbox, telling, chores, training, calibrate)
 
 
 def _reconciling(database: Database, client: LabelStudioClient, seconds: float, stop: threading.Event) -> Ticker:

@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     webhook_token: SecretStr | None = None
     """Good for ``/webhook`` only, so that the header stored in Label Studio opens nothing else."""
 
+    secret_key: SecretStr | None = None
+    """Signs the review pages' sessions; where it is not set, a key is made and kept in the data folder."""
+    session_hours: float = Field(default=12.0, gt=0, le=24 * 365)
+    trusted_proxies: int = Field(default=0, ge=0)
+    """So many proxies in front, whose word about the caller's address and about https is taken."""
+
     label_studio_url: str | None = None
     label_studio_token: SecretStr | None = None
     document_root: Path | None = None
@@ -88,7 +94,9 @@ class Settings(BaseSettings):
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
 
-    @field_validator("password", "api_token", "webhook_token", "label_studio_token", "llm_key", mode="before")
+    @field_validator(
+        "password", "api_token", "webhook_token", "label_studio_token", "llm_key", "secret_key", mode="before"
+    )
     @classmethod
     def _empty_secret_is_none(cls, value: object) -> object:
         return None if value == "" else value
@@ -110,7 +118,8 @@ class Settings(BaseSettings):
 
     def secrets(self) -> Iterator[str]:
         """Every secret in clear, for the log filter."""
-        for secret in (self.password, self.api_token, self.webhook_token, self.label_studio_token, self.llm_key):
+        named = (self.password, self.api_token, self.webhook_token, self.label_studio_token, self.llm_key)
+        for secret in (*named, self.secret_key):
             if secret is not None:
                 yield secret.get_secret_value()
         try:

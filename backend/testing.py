@@ -6,7 +6,8 @@ import hashlib
 import json
 import re
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ class FakeEngine:
     """Answers at once, always the same for the same sentence.
 
     The sentence "nothing ..." finds no object, "crash ..." raises an unexpected error. A file that begins with
-    ``not a video`` is refused. ``calls`` lists what was asked.
+    ``not a video`` is refused. ``calls`` lists what was asked, ``prompts`` the boxes to follow.
     """
 
     model_version: str = "fake@1/0"
@@ -31,6 +32,10 @@ class FakeEngine:
     fps: tuple[int, int] = (25, 1)
     n_frames: int = 50
     calls: list[tuple[str, str]] = field(default_factory=list)
+    prompts: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
+
+    def become(self, model_version: str) -> bool:
+        return model_version == self.model_version
 
     def ground(self, path: Path, query: str, progress: Progress) -> Grounding:
         self.calls.append((path.name, query))
@@ -64,6 +69,13 @@ class FakeEngine:
             timings={"total": self.seconds},
             evidence=self._evidence(0 if tube is None else 1),
         )
+
+    def follow(self, path: Path, query: str, frame: int, box: Sequence[float], progress: Progress) -> Grounding:
+        """The drawn box, held from five frames before to five frames after the drawn one."""
+        found = self.ground(path, query, progress)
+        self.prompts.append((frame, tuple(box)))
+        first, last = max(0, frame - 5), min(self.n_frames - 1, frame + 5)
+        return replace(found, tube=Tube(first, np.tile(np.asarray(box, np.float32), (last - first + 1, 1))))
 
     def _tube(self, query: str) -> Tube:
         """A box that moves to the right, starting where the sentence's hash says."""
@@ -101,6 +113,7 @@ class FakeLabelStudio:
         self.tasks: dict[int, dict[str, Any]] = {}
         self.predictions: list[dict[str, Any]] = []
         self.annotations: list[dict[str, Any]] = []
+        self.views: dict[int, dict[str, Any]] = {}
         self.gone_projects: set[int] = set()
         self.away = False
         self.lose_answers = 0
@@ -123,6 +136,8 @@ class FakeLabelStudio:
             return self._predictions(request)
         if path == "/api/tasks/":
             return httpx.Response(200, json={"tasks": [self._full(n) for n in self.tasks], "total": len(self.tasks)})
+        if path.startswith("/api/dm/views/"):
+            return self._views(request)
         project = re.fullmatch(r"/api/projects/(\d+)/", path)
         if project is not None and int(project[1]) not in self.gone_projects:
             return httpx.Response(200, json={"id": int(project[1]), "label_config": self.label_config})
@@ -137,6 +152,14 @@ class FakeLabelStudio:
     def _full(self, number: int) -> dict[str, Any]:
         mine = [entry for entry in self.annotations if entry["task"] == number]
         return {**self.tasks[number], "annotations": mine, "predictions": self.of_task(number)}
+
+    def _views(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            mine = int(request.url.params["project"])
+            return httpx.Response(200, json=[view for view in self.views.values() if view["project"] == mine])
+        number = int(request.url.path.split("/")[4]) if request.method == "PATCH" else 1 + len(self.views)
+        self.views[number] = {"id": number, **json.loads(request.content)}
+        return httpx.Response(200, json=self.views[number])
 
     def _predictions(self, request: httpx.Request) -> httpx.Response:
         if request.method == "GET":

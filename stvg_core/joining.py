@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,12 @@ import torch
 from stvg_core.errors import NonFiniteError
 from stvg_core.grounding.choose import preference, same_object
 from stvg_core.grounding.coverage import cell_coverage
-from stvg_core.grounding.dsth import Highlights, track_scores
-from stvg_core.grounding.join import confidence, interval, slot_span_to_frames
+from stvg_core.grounding.dsth import Highlights, Looks, track_scores
+from stvg_core.grounding.join import confidence, interval, slot_of, slot_span_to_frames
+from stvg_core.keeping import NOT_FINITE, keep_first, to_numpy
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Array, Evidence, Track, Tube
 
-_NOT_FINITE = "The model answered with NaN or infinite numbers; try precision float32, or another checkpoint."
 View = Callable[[Array], Array]
 """Normalised boxes of the frame -> of what the model sees of it (:meth:`stvg_core.mllm.session.Session.view`)."""
 
@@ -31,17 +31,38 @@ class FirstAnswer:
         span: its frames, both included.
         score: confidence in [0, 1].
         evidence: every score that led to it.
+        tracks: all candidates.
     """
 
     track: Track | None
     span: tuple[int, int]
     score: float
     evidence: Evidence
+    tracks: Sequence[Track] = ()
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the maps say of P tracks: ``(P,)`` S_obj (assembled, and before that), ``(P, T)`` S_frame."""
+
+    objects: Array
+    forward: Array
+    backward: Array
+    frames: Array
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which track, between which frames (both included), with which confidence in [0, 1]."""
+
+    chosen: int
+    span: tuple[int, int]
+    score: float
 
 
 def join(
     maps: Highlights, tracks: list[Track], slots: Array, view: View, n_frames: int, settings: GroundingSettings,
-    proposer_weight: float,
+    proposer_weight: float, looks: Looks | None = None, through: int | None = None,
 ) -> FirstAnswer:  # fmt: skip
     """Choose the track by the spatial map and its interval by the temporal map.
 
@@ -50,50 +71,86 @@ def join(
         tracks: P candidates.
         slots: ``(T,)`` the frames that stand for the slots.
         proposer_weight: used where the settings leave it open.
+        looks: what the maps were made from, to be kept with the evidence.
+        through: a frame that the interval must hold.
 
     Raises:
         NonFiniteError: NaN or infinite numbers in the maps or answers.
     """
-    spatial, temporal = to_numpy(maps.spatial), to_numpy(maps.temporal)
     for name in ("yes_minus_no", "yes_minus_no_reversed"):
         if not np.isfinite(maps.info.get(name, [])).all():
-            raise NonFiniteError(_NOT_FINITE)
+            raise NonFiniteError(NOT_FINITE)
     boxes = np.stack([track.at(slots) for track in tracks]) if tracks else np.empty((0, len(slots), 4), np.float32)
-    coverage = cell_coverage(view(boxes), *spatial.shape[1:])
-
-    def totals(attention: Array) -> Array:
-        best: Array = track_scores(attention, coverage, settings.coverage).max(axis=1)
-        return best
-
+    seen = view(boxes)
+    found = track_totals(maps, seen, settings)
+    facts = {"looks": settings.looks_digest(), "n_frames": n_frames, "proposer_weight": proposer_weight}
     evidence: dict[str, Any] = {
-        "slot_frames": slots, "track_boxes": boxes, "track_scores": totals(spatial),
-        "track_scores_forward": totals(to_numpy(maps.spatial_forward)),
-        "track_scores_reversed": totals(to_numpy(maps.spatial_reversed)),
-        "frame_scores": track_scores(temporal, coverage, settings.coverage),
-        "spatial_map": _half(spatial), "temporal_map": _half(temporal),
-        "consistency": maps.consistency, "info": dict(maps.info),
+        "slot_frames": slots, "track_boxes": boxes, "track_scores": found.objects,
+        "track_scores_forward": found.forward, "track_scores_reversed": found.backward, "frame_scores": found.frames,
+        "spatial_map": _half(to_numpy(maps.spatial)), "temporal_map": _half(to_numpy(maps.temporal)),
+        "consistency": maps.consistency,
+        "info": maps.info | facts | {"tas_temporal": settings.tas and settings.tas_temporal},
     }  # fmt: skip
     if not tracks:
         return FirstAnswer(None, (0, n_frames - 1), 0.0, Evidence(chosen=-1, **evidence))
+    proposer_scores = np.array([track.score for track in tracks])
+    choice = choose(found, boxes, proposer_scores, slots, n_frames, settings, proposer_weight, through)
+    if looks is not None:
+        evidence["looked"] = keep_first(looks, seen, tracks)
+    found_all = Evidence(chosen=choice.chosen, **evidence)
+    return FirstAnswer(tracks[choice.chosen], choice.span, choice.score, found_all, tracks)
+
+
+def track_totals(maps: Highlights, seen: Array, settings: GroundingSettings) -> Scores:
+    """Scores of every track from the maps.
+
+    Args:
+        seen: ``(P, T, 4)`` boxes in the model's view.
+    """
+    coverage = cell_coverage(seen, *maps.spatial.shape[1:])
+    spatial, forward, backward, temporal = (
+        track_scores(to_numpy(one), coverage, settings.coverage)
+        for one in (maps.spatial, maps.spatial_forward, maps.spatial_reversed, maps.temporal)
+    )
+    return Scores(spatial.max(axis=1), forward.max(axis=1), backward.max(axis=1), temporal)
+
+
+def choose(
+    found: Scores, boxes: Array, proposer_scores: Array, slots: Array, n_frames: int, settings: GroundingSettings,
+    proposer_weight: float, through: int | None = None,
+) -> Choice:  # fmt: skip
+    """The best of P >= 1 tracks, and its interval by its own frame scores; ``through`` is a frame inside it."""
     weight = proposer_weight if settings.proposer_weight is None else settings.proposer_weight
-    preferred = preference(evidence["track_scores"], np.array([track.score for track in tracks]), weight)
+    preferred = preference(found.objects, proposer_scores, weight)
     chosen = int(preferred.argmax())
-    scores = evidence["frame_scores"][chosen]
-    first, last = interval(scores, settings)
+    scores = found.frames[chosen]
+    first, last = interval(scores, settings, None if through is None else slot_of(slots, through))
     rivals = preferred[~same_object(boxes, chosen)]
     score = confidence(float(preferred[chosen]), rivals, scores, first, last)
-    span = slot_span_to_frames(slots, first, last, 0, n_frames - 1)
-    return FirstAnswer(tracks[chosen], span, score, Evidence(chosen=chosen, **evidence))
+    return Choice(chosen, slot_span_to_frames(slots, first, last, 0, n_frames - 1), score)
 
 
 def ends(
-    temporal: torch.Tensor, track: Track, slots: Array, view: View, window: tuple[int, int], settings: GroundingSettings
-) -> tuple[int, int]:
+    temporal: torch.Tensor, track: Track, slots: Array, view: View, window: tuple[int, int],
+    settings: GroundingSettings, through: int | None = None,
+) -> tuple[int, int]:  # fmt: skip
     """The interval's frames by a temporal map ``[T, h, w]`` of slots that were sampled from a window, both included."""
-    attention = to_numpy(temporal)
-    coverage = cell_coverage(view(track.at(slots)[None]), *attention.shape[1:])
-    scores = track_scores(attention, coverage, settings.coverage)[0]
-    return slot_span_to_frames(slots, *interval(scores, settings), *window)
+    scores = slot_scores(temporal, view(track.at(slots)[None]), settings)[0]
+    return ends_by(scores, slots, window, settings, through)
+
+
+def ends_by(
+    scores: Array, slots: Array, window: tuple[int, int], settings: GroundingSettings, through: int | None = None
+) -> tuple[int, int]:
+    """The same by the chosen track's ``(T,)`` frame scores."""
+    slot = None if through is None else slot_of(slots, through)
+    return slot_span_to_frames(slots, *interval(scores, settings, slot), *window)
+
+
+def slot_scores(attention: torch.Tensor, seen: Array, settings: GroundingSettings) -> Array:
+    """S of every track in every slot, ``(P, T)``, from a map ``[T, h, w]`` and ``(P, T, 4)`` boxes in its view."""
+    values = to_numpy(attention)
+    return track_scores(values, cell_coverage(seen, *values.shape[1:]), settings.coverage)
 
 
 def cut(track: Track, start: int, end: int) -> Tube:
@@ -105,18 +162,6 @@ def cut(track: Track, start: int, end: int) -> Tube:
     if start > end:
         start = end = int(np.clip(start, track.frames[0], track.frames[-1]))
     return Tube(start, track.at(np.arange(start, end + 1)))
-
-
-def to_numpy(values: torch.Tensor) -> Array:
-    """On the host as float32.
-
-    Raises:
-        NonFiniteError: some value is NaN or infinite.
-    """
-    array: Array = values.detach().float().cpu().numpy()
-    if not np.isfinite(array).all():
-        raise NonFiniteError(_NOT_FINITE)
-    return array
 
 
 def _half(values: Array) -> Array:

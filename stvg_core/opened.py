@@ -12,6 +12,7 @@ import numpy as np
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.session import Session
 from stvg_core.proposals import Proposer
+from stvg_core.proposals.following import Prompt
 from stvg_core.tube import Array, Track
 from stvg_core.video import probe, read_frames, sample_indices
 
@@ -72,6 +73,13 @@ class OpenedVideo:
         slots = indices.reshape(count, fused).mean(axis=1).round().astype(np.int64)
         with watch("vision"):
             return slots, Session(self.loaded, frames)
+
+    def candidates(self, given: list[Track] | Prompt | None, phrase: str, watch: Stopwatch) -> list[Track]:
+        """The given tracks, or the one that a drawn box is followed along, or the proposer's."""
+        if isinstance(given, Prompt):
+            with watch("propose"):
+                return [self._proposer.follow(self.info, given)]
+        return self.tracks(phrase, watch) if given is None else given
 
     def tracks(self, phrase: str, watch: Stopwatch) -> list[Track]:
         """The proposer's candidates for an attribute phrase; searched once."""

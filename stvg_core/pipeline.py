@@ -9,18 +9,22 @@ import torch
 
 from stvg_core.decomposition import Decomposer, decomposer_for
 from stvg_core.errors import ModelError
-from stvg_core.grounding.dsth import highlight, second_look
+from stvg_core.grounding.dsth import look, maps, second_looks, second_map
 from stvg_core.grounding.second_look import window
 from stvg_core.joining import FirstAnswer, cut, ends, join
+from stvg_core.keeping import keep_second
 from stvg_core.mllm.loading import LoadedModel, load
 from stvg_core.opened import OpenedVideo, Stopwatch, file_key
 from stvg_core.proposals import Proposer, proposer_for
+from stvg_core.proposals.following import Prompt, pinned
 from stvg_core.query import SubQueries, as_statement, normalise_query
 from stvg_core.settings import GroundingSettings, resolve
 from stvg_core.tube import Evidence, Grounding, Track, Tube
 from stvg_core.version import model_version
 
 Progress = Callable[[float, str], None]
+Given = list[Track] | Prompt | None
+"""Candidate tracks, or a drawn box; None asks the proposer."""
 
 
 class Grounder:
@@ -83,6 +87,17 @@ class Grounder:
         finally:
             self._release()
 
+    def follow(self, video: str | Path, query: str, prompt: Prompt, *, progress: Progress | None = None) -> Grounding:
+        """The tube of the object in a box that a person drew on one frame: followed both ways, to the ends of the
+        action that the sentence names. The drawn frame lies between them and has exactly the drawn box.
+
+        Raises: as :meth:`ground`; QueryError also where the video has no such frame.
+        """
+        try:
+            return self._with_less_memory(video, query, prompt, progress or (lambda share, stage: None), keep=False)
+        finally:
+            self._release()
+
     def ground_many(
         self, video: str | Path, queries: Sequence[str], *, progress: Progress | None = None
     ) -> list[Grounding]:
@@ -105,18 +120,18 @@ class Grounder:
             self._release()
 
     def _with_less_memory(
-        self, video: str | Path, query: str, tracks: list[Track] | None, report: Progress, *, keep: bool
+        self, video: str | Path, query: str, given: Given, report: Progress, *, keep: bool
     ) -> Grounding:
         slots = self.settings.n_slots
         try:
-            return self._ground(video, query, tracks, report, slots, keep)
+            return self._ground(video, query, given, report, slots, keep)
         except torch.OutOfMemoryError:
             fewer = max(1, slots // 2)
         # Outside the handler, whose traceback would keep the tensors of the failed try alive.
         self._opened = None
         torch.cuda.empty_cache()
         try:
-            found = self._ground(video, query, tracks, lambda share, stage: None, fewer, keep=False)
+            found = self._ground(video, query, given, lambda share, stage: None, fewer, keep=False)
         except torch.OutOfMemoryError:
             self._opened = None
             raise ModelError(
@@ -127,7 +142,7 @@ class Grounder:
         return found
 
     def _ground(
-        self, video: str | Path, query: str, tracks: list[Track] | None, report: Progress, n_slots: int,
+        self, video: str | Path, query: str, given: Given, report: Progress, n_slots: int,
         keep: bool,
     ) -> Grounding:  # fmt: skip
         watch = Stopwatch()
@@ -137,20 +152,22 @@ class Grounder:
         report(0.0, "decode")
         opened = self._open(video, n_slots, watch)
         report(0.1, "propose")
-        candidates = opened.tracks(parts.attribute, watch) if tracks is None else tracks
+        candidates = opened.candidates(given, parts.attribute, watch)
+        prompt = given if isinstance(given, Prompt) else None
         report(0.4, "look")
         asked = as_statement(sentence)
         with watch("attention"):
-            highlights = highlight(
+            looks = look(
                 opened.session, asked, parts, self.settings, lambda share: report(0.4 + 0.4 * share, "look"), keep=keep
             )
+            highlights = maps(looks, self.settings)
         with watch("join"):
             first = join(
                 highlights, candidates, opened.slots, opened.session.view, opened.info.n_frames, self.settings,
-                self.proposer.weight,
+                self.proposer.weight, looks, None if prompt is None else prompt.frame,
             )  # fmt: skip
         report(0.8, "refine")
-        tube, score = self._refine(opened, asked, parts, first, watch)
+        tube, score = self._refine(opened, asked, parts, first, watch, prompt)
         report(1.0, "done")
         timings = watch.seconds | {"total": sum(watch.seconds.values())}
         return self._answer(sentence, parts, opened, tube, score, first.evidence, timings)
@@ -181,21 +198,32 @@ class Grounder:
             self._opened.session.release()
 
     def _refine(
-        self, opened: OpenedVideo, asked: str, parts: SubQueries, first: FirstAnswer, watch: Stopwatch
-    ) -> tuple[Tube | None, float]:
+        self, opened: OpenedVideo, asked: str, parts: SubQueries, first: FirstAnswer, watch: Stopwatch,
+        prompt: Prompt | None,
+    ) -> tuple[Tube | None, float]:  # fmt: skip
         """The chosen track made dense, and its ends set by a second look at the frames around them."""
         if first.track is None:
             return None, first.score
         start, end = first.span
         with watch("densify"):
             track = self.proposer.densify(opened.info, first.track, start, end)
+        if prompt is not None:
+            track = pinned(track, prompt)
+            first.evidence.info["prompt"] = prompt.to_json()
         if self.settings.second_look:
             spacing = opened.info.n_frames / len(opened.slots)
             seen = window(start, end, spacing, opened.info.n_frames)
             if seen is not None:
                 slots, session = opened.look_at(*seen, watch)
                 with watch("second_look"):
-                    again = second_look(session, asked, parts, self.settings)
-                    start, end = ends(again, track, slots, session.view, seen, self.settings)
+                    looks = second_looks(session, asked, parts, self.settings)
+                    again = second_map(looks, self.settings)
+                    start, end = ends(
+                        again, track, slots, session.view, seen, self.settings, None if prompt is None else prompt.frame
+                    )
+                    if first.evidence.looked is not None:
+                        first.evidence.looked.second = keep_second(
+                            looks, seen, slots, session.view, first.tracks, first.evidence.chosen, track
+                        )
                 first.evidence.info["second_look"] = [*seen, start, end]
         return cut(track, start, end), first.score

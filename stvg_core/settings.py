@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,12 @@ from stvg_core.errors import ModelError
 
 PRESET_FILE = "stvg.json"
 TasQuestion = Literal["query", "attribute", "reversed"]
+JOINING = (
+    "attention", "guard", "role_tokens", "tas_operator", "tas_temporal", "coverage", "proposer_weight", "interval",
+    "top_k", "centre",
+)  # fmt: skip
+"""What decides after the model has spoken; every other setting decides what the model is shown or asked."""
+_ROLE_TOKENS = re.compile(r"gti|mean|token-[1-9][0-9]*")
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,8 @@ class GroundingSettings:
         attention: divide rows by the neutral prompt's rows, or not (stage 5).
         guard: share of the neutral row's mean that is added to the divisor, so that cells the neutral prompt
             ignores do not blow up; relative to the row's own scale (stage 5).
-        role_tokens: "gti" takes the role token with the highest maximum (stage 4), "mean" averages all of them.
+        role_tokens: "gti" takes the role token with the highest maximum (stage 4), "mean" averages all of them, and
+            "token-2" always takes the second from the end (the first of all where there are fewer).
         layers: which layers' attention is averaged; None leaves it to the family's entry (the paper: all).
         lra_steps: N_ep gradient steps on each learnable prompt; 0 switches LRA off (stage 6).
         lra_rule: "plain" is V -= lr * gradient (paper, lr 8); "token_norm" scales the gradient so that the token that
@@ -38,7 +46,8 @@ class GroundingSettings:
         lra_lr: the step, in the unit of ``lra_rule``.
         lra_branches: which branches learn a prompt; the paper's are both.
         tas: also run the reversed video and assemble the two spatial maps (stage 8).
-        tas_operator: how the forward and the reversed map become one.
+        tas_operator: how the forward and the reversed map become one; "forward" looks both ways and goes by the
+            forward map alone.
         tas_question: what the reversed video is looked at with: the original sentence ("query", the paper), its
             attribute phrase alone ("attribute"), which stays true when the action runs backwards, or the sentence with
             its action turned ("reversed": "moving right" for "moving left").
@@ -67,14 +76,14 @@ class GroundingSettings:
     fit: Literal["squash", "checkpoint"] = "squash"
     attention: Literal["relative", "raw"] = "relative"
     guard: float = 0.1
-    role_tokens: Literal["gti", "mean"] = "gti"
+    role_tokens: str = "gti"
     layers: tuple[int, ...] | None = None
     lra_steps: int = 1
     lra_rule: Literal["plain", "token_norm"] = "plain"
     lra_lr: float = 8.0
     lra_branches: tuple[Literal["spatial", "temporal"], ...] = ("spatial", "temporal")
     tas: bool = True
-    tas_operator: Literal["mean", "max", "product"] = "mean"
+    tas_operator: Literal["mean", "max", "product", "forward"] = "mean"
     tas_question: TasQuestion = "query"
     tas_temporal: bool = False
     coverage: Literal["fraction", "peak"] = "fraction"
@@ -93,6 +102,8 @@ class GroundingSettings:
     def __post_init__(self) -> None:
         if self.n_slots < 1 or self.top_k < 1 or self.lra_steps < 0:
             raise ValueError("n_slots and top_k must be at least 1, lra_steps at least 0")
+        if not _ROLE_TOKENS.fullmatch(self.role_tokens):
+            raise ValueError(f"role_tokens is gti, mean or token-N with N of at least 1, not {self.role_tokens!r}")
         if not set(self.lra_branches) <= {"spatial", "temporal"}:
             raise ValueError("lra_branches holds 'spatial' or 'temporal'")
         object.__setattr__(self, "lra_branches", tuple(self.lra_branches))
@@ -101,8 +112,18 @@ class GroundingSettings:
 
     def digest(self) -> str:
         """Eight hex digits that change whenever a setting does."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
+        return _digest(dataclasses.asdict(self))
+
+    def looks_digest(self) -> str:
+        """Eight hex digits that change whenever the model would look at something else; ``JOINING`` does not count.
+
+        Scores that were stored under one digest can be joined again under any settings of the same digest.
+        """
+        return _digest({name: value for name, value in dataclasses.asdict(self).items() if name not in JOINING})
+
+
+def _digest(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def preset(folder: str | Path) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stvg_core.looked import Looked
+
 Array = NDArray[Any]
 
 
@@ -105,7 +107,10 @@ class Evidence:
         spatial_map, temporal_map: ``(T, h, w)`` float16, A_S (assembled) and A_T.
         chosen: index of the chosen track, -1 without tracks.
         consistency: S_cons between forward and reversed maps in [-1, 1], NaN without TAS.
-        info: small facts (grounding tokens chosen, p_yes before and after LRA, sub-queries).
+        info: small facts (grounding tokens chosen, p_yes before and after LRA, sub-queries); ``looks`` is the digest of
+            the settings that decided what the model was shown and asked.
+        looked: what the model was seen to look at, from which all of the above can be made again under other settings;
+            None without tracks, and in evidence from before it was kept.
     """
 
     slot_frames: Array
@@ -119,6 +124,7 @@ class Evidence:
     chosen: int
     consistency: float = float("nan")
     info: dict[str, Any] = field(default_factory=dict)
+    looked: Looked | None = None
 
     _ARRAYS = (
         "slot_frames", "track_boxes", "track_scores", "track_scores_forward", "track_scores_reversed",
@@ -127,16 +133,19 @@ class Evidence:
 
     def to_bytes(self) -> bytes:
         """A compressed ``.npz`` of the arrays, a few tens of KB; the other fields are kept beside it."""
+        arrays = {name: getattr(self, name) for name in self._ARRAYS}
+        if self.looked is not None:
+            arrays |= self.looked.to_arrays(self.track_boxes)
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **{name: getattr(self, name) for name in self._ARRAYS})
+        np.savez_compressed(buffer, **arrays)
         return buffer.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes, *, chosen: int, consistency: float, info: dict[str, Any]) -> Evidence:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return cls(
-                **{name: arrays[name] for name in cls._ARRAYS}, chosen=chosen, consistency=consistency, info=info
-            )
+            own = {name: arrays[name] for name in cls._ARRAYS}
+            looked = Looked.from_arrays(arrays, own["track_boxes"])
+            return cls(**own, chosen=chosen, consistency=consistency, info=info, looked=looked)
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ import numpy as np
 from tqdm import tqdm
 
 from stvg_core.errors import StvgError
-from stvg_core.tube import Track
+from stvg_core.tube import Track, VideoInfo
 
 if TYPE_CHECKING:
     from stvg_core.pipeline import Grounder  # torch is heavy
+    from stvg_core.proposals.following import Prompt
 
 Progress = Callable[[float, str], None]
 
@@ -47,9 +48,12 @@ Progress = Callable[[float, str], None]
     "--tracks", type=click.Path(path_type=Path, dir_okay=False),
     help='Candidates instead of proposals: JSON [{"frames": [0, 9], "boxes": [[x1, y1, x2, y2], ...]}], in pixels.',
 )  # fmt: skip
+@click.option("--box", help="x1,y1,x2,y2 in pixels: follow the object in this box, drawn on the frame of --frame.")
+@click.option("--frame", type=click.IntRange(min=0), help="The frame of --box, counted from 0.")
 def command(
     video: Path, queries: tuple[str, ...], model: str | None, device: str | None, overlay: Path | None,
-    plot: Path | None, tracks: Path | None, llm_url: str | None, llm_key: str | None, **method: str | None,
+    plot: Path | None, tracks: Path | None, box: str | None, frame: int | None, llm_url: str | None,
+    llm_key: str | None, **method: str | None,
 ) -> None:  # fmt: skip
     """Find the tube that each QUERY describes in VIDEO and print it as one JSON object, one per line.
 
@@ -57,6 +61,10 @@ def command(
     """
     if len(queries) > 1 and (overlay or plot or tracks):
         raise StvgError("--overlay, --plot and --tracks belong to one sentence; give one --query with them.")
+    if (box is None) != (frame is None):
+        raise StvgError("--box and --frame belong together: the box, and the frame on which it is drawn.")
+    if box is not None and (tracks or len(queries) > 1):
+        raise StvgError("--box is for one sentence and goes without --tracks.")
     for out in (overlay, plot):
         if out is not None and not out.absolute().parent.is_dir():
             raise StvgError(f"There is no folder {out.parent} to write {out.name} to. Make it first.")
@@ -68,9 +76,12 @@ def command(
         normalise_query(query)
     info = probe(video)
     given = None if tracks is None else read_tracks(tracks, info.width, info.height)
+    prompt = None if box is None or frame is None else read_box(box, frame, info)
     with progress_bar(extra=overlay is not None) as report:
         grounder = _load(model, device, method, llm_url, llm_key)
-        if given is None:
+        if prompt is not None:
+            answers = [grounder.follow(video, queries[0], prompt, progress=report)]
+        elif given is None:
             answers = grounder.ground_many(video, queries, progress=report)
         else:
             answers = [grounder.ground(video, queries[0], tracks=given, progress=report)]
@@ -126,6 +137,21 @@ def read_tracks(path: Path, width: int, height: int) -> list[Track]:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StvgError(f"{path}: track {number} has no usable frames and boxes ({error}).") from error
     return found
+
+
+def read_box(text: str, frame: int, info: VideoInfo) -> Prompt:
+    """The drawn box from ``x1,y1,x2,y2`` in pixels. Raises StvgError saying what is wrong with it."""
+    from stvg_core.proposals.following import Prompt
+
+    try:
+        corners = np.array([float(part) for part in text.split(",")])
+    except ValueError:
+        corners = np.zeros(0)
+    if corners.shape != (4,):
+        raise StvgError(f'--box needs four numbers, x1,y1,x2,y2 in pixels, got "{text}".')
+    prompt = Prompt(frame, corners / [info.width, info.height, info.width, info.height])
+    prompt.check(info)
+    return prompt
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from backend.jobs.corrections import read_events
 from backend.jobs.reconcile import reconcile_project
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.transport import LabelStudioError
+from backend.review import uncertainty
 from backend.review.recording import record_missing
 from backend.settings import SettingsError, load_settings
 
@@ -58,3 +59,4 @@ def synchronise(database: Database, client: LabelStudioClient, *, project_id: in
             continue
         click.echo(f"- project {number}: {found.saved} versions fetched, {found.deleted} deletions noted")
     click.echo(f"- diffs: {record_missing(database, project_id=project_id)} computed")
+    click.echo(f"- uncertainties: {uncertainty.record_missing(database)} computed")

@@ -43,8 +43,12 @@ def versions(session: Session, ls_annotation_id: int) -> Sequence[Annotation]:
     return session.scalars(query).all()
 
 
-def current(session: Session, *, project_id: int | None = None) -> list[Annotation]:
+def current(
+    session: Session, *, project_id: int | None = None, task_ids: Sequence[int] | None = None
+) -> list[Annotation]:
     """The version that counts of each annotation, by annotation; deleted annotations are left out.
+
+    ``task_ids`` are rows of our own tasks: only what was said of these.
 
     Events may come out of order, so the latest is the one that Label Studio saved last; a deletion is final, because
     Label Studio never gives a number twice.
@@ -52,6 +56,9 @@ def current(session: Session, *, project_id: int | None = None) -> list[Annotati
     query = select(Annotation).options(joinedload(Annotation.task), joinedload(Annotation.prediction))
     if project_id is not None:
         query = query.join(Task).where(Task.project_id == project_id)
+    if task_ids is not None:
+        theirs = select(Annotation.ls_annotation_id).where(Annotation.task_id.in_(task_ids))
+        query = query.where(Annotation.ls_annotation_id.in_(theirs))  # a deletion may not know its task
     latest: dict[int, Annotation] = {}
     gone = set()
     for row in session.scalars(query.order_by(Annotation.version)):
@@ -61,6 +68,21 @@ def current(session: Session, *, project_id: int | None = None) -> list[Annotati
         if before is None or moment(row) >= moment(before):
             latest[row.ls_annotation_id] = row
     return [row for number, row in sorted(latest.items()) if number not in gone]
+
+
+def present(session: Session, task_id: int) -> Annotation | None:
+    """The version that stands for the whole task (its row): the newest that is no skip, else the newest skip.
+
+    ``backend.db.standing`` says the same in SQL.
+    """
+    rows = current(session, task_ids=[task_id])
+    return max(rows, key=lambda row: (not row.was_cancelled, moment(row), row.id), default=None)
+
+
+def authors(session: Session) -> list[int]:
+    """Everybody who ever saved an annotation, by Label Studio's numbers."""
+    query = select(Annotation.author_id).where(Annotation.author_id.is_not(None)).distinct()
+    return sorted(number for number in session.scalars(query) if number is not None)
 
 
 def last_known(session: Session, ls_annotation_id: int) -> Annotation | None:

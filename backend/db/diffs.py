@@ -13,17 +13,34 @@ from backend.db.tables import Annotation, Diff, Task
 
 
 def store(session: Session, annotation_id: int, **values: Any) -> bool:
-    """The diff of a version; an existing one is kept as it is (False)."""
-    return insert_once(session, Diff, "annotation_id", annotation_id=annotation_id, **values)
+    """The diff of a version's object (0, the task's own, by default); an existing one is kept as it is (False)."""
+    columns = {"object": 0, **values, "annotation_id": annotation_id}
+    return insert_once(session, Diff, ["annotation_id", "object"], **columns)
 
 
 def find(session: Session, annotation_id: int) -> Diff | None:
-    return session.scalar(select(Diff).where(Diff.annotation_id == annotation_id))
+    return session.scalar(select(Diff).where(Diff.annotation_id == annotation_id, Diff.object == 0))
 
 
-def by_annotation(session: Session, *, project_id: int | None = None) -> dict[int, Diff]:
-    """Every diff by the row of its annotation version."""
-    query = select(Diff)
+def further(session: Session, *, annotation_ids: Sequence[int] | None = None) -> dict[int, list[Diff]]:
+    """The diffs of further objects, in their order, by the row of their annotation version."""
+    query = select(Diff).where(Diff.object > 0).order_by(Diff.annotation_id, Diff.object)
+    if annotation_ids is not None:
+        query = query.where(Diff.annotation_id.in_(annotation_ids))
+    found: dict[int, list[Diff]] = {}
+    for row in session.scalars(query.options(joinedload(Diff.prediction))):
+        found.setdefault(row.annotation_id, []).append(row)
+    return found
+
+
+def by_annotation(
+    session: Session, *, project_id: int | None = None, task_ids: Sequence[int] | None = None
+) -> dict[int, Diff]:
+    """The diff of the task's own object by the row of its annotation version."""
+    query = select(Diff).where(Diff.object == 0)
+    if task_ids is not None:
+        query = query.join(Annotation, Diff.annotation_id == Annotation.id).where(Annotation.task_id.in_(task_ids))
+        return {row.annotation_id: row for row in session.scalars(query)}
     if project_id is not None:
         query = query.join(Annotation, Diff.annotation_id == Annotation.id).join(Task, Annotation.task_id == Task.id)
         query = query.where(Task.project_id == project_id)
@@ -36,7 +53,7 @@ def without_diff(
     """Versions that have no diff, by row, from the one behind ``after``; with their task, interface and prediction."""
     query = (
         select(Annotation)
-        .where(Annotation.id > after, ~exists().where(Diff.annotation_id == Annotation.id))
+        .where(Annotation.id > after, ~exists().where(Diff.annotation_id == Annotation.id, Diff.object == 0))
         .options(joinedload(Annotation.task).joinedload(Task.project), joinedload(Annotation.prediction))
         .order_by(Annotation.id)
         .limit(limit)

@@ -30,6 +30,7 @@ def enqueue(
     model_version: str,
     deliver: bool = True,
     priority: int = 0,
+    prompt: dict[str, Any] | None = None,
 ) -> tuple[Job, bool]:
     """The one job of this identity, and whether this call made it.
 
@@ -46,6 +47,7 @@ def enqueue(
         model_version=model_version,
         deliver=deliver,
         priority=priority,
+        **({} if prompt is None else {"prompt": prompt}),
     )
     job = session.scalars(select(Job).where(Job.identity == identity)).one()
     if not created:

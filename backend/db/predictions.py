@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from backend.db.engine import insert_once
-from backend.db.tables import Prediction, Video
+from backend.db.tables import Job, Prediction, Video
 
 
 def find(session: Session, identity: str) -> Prediction | None:
@@ -21,6 +22,20 @@ def store(session: Session, identity: str, **values: Any) -> Prediction:
     return session.scalars(select(Prediction).where(Prediction.identity == identity)).one()
 
 
+def newest(session: Session, task_id: int) -> Prediction | None:
+    """The suggestion of a task (its row): what its newest answered job found. Interactive answers are none."""
+    answered = (Job.task_id == task_id) & Job.deliver.is_(True) & (Job.state == "done")
+    query = select(Prediction).join(Job, Job.prediction_id == Prediction.id).where(answered)
+    return session.scalars(query.order_by(Job.id.desc()).limit(1)).first()
+
+
+def without_uncertainty(session: Session, *, after: int, limit: int) -> Sequence[Prediction]:
+    """Predictions from before it was stored, by row, from the one behind ``after``; with their evidence."""
+    missing = select(Prediction).where(Prediction.uncertainty.is_(None), Prediction.id > after)
+    query = missing.options(undefer(Prediction.evidence)).order_by(Prediction.id).limit(limit)
+    return session.scalars(query).all()
+
+
 def store_video(session: Session, sha256: str, **facts: Any) -> Video:
     """The row of a video's content; an existing one is kept as it is."""
     insert_once(session, Video, "sha256", sha256=sha256, **facts)
@@ -29,3 +44,11 @@ def store_video(session: Session, sha256: str, **facts: Any) -> Video:
 
 def find_video(session: Session, sha256: str) -> Video | None:
     return session.scalar(select(Video).where(Video.sha256 == sha256))
+
+
+def by_region(session: Session, video_id: int, region_ids: Sequence[str]) -> dict[str, Prediction]:
+    """What was found in a video, by the id that its region has in Label Studio."""
+    if not region_ids:
+        return {}
+    mine = (Prediction.video_id == video_id) & Prediction.region_id.in_(region_ids)
+    return {row.region_id: row for row in session.scalars(select(Prediction).where(mine))}

@@ -98,7 +98,8 @@ class Job(Base):
     """One sentence to ground for one task: single-flight by ``identity``, held by at most one lease at a time.
 
     ``state``: queued, running, done, failed. ``deliver`` is False for a question asked interactively, whose answer goes
-    back in the reply and not into the task's list of predictions.
+    back in the reply and not into the task's list of predictions. ``prompt`` is ``{"frame", "box", "label"}`` where an
+    annotator drew a box to be followed.
     """
 
     __tablename__ = "job"
@@ -110,6 +111,7 @@ class Job(Base):
     video_ref: Mapped[str] = mapped_column(Text)
     query: Mapped[str] = mapped_column(Text)
     model_version: Mapped[str] = mapped_column(String(255))
+    prompt: Mapped[dict[str, Any] | None]
     deliver: Mapped[bool] = mapped_column(default=True)
     priority: Mapped[int] = mapped_column(default=0)
     state: Mapped[str] = mapped_column(String(16), default="queued")
@@ -134,6 +136,8 @@ class Prediction(Base):
 
     ``keyframes`` is ``[[frame, x1, y1, x2, y2], ...]``, linear in between; all three tube columns are null where the
     video holds no candidate object (then ``score`` is 0). The evidence is ``Evidence.to_bytes()`` and its small facts.
+    ``prompt`` as in the job: such a prediction answers for the box that was drawn. ``uncertainty`` in [0, 1] is null in
+    rows from before it was stored.
     """
 
     __tablename__ = "prediction"
@@ -156,6 +160,8 @@ class Prediction(Base):
     evidence_chosen: Mapped[int]
     evidence_consistency: Mapped[float | None]
     evidence_info: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    prompt: Mapped[dict[str, Any] | None]
+    uncertainty: Mapped[float | None] = mapped_column(index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     video: Mapped[Video] = relationship()
@@ -216,8 +222,9 @@ class Annotation(Base):
     """One version of one human annotation. ``version`` counts arrivals; ``ls_updated_at`` says which is the latest.
 
     ``tubes`` is a list of ``{"region_id", "label", "intervals", "keyframes"}``: ``intervals`` are ``[first, last]``
-    frames where the region is drawn, ``keyframes`` are ``[frame, x1, y1, x2, y2]``, linear in between. ``result`` is
-    Label Studio's own list. ``deleted`` marks a tombstone, ``was_cancelled`` a skip; ``problem``: why tubes is empty.
+    frames where the region is drawn, ``keyframes`` are ``[frame, x1, y1, x2, y2]``, linear in between. An object with a
+    sentence of its own has ``"sentence"`` too. ``result`` is Label Studio's own list. ``deleted`` marks a tombstone,
+    ``was_cancelled`` a skip; ``problem``: why tubes is empty.
     """
 
     __tablename__ = "annotation"
@@ -252,14 +259,17 @@ class Diff(Base):
 
     ``change`` is a kind of change. ``frame_ious`` holds one little-endian float16 per frame from ``first_frame`` on:
     the IoU, 0 where only one of the two is drawn, NaN where none is. Shifts are in frames, positive where the person's
-    end is later. All but ``change`` are null where there is nothing to compare.
+    end is later. All but ``change`` are null where there is nothing to compare. ``object`` 0 answers the task's
+    sentence; further objects of the same annotation, each with a ``sentence`` of its own, count from 1.
     """
 
     __tablename__ = "diff"
-    __table_args__ = (UniqueConstraint("annotation_id"),)
+    __table_args__ = (UniqueConstraint("annotation_id", "object"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     annotation_id: Mapped[int] = mapped_column(ForeignKey("annotation.id"))
+    object: Mapped[int] = mapped_column(default=0)
+    sentence: Mapped[str | None] = mapped_column(Text)
     prediction_id: Mapped[int | None] = mapped_column(ForeignKey("prediction.id"))
     change: Mapped[str] = mapped_column(String(32))
     region_id: Mapped[str | None] = mapped_column(Text)
@@ -275,3 +285,95 @@ class Diff(Base):
 
     annotation: Mapped[Annotation] = relationship()
     prediction: Mapped[Prediction | None] = relationship()
+
+
+class Account(Base):
+    """Somebody who may log in to the review pages. ``role``: annotator sees, reviewer decides, admin exports too.
+
+    ``session_key`` is part of every session: a new one ends them all. ``ls_user_id`` is who this is in Label Studio.
+    """
+
+    __tablename__ = "account"
+    __table_args__ = (UniqueConstraint("name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    password_hash: Mapped[str] = mapped_column(Text)
+    role: Mapped[str] = mapped_column(String(16))
+    disabled: Mapped[bool] = mapped_column(default=False)
+    session_key: Mapped[str] = mapped_column(String(64))
+    ls_user_id: Mapped[LsId | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+
+class Review(Base):
+    """One decision about a task's label. Nothing is overwritten: taking one back is a row too (``undoes_id``).
+
+    ``decision``: accepted, rejected, sent back, undone. ``annotation_id`` is the version that was looked at, null where
+    the suggestion itself was judged before anybody annotated. ``told_state`` is the outbox towards Label Studio: null
+    where there is nothing to tell, else pending, sending, told or failed (``told_reason``).
+    """
+
+    __tablename__ = "review"
+    __table_args__ = (Index("ix_review_told", "told_state", "told_next_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    task_id: Mapped[int] = mapped_column(ForeignKey("task.id"), index=True)
+    annotation_id: Mapped[int | None] = mapped_column(ForeignKey("annotation.id"), index=True)
+    prediction_id: Mapped[int | None] = mapped_column(ForeignKey("prediction.id"))
+    decision: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(String(64))
+    comment: Mapped[str] = mapped_column(Text, default="")
+    undoes_id: Mapped[int | None] = mapped_column(ForeignKey("review.id"))
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    reviewer: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    told_state: Mapped[str | None] = mapped_column(String(16))
+    told_attempts: Mapped[int] = mapped_column(default=0)
+    told_next_at: Mapped[datetime | None]
+    told_leased_by: Mapped[str | None] = mapped_column(String(128))
+    told_reason: Mapped[str | None] = mapped_column(Text)
+
+    task: Mapped[Task] = relationship()
+    annotation: Mapped[Annotation | None] = relationship()
+
+
+class Audit(Base):
+    """Who did what on the pages and by the commands that act for a person. Rows are only ever added."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+    who: Mapped[str] = mapped_column(String(64))
+    role: Mapped[str | None] = mapped_column(String(16))
+    action: Mapped[str] = mapped_column(String(64))
+    target: Mapped[str] = mapped_column(Text, default="")
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    address: Mapped[str | None] = mapped_column(String(64))
+
+
+class Calibration(Base):
+    """One attempt to choose the joining's settings by corrections.
+
+    ``base`` is the model version that it starts from, ``settings`` what changed (adopted ones only), ``report`` the
+    figures before and after. ``state``: queued, running, adopted, refused, failed, reverted.
+    """
+
+    __tablename__ = "calibration"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[LsId | None]
+    base: Mapped[str] = mapped_column(String(255))
+    looks: Mapped[str] = mapped_column(String(255), index=True)
+    model_version: Mapped[str | None] = mapped_column(String(255))
+    state: Mapped[str] = mapped_column(String(16), default="queued")
+    requested_by: Mapped[str] = mapped_column(String(64), default="")
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    report: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    reason: Mapped[str | None] = mapped_column(Text)
+    leased_by: Mapped[str | None] = mapped_column(String(128))
+    lease_until: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    finished_at: Mapped[datetime | None]

@@ -19,6 +19,8 @@ from backend.demo.clips import render_clips
 from backend.demo.label_studio import LabelStudioServer
 from backend.demo.loop import DemoProject, connect, preannotate, read_tubes
 from backend.demo.processes import Child, ProcessError
+from backend.demo.review_check import check_review
+from backend.demo.reviewer import NAME
 from backend.demo.stack import Stack
 from backend.demo.summary import Summary, check_lines, table
 from backend.labelstudio.client import LabelStudioClient
@@ -77,7 +79,7 @@ def _run(options: DemoOptions, home: Path, summary: Summary) -> None:
             if options.check:
                 _check(stack, client, project, home, summary)
             else:
-                _keep_running(server, project, children)
+                _keep_running(server, stack, project, children)
     finally:
         stack.stop()
         server.stop()
@@ -143,23 +145,27 @@ def _check(stack: Stack, client: LabelStudioClient, project: DemoProject, home: 
     check_corrections(database, project, played, summary)
     counts = [len(client.predictions(task)) for task in project.tasks]
     summary.check("predictions per task after every task was opened twice at once", sorted(set(counts)), [1])
-    database.close()
     out = home / "hcstvg2.json"
     stack.run("export", "--format", "hcstvg2", "--out", str(out))
     check_export(out, played, project, summary)
+    check_review(client, database, stack, project, played, home, summary)
+    database.close()
     summary.check("processes that ended too early", [c.name for c in (stack.web, stack.worker) if not c.alive], [])
     summary.seconds["check"] = time.monotonic() - started
     click.echo(check_lines(summary.checks))
 
 
-def _keep_running(server: LabelStudioServer, project: DemoProject, children: list[Child]) -> None:
+def _keep_running(server: LabelStudioServer, stack: Stack, project: DemoProject, children: list[Child]) -> None:
     """Show where to go and wait for Ctrl-C.
 
     Raises: ProcessError when one of the processes ends by itself.
     """
     click.secho(f"Open  {server.url}/projects/{project.id}/data", bold=True)
     click.echo(f"Log in as  {server.username}  with the password  {server.password}")
-    click.echo("Open a task, move a box or the end of the tube, submit. Ctrl-C stops everything; your labels stay.")
+    click.echo("Open a task, move a box or the end of the tube, submit.")
+    click.secho(f"Then review what came in:  {stack.url}/review/", bold=True)
+    click.echo(f"Log in as  {NAME}  with the password  {stack.reviewer_password}")
+    click.echo("Ctrl-C stops everything; your labels stay.")
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             time.sleep(1)

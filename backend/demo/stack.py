@@ -13,6 +13,7 @@ import httpx
 
 from backend.demo.label_studio import LabelStudioServer
 from backend.demo.processes import Child, free_port
+from backend.demo.reviewer import make_account
 
 LABEL_STUDIO_USERNAME = "label-studio"
 
@@ -25,6 +26,7 @@ class Stack:
         username, password: the basic log-in that Label Studio uses.
         webhook_token: what Label Studio's webhooks carry.
         database_url: for whoever wants to look inside.
+        reviewer_password: of the account for the review pages; known once the stack has been started.
 
     Args:
         data_dir: database, video cache and logs.
@@ -52,6 +54,7 @@ class Stack:
         self.username = LABEL_STUDIO_USERNAME
         self.password = secrets.token_urlsafe(18)
         self.webhook_token = secrets.token_urlsafe(18)
+        self.reviewer_password = ""
         self.database_url = f"sqlite:///{data_dir / 'stvg.sqlite3'}"
         self.env = {
             "STVG_DATABASE_URL": self.database_url,
@@ -92,6 +95,7 @@ class Stack:
     def start(self, timeout_s: float = 120.0) -> float:
         """Migrate the database, start both processes, wait until the web process is healthy; returns the seconds."""
         self.run("db", "upgrade")
+        self.reviewer_password = make_account(self.database_url)
         self.worker.start()
         self.web.start()
         return self.web.wait_until(self.healthy, timeout_s)

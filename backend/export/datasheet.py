@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from backend.export.agreement import Agreement
 from backend.export.formats import Format
 from backend.export.record import VideoLabels
+from backend.review.opinions import AgreementSummary
 
 ORIGINS = {
     "accepted": "the proposal as it was",
@@ -47,7 +47,7 @@ def datasheet(
     form: Format,
     tally: Tally,
     counts: Counter[str],
-    agreement: Agreement,
+    agreement: AgreementSummary,
     *,
     filters: Sequence[str],
     shares: Sequence[tuple[str, float]] = (),
@@ -96,11 +96,11 @@ def _left_out(counts: Counter[str]) -> list[tuple[object, ...]]:
     return [(reason, number) for reason, number in sorted(counts.items()) if reason not in NO_REASONS and number]
 
 
-def _agreement(agreement: Agreement) -> str:
-    if agreement.mean is None:
-        return "No exported task has tubes of more than one person."
+def _agreement(agreement: AgreementSummary) -> str:
+    if agreement.mean is None or agreement.lowest is None:
+        return "On no exported task have two people spoken."
     return (
-        f"Mean pairwise vIoU {agreement.mean:.3f} over {agreement.tasks} tasks with tubes of several people "
+        f"Mean pairwise vIoU {agreement.mean:.3f} over {agreement.tasks} tasks on which several people have spoken "
         f"({agreement.pairs} pairs; lowest task {agreement.lowest:.3f}). "
         "Of such a task the label that was saved last is in the dataset."
     )

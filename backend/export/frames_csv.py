@@ -31,7 +31,7 @@ def write(path: Path) -> Iterator[Callable[[VideoLabels], None]]:
         def add(labels: VideoLabels) -> None:
             for record in labels.records:
                 texts = (record.label, record.query, record.origin, record.verdict)
-                head = [labels.name, record.project_id, record.task_id, record.annotation_id, record.author_id]
+                head = [labels.name, record.project_id, record.task_id, record.name, record.author_id]
                 head += [guarded(text or "") for text in texts]
                 for frame, box, drawn in zip(
                     record.tube.frames.tolist(), record.corners(), record.drawn(), strict=True

@@ -1,8 +1,8 @@
 """Label Studio's own JSON: a list of tasks with their data, to import again as annotations or as predictions.
 
 Frames count from 1, boxes are percent of the picture. Every interval ends with a keyframe ``enabled: false``, and the
-span on the timeline says the same. Of several boxes in a task only the target's leaves; who drew it is not written,
-because another Label Studio does not know the person.
+span on the timeline says the same. Of several boxes in a task the target's leaves, and those with a sentence of their
+own, which is their note; who drew them is not written, because another Label Studio does not know the person.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from backend.export.pieces import dumps, elements
 from backend.export.record import Record, VideoLabels
+from backend.labelstudio.asking import meta_for
 from backend.labelstudio.config import LabelConfig, read_config
 from backend.labelstudio.result import tube_to_result
 from labeling_config import video_tube
@@ -31,19 +33,23 @@ def write(path: Path, *, as_predictions: bool = False) -> Iterator[Callable[[Vid
         with elements(file, "[]") as element:
 
             def add(labels: VideoLabels) -> None:
-                for record in labels.records:
-                    element(dumps(_task(record, as_predictions=as_predictions)))
+                # An annotation's objects come one after the other, and stay together in one task.
+                for _, objects in groupby(labels.records, key=lambda record: record.annotation_id):
+                    element(dumps(_task(list(objects), as_predictions=as_predictions)))
 
             yield add
         file.write("\n")
 
 
-def _task(record: Record, *, as_predictions: bool) -> dict[str, Any]:
+def _task(objects: list[Record], *, as_predictions: bool) -> dict[str, Any]:
+    record = objects[0]
     config = record.config or _own_config()
-    data = record.data | {config.video_key: record.video_ref, config.query_key: record.query}
+    data = record.data | {config.video_key: record.video_ref}
+    if record.object == 0:
+        data[config.query_key] = record.query
     if config.frame_rate_key:
         data[config.frame_rate_key] = record.video.fps
-    regions = regions_of(record, config)
+    regions = [region for one in objects for region in regions_of(one, config)]
     if as_predictions:
         return {"data": data, "predictions": [{"model_version": MODEL_VERSION, "result": regions}]}
     if record.verdict and config.verdict_name and record.verdict in config.verdicts:
@@ -70,6 +76,8 @@ def regions_of(record: Record, config: LabelConfig) -> list[dict[str, Any]]:
         region_id=_region_id(record),
         label=record.label,
         keyframes=_keyframes(record),
+        meta=meta_for(record.query, _region_id(record)) if record.object else None,
+        span=record.object == 0,
     )
     ends = {last for first, last in record.intervals if not _stays_on(record, first, last)}
     for region in regions:
@@ -99,7 +107,7 @@ def _keyframes(record: Record) -> list[Keyframe]:
 
 
 def _region_id(record: Record) -> str:
-    return f"label-{record.annotation_id}"
+    return f"label-{record.name}"
 
 
 @lru_cache(maxsize=1)

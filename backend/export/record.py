@@ -34,6 +34,8 @@ class Record:
         model_version: of the proposal that it came from, None for a tube drawn from nothing.
         config: the project's interface, None where it cannot hold a tube any more.
         data: the task's own data.
+        decision: the reviewer's, in force about this version of the annotation; None where nobody decided.
+        object: 0 answers the task's sentence; further objects of the annotation, each with its own ``query``, from 1.
         span_differs: the range on the timeline is another than the box's; the box counts.
     """
 
@@ -56,6 +58,13 @@ class Record:
     config: LabelConfig | None
     data: dict[str, Any] = field(default_factory=dict)
     span_differs: bool = False
+    object: int = 0
+    decision: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The annotation's number; for a further object with its place in the annotation behind it ("12-2")."""
+        return str(self.annotation_id) if self.object == 0 else f"{self.annotation_id}-{self.object + 1}"
 
     @property
     def category(self) -> str:

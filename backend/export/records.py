@@ -1,4 +1,4 @@
-"""Which corrected labels are there? One record per task, from one look at the database.
+"""Which corrected labels are there? One record per task, and one for each further object with a sentence of its own.
 
 A task's label is its newest human annotation that is neither deleted nor a skip. A proposal that was judged wrong and
 left as it was is no label. All formats are written from this one iterator.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from itertools import groupby
@@ -17,15 +17,15 @@ from typing import Any
 from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session, aliased, defer
 
+from backend.db import diffs, reviews
 from backend.db.tables import Annotation, Prediction, Project, Task, Video
-from backend.export.agreement import Agreement
 from backend.export.record import Record
 from backend.export.selection import Selection
 from backend.labelstudio.config import LabelConfig, LabelConfigError, read_config
 from backend.labelstudio.result import read_spans
 from backend.review.diff import SAME_IOU
+from backend.review.drawn import further_entries, target_entry
 from backend.review.drawn import keyframes as stored_keyframes
-from backend.review.drawn import target_entry
 from stvg_core.keyframes import expand
 from stvg_core.metrics import box_iou
 from stvg_core.tube import Tube
@@ -44,6 +44,7 @@ class _Candidate:
     video: Video | None
     prediction: Prediction | None
     config: LabelConfig | None
+    decision: str | None
 
 
 def records(
@@ -52,64 +53,76 @@ def records(
     *,
     project_id: int | None = None,
     selection: Selection = EVERYTHING,
-    agreement: Agreement | None = None,
+    shared: list[int] | None = None,
 ) -> Iterator[Record]:
     """Stream the records in order of video, project and task.
 
-    Everything comes from one statement, so that writes in the meantime change nothing, and only a few hundred rows are
-    in memory at a time. Read it to the end before the session closes.
+    Everything comes from one statement, reviewers' decisions too, so that writes in the meantime change nothing, and
+    only a few hundred rows are in memory at a time. Read it to the end before the session closes.
 
     Args:
         counts: filled with how many tasks became a record ("exported", and by origin) and why others did not; "span
             differs" are records whose range on the timeline says another time than the box.
         project_id: only this Label Studio project.
         selection: which of the labels that count; the others are counted with the reason.
-        agreement: filled with the tubes of the tasks that leave and that several people labelled.
+        shared: filled with the tasks (our rows) that leave and that several people labelled.
     """
     rows = session.execute(_statement(project_id), execution_options={"yield_per": _PAGE})
     for _, of_task in groupby(rows, key=lambda row: (row.Task.project_id, row.Task.ls_task_id)):
         candidates = [_newest(versions) for _, versions in groupby(of_task, lambda r: r.Annotation.ls_annotation_id)]
         kept = [candidate for candidate in candidates if not candidate.annotation.was_cancelled]
-        found = _label(kept, selection)
-        if isinstance(found, str):
-            counts[found] += 1
-            continue
-        counts["exported"] += 1
-        counts[found.origin] += 1
-        counts["span differs"] += found.span_differs
-        if agreement is not None:
-            agreement.add(_by_person(kept))
-        yield found
+        chosen = _chosen(kept, selection)
+        labels: Iterable[Record | str] = [chosen] if isinstance(chosen, str) else _labels(session, chosen, selection)
+        for found in labels:
+            if isinstance(found, str):
+                counts[found] += 1
+                continue
+            counts["exported"] += 1
+            counts[found.origin] += 1
+            counts["span differs"] += found.span_differs
+            if shared is not None and found.object == 0 and len(kept) > 1 and isinstance(chosen, _Candidate):
+                shared.append(chosen.task.id)
+            yield found
 
 
-def _label(kept: Sequence[_Candidate], selection: Selection) -> Record | str:
-    """The label that counts of a task's annotations, or why there is none."""
+def _chosen(kept: Sequence[_Candidate], selection: Selection) -> _Candidate | str:
+    """The annotation that counts of a task's, or why there is none."""
     if not kept:
         return "skipped by the annotator"
     wanted = [c for c in kept if not selection.annotators or c.annotation.author_id in selection.annotators]
     if not wanted:
         return "labelled by others"
-    found = _record(max(wanted, key=lambda candidate: _moment(candidate.annotation)))
-    return found if isinstance(found, str) else selection.objection(found) or found
+    return max(wanted, key=lambda candidate: _moment(candidate.annotation))
 
 
-def _by_person(kept: Sequence[_Candidate]) -> list[Tube]:
-    """The newest usable tube of each person."""
-    tubes: dict[int, Tube] = {}
-    if len({candidate.annotation.author_id for candidate in kept}) > 1:
-        for candidate in sorted(kept, key=lambda candidate: _moment(candidate.annotation)):
-            author, found = candidate.annotation.author_id, _record(candidate)
-            if author is not None and isinstance(found, Record):
-                tubes[author] = found.tube
-    return list(tubes.values())
+def _labels(session: Session, candidate: _Candidate, selection: Selection) -> Iterator[Record | str]:
+    """An annotation's objects: the task's own, then those with a sentence of their own; or why one stays behind."""
+    for found in (_record(candidate), *_further(session, candidate)):
+        yield found if isinstance(found, str) else selection.objection(found) or found
 
 
-def _statement(project_id: int | None) -> Select[Annotation, Task, Video, Prediction, str]:
+def _further(session: Session, candidate: _Candidate) -> Iterator[Record | str]:
+    entries = further_entries(candidate.annotation.tubes)
+    if not entries:
+        return
+    # Diffs are written with their version and never changed: asking again in the middle of the stream is no risk.
+    compared = diffs.further(session, annotation_ids=[candidate.annotation.id]).get(candidate.annotation.id, [])
+    suggested = {row.object: row.prediction for row in compared}
+    for number, entry in entries:
+        found = _record(replace(candidate, prediction=suggested.get(number)), entry)
+        if isinstance(found, Record):
+            found = replace(
+                found, object=number, query=str(entry["sentence"]), verdict=None, judged_wrong=False, span_differs=False
+            )
+        yield found
+
+
+def _statement(project_id: int | None) -> Select[Annotation, Task, Video, Prediction, str, str | None]:
     """Every version of every annotation that was not deleted, with its task, video, proposal and interface."""
     tombstone = aliased(Annotation)
     gone = exists().where(tombstone.ls_annotation_id == Annotation.ls_annotation_id, tombstone.deleted.is_(True))
     statement = (
-        select(Annotation, Task, Video, Prediction, Project.label_config)
+        select(Annotation, Task, Video, Prediction, Project.label_config, reviews.decision_of_version())
         .join(Task, Annotation.task_id == Task.id)
         .join(Project, Task.project_id == Project.id)
         .outerjoin(Video, Task.video_id == Video.id)
@@ -124,7 +137,7 @@ def _statement(project_id: int | None) -> Select[Annotation, Task, Video, Predic
 def _newest(versions: Iterable[Any]) -> _Candidate:
     """The version that Label Studio saved last: events may arrive out of order."""
     row = max(versions, key=lambda row: (_moment(row.Annotation), row.Annotation.version))
-    return _Candidate(row.Annotation, row.Task, row.Video, row.Prediction, _config(row.label_config))
+    return _Candidate(row.Annotation, row.Task, row.Video, row.Prediction, _config(row.label_config), row.decision)
 
 
 def _moment(annotation: Annotation) -> datetime:
@@ -139,14 +152,14 @@ def _config(xml: str) -> LabelConfig | None:
         return None
 
 
-def _record(candidate: _Candidate) -> Record | str:
-    """The record, or why there is none."""
+def _record(candidate: _Candidate, further: Mapping[str, Any] | None = None) -> Record | str:
+    """The record of the task's own object, or of a further one's entry; or why there is none."""
     annotation, task, video = candidate.annotation, candidate.task, candidate.video
     if annotation.problem:
         return "annotation unreadable"
     if video is None:
         return "video never read"
-    chosen = _target(annotation.tubes, candidate)
+    chosen = further or _target(annotation.tubes, candidate)
     if chosen is None:
         return "no box drawn"
     keyframes = tuple(stored_keyframes(chosen["keyframes"]))
@@ -155,7 +168,7 @@ def _record(candidate: _Candidate) -> Record | str:
         return "annotation unreadable"
     origin = _origin(tube, candidate.prediction)
     judged_wrong = candidate.config is not None and candidate.config.judges_wrong(annotation.verdict)
-    if origin == "accepted" and judged_wrong:
+    if origin == "accepted" and judged_wrong and further is None:
         return "judged wrong and not corrected"
     drawn = chosen.get("intervals") or [[tube.start_frame, tube.end_frame]]
     intervals = tuple((int(first), int(last)) for first, last in drawn)
@@ -179,6 +192,7 @@ def _record(candidate: _Candidate) -> Record | str:
         model_version=candidate.prediction.model_version if candidate.prediction else None,
         config=candidate.config,
         data=task.data,
+        decision=candidate.decision,
         span_differs=bool(spans) and spans != list(intervals),
     )
 

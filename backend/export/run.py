@@ -11,7 +11,6 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from backend.export.agreement import Agreement
 from backend.export.datasheet import Tally, datasheet
 from backend.export.errors import ExportError
 from backend.export.formats import Format
@@ -21,6 +20,7 @@ from backend.export.record import Record, VideoLabels
 from backend.export.records import EVERYTHING, records
 from backend.export.selection import Selection
 from backend.export.split import Split
+from backend.review import opinions
 
 WHOLE = ""
 """The one part of a dataset that is not split."""
@@ -69,8 +69,10 @@ def export(
     for path in paths.values():
         _check_ours(path, sheet, form)
     counts: Counter[str] = Counter()
-    agreement, tally, names = Agreement(), Tally(), VideoNames()
-    found = records(session, counts, project_id=project_id, selection=selection, agreement=agreement)
+    tally, names = Tally(), VideoNames()
+    shared: list[int] = []
+    _one_snapshot(session)
+    found = records(session, counts, project_id=project_id, selection=selection, shared=shared)
     with ExitStack() as cleaning:
         outputs = {}
         for part, path in paths.items():
@@ -86,7 +88,7 @@ def export(
         cleaning.callback(last.discard)
         filters = ([] if project_id is None else [f"project {project_id}"]) + selection.sentences()
         shares = split.shares if split else ()
-        text = datasheet(form, tally, counts, agreement, filters=filters, shares=shares)
+        text = datasheet(form, tally, counts, opinions.summary_of(session, shared), filters=filters, shares=shares)
         last.temporary.write_text(text, encoding="utf-8")
         finished = [*outputs.values(), last]
         for output in finished:
@@ -94,6 +96,12 @@ def export(
         for output in finished:
             output.commit()
     return Outcome(paths, sheet, counts, tally, names.renamed)
+
+
+def _one_snapshot(session: Session) -> None:
+    """Later statements see what the first one saw. SQLite's reading transactions do so anyway."""
+    if session.get_bind().dialect.name == "postgresql" and not session.in_transaction():
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
 def by_video(found: Iterator[Record], names: VideoNames) -> Iterator[VideoLabels]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date
 
+from backend.db.reviews import ACCEPTED
 from backend.export.record import Record
 
 
@@ -44,14 +45,19 @@ class Selection:
         if self.until:
             said.append(f"saved on {self.until.isoformat()} or earlier")
         if self.accepted_only:
-            said.append("accepted only: from a proposal, taken as it was or corrected, and not judged wrong")
+            said.append(
+                "accepted only: by the reviewer's decision about the version that leaves; where nobody decided, from a "
+                "proposal, taken as it was or corrected, and not judged wrong"
+            )
         return said
 
 
 def is_accepted(record: Record) -> bool:
-    """A proposal that a person took, as it was or corrected, with a good word or none.
+    """What a reviewer decided about this version; else a proposal that a person took, with a good word or none.
 
-    The one place to ask a reviewer's decision, once reviews are stored. Until then a tube drawn from nothing counts as
-    unseen by a second pair of eyes, and a proposal judged wrong and corrected as unsettled.
+    Without a decision, a tube drawn from nothing counts as unseen by a second pair of eyes, and a proposal judged wrong
+    and corrected as unsettled.
     """
+    if record.decision is not None:
+        return record.decision == ACCEPTED
     return record.origin in ("accepted", "corrected") and not record.judged_wrong

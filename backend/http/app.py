@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from threading import Semaphore
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from backend import bootstrap
 from backend.db.engine import Database
-from backend.http import auth, errors, health, metrics, predict, webhook
+from backend.http import (
+    admin,
+    auth,
+    csrf,
+    errors,
+    footage,
+    health,
+    login,
+    metrics,
+    pages,
+    people,
+    predict,
+    review,
+    sessions,
+    webhook,
+)
+from backend.http.fetching import Fetching
 from backend.http.services import Services
 from backend.jobs.answers import Answers
 from backend.settings import Settings, load_settings
@@ -26,29 +42,31 @@ def create_app(
     settings = settings or load_settings()
     bootstrap.require_credentials(settings)
     database = database or bootstrap.open_database(settings)
-    version = model_version or bootstrap.present_model_version(settings)
+    versions = bootstrap.open_versions(settings, base=model_version)
     answers = Answers(
         database,
-        version,
+        versions.base,
         handout_s=settings.handout_seconds,
         wait_s=settings.interactive_wait_s,
         pushes=settings.label_studio_url is not None and settings.label_studio_token is not None,
         waiters=Semaphore(max(1, settings.web_threads // 2)),
     )
+    media = bootstrap.open_media(settings, bootstrap.open_label_studio(settings))
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.extensions["stvg"] = Services(database, version, answers)
+    app.extensions["stvg"] = Services(database, versions, answers, settings, media, Fetching(media))
     metrics.install(app, database)
     auth.install(app, settings)
+    sessions.install(app, settings)
+    people.install(app)
+    csrf.install(app)
     errors.install(app)
-    for module in (health, predict, webhook, metrics):
+    for module in (health, predict, webhook, metrics, login, admin, review, footage):
         app.register_blueprint(module.blueprint)
 
     @app.after_request
     def harden(response: Response) -> Response:
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("Content-Security-Policy", "default-src 'none'")
-        response.headers.setdefault("Cache-Control", "no-store")
+        pages.harden(request, response)
         return response
 
     return app

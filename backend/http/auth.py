@@ -1,4 +1,7 @@
-"""Who may ask? Basic credentials or a token on every route but ``/health``; all comparisons take constant time."""
+"""Which program may ask? Basic credentials or a token on every route but ``/health`` and the pages, which know people.
+
+All comparisons take constant time.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass
 from flask import Flask, Request, Response, request
 from pydantic import SecretStr
 
+from backend.http import pages
 from backend.http.errors import failure
 from backend.settings import Settings
 
@@ -54,7 +58,7 @@ def install(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def check() -> Response | None:
-        if request.endpoint in _OPEN or guard.admits(request):
+        if request.endpoint in _OPEN or pages.is_page(request) or guard.admits(request):
             return None
         response = failure("The user name and password, or the token, are missing or wrong.", 401)
         response.headers["WWW-Authenticate"] = 'Basic realm="stvg"'

@@ -1,14 +1,18 @@
-"""What does a caller read when something goes wrong? One JSON sentence; details stay in the log."""
+"""What does a caller read when something goes wrong? One sentence; details stay in the log.
+
+People who open a page read it on a page, everybody else as JSON.
+"""
 
 from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, request
 from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
 from werkzeug.exceptions import HTTPException
 
 from backend.db.errors import DatabaseError
+from backend.http import pages
 from stvg_core.errors import QueryError, StvgError
 
 logger = logging.getLogger(__name__)
@@ -38,38 +42,45 @@ def failure(sentence: str, status: int) -> Response:
     return response
 
 
+def answer(sentence: str, status: int) -> Response:
+    """The sentence as a page where a person opened one, else as JSON."""
+    if pages.is_page(request) and pages.wants_html(request):
+        return pages.error_page(sentence, status)
+    return failure(sentence, status)
+
+
 def install(app: Flask) -> None:
     """Turn whatever is raised into a sentence."""
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
         status = error.code or 500
-        return failure(_SENTENCES.get(status, error.description or error.name), status)
+        return answer(_SENTENCES.get(status, error.description or error.name), status)
 
     @app.errorhandler(UnknownProject)
     def unknown_project(error: UnknownProject) -> Response:
-        return failure(str(error), 404)
+        return answer(str(error), 404)
 
     @app.errorhandler(QueryError)
     def bad_query(error: QueryError) -> Response:
-        return failure(str(error), 422)
+        return answer(str(error), 422)
 
     @app.errorhandler(DatabaseError)
     def bad_database(error: DatabaseError) -> Response:
-        return failure(str(error), 503)
+        return answer(str(error), 503)
 
     @app.errorhandler(StvgError)
     def bad_request(error: StvgError) -> Response:
-        return failure(str(error), 400)
+        return answer(str(error), 400)
 
     @app.errorhandler(OperationalError)
     @app.errorhandler(InterfaceError)
     @app.errorhandler(ProgrammingError)  # a table that is not there: an old migration
     def database_away(error: Exception) -> Response:
         logger.error("the database does not answer: %s", type(error).__name__)
-        return failure("The database does not answer, or is at an old migration. Try again later.", 503)
+        return answer("The database does not answer, or is at an old migration. Try again later.", 503)
 
     @app.errorhandler(Exception)
     def defect(error: Exception) -> Response:
         logger.exception("internal error")
-        return failure("Internal error. The service's log has the details.", 500)
+        return answer("Internal error. The service's log has the details.", 500)

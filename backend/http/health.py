@@ -36,17 +36,18 @@ def health() -> Response:
 @blueprint.get("/")
 def index() -> Response:
     """Name, version and state: a small page for people, JSON for programs."""
-    facts: dict[str, Any] = {"name": "stvg", "version": package_version(), "model_version": services().model_version}
+    facts: dict[str, Any] = {"name": "stvg", "version": package_version(), "model_version": services().versions.base}
     try:
         schema.check_ready(services().database.engine)
         with services().database.read() as session:
-            facts |= {"status": "UP", "jobs": jobs.counts(session), "deliveries": deliveries.counts(session)}
+            facts |= {"status": "UP", "model_version": services().versions.present(session)}
+            facts |= {"jobs": jobs.counts(session), "deliveries": deliveries.counts(session)}
     except DatabaseError as error:
         facts |= {"status": "DOWN", "error": str(error)}
     if request.accept_mimetypes.best_match(["application/json", "text/html"]) != "text/html":
         return jsonify(facts)
     response = make_response(render_template("index.html", facts=facts))
-    response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'self'"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'self'; img-src 'self'"
     return response
 
 

@@ -8,6 +8,7 @@ from backend.db import projects
 from backend.http.body import check_number, parse_json, raw_body
 from backend.http.errors import UnknownProject
 from backend.http.services import services
+from backend.labelstudio.asking import drawn_regions
 from backend.labelstudio.config import read_config
 from backend.labelstudio.payloads import PayloadError, asked_sentence, parse_predict, parse_setup
 
@@ -49,12 +50,13 @@ def predict() -> Response:
     if label_config != stored:
         with services().database.write() as session:
             projects.register(session, request.project_id, label_config)
-    answers, model_version = services().answers, services().model_version
+    answers = services().answers
+    model_version = answers.model_version
     if not request.interactive:
         results: list[object] = list(answers.for_tasks(request.project_id, config, request.tasks))
         return jsonify(results=results, model_version=model_version)
-    sentence = asked_sentence(request.context, config)
-    if sentence is None:
+    sentence, regions = asked_sentence(request.context, config), drawn_regions(request.context, config)
+    if sentence is None and not regions:
         return jsonify(results=[{"result": []} for _ in request.tasks], model_version=model_version)
-    found = [answers.for_question(request.project_id, config, task, sentence) for task in request.tasks[:1]]
+    found = [answers.for_question(request.project_id, config, task, sentence, regions) for task in request.tasks[:1]]
     return jsonify(results=found, model_version=model_version)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from flask import current_app
 
 from backend.db.engine import Database
+from backend.http.fetching import Fetching
 from backend.jobs.answers import Answers
+from backend.jobs.versions import Versions
+from backend.media import MediaLibrary
+from backend.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -16,8 +20,22 @@ class Services:
     """The parts that an app was made with."""
 
     database: Database
-    model_version: str
-    answers: Answers
+    versions: Versions
+    answering: Answers
+    settings: Settings
+    media: MediaLibrary
+    fetching: Fetching
+
+    @property
+    def model_version(self) -> str:
+        """The present one, asked of the database each time: a calibration changes it without a restart."""
+        with self.database.read() as session:
+            return self.versions.present(session)
+
+    @property
+    def answers(self) -> Answers:
+        """What answers ``/predict`` as the present version; take it once per request."""
+        return replace(self.answering, model_version=self.model_version)
 
 
 def services() -> Services:

@@ -8,7 +8,8 @@ waits a little for its tube.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from threading import Semaphore
 from typing import Any
 
@@ -17,8 +18,10 @@ from sqlalchemy.orm import Session
 from backend.db import deliveries, jobs, predictions, tasks
 from backend.db.engine import Database
 from backend.db.tables import Job, Prediction, Task
+from backend.jobs.drawn import drawn_box
 from backend.jobs.identity import job_identity, prediction_identity
-from backend.jobs.payload import prediction_body
+from backend.jobs.payload import Asked, prediction_body
+from backend.labelstudio.asking import DrawnRegion
 from backend.labelstudio.config import LabelConfig, positive_number
 from backend.labelstudio.payloads import TaskPayload
 from stvg_core.errors import QueryError
@@ -88,26 +91,41 @@ class Answers:
             return [prediction_body(prediction, config)]
         return []
 
-    def for_question(self, project_id: int, config: LabelConfig, payload: TaskPayload, sentence: str) -> dict[str, Any]:
-        """The tube for a sentence that an annotator typed, empty where it does not come in time.
+    def for_question(
+        self, project_id: int, config: LabelConfig, payload: TaskPayload, sentence: str | None,
+        regions: Sequence[DrawnRegion] = (),
+    ) -> dict[str, Any]:  # fmt: skip
+        """The tube for what an annotator typed or drew, empty where it does not come in time.
+
+        Args:
+            sentence: typed; None takes the drawn region's own, else the task's.
+            regions: those sent along; a box drawn or dragged in one of them is followed, and the answer takes that
+                region's place. Without such a box (somebody changed a label) the answer is empty.
 
         Raises:
             QueryError: the sentence cannot be used.
         """
-        query = normalise_query(sentence)
         with self.database.write() as session:
             task = _remember(session, project_id, config, payload)
-            found = self._known(session, task, query)
+            drawn = drawn_box(session, task, regions)
+            if drawn is None and sentence is None:
+                return self._nothing()
+            query = normalise_query(sentence or (drawn.region.sentence if drawn else None) or task.query)
+            asked = Asked(query)
+            if drawn is not None:
+                asked = replace(asked, region_id=drawn.region.region_id, label=drawn.region.label)
+            prompt = None if drawn is None else drawn.prompt()
+            found = self._known(session, task, query, prompt)
             if found is not None:
-                return prediction_body(found, config)
+                return prediction_body(found, config, asked)
             if not task.video_ref:
                 return self._nothing()
-            job, _ = self._enqueue(session, task, query, deliver=False, priority=URGENT)
+            job, _ = self._enqueue(session, task, query, deliver=False, priority=URGENT, prompt=prompt)
             if job.state == "failed":
                 jobs.retry(session, job.id)  # a person asks again: another try
             job_id = job.id
         prediction = self._wait(job_id)
-        return self._nothing() if prediction is None else prediction_body(prediction, config)
+        return self._nothing() if prediction is None else prediction_body(prediction, config, asked)
 
     def _wait(self, job_id: int) -> Prediction | None:
         if self.waiters is not None and not self.waiters.acquire(blocking=False):
@@ -129,22 +147,28 @@ class Answers:
             if self.waiters is not None:
                 self.waiters.release()
 
-    def _known(self, session: Session, task: Task, query: str) -> Prediction | None:
+    def _known(
+        self, session: Session, task: Task, query: str, prompt: dict[str, Any] | None = None
+    ) -> Prediction | None:
         """The prediction for a task whose video's content is known already."""
         if task.video is None:
             return None
-        return predictions.find(session, prediction_identity(task.video.sha256, query, self.model_version))
+        return predictions.find(session, prediction_identity(task.video.sha256, query, self.model_version, prompt))
 
-    def _enqueue(self, session: Session, task: Task, query: str, *, deliver: bool, priority: int) -> tuple[Job, bool]:
+    def _enqueue(
+        self, session: Session, task: Task, query: str, *, deliver: bool, priority: int,
+        prompt: dict[str, Any] | None = None,
+    ) -> tuple[Job, bool]:  # fmt: skip
         return jobs.enqueue(
             session,
-            identity=job_identity(task.project_id, task.ls_task_id, task.video_ref, query, self.model_version),
+            identity=job_identity(task.project_id, task.ls_task_id, task.video_ref, query, self.model_version, prompt),
             task_id=task.id,
             video_ref=task.video_ref,
             query=query,
             model_version=self.model_version,
             deliver=deliver,
             priority=priority,
+            prompt=prompt,
         )
 
     def _nothing(self) -> dict[str, Any]:

@@ -9,20 +9,23 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Callable, Container
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from backend.db import annotations as versions
-from backend.db import deliveries, events, projects, tasks
+from backend.db import deliveries, events, projects, tasks, tellings
 from backend.db.engine import Database
 from backend.db.tables import Event as EventRow
 from backend.db.tables import Task
 from backend.db.types import clean_json
+from backend.jobs.objects import OwnSentence, own_sentences
 from backend.jobs.payload import keyframe_rows
+from backend.labelstudio.asking import suggested_as
 from backend.labelstudio.config import LabelConfig, LabelConfigError, read_config
-from backend.labelstudio.events import AnnotationEvent, Event, parse_event
+from backend.labelstudio.events import TRAIN, AnnotationEvent, Event, parse_event
 from backend.labelstudio.result import read_verdict, result_to_tubes
 from backend.review import recording
 from stvg_core.errors import StvgError
@@ -32,11 +35,18 @@ logger = logging.getLogger(__name__)
 MIN_IOU = 0.999
 """Corrections keep their shape: keyframes that people set are found again, not approximated."""
 
+Training = Callable[[Session, int | None], object]
+"""Asks for a calibration by the corrections of a project (all of them where it is None)."""
+
 _MAX_ATTEMPTS = 5
 
 
-def read_events(database: Database) -> int:
-    """Turn every waiting event into annotation versions; returns how many events were read."""
+def read_events(database: Database, train: Training | None = None) -> int:
+    """Turn every waiting event into annotation versions; returns how many events were read.
+
+    Args:
+        train: called when somebody pressed "Start Training" in Label Studio; without it such an event is ignored.
+    """
     read = 0
     while True:
         with database.read() as session:
@@ -49,7 +59,7 @@ def read_events(database: Database) -> int:
                 if row is None:
                     return read
                 row_id = row.id
-                _read(session, row)
+                _read(session, row, train)
             read += 1
         except (OperationalError, InterfaceError):
             raise  # the database is away; the event waits
@@ -60,7 +70,7 @@ def read_events(database: Database) -> int:
             _count_failure(database, row_id)
 
 
-def _read(session: Session, row: EventRow) -> None:
+def _read(session: Session, row: EventRow, train: Training | None) -> None:
     try:
         event = parse_event(json.loads(row.body))
     except (StvgError, ValueError) as error:
@@ -68,6 +78,10 @@ def _read(session: Session, row: EventRow) -> None:
         return
     if event.action == "PROJECT_UPDATED" and event.project_id is not None and event.label_config:
         projects.register(session, event.project_id, event.label_config)
+    if event.action == TRAIN and train is not None:
+        train(session, event.project_id)
+        events.close(row, "done")
+        return
     if not event.annotations and not event.deleted_ids:
         events.close(row, "ignored")
         return
@@ -93,16 +107,19 @@ def store_version(session: Session, event: Event, annotation: AnnotationEvent, *
     config, problem = _config(event.label_config)
     task = _task(session, event, annotation, config)
     tubes, verdict = [], None
+    own: dict[str, OwnSentence] = {}
     if config is not None:
         n_frames = task.video.n_frames if task is not None and task.video is not None else _counted(annotation.result)
         found = result_to_tubes(annotation.result, config, n_frames=n_frames) if n_frames else []
         verdict = read_verdict(annotation.result, config)
+        own = own_sentences(session, task, annotation.result, config)
         tubes = [
             {
                 "region_id": entry.region_id,
                 "label": entry.label,
                 "intervals": [list(interval) for interval in entry.intervals],
                 "keyframes": keyframe_rows(entry.tube, min_iou=MIN_IOU),
+                **(own[entry.region_id].entry() if entry.region_id in own else {}),
             }
             for entry in found
         ]
@@ -111,7 +128,7 @@ def store_version(session: Session, event: Event, annotation: AnnotationEvent, *
         digest=digest,
         ls_annotation_id=annotation.id,
         task_id=None if task is None else task.id,
-        prediction_id=None if task is None else _origin(session, task, annotation),
+        prediction_id=None if task is None else _origin(session, task, annotation, own),
         event_id=event_id,
         ls_parent_prediction=annotation.parent_prediction,
         author_id=annotation.completed_by,
@@ -146,6 +163,7 @@ def _add(session: Session, *, digest: str, ls_annotation_id: int, **values: Any)
         return False
     added = versions.find(session, digest)
     assert added is not None
+    tellings.again(session, added.task_id)
     return recording.record(session, added)
 
 
@@ -181,8 +199,8 @@ def _task(session: Session, event: Event, annotation: AnnotationEvent, config: L
     )
 
 
-def _origin(session: Session, task: Task, annotation: AnnotationEvent) -> int | None:
-    regions = [str(region["id"]) for region in annotation.result if region.get("id")]
+def _origin(session: Session, task: Task, annotation: AnnotationEvent, own: Container[str]) -> int | None:
+    regions = [suggested_as(region) for region in annotation.result if region.get("id") and region["id"] not in own]
     return deliveries.origin(session, task.id, ls_prediction_id=annotation.parent_prediction, region_ids=regions)
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 import math
+from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
-from backend.db import deliveries, jobs, predictions
+from backend.db import deliveries, jobs, predictions, tellings
 from backend.db.engine import Database
 from backend.db.tables import Job, Prediction, Task, Video
 from backend.jobs.engine import Engine, Progress
@@ -20,6 +21,7 @@ from backend.jobs.lease import LeaseLost
 from backend.jobs.payload import keyframe_rows
 from backend.labelstudio.config import LabelConfigError, positive_number, read_config
 from backend.media import MediaFile
+from backend.review.uncertainty import of_evidence
 from stvg_core.errors import ModelError, NonFiniteError
 from stvg_core.tube import Grounding
 
@@ -42,7 +44,7 @@ def ground_job(database: Database, media: Media, engine: Engine, job: Job, progr
         StvgError: for a person; the job fails with it (or is tried again, for MediaUnavailable).
         LeaseLost, Stopping: nothing was stored.
     """
-    if job.model_version != engine.model_version:
+    if job.model_version != engine.model_version and not engine.become(job.model_version):
         raise ModelError(
             f"The job asks for model {job.model_version}, this worker has {engine.model_version}. Start web and worker "
             "with the same STVG_MODEL; jobs for an older model can be left."
@@ -50,14 +52,14 @@ def ground_job(database: Database, media: Media, engine: Engine, job: Job, progr
     assert job.leased_by is not None
     progress(0.0, "fetch")
     file = media.fetch(job.video_ref)
-    identity = prediction_identity(file.sha256, job.query, job.model_version)
+    identity = prediction_identity(file.sha256, job.query, job.model_version, job.prompt)
     with database.read() as session:
         known = predictions.find(session, identity) is not None
-    found = None if known else engine.ground(file.path, job.query, progress)
+    found = None if known else _ask(engine, file.path, job, progress)
     if found is not None:
         _check(found)
     with database.write() as session:
-        prediction = _store(session, identity, file, found)
+        prediction = _store(session, identity, file, found, job.prompt)
         if not jobs.finish(session, job.id, job.leased_by, prediction.id):
             raise LeaseLost
         task = session.get_one(Task, job.task_id)
@@ -66,9 +68,18 @@ def ground_job(database: Database, media: Media, engine: Engine, job: Job, progr
             task.warning = warning_for(task, prediction.video)
         if session.get_one(Job, job.id, populate_existing=True).deliver:
             deliveries.owe(session, prediction.id, task.id)
+            tellings.again(session, task.id)
 
 
-def _store(session: Session, identity: str, file: MediaFile, found: Grounding | None) -> Prediction:
+def _ask(engine: Engine, path: Path, job: Job, progress: Progress) -> Grounding:
+    if job.prompt is None:
+        return engine.ground(path, job.query, progress)
+    return engine.follow(path, job.query, job.prompt["frame"], job.prompt["box"], progress)
+
+
+def _store(
+    session: Session, identity: str, file: MediaFile, found: Grounding | None, prompt: dict[str, Any] | None
+) -> Prediction:
     if found is None:
         known = predictions.find(session, identity)
         assert known is not None
@@ -105,6 +116,8 @@ def _store(session: Session, identity: str, file: MediaFile, found: Grounding | 
         evidence_chosen=int(evidence.chosen),
         evidence_consistency=float(evidence.consistency) if math.isfinite(evidence.consistency) else None,
         evidence_info=jsonable(evidence.info),
+        prompt=prompt,
+        uncertainty=1.0 if tube is None else of_evidence(evidence).value,
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from backend.db.tables import Prediction
+from backend.labelstudio.asking import meta_for
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.result import tube_to_result
 from stvg_core.keyframes import Keyframe, expand, simplify
@@ -23,7 +25,22 @@ def keyframes(rows: list[Any]) -> list[Keyframe]:
     return [Keyframe(frame=int(row[0]), box=np.asarray(row[1:5], dtype=np.float32)) for row in rows]
 
 
-def prediction_body(prediction: Prediction, config: LabelConfig) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Asked:
+    """An annotator's own question, as far as its answer has to say it again.
+
+    Attributes:
+        sentence: goes into the region's note.
+        region_id: of the drawn region, whose place the answer takes; None for a new region.
+        label: that the drawn region had.
+    """
+
+    sentence: str
+    region_id: str | None = None
+    label: str | None = None
+
+
+def prediction_body(prediction: Prediction, config: LabelConfig, asked: Asked | None = None) -> dict[str, Any]:
     """``{"result", "score", "model_version"}`` as ``/predict`` and ``/api/predictions`` take it.
 
     Without a candidate object in the video the result is empty with score 0: Label Studio stores it, sorts it first by
@@ -37,8 +54,11 @@ def prediction_body(prediction: Prediction, config: LabelConfig) -> dict[str, An
             info=prediction.video,
             config=config,
             score=prediction.score,
-            region_id=prediction.region_id,
+            region_id=(asked and asked.region_id) or prediction.region_id,
+            label=asked.label if asked else None,
             keyframes=frames,
+            meta=meta_for(asked.sentence, prediction.region_id) if asked else None,
+            span=asked is None,  # the page would give it the label that was clicked
         )
     return {"result": result, "score": prediction.score, "model_version": prediction.model_version}
 

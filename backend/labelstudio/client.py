@@ -113,11 +113,25 @@ class LabelStudioClient:
             page += 1
 
     def task(self, task_id: int) -> Json:
-        return self._object("GET", f"/api/tasks/{task_id}/")
+        """A task with its data as they are stored: by default Label Studio turns storage addresses into its own."""
+        return self._object("GET", f"/api/tasks/{task_id}/", params={"resolve_uri": "false"})
 
     def patch_task_data(self, task_id: int, data: Mapping[str, Any]) -> Json:
         """Replace a task's data. Label Studio does not merge: pass all of it."""
         return self._object("PATCH", f"/api/tasks/{task_id}/", {"data": dict(data)})
+
+    # Data Manager tabs
+
+    def views(self, project_id: int) -> list[Json]:
+        """The tabs of a project's Data Manager, as everybody in the project sees them."""
+        return self._list("GET", "/api/dm/views/", params={"project": project_id})
+
+    def create_view(self, project_id: int, data: Json) -> Json:
+        return self._object("POST", "/api/dm/views/", {"project": project_id, "data": data})
+
+    def update_view(self, view_id: int, project_id: int, data: Json) -> Json:
+        """Replace a tab's title, columns, filters and order."""
+        return self._object("PATCH", f"/api/dm/views/{view_id}/", {"project": project_id, "data": data})
 
     # Predictions
 

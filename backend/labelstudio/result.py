@@ -65,6 +65,8 @@ def tube_to_result(
     region_id: str,
     label: str | None = None,
     keyframes: Sequence[Keyframe] | None = None,
+    meta: Mapping[str, Any] | None = None,
+    span: bool = True,
 ) -> list[dict[str, Any]]:
     """The regions of one tube: sparse boxes, and the span on the timeline where the interface has one.
 
@@ -72,6 +74,8 @@ def tube_to_result(
         info: the decoded video; frames and times are true only where the page counts with ``info.fps``.
         label: one of the interface's labels, its first by default.
         keyframes: of ``tube``, where they are known already.
+        meta: of the box region; Label Studio keeps it and shows its ``text`` as the region's note.
+        span: also on the timeline.
 
     Raises:
         ValueError: the tube ends after the video.
@@ -85,13 +89,15 @@ def tube_to_result(
         value["labels"] = [label]
     value["sequence"] = [_keyframe(k, info.fps, last=k is chosen[-1]) for k in chosen]
     regions = [_region(region_id, config.box_name, config.video_name, "videorectangle", score, value)]
-    if config.timeline_name and config.timeline_labels:
-        span = {
+    if meta:
+        regions[0]["meta"] = dict(meta)
+    if span and config.timeline_name and config.timeline_labels:
+        when = {
             "ranges": [{"start": tube.start_frame + 1, "end": tube.end_frame + 1}],
             "timelinelabels": [config.timeline_labels[0]],
         }
         regions.append(
-            _region(f"{region_id}-span", config.timeline_name, config.video_name, "timelinelabels", score, span)
+            _region(f"{region_id}-span", config.timeline_name, config.video_name, "timelinelabels", score, when)
         )
     return regions
 
@@ -108,7 +114,7 @@ def result_to_tubes(result: Sequence[Mapping[str, Any]], config: LabelConfig, *,
         if region.get("type") != "videorectangle" or region.get("to_name", config.video_name) != config.video_name:
             continue
         value = region.get("value") or {}
-        frames, boxes, enabled = _read_sequence(value.get("sequence") or [])
+        frames, boxes, enabled = read_keyframes(value.get("sequence") or [])
         intervals = _intervals(frames, enabled, n_frames)
         if not intervals:
             continue
@@ -179,7 +185,7 @@ def _keyframe(keyframe: Keyframe, fps: float, *, last: bool) -> dict[str, Any]:
     }
 
 
-def _read_sequence(sequence: Sequence[Mapping[str, Any]]) -> tuple[Array, Array, list[bool]]:
+def read_keyframes(sequence: Sequence[Mapping[str, Any]]) -> tuple[Array, Array, list[bool]]:
     """Keyframes in order: ``(N,)`` 0-based frames, ``(N, 4)`` normalised corners, and whether each is switched on."""
     found: dict[int, tuple[list[float], bool]] = {}
     for entry in sequence:

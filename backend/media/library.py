@@ -61,6 +61,15 @@ class MediaLibrary:
                 raise MediaError("The disk is full: the video cannot be kept. Free some space and retry.") from None
             raise MediaError(f"The video cannot be read or kept on this machine: {error.strerror}.") from None
 
+    def here(self, ref: str) -> MediaFile | None:
+        """The video, if it is on this machine already; nothing is asked of any other. Raises as :meth:`fetch`."""
+        label_studio_url = self._downloader.label_studio_url
+        source = find_source(ref, label_studio_url=label_studio_url, document_root=self._document_root)
+        if isinstance(source, Local):
+            return self.fetch(ref)
+        found = self._cache.find(source.url)
+        return None if found is None else MediaFile(*found)
+
     def _local(self, path: Path) -> MediaFile:
         facts = path.stat()
         if facts.st_size > self._downloader.max_bytes:

@@ -114,14 +114,21 @@ def target_entry(
     """Of several stored regions the one that answers the sentence, None where nothing is drawn.
 
     That is one with the interface's first ``label``; of those the suggestion's own (``region_id``); of those the
-    longest.
+    longest. Objects with a sentence of their own answer that one.
     """
 
     def rank(entry: Mapping[str, Any]) -> tuple[bool, bool, int]:
         rows = entry["keyframes"]
         return entry.get("label") == label, entry.get("region_id") == region_id, int(rows[-1][0]) - int(rows[0][0])
 
-    return max((entry for entry in tubes if entry.get("keyframes")), key=rank, default=None)
+    asked = (entry for entry in tubes if entry.get("keyframes") and not entry.get("sentence"))
+    return max(asked, key=rank, default=None)
+
+
+def further_entries(tubes: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, Any]]]:
+    """The objects with a sentence of their own, numbered from 1 as in ``diff.object``."""
+    own = [entry for entry in tubes if entry.get("keyframes") and entry.get("sentence")]
+    return list(enumerate(own, start=1))
 
 
 def keyframes(rows: Sequence[Any]) -> list[Keyframe]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.db import diffs
 from backend.review import diff, recording
 from backend.review.drawn import Drawn
 from stvg_core.keyframes import simplify
@@ -66,13 +67,21 @@ class Effort:
 
 
 def stored_cases(session: Session, left_out: Counter[str], *, project_id: int | None = None) -> list[Case]:
-    """One case per annotation, from the version that counts; a version without its diff is compared now.
+    """One case per object, from the version that counts; a version without its diff is compared now.
+
+    The lead time is the annotation's and stands with the task's own object.
 
     Args:
         left_out: filled with the kinds of change that are no case (skipped, unreadable, left empty) and how many.
     """
     cases = []
+    further = diffs.further(session)
     for row, found in recording.current(session, project_id=project_id):
+        cases += [
+            Case(other.change, other.edits, other.edits_from_nothing, other.prediction_id is not None, viou=other.viou)
+            for other in further.get(row.id, [])
+            if other.edits is not None and other.edits_from_nothing is not None
+        ]
         if found.change not in COUNTED or found.edits is None or found.edits_from_nothing is None:
             left_out[found.change] += 1
             continue

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from backend.db import annotations as versions
-from backend.db import diffs
+from backend.db import diffs, predictions
 from backend.db.engine import Database
 from backend.db.tables import Annotation, Diff, Prediction
 from backend.labelstudio.config import LabelConfig, LabelConfigError, read_config
 from backend.review import diff
-from backend.review.drawn import Drawn, keyframes, target
+from backend.review.drawn import Drawn, further_entries, keyframes, target
 
 _PAGE = 100
 
@@ -22,7 +23,26 @@ def record(session: Session, annotation: Annotation) -> bool:
     """Compute and store the diff of a version; False where it has one."""
     if diffs.find(session, annotation.id) is not None:
         return False
-    return diffs.store(session, annotation.id, **_values(annotation))
+    stored = diffs.store(session, annotation.id, **_values(annotation))
+    if not annotation.deleted and not annotation.was_cancelled:
+        _record_further(session, annotation)
+    return stored
+
+
+def _record_further(session: Session, annotation: Annotation) -> None:
+    """One diff for each object with a sentence of its own, against the prediction that its region came from."""
+    entries = further_entries(annotation.tubes)
+    if not entries:
+        return
+    known: dict[str, Prediction] = {}
+    if annotation.task is not None and annotation.task.video_id is not None:
+        suggested = [str(entry.get("suggested_as") or "") for _, entry in entries]
+        known = predictions.by_region(session, annotation.task.video_id, suggested)
+    for number, entry in entries:
+        prediction = known.get(str(entry.get("suggested_as") or ""))
+        rows = [] if prediction is None else keyframes(prediction.keyframes or [])
+        values = _columns(diff.compare(rows, Drawn.stored(entry)), None if prediction is None else prediction.id)
+        diffs.store(session, annotation.id, object=number, sentence=str(entry["sentence"]), **values)
 
 
 def record_missing(database: Database, *, project_id: int | None = None) -> int:
@@ -37,10 +57,12 @@ def record_missing(database: Database, *, project_id: int | None = None) -> int:
             last = page[-1].id
 
 
-def current(session: Session, *, project_id: int | None = None) -> list[tuple[Annotation, Diff]]:
+def current(
+    session: Session, *, project_id: int | None = None, task_ids: Sequence[int] | None = None
+) -> list[tuple[Annotation, Diff]]:
     """The version that counts of each annotation with its diff; where none is stored it is computed, not stored."""
-    known = diffs.by_annotation(session, project_id=project_id)
-    rows = versions.current(session, project_id=project_id)
+    known = diffs.by_annotation(session, project_id=project_id, task_ids=task_ids)
+    rows = versions.current(session, project_id=project_id, task_ids=task_ids)
     return [(row, known.get(row.id) or Diff(annotation_id=row.id, **_values(row))) for row in rows]
 
 
@@ -73,11 +95,14 @@ def judged_wrong(annotation: Annotation) -> bool:
 
 
 def _values(annotation: Annotation) -> dict[str, Any]:
-    """The columns of a diff."""
-    found = of_annotation(annotation)
+    """The columns of the diff of the task's own object."""
+    return _columns(of_annotation(annotation), annotation.prediction_id)
+
+
+def _columns(found: diff.Diff, prediction_id: int | None) -> dict[str, Any]:
     both = found.overlap
     return {
-        "prediction_id": annotation.prediction_id,
+        "prediction_id": prediction_id,
         "change": found.change,
         "region_id": found.region_id,
         "tiou": None if both is None else both.tiou,

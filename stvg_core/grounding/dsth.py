@@ -111,10 +111,24 @@ def look(
 
 
 @torch.no_grad()
+def second_looks(session: Session, query: str, parts: SubQueries, settings: GroundingSettings) -> Looks:
+    """Looks at other frames of the same video, without learnable prompts: one prefill per direction."""
+    return look(session, query, parts, _of_second_look(settings))
+
+
+def second_map(looks: Looks, settings: GroundingSettings) -> torch.Tensor:
+    """A_T ``[T, h, w]`` of a second look."""
+    return maps(looks, _of_second_look(settings)).temporal
+
+
 def second_look(session: Session, query: str, parts: SubQueries, settings: GroundingSettings) -> torch.Tensor:
-    """A_T ``[T, h, w]`` on other frames of the same video, without learnable prompts: one prefill per direction."""
-    without = replace(settings, lra_steps=0, tas=settings.tas and settings.tas_temporal)
-    return highlight(session, query, parts, without).temporal
+    """:func:`second_looks`, then :func:`second_map`."""
+    return second_map(second_looks(session, query, parts, settings), settings)
+
+
+def _of_second_look(settings: GroundingSettings) -> GroundingSettings:
+    """The reversed video is looked at again only where its temporal rows are used."""
+    return replace(settings, lra_steps=0, tas=settings.tas and settings.tas_temporal)
 
 
 def maps(looks: Looks, settings: GroundingSettings) -> Highlights:

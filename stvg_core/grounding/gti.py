@@ -39,5 +39,8 @@ def pick_map(
     maps = relative_attention(rows, neutral, guard) if attention == "relative" else rows
     if role_tokens == "mean":
         return maps.mean(dim=0), -1
-    index = grounding_token(maps)
+    if role_tokens == "gti":
+        index = grounding_token(maps)
+    else:
+        index = max(0, len(maps) - int(role_tokens.removeprefix("token-")))
     return maps[index], len(maps) - index

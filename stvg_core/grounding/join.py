@@ -8,13 +8,14 @@ from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Array
 
 
-def maximum_sum_segment(scores: Array, centre: float) -> tuple[int, int]:
+def maximum_sum_segment(scores: Array, centre: float, through: int | None = None) -> tuple[int, int]:
     """The contiguous interval that best separates inside from outside scores.
 
     Args:
         scores: ``(T,)`` finite.
         centre: scores are centred at this share of the way from their minimum to their maximum; what lies above pays,
             what lies below costs.
+        through: a slot that the interval must hold.
 
     Returns:
         First and last slot, both included. Equal scores give the whole range: nothing speaks for a shorter one.
@@ -26,21 +27,35 @@ def maximum_sum_segment(scores: Array, centre: float) -> tuple[int, int]:
     sums = np.concatenate([[0.0], np.cumsum(gains)])
     totals = sums[None, 1:] - sums[:-1, None]  # [first, last]
     totals[np.tril_indices(len(scores), k=-1)] = -np.inf
+    if through is not None:
+        totals[through + 1 :] = -np.inf
+        totals[:, :through] = -np.inf
     first, last = np.unravel_index(int(totals.argmax()), totals.shape)
     return int(first), int(last)
 
 
-def top_k_span(scores: Array, k: int) -> tuple[int, int]:
-    """The paper's rule: from the first to the last of the k best slots (k = 7 of 20 is a prior of 20-second clips)."""
-    best = np.argsort(-scores, kind="stable")[:k]
+def top_k_span(scores: Array, k: int, through: int | None = None) -> tuple[int, int]:
+    """The paper's rule: from the first to the last of the k best slots (k = 7 of 20 is a prior of 20-second clips);
+    a slot that the interval must hold (``through``) counts as the best.
+    """
+    best = np.argsort(-scores, kind="stable")
+    if through is not None:
+        best = np.append(through, best[best != through])
+    best = best[:k]
     return int(best.min()), int(best.max())
 
 
-def interval(scores: Array, settings: GroundingSettings) -> tuple[int, int]:
-    """First and last slot by the rule of ``settings.interval``, both included."""
+def interval(scores: Array, settings: GroundingSettings, through: int | None = None) -> tuple[int, int]:
+    """First and last slot by the rule of ``settings.interval``, both included; ``through`` is a slot between them."""
     if settings.interval == "top_k":
-        return top_k_span(scores, settings.top_k)
-    return maximum_sum_segment(scores, settings.centre)
+        return top_k_span(scores, settings.top_k, through)
+    return maximum_sum_segment(scores, settings.centre, through)
+
+
+def slot_of(slot_frames: Array, frame: int) -> int:
+    """The slot that stands for a frame (the inverse of :func:`slot_span_to_frames`)."""
+    last_frames = (slot_frames[:-1] + slot_frames[1:]) // 2
+    return int(np.searchsorted(last_frames, frame))
 
 
 def slot_span_to_frames(slot_frames: Array, first: int, last: int, lowest: int, highest: int) -> tuple[int, int]:

@@ -17,8 +17,10 @@ def assemble(forward: torch.Tensor, backward: torch.Tensor, operator: str) -> to
         joined = torch.maximum(one, other)
     elif operator == "product":
         joined = (one * other).sqrt()
+    elif operator == "forward":
+        joined = one
     else:
-        raise ValueError(f"unknown TAS operator {operator!r}; use mean, max or product")
+        raise ValueError(f"unknown TAS operator {operator!r}; use mean, max, product or forward")
     return _distribution(joined)
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+
+from stvg_core.proposals.detections import pairwise_iou
+from stvg_core.proposals.following import SOURCE, Prompt, pinned
 from stvg_core.tube import Track, VideoInfo
 
 
@@ -34,6 +38,14 @@ class Proposer(Protocol):
         """
         ...
 
+    def follow(self, info: VideoInfo, prompt: Prompt) -> Track:
+        """The object in a box that a person drew on one frame, followed both ways; the drawn box is in it exactly.
+
+        Raises:
+            QueryError: the video has no such frame.
+        """
+        ...
+
 
 class FixedTracks:
     """Hands back given tracks: oracle boxes in a benchmark, or boxes that a person drew."""
@@ -50,3 +62,12 @@ class FixedTracks:
 
     def densify(self, info: VideoInfo, track: Track, start: int, end: int) -> Track:
         return track
+
+    def follow(self, info: VideoInfo, prompt: Prompt) -> Track:
+        """The given track that is nearest to the drawn box on its frame, else the box on that frame alone."""
+        prompt.check(info)
+        here = [track.at(np.array([prompt.frame])) for track in self._tracks]
+        overlaps = [float(pairwise_iou(box, prompt.box[None])[0, 0]) for box in here]
+        if not overlaps or max(overlaps) <= 0:
+            return Track(np.array([prompt.frame]), prompt.box[None], source=SOURCE)
+        return pinned(self._tracks[int(np.argmax(overlaps))], prompt)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from stvg_core.errors import VideoError
 from stvg_core.proposals.base import Proposer
+from stvg_core.proposals.following import Prompt
 from stvg_core.proposals.stored import from_bytes, to_bytes
 from stvg_core.tube import Track, VideoInfo
 
@@ -55,6 +56,10 @@ class CachedProposer:
     def densify(self, info: VideoInfo, track: Track, start: int, end: int) -> Track:
         """As the inner proposer; it depends on the interval, so it is not kept."""
         return self._inner.densify(info, track, start, end)
+
+    def follow(self, info: VideoInfo, prompt: Prompt) -> Track:
+        """As the inner proposer; it depends on the box, so it is not kept."""
+        return self._inner.follow(info, prompt)
 
     def _key(self, info: VideoInfo, phrase: str | None) -> str:
         words = (phrase or "") if self.uses_phrase else ""

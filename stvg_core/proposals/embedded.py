@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from stvg_core.proposals.detections import Detections
+from stvg_core.proposals.following import Prompt, follow_detections
 from stvg_core.proposals.linking import Path, join_pieces, link
 from stvg_core.proposals.motion import MedianMotion
 from stvg_core.proposals.people import PeopleDetector
@@ -52,6 +53,20 @@ class EmbeddedProposer:
     def densify(self, info: VideoInfo, track: Track, start: int, end: int) -> Track:
         """The track as it is: its pictures are already close together."""
         return track
+
+    def follow(self, info: VideoInfo, prompt: Prompt) -> Track:
+        """The object in the drawn box, by the same detectors and the same linking as for proposals."""
+        prompt.check(info)
+        some = sample_indices(info.n_frames, min(self.max_pictures, info.n_frames))
+        indices = np.unique(np.append(some, prompt.frame))
+        pictures = read_frames(info, indices, max_side=self.max_side).pixels
+        regions, motion = ColourRegions(pictures[:: max(1, len(pictures) // 8)]), MedianMotion(pictures)
+        sources = [[regions.detect(picture) for picture in pictures], [motion.detect(picture) for picture in pictures]]
+        detector = PeopleDetector()
+        large = read_frames(info, np.array([prompt.frame]), max_side=_PEOPLE_SIDE).pixels
+        if detector.any_in(large):
+            sources.append([detector.detect(picture) for picture in pictures])
+        return follow_detections(sources, pictures, indices, prompt)
 
     @staticmethod
     def _paths(pictures: Array, detect: Callable[[Array], Detections]) -> list[Path]:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from stvg_core.proposals.checkpoints import checkpoint_name
-from stvg_core.proposals.dense import merge, plan
+from stvg_core.proposals.dense import MAX_FRAMES, merge, plan
 from stvg_core.proposals.detections import Detections
+from stvg_core.proposals.following import SOURCE as DRAWN
+from stvg_core.proposals.following import Prompt
 from stvg_core.proposals.grounding_dino import LONGEST_SIDE, GroundingDino
 from stvg_core.proposals.phrases import noun_phrases
 from stvg_core.proposals.sam2 import Sam2Tracker
+from stvg_core.proposals.sighted import SightedTrack
 from stvg_core.proposals.sparse import as_detections, spread, tracks_of
 from stvg_core.tube import Array, Track, VideoInfo
 from stvg_core.video import read_frames
@@ -76,6 +79,8 @@ class GroundedProposer:
             ModelError: a checkpoint cannot be loaded.
             torch.OutOfMemoryError: the GPU's memory does not suffice.
         """
+        if np.isin(np.arange(start, end + 1), track.frames).all():
+            return track  # followed frame by frame already
         planned = plan(track, start, end, info.n_frames, info.fps)
         if planned is None:
             return track
@@ -85,6 +90,26 @@ class GroundedProposer:
             return read_frames(info, frames[positions], max_side=_TRACKED_SIDE).pixels
 
         return merge(track, frames, self._tracker.follow(read, len(frames), planned.prompts))
+
+    def follow(self, info: VideoInfo, prompt: Prompt) -> Track:
+        """SAM 2 from the drawn box to both ends of the video, on every frame (thinned out in a long video).
+
+        Raises: as :meth:`densify`, and QueryError where the video has no such frame.
+        """
+        prompt.check(info)
+        frames = np.union1d(np.arange(0, info.n_frames, -(-info.n_frames // MAX_FRAMES)), [prompt.frame])
+        at = int(np.searchsorted(frames, prompt.frame))
+
+        def read(positions: list[int]) -> Array:
+            return read_frames(info, frames[positions], max_side=_TRACKED_SIDE).pixels
+
+        boxes = self._tracker.follow(read, len(frames), {at: prompt.box})
+        boxes[at] = prompt.box
+        seen = np.isfinite(boxes).all(axis=1)
+        return SightedTrack(
+            frames[seen], boxes[seen].clip(0, 1), 1.0, DRAWN,
+            sighted=np.array([prompt.frame]), confidence=np.ones(1, np.float32),
+        )  # fmt: skip
 
     def _search(self, info: VideoInfo, frames: Array, words: str) -> tuple[list[Detections], tuple[int, int]]:
         """Detections per frame, in pixels of pictures of the returned ``(width, height)``; few pictures are held."""

@@ -6,6 +6,8 @@ All positions are in pixels of the browser window.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,10 @@ regionId => {
   }
   return boxes;
 }
+"""
+REGIONS_JS = """
+() => (window.Konva?.stages ?? []).flatMap(stage => stage.find('Rect'))
+  .filter(rect => rect.isVisible() && rect.id()).map(rect => String(rect.id()))
 """
 RED_JS = """
 () => {
@@ -130,6 +136,49 @@ class LabellingPage:
         mouse.move(x + right, y + down, steps=4)
         mouse.up()
         self.page.wait_for_timeout(300)
+
+    def auto_annotation(self) -> None:
+        """Switch on that the page asks the backend."""
+        self.page.get_by_text("Auto-Annotation", exact=True).click()
+
+    def draw(self, box: Box) -> str:
+        """Draw a box with the mouse; returns the new region's id."""
+        before = set(self.page.evaluate(REGIONS_JS))
+        mouse = self.page.mouse
+        mouse.move(box.x1, box.y1)
+        mouse.down()
+        mouse.move(*box.centre, steps=4)
+        mouse.move(box.x2, box.y2, steps=4)
+        mouse.up()
+        self.page.wait_for_function(f"known => ({REGIONS_JS})().some(id => !known.includes(id))", arg=list(before))
+        (new,) = set(self.page.evaluate(REGIONS_JS)) - before
+        return str(new)
+
+    def click(self, box: Box) -> None:
+        """Click into the middle of a box, which selects its region."""
+        self.page.mouse.click(*box.centre)
+        self.page.wait_for_timeout(300)
+
+    def unselect(self) -> None:
+        self.page.keyboard.press("Escape")
+        self.page.wait_for_timeout(300)
+
+    def choose_label(self, label: str) -> None:
+        self.page.locator(".lsf-label", has_text=label).first.click()
+
+    def type_sentence(self, sentence: str) -> None:
+        """Type into the field for another sentence and press Enter."""
+        field = self.page.get_by_placeholder("Another sentence")
+        field.fill(sentence)
+        field.press("Enter")
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """What happens inside asks the backend; ends when its answer is on the page."""
+        with self.page.expect_response(lambda response: "interactive-annotating" in response.url) as reply:
+            yield
+        assert reply.value.ok, f"{reply.value.status}: {reply.value.text()[:300]}"
+        self.page.wait_for_timeout(500)  # the regions are put in at one of the next animation frames
 
     def submit(self) -> int:
         """Press Submit; returns the new annotation's number."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ class FakeGrounder:
             np.array([3]), boxes[None, :1], zeros[0], zeros[0], zeros[0], zeros, zeros[None], zeros[None], 0
         )
         return Grounding(query, query, query, info, Tube(2, boxes), 0.5, "fake@1/2", {"total": 0.1}, evidence)
+
+    def follow(self, video: Path, query: str, prompt: Any, *, progress: Any = None) -> Grounding:
+        found = self.ground(video, query, progress=progress)
+        return replace(found, tube=Tube(prompt.frame, prompt.box[None]))
 
     def ground_many(self, video: Path, queries: Any, *, progress: Any = None) -> list[Grounding]:
         return [self.ground(video, query, progress=progress) for query in queries]
@@ -110,3 +115,32 @@ def test_mistakes_are_one_line_on_stderr(arguments: list[str], words: str, clip:
     assert len(done.stderr.strip().splitlines()) == 1
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_drawn_box_is_followed(clip: Path) -> None:
+    info = probe(clip)
+    box = f"0,{info.height / 4},{info.width / 2},{info.height}"
+    result = CliRunner().invoke(ground.command, [str(clip), "--query", "the thing", "--box", box, "--frame", "3"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["boxes"] == {"3": [0, info.height / 4, info.width / 2, info.height]}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--box", "0,0,9,9"], "belong together"),
+        (["--frame", "2"], "belong together"),
+        (["--box", "0,0,9", "--frame", "2"], "four numbers"),
+        (["--box", "a,b,c,d", "--frame", "2"], "four numbers"),
+        (["--box", "9,9,9,9", "--frame", "2"], "empty"),
+        (["--box", "0,0,9,9", "--frame", "10"], "frames 0 to 9"),
+        (["--box", "0,0,9,9", "--frame", "2", "--query", "another"], "one sentence"),
+    ],
+)
+def test_a_box_that_cannot_be_followed_is_said_before_the_model_is_loaded(
+    clip: Path, options: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ground, "_load", lambda *chosen: pytest.fail("loaded"))
+    result = CliRunner().invoke(ground.command, [str(clip), "--query", "the thing", *options])
+    assert isinstance(result.exception, StvgError) and said in str(result.exception)

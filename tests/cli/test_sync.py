@@ -96,6 +96,18 @@ def test_versions_from_before_the_migration_get_their_diffs(shell: Loop) -> None
         assert {number: row.change for number, row in diffs.by_annotation(session).items()} == known
 
 
+def test_predictions_from_before_get_their_uncertainty(shell: Loop) -> None:
+    shell.ask(shell.task(1))
+    shell.worker.drain()
+    with shell.database.write() as session:
+        row = session.scalars(select(Prediction)).one()
+        stored, row.uncertainty = row.uncertainty, None
+    assert stored is not None and 0 <= stored <= 1, "a new prediction has it at once"
+    assert "uncertainties: 1 computed" in _sync().output and "uncertainties: 0 computed" in _sync().output
+    with shell.database.read() as session:
+        assert session.scalars(select(Prediction.uncertainty)).one() == stored
+
+
 def test_what_cannot_be_compared_is_said(shell: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     with shell.database.write() as session:
         projects.register(session, 2, CONFIG)

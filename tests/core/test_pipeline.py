@@ -20,6 +20,7 @@ from stvg_core.metrics import viou
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.session import Session
 from stvg_core.pipeline import Grounder
+from stvg_core.proposals.following import Prompt
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Frames, Grounding, Track, VideoInfo
 from tests.tiny_models import FAMILIES, save_llava_onevision
@@ -243,3 +244,24 @@ def test_oracle_tracks_bound_the_evaluation(make: Callable[..., Grounder], scene
     assert row.chance_viou <= row.whole_viou <= row.whole_tiou
     assert summary([row, row])["m_viou"] == pytest.approx(row.viou, abs=1e-4)
     assert row.chance_track == pytest.approx(1 / len(scene.objects))
+
+
+@pytest.mark.parametrize("changes", [{}, {"interval": "top_k"}, {"second_look": True, "n_slots": 4}], ids=str)
+@pytest.mark.parametrize("position", [0, -1])
+def test_a_drawn_box_is_followed_and_its_frame_is_inside(
+    make: Callable[..., Grounder], clip: Path, scene: Scene, changes: dict[str, object], position: int
+) -> None:
+    """At an end of the action as well, and beyond what the model would choose."""
+    (track, *_) = scene_tracks(scene)
+    frame = int(track.frames[position])
+    prompt = Prompt(frame, track.at(np.array([frame]))[0])
+    found = make(settings=replace(SETTINGS, **changes)).follow(clip, scene.query, prompt)
+    well_formed(found, scene)
+    assert found.tube is not None and found.tube.start_frame <= frame <= found.tube.end_frame
+    np.testing.assert_array_equal(found.tube.boxes[frame - found.tube.start_frame], prompt.box)
+    assert found.evidence.info["prompt"] == prompt.to_json() and len(found.evidence.track_boxes) == 1
+
+
+def test_a_drawn_box_on_a_frame_that_is_not_there(make: Callable[..., Grounder], clip: Path, scene: Scene) -> None:
+    with pytest.raises(QueryError, match="frames 0 to"):
+        make().follow(clip, scene.query, Prompt(scene.n_frames, np.array([0.1, 0.1, 0.2, 0.2])))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from stvg_core.demo import MODEL_DIR
 from stvg_core.errors import ModelError
-from stvg_core.settings import GroundingSettings, resolve
+from stvg_core.settings import JOINING, GroundingSettings, resolve
 from stvg_core.version import model_version
 
 
@@ -53,3 +54,38 @@ def test_a_models_preset_is_used_unless_the_caller_chose(folder: Path) -> None:
     (folder / "stvg.json").write_text(json.dumps({"settings": {"nonsense": 1}}))
     with pytest.raises(ModelError, match="cannot be used"):
         resolve(folder, None)
+
+
+def test_digests_outlive_new_versions_of_this_code() -> None:
+    """Stored predictions are known by it: a changed digest asks for every video again."""
+    assert GroundingSettings().digest() == "a0aee113"
+    assert resolve(MODEL_DIR, None).digest() == "8b6c7248"
+
+
+@pytest.mark.parametrize("name", JOINING)
+def test_what_decides_after_the_model_has_spoken_is_no_part_of_the_looks(name: str) -> None:
+    other = {
+        "attention": "raw", "guard": 0.2, "role_tokens": "token-2", "tas_operator": "forward", "tas_temporal": True,
+        "coverage": "peak", "proposer_weight": 0.5, "interval": "top_k", "top_k": 3, "centre": 0.1,
+    }  # fmt: skip
+    changed = replace(GroundingSettings(), **{name: other[name]})
+    assert changed.digest() != GroundingSettings().digest()
+    assert changed.looks_digest() == GroundingSettings().looks_digest()
+
+
+@pytest.mark.parametrize(
+    "change", [{"n_slots": 12}, {"lra_steps": 0}, {"tas": False}, {"second_look": True}, {"layers": (1,)}], ids=str
+)
+def test_what_the_model_is_shown_or_asked_is(change: dict[str, object]) -> None:
+    assert replace(GroundingSettings(), **change).looks_digest() != GroundingSettings().looks_digest()
+
+
+@pytest.mark.parametrize("name", ["gti", "mean", "token-1", "token-12"])
+def test_role_tokens(name: str) -> None:
+    assert GroundingSettings(role_tokens=name).role_tokens == name
+
+
+@pytest.mark.parametrize("name", ["", "token-0", "token--1", "token-1 ", "max"])
+def test_role_tokens_that_are_none(name: str) -> None:
+    with pytest.raises(ValueError, match="token-N"):
+        GroundingSettings(role_tokens=name)

@@ -8,7 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from backend.db import annotations, schema
+from backend.db import annotations, diffs, schema
 from backend.db.engine import Database
 from backend.db.errors import DatabaseError
 from backend.db.tables import Base
@@ -56,10 +56,30 @@ def test_a_database_with_rows_is_upgraded(database: Database) -> None:
     schema.upgrade(database.engine)
     schema.check_ready(database.engine)
     after = _rows(database)
-    assert after.pop("diff") == [] and after == before and before["annotation"] and before["prediction"]
+    for table, rows in before.items():  # every column as it was, new ones empty
+        assert [{key: row[key] for key in old} for old, row in zip(rows, after[table], strict=True)] == rows
+    assert all(rows == [] for table, rows in after.items() if table not in before)
+    assert before["annotation"] and before["prediction"] and after["prediction"][0]["uncertainty"] is None
     assert record_missing(database) == 1
     [row] = _rows(database)["diff"]
     assert row["change"] == "accepted as is" and row["prediction_id"] == prediction.id and row["viou"] == 1
+
+
+def test_going_back_keeps_the_diffs_of_the_tasks_own_objects(database: Database) -> None:
+    with database.write() as session:
+        task = a_task(session)
+        annotations.add_version(session, digest="d", ls_annotation_id=5, task_id=task.id)
+        row = annotations.find(session, "d")
+        assert row is not None
+        assert diffs.store(session, row.id, change="left empty")
+        assert diffs.store(session, row.id, object=1, sentence="the dog", change="drawn from nothing")
+        assert not diffs.store(session, row.id, change="skipped")
+    schema.downgrade(database.engine, "0002")
+    assert [row["change"] for row in _rows(database)["diff"]] == ["left empty"]
+    schema.upgrade(database.engine)
+    with database.read() as session:
+        [(number, kept)] = diffs.by_annotation(session).items()
+    assert number == kept.annotation_id and kept.object == 0 and kept.sentence is None
 
 
 def _rows(database: Database) -> dict[str, list[dict[str, Any]]]:

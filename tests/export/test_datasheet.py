@@ -52,7 +52,7 @@ def test_one_person_agrees_with_nobody(sqlite_database: Database, sqlite_url: st
         store(session)
     export(sqlite_url, "csv", tmp_path / "a.csv")
     sheet = (tmp_path / "a.csv.datasheet.md").read_text()
-    assert "No exported task has tubes of more than one person." in sheet
+    assert "On no exported task have two people spoken." in sheet
     assert "none: every label that counts" in sheet and "Split" not in sheet
 
 

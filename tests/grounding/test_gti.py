@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from stvg_core.grounding.gti import grounding_token, pick_map, relative_attention
@@ -41,3 +42,11 @@ def test_more_rows_than_the_neutral_prompt_has_are_cut_from_the_front() -> None:
     rows = torch.rand(5, 1, 2, 2)
     chosen, _ = pick_map(rows, torch.ones(4, 1, 2, 2), attention="raw", guard=0.1, role_tokens="mean")
     torch.testing.assert_close(chosen, rows[1:].mean(dim=0))
+
+
+@pytest.mark.parametrize(("name", "row", "token"), [("token-1", 3, 1), ("token-3", 1, 3), ("token-9", 0, 4)])
+def test_a_fixed_token_is_counted_from_the_end(name: str, row: int, token: int) -> None:
+    rows = torch.rand(4, 2, 2, 2)
+    chosen, number = pick_map(rows, torch.ones(4, 2, 2, 2), attention="raw", guard=0.1, role_tokens=name)
+    torch.testing.assert_close(chosen, rows[row])
+    assert number == token

@@ -27,6 +27,13 @@ def test_assembling_ignores_magnitude_and_keeps_agreement(operator: str) -> None
     torch.testing.assert_close(assemble(one, one, operator), one / one.sum())
 
 
+def test_forward_goes_by_the_forward_map_alone() -> None:
+    one, other = torch.rand(3, 2, 2), torch.rand(3, 2, 2)
+    torch.testing.assert_close(assemble(one, other, "forward"), one / one.sum())
+    with pytest.raises(ValueError, match="mean, max, product or forward"):
+        assemble(one, other, "backward")
+
+
 def test_consistency_is_one_for_equal_maps_of_any_scale() -> None:
     torch.manual_seed(0)
     one = torch.rand(3, 2, 2)

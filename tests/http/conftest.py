@@ -27,6 +27,7 @@ def make_settings(**more: object) -> Settings:
         "webhook_token": SecretStr(WEBHOOK_TOKEN),
         "interactive_wait_s": 3.0,
         "max_body_bytes": 200_000,
+        "secret_key": SecretStr("a-secret-key-of-the-tests"),
         **more,
     }
     return Settings(**values)  # type: ignore[arg-type]

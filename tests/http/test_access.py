@@ -205,7 +205,12 @@ def test_the_web_process_never_loads_a_model_library(sqlite_url: str) -> None:
         "heavy = {'torch', 'transformers', 'cv2', 'decord', 'av'} & set(sys.modules); assert not heavy, heavy\n"
     )
     root = Path(__file__).parents[2]
-    environment = {**os.environ, "STVG_DATABASE_URL": sqlite_url, "STVG_API_TOKEN": "t" * 20}
+    environment = {
+        **os.environ,
+        "STVG_DATABASE_URL": sqlite_url,
+        "STVG_API_TOKEN": "t" * 20,
+        "STVG_SECRET_KEY": "k" * 20,
+    }
     environment |= {"STVG_MODEL": "some/model@1", "PYTHONPATH": str(root)}
     done = subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

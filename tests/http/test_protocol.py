@@ -159,6 +159,23 @@ def test_an_interactive_call_without_a_sentence_is_answered_empty(
     assert _count(database, Job) == 0
 
 
+def test_a_drawn_box_is_followed_and_keeps_its_id_and_label(
+    connected: FlaskClient, sqlite_database: Database, tmp_path: Any
+) -> None:
+    loop = make_loop(sqlite_database, tmp_path)
+    place = {"frame": 13, "x": 20.0, "y": 30.0, "width": 20.0, "height": 40.0, "rotation": 0, "time": 0.5}
+    value = {"framesCount": 50, "duration": 2, "labels": ["Target"], "sequence": [{**place, "enabled": True}]}
+    drawn = {"id": "J84v", "type": "videorectangle", "from_name": "box", "to_name": "video", "value": value}
+    connected.application.extensions["stvg"].answers.wait_s = 0.0
+    assert _predict(connected, 2, context={"result": [drawn]}).json["results"][0]["result"] == []
+    assert loop.worker.drain() == 1
+    [body] = _predict(connected, 2, context={"result": [drawn]}).json["results"]
+    [region] = body["result"]
+    assert (region["id"], region["value"]["labels"]) == ("J84v", ["Target"])
+    assert region["value"]["sequence"][0]["frame"] == 8, "frames count from 1 here"
+    assert loop.engine.prompts == [(12, pytest.approx((0.2, 0.3, 0.4, 0.7)))]
+
+
 def test_a_typed_sentence_that_cannot_be_used_gets_422(connected: FlaskClient) -> None:
     response = _predict(connected, 2, context=_typed("x" * 3000))
     assert response.status_code == 422 and "3000 characters" in response.json["error"]

@@ -182,6 +182,13 @@ def test_other_events_end_with_a_state(loop: Loop, body: Any, state: str) -> Non
     assert (_states(loop)[0][1] is not None) == (state == "failed")
 
 
+def test_start_training_asks_for_a_calibration(loop: Loop) -> None:
+    asked: list[int | None] = []
+    _send(loop, {"action": "START_TRAINING", "project": {"id": 1}}, {"action": "START_TRAINING"})
+    assert read_events(loop.database, lambda session, project_id: asked.append(project_id)) == 2
+    assert asked == [1, None] and [state for state, _ in _states(loop)] == ["done", "done"]
+
+
 def test_an_annotation_of_another_interface_is_kept_with_its_problem(loop: Loop) -> None:
     body = _saved()
     body["project"]["label_config"] = "<View/>"

@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 from backend.db.engine import Database
 from backend.db.tables import Delivery, Job, Prediction, Task
 from backend.jobs.payload import keyframes
+from backend.review.queue import QueueFilter, look
 from stvg_core.keyframes import expand
 from stvg_core.metrics import box_iou
 from stvg_core.tube import Evidence
@@ -55,6 +56,12 @@ def test_a_video_without_objects_gives_an_empty_prediction_with_score_0(loop: Lo
     [stored] = loop.label_studio.of_task(1)
     assert stored["result"] == [] and stored["score"] == 0
     assert loop.outbox.deliver_due() == 0 and loop.job().state == "done"
+    loop.ask(loop.task(2, "the red box"))
+    loop.worker.drain()
+    with loop.database.read() as session:
+        first, second = look(session, QueueFilter()).rows
+    assert (first.ls_task_id, first.uncertainty) == (1, 1.0), "nothing is more uncertain"
+    assert second.uncertainty is not None and second.uncertainty <= 1.0
 
 
 def test_a_failed_job_says_why_and_the_next_goes_on(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,101 @@
+"""``stvg queue``: which tasks to look at first, here and in Label Studio."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from backend.bootstrap import open_database, open_label_studio
+from backend.db import projects, schema
+from backend.jobs import ordering
+from backend.review import queue
+from backend.settings import SettingsError, load_settings
+
+_LINE = "{task:>13}  {state:<10} {uncertainty:>11} {disagreement:>12} {change:<20} {query}"
+
+
+@click.group("queue")
+def command() -> None:
+    """The review queue, and the order in which Label Studio hands out tasks."""
+
+
+@command.command("list")
+@click.option("--project", "project_id", type=int, help="Only this Label Studio project (its number).")
+@click.option("--state", type=click.Choice(queue.STATES), help="Only tasks in this state.")
+@click.option("--sort", type=click.Choice(queue.SORTS), default="uncertainty", show_default=True)
+@click.option("--ascending", is_flag=True, help="The most certain, the newest, the most agreed first.")
+@click.option("--limit", type=click.IntRange(min=1), default=queue.PAGE, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+def list_command(
+    project_id: int | None, state: str | None, sort: queue.Sort, ascending: bool, limit: int, as_json: bool
+) -> None:
+    """Tasks with their state, the most uncertain suggestion first."""
+    database = open_database(load_settings())
+    try:
+        schema.check_ready(database.engine)
+        chosen = queue.QueueFilter(state=state, project_id=project_id, sort=sort, descending=not ascending)
+        with database.read() as session:
+            rows = queue.first(session, chosen, limit)
+    finally:
+        database.close()
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps({**vars(row), "waiting_since": row.waiting_since.isoformat()}, ensure_ascii=False))
+        return
+    if not rows:
+        click.echo("No tasks.")
+        return
+    titles = {"state": "STATE", "uncertainty": "UNCERTAINTY", "disagreement": "DISAGREEMENT", "change": "CHANGE"}
+    click.echo(_LINE.format(task="PROJECT/TASK", query="QUERY", **titles))
+    for row in rows:
+        click.echo(
+            _LINE.format(
+                task=f"{row.project_id}/{row.ls_task_id}",
+                state=row.state,
+                uncertainty=_number(row.uncertainty),
+                disagreement=_number(row.disagreement),
+                change=row.change or "-",
+                query=" ".join(row.query.split()),
+            )
+        )
+
+
+@command.command()
+@click.option("--project", "project_id", type=int, required=True, help="The Label Studio project (its number).")
+@click.option(
+    "--order",
+    type=click.Choice(["uncertain", "certain"]),
+    default="uncertain",
+    show_default=True,
+    help="certain: quick to accept first.",
+)
+def push(project_id: int, order: ordering.Order) -> None:
+    """Write each task's uncertainty to Label Studio and order a tab of its Data Manager by it.
+
+    Running it again changes only what is another by now.
+    """
+    settings = load_settings()
+    client = open_label_studio(settings)
+    if client is None:
+        raise SettingsError("Where is Label Studio? Set STVG_LABEL_STUDIO_URL and STVG_LABEL_STUDIO_TOKEN.")
+    database = open_database(settings)
+    try:
+        schema.check_ready(database.engine)
+        with database.read() as session:
+            if projects.find(session, project_id) is None:
+                raise SettingsError(f"Project {project_id} is not known here. Introduce it: stvg connect --project ...")
+        with client:
+            found = ordering.push(database, client, project_id, order)
+    finally:
+        database.close()
+    click.echo(
+        f"- tasks: {found.written} written, {found.unchanged} as they were, {found.unknown} without a suggestion"
+    )
+    click.echo(f"- tab: {ordering.TITLES[order]!r} {'set' if found.tab_changed else 'as it was'}")
+    address = f"{client.url}/projects/{project_id}/data?tab={found.view_id}"
+    click.echo(f'Annotators follow it by "Label Tasks As Displayed" (in the menu of the label button): {address}')
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

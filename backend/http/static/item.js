@@ -1,0 +1,115 @@
+// The page of one task: fetches what there is to draw and puts the parts together.
+
+import { decision } from './decision.js';
+import { Heatmaps } from './heatmaps.js';
+import { bind, help, press } from './keys.js';
+import { legend } from './legend.js';
+import { Player } from './player.js';
+import { Stage } from './stage.js';
+import { Strips } from './strips.js';
+import { tracks } from './tracks.js';
+
+const item = document.querySelector('#item');
+const facts = item.dataset;
+const find = id => document.querySelector(`#${id}`);
+const actions = { ...decision(), j: press('[data-key=j]'), k: press('[data-key=k]'), q: press('.crumbs a'), '?': help() };
+bind(actions);
+
+if (facts.footage === 'being fetched') waitForVideo();
+start();
+
+async function start() {
+  const player = find('video') ? openPlayer() : null;
+  const reply = await fetch(facts.evidence, { headers: { Accept: 'application/json' } });
+  if (!reply.ok) {
+    notice('The boxes and curves cannot be shown. Reload the page.');
+    return;
+  }
+  const evidence = await reply.json();
+  const has = name => evidence.tubes.some(tube => tube.name === name);
+  for (const tube of evidence.tubes) tube.shown = tube.kind === 'suggestion' || tube.kind === 'correction';
+  const stage = player && new Stage(find('overlay'), evidence.tubes);
+  let strips = null;
+  if (player) {
+    const toggle = legend(find('legend'), evidence.tubes, () => stage.draw());
+    Object.assign(actions, { s: () => toggle('suggestion'), c: () => toggle('correction') });
+    player.addEventListener('frame', () => stage.draw(player.frame));
+    strips = find('strips') && new Strips(find('strips'), player, evidence);
+    if (strips && !strips.empty) find('strips-panel').hidden = false;
+    stage.draw(player.frame);
+    const first = evidence.tubes.find(tube => tube.name === (has('correction') ? 'correction' : 'suggestion'));
+    if (first) player.seek(first.intervals[0][0]);
+  }
+  if (evidence.scores?.tracks.length && find('tracks')) {
+    tracks(find('tracks'), evidence.scores, index => {
+      stage?.showTrack(index === null ? null : evidence.scores.tracks[index], evidence.scores.slots);
+      strips?.showTrack(index);
+    });
+  }
+  if (evidence.maps && evidence.scores && find('maps')) {
+    const sizes = { address: player && facts.video, width: Number(facts.width), height: Number(facts.height) };
+    const maps = new Heatmaps(find('maps'), player, evidence, sizes);
+    find('maps-panel').hidden = false;
+    find('maps-switch').addEventListener('change', event => maps.show(event.target.value));
+  }
+  item.dataset.ready = 'yes';
+}
+
+function openPlayer() {
+  const [frames, fps] = [Number(facts.frames), Number(facts.fps)];
+  find('stage').style.setProperty('--ratio', String(Number(facts.width) / Number(facts.height)));
+  const player = new Player({ video: find('video'), picture: find('picture'), frames, fps, address: facts.video });
+  const [play, seek, clock, single] = [find('play'), find('seek'), find('clock'), find('pictures')];
+  find('controls').hidden = false;
+  play.addEventListener('click', () => player.toggle());
+  find('back').addEventListener('click', () => player.step(-1));
+  find('forth').addEventListener('click', () => player.step(1));
+  seek.addEventListener('input', () => {
+    player.pause();
+    player.seek(Number(seek.value));
+  });
+  single.addEventListener('change', () => (single.checked ? player.useSingle() : player.useVideo()));
+  player.addEventListener('cursor', () => {
+    seek.value = String(player.cursor);
+    clock.textContent = `frame ${player.cursor} / ${frames - 1} · ${(player.cursor / fps).toFixed(2)} s`;
+  });
+  player.addEventListener('state', () => {
+    play.textContent = player.playing ? 'Pause' : 'Play';
+    item.dataset.playing = player.playing ? 'yes' : 'no';
+  });
+  player.addEventListener('mode', event => {
+    single.checked = player.single;
+    if (event.detail) {
+      single.disabled = true;
+      notice(event.detail);
+    }
+  });
+  if (player.single) {
+    single.checked = single.disabled = true;
+    notice('This browser cannot play the file. Single pictures are shown in its place.');
+  } else if (facts.variable === 'yes') {
+    notice('The video has a variable frame rate: while it plays, boxes may be some frames off. Single pictures (f) are exact.');
+  }
+  Object.assign(actions, {
+    ' ': event => (event.target.closest('button, a, input') ? false : player.toggle()),
+    ',': () => player.step(-1),
+    '.': () => player.step(1),
+    ArrowLeft: event => (event.target.matches('input') ? false : player.step(-10)),
+    ArrowRight: event => (event.target.matches('input') ? false : player.step(10)),
+    f: () => { if (!single.disabled) single.click(); },
+  });
+  return player;
+}
+
+function notice(text) {
+  const place = find('viewer-notice');
+  if (!place) return;
+  place.textContent = text;
+  place.hidden = false;
+}
+
+async function waitForVideo() {
+  const reply = await fetch(facts.state).catch(() => null);
+  if (reply?.ok && (await reply.json()).state !== 'being fetched') location.reload();
+  else setTimeout(waitForVideo, 2000);
+}

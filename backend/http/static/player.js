@@ -1,0 +1,137 @@
+// Which frame is on the screen, and how does one get to another? Frames count from 0, as in the database.
+//
+// The browser says the time of each picture that it shows (requestVideoFrameCallback); time by rate is the frame. To go to
+// a frame is to go to the middle of its time, where rounding cannot lead to its neighbour. Where the browser cannot play
+// the file, or exact pictures are wanted, single pictures come from the server.
+
+export class Player extends EventTarget {
+  /** Events: `frame` when another frame is shown, `cursor` as soon as it is asked for, `mode` and `state`. */
+  constructor({ video, picture, frames, fps, address }) {
+    super();
+    Object.assign(this, { video, picture, frames, fps, address });
+    this.frame = 0;
+    this.cursor = 0;
+    this.single = false;
+    this.origin = null; // the time of frame 0: some files do not begin at 0
+    this.waiting = null;
+    this.timer = null;
+    video.controls = false;
+    video.addEventListener('error', () => this.useSingle('This browser cannot play the file. Single pictures are shown in its place.'));
+    video.addEventListener('seeked', () => this.#continueSeek());
+    for (const name of ['play', 'pause', 'ended']) video.addEventListener(name, () => this.#tell('state'));
+    if (video.requestVideoFrameCallback) this.#watch();
+    else this.useSingle('This browser does not say which frame it shows. Single pictures are exact.');
+    if (video.error) this.useSingle('This browser cannot play the file. Single pictures are shown in its place.');
+  }
+
+  get playing() {
+    return this.single ? this.timer !== null : !this.video.paused && !this.video.ended;
+  }
+
+  /** Show a frame; the nearest there is. */
+  seek(frame) {
+    const wanted = Math.min(Math.max(Math.round(frame), 0), this.frames - 1);
+    this.cursor = wanted;
+    this.#tell('cursor');
+    if (this.single) this.#showPicture(wanted);
+    else if (this.origin === null || this.video.seeking) this.waiting = wanted;
+    else this.#seekVideo(wanted);
+  }
+
+  step(by) {
+    this.pause();
+    this.seek(this.cursor + by);
+  }
+
+  toggle() {
+    if (this.playing) this.pause();
+    else this.play();
+  }
+
+  play() {
+    if (!this.single) {
+      if (this.origin === null) return; // not before it is known which frame is which
+      this.video.play().catch(() => this.#tell('state'));
+      return;
+    }
+    if (this.cursor >= this.frames - 1) this.seek(0);
+    this.timer = setInterval(() => {
+      if (!this.picture.complete) return; // the server is slower than the video: go on when the picture is there
+      if (this.cursor >= this.frames - 1) this.pause();
+      else this.seek(this.cursor + 1);
+    }, 1000 / this.fps);
+    this.#tell('state');
+  }
+
+  pause() {
+    clearInterval(this.timer);
+    this.timer = null;
+    this.video.pause();
+    this.#tell('state');
+  }
+
+  /** Single pictures from the server from now on; `why` is for the person. */
+  useSingle(why = '') {
+    this.pause();
+    this.single = true;
+    this.video.hidden = true;
+    this.picture.hidden = false;
+    this.dispatchEvent(new CustomEvent('mode', { detail: why }));
+    this.seek(this.cursor);
+  }
+
+  useVideo() {
+    this.pause();
+    this.single = false;
+    this.picture.hidden = true;
+    this.video.hidden = false;
+    this.dispatchEvent(new CustomEvent('mode', { detail: '' }));
+    this.seek(this.cursor);
+  }
+
+  #watch() {
+    this.video.requestVideoFrameCallback((_, facts) => {
+      const first = this.origin === null;
+      if (first) this.origin = facts.mediaTime;
+      if (!this.single) this.#shown(Math.round((facts.mediaTime - this.origin) * this.fps));
+      if (first && !this.video.seeking) this.#continueSeek();
+      this.#watch();
+    });
+    if (this.origin !== null) return;
+    // The first picture may have been shown before anybody watched: it is shown again, to learn when frame 0 is. Until
+    // then nothing else is sought.
+    const again = () => { this.video.currentTime = 0.5 / this.fps; };
+    if (this.video.readyState >= 2) again();
+    else this.video.addEventListener('loadeddata', again, { once: true });
+  }
+
+  #continueSeek() {
+    if (this.waiting === null || this.origin === null || this.single) return;
+    const wanted = this.waiting;
+    this.waiting = null;
+    this.#seekVideo(wanted);
+  }
+
+  #seekVideo(frame) {
+    this.video.currentTime = this.origin + (frame + 0.5) / this.fps;
+  }
+
+  #showPicture(frame) {
+    const source = `${this.address}/frames/${frame}.jpg`;
+    this.picture.onload = () => {
+      if (this.single) this.#shown(frame); // it may come after the video was chosen again
+    };
+    this.picture.src = source;
+  }
+
+  #shown(frame) {
+    this.frame = Math.min(Math.max(frame, 0), this.frames - 1);
+    if (!this.single && this.waiting === null && (this.playing || !this.video.seeking)) this.cursor = this.frame;
+    this.#tell('frame');
+    this.#tell('cursor');
+  }
+
+  #tell(what) {
+    this.dispatchEvent(new Event(what));
+  }
+}

@@ -1,0 +1,64 @@
+"""How do numbers and moments read on the pages?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flask import Blueprint
+
+from backend.db.types import now
+from backend.review.queue import video_name
+
+TONES = {
+    "to review": "accent", "suggested": "suggestion", "accepted": "good", "rejected": "bad", "sent back": "warn",
+    "failed": "bad", "undone": "muted",
+}  # fmt: skip
+"""Which colour a state or a decision has; all others have none."""
+
+_STEPS = ((86400 * 365.25, "y"), (86400 * 7, "w"), (86400, "d"), (3600, "h"), (60, "min"))
+
+
+def age(moment: datetime) -> str:
+    """How long ago, in one unit: "3 d"."""
+    seconds = (now() - moment).total_seconds()
+    for size, unit in _STEPS:
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return "now"
+
+
+def moment(at: datetime) -> str:
+    """A moment to the minute, in UTC."""
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def share(value: float | None, digits: int = 2) -> str:
+    """A number in [-1, 1] without its leading zero: ".87"; a dash where there is none."""
+    if value is None:
+        return "–"
+    text = f"{value:.{digits}f}"
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
+
+
+def shift(frames: int | None) -> str:
+    """A shift with its sign: "+3"."""
+    return "–" if frames is None else "0" if frames == 0 else f"{frames:+d}".replace("-", "−")
+
+
+def seconds(value: float | None) -> str:
+    """Seconds to read: "0.42 s", "95 s", "12 min"."""
+    if value is None:
+        return "–"
+    if value >= 600:
+        return f"{value / 60:.0f} min"
+    return f"{value:.0f} s" if value >= 10 else f"{value:.2f} s"
+
+
+def tone(name: str) -> str:
+    return TONES.get(name, "plain")
+
+
+def install(blueprint: Blueprint) -> None:
+    """Make them filters of the templates."""
+    for function in (age, moment, share, shift, seconds, tone, video_name):
+        blueprint.add_app_template_filter(function)

@@ -1,0 +1,126 @@
+"""Which corrections can choose settings? Those that say where the object is, for answers whose looks were kept."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.db import annotations as versions_
+from backend.db.reviews import REJECTED, SENT_BACK
+from backend.db.standing import standing
+from backend.db.tables import Annotation, Diff, Prediction
+from backend.jobs.versions import Versions
+from backend.review import diff, recording
+from stvg_core.calibration.items import Item
+from stvg_core.calibration.rejoin import CannotRejoin, Rejoiner
+from stvg_core.errors import QueryError
+from stvg_core.query import normalise_query
+from stvg_core.settings import GroundingSettings
+from stvg_core.tube import Evidence
+
+MOST = 1000
+"""Of so many tasks the newest corrections are used: the rows of all are in memory at once."""
+
+_NO_TRUTH = {diff.SKIPPED, diff.DELETED, diff.REJECTED, diff.UNREADABLE, diff.EMPTY}
+
+
+@dataclass
+class Corrected:
+    """Items that can be used, and how many cannot, by reason."""
+
+    items: list[Item] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def gather(
+    session: Session, versions: Versions, present: GroundingSettings, *, project_id: int | None = None
+) -> Corrected:
+    """The correction that stands for each task, with the scores of its sentence under the present looks."""
+    found = Corrected()
+    decided = standing().c
+    states = {row.task_id: row.state for row in session.execute(select(decided.task_id, decided.state))}
+    rows = sorted(_one_per_task(session, project_id), key=lambda pair: versions_.moment(pair[0]), reverse=True)
+    for annotation, change in rows:
+        if len(found.items) == MOST:
+            found.left_out[f"older than the newest {MOST}"] += 1
+            continue
+        try:
+            found.items.append(_item(session, annotation, change, states.get(annotation.task_id), versions, present))
+        except CannotRejoin as reason:
+            found.left_out[str(reason)] += 1
+    found.items.sort(key=lambda item: item.name)
+    return found
+
+
+def _one_per_task(session: Session, project_id: int | None) -> Iterator[tuple[Annotation, Diff]]:
+    """As :func:`backend.db.annotations.present`: the newest that is not a skip, or else the newest skip."""
+    best: dict[int, tuple[Annotation, Diff]] = {}
+    for row, change in recording.current(session, project_id=project_id):
+        if row.task_id is None:
+            continue
+        before = best.get(row.task_id)
+        if before is None or _rank(row) > _rank(before[0]):
+            best[row.task_id] = row, change
+    yield from best.values()
+
+
+def _rank(row: Annotation) -> tuple[bool, float, int]:
+    return not row.was_cancelled, versions_.moment(row), row.id
+
+
+def _item(
+    session: Session, annotation: Annotation, change: Diff, state: str | None, versions: Versions,
+    present: GroundingSettings,
+) -> Item:  # fmt: skip
+    """Raises :class:`CannotRejoin` with the reason for a person."""
+    if change.change in _NO_TRUTH:
+        raise CannotRejoin(f"annotation: {change.change}")
+    if state in (REJECTED, SENT_BACK):
+        raise CannotRejoin(f"review: {state}")
+    drawn = recording.answer(annotation)
+    if drawn is None:
+        raise CannotRejoin("truth without a tube")
+    prediction = _prediction(session, annotation, versions)
+    consistency = prediction.evidence_consistency
+    evidence = Evidence.from_bytes(
+        prediction.evidence, chosen=prediction.evidence_chosen, info=prediction.evidence_info,
+        consistency=math.nan if consistency is None else consistency,
+    )  # fmt: skip
+    Rejoiner(evidence)(present)  # says what is missing
+    task = annotation.task
+    assert task is not None
+    name = f"{task.project_id}/{task.ls_task_id}"
+    return Item(name, str(prediction.video_id), evidence, tuple(drawn.parts()))
+
+
+def _prediction(session: Session, annotation: Annotation, versions: Versions) -> Prediction:
+    """The suggestion that was corrected, if it was seen under the present looks; else the newest one that was."""
+    own, task = annotation.prediction, annotation.task
+    weights, _, digest = versions.looks.rpartition("/")
+    if own is not None and own.prompt is not None:
+        raise CannotRejoin("follows a box that was drawn")
+    candidates = [] if own is None else [own]
+    video = own.video_id if own is not None else None if task is None else task.video_id
+    if video is not None and task is not None:
+        same = Prediction.video_id == video, Prediction.query == (own.query if own else _normalised(task.query))
+        candidates += session.scalars(select(Prediction).where(*same).order_by(Prediction.id.desc()))
+    for row in candidates:
+        of_weights = row.model_version.rpartition("/")[0] == weights
+        if row.prompt is None and of_weights and row.evidence_info.get("looks") == digest:
+            return row
+    if not candidates:
+        raise CannotRejoin("no prediction")
+    kept = any("looks" in row.evidence_info for row in candidates)
+    raise CannotRejoin("other model or other looks" if kept else "no rows")
+
+
+def _normalised(query: str) -> str:
+    try:
+        return normalise_query(query)
+    except QueryError:
+        return ""

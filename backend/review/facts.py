@@ -1,0 +1,121 @@
+"""What the page of one task is told: its video, its suggestion, every version and decision, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from backend.review.queue import QueueRow
+from backend.review.uncertainty import Uncertainty
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """The stored video; ``warnings`` are sentences for a person."""
+
+    id: int
+    width: int
+    height: int
+    fps: float
+    n_frames: int
+    duration_s: float
+    variable_rate: bool
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What the model proposed and why.
+
+    Attributes:
+        start_frame, end_frame: None where the video holds no candidate object.
+        split: were the two sub-queries found in the sentence? Else both are the whole sentence; None if not known.
+        spatial_question, temporal_question: as the model was asked; "" if not known.
+        uncertainty: None where the evidence cannot be read.
+        timings: seconds per stage, the total last.
+        newer: version of a later suggestion for the same task, None where this is the newest.
+    """
+
+    id: int
+    model_version: str
+    score: float
+    start_frame: int | None
+    end_frame: int | None
+    attribute_query: str
+    action_query: str
+    spatial_question: str
+    temporal_question: str
+    split: bool | None
+    uncertainty: Uncertainty | None
+    tracks: int
+    timings: tuple[tuple[str, float], ...]
+    newer: str | None
+
+
+@dataclass(frozen=True)
+class Version:
+    """One saved version of an annotation. ``counts``: it is the one that stands for the task."""
+
+    id: int
+    ls_annotation_id: int
+    version: int
+    author_id: int | None
+    saved_at: datetime
+    lead_time_s: float | None
+    verdict: str | None
+    change: str
+    tiou: float | None
+    viou: float | None
+    start_shift: int | None
+    end_shift: int | None
+    edits: int | None
+    edits_from_nothing: int | None
+    problem: str | None
+    counts: bool
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One row of the decisions. ``holds``: nobody took it back; ``about``: the annotation version it is about."""
+
+    id: int
+    decision: str
+    reason: str | None
+    comment: str
+    reviewer: str
+    at: datetime
+    about: str
+    holds: bool
+    told_state: str | None
+    told_reason: str | None
+
+
+@dataclass(frozen=True)
+class Item:
+    """A task as its page shows it.
+
+    Attributes:
+        row: the task as the queue knows it.
+        label: the version that stands for the task; decisions are about it.
+        standing: the decision that holds about the present version.
+        versions, decisions: newest first.
+    """
+
+    row: QueueRow
+    video: VideoFacts | None
+    warning: str | None
+    suggestion: Suggestion | None
+    label: Version | None
+    standing: Decision | None
+    versions: tuple[Version, ...]
+    decisions: tuple[Decision, ...]
+
+    @property
+    def seen(self) -> int | None:
+        """What a decision made on this page is about."""
+        return None if self.label is None else self.label.id
+
+    @property
+    def decidable(self) -> bool:
+        """Is there anything to judge?"""
+        return self.label is not None or self.suggestion is not None

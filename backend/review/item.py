@@ -1,0 +1,149 @@
+"""What does the page of one task show? Its facts, gathered from the database (``backend.review.facts`` says which).
+
+The boxes and curves that are drawn come apart from this, in ``backend.review.overlays``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from backend.db import annotations as versions
+from backend.db import predictions
+from backend.db.reviews import UNDONE, in_force
+from backend.db.tables import Annotation, Diff, Prediction, Review, Task
+from backend.review import decisions, queue, recording
+from backend.review.facts import Decision, Item, Suggestion, Version, VideoFacts
+from backend.review.uncertainty import of_evidence
+from stvg_core.tube import Evidence
+
+
+def look(session: Session, task_id: int) -> Item | None:
+    """The task with this row, None where there is none."""
+    task = session.get(Task, task_id)
+    row = queue.row_of(session, task_id)
+    if task is None or row is None:
+        return None
+    label = versions.present(session, task_id)
+    every = _versions(session, task_id, label)
+    history, standing = decisions.history(session, task_id), decisions.standing(session, task_id)
+    said = tuple(_decision(row, history, every) for row in reversed(history))
+    return Item(
+        row=row,
+        video=_video(task, label),
+        warning=task.warning,
+        suggestion=_suggestion(session, task_id, label),
+        label=next((version for version in every if version.counts), None),
+        standing=next((one for one in said if standing is not None and one.id == standing.id), None),
+        versions=every,
+        decisions=said,
+    )
+
+
+def suggestion_of(session: Session, task_id: int, label: Annotation | None) -> Prediction | None:
+    """The prediction that the label came from, else the newest one of the task."""
+    if label is not None and label.prediction is not None:
+        return label.prediction
+    return predictions.newest(session, task_id)
+
+
+def read_evidence(row: Prediction) -> Evidence | None:
+    """The stored evidence, None where it cannot be read."""
+    consistency = math.nan if row.evidence_consistency is None else row.evidence_consistency
+    try:
+        return Evidence.from_bytes(
+            row.evidence, chosen=row.evidence_chosen, consistency=consistency, info=row.evidence_info
+        )
+    except Exception:  # a damaged archive raises whatever its reader meets first; the page has other things to show
+        return None
+
+
+def _video(task: Task, label: Annotation | None) -> VideoFacts | None:
+    row = task.video
+    if row is None and label is not None and label.prediction is not None:
+        row = label.prediction.video
+    if row is None:
+        return None
+    said = tuple(str(sentence) for sentence in row.warnings)
+    return VideoFacts(
+        row.id, row.width, row.height, row.fps, row.n_frames, row.duration_s, row.variable_rate, said
+    )  # fmt: skip
+
+
+def _suggestion(session: Session, task_id: int, label: Annotation | None) -> Suggestion | None:
+    row = suggestion_of(session, task_id, label)
+    if row is None:
+        return None
+    newest, evidence, info = predictions.newest(session, task_id), read_evidence(row), row.evidence_info
+    seconds = {str(name): float(value) for name, value in row.timings.items() if isinstance(value, int | float)}
+    return Suggestion(
+        id=row.id,
+        model_version=row.model_version,
+        score=row.score,
+        start_frame=row.start_frame,
+        end_frame=row.end_frame,
+        attribute_query=row.attribute_query,
+        action_query=row.action_query,
+        spatial_question=str(info.get("spatial_question") or ""),
+        temporal_question=str(info.get("temporal_question") or ""),
+        split=info["split"] if isinstance(info.get("split"), bool) else None,
+        uncertainty=None if evidence is None else of_evidence(evidence),
+        tracks=0 if evidence is None else len(evidence.track_scores),
+        timings=tuple(sorted(seconds.items(), key=lambda entry: (entry[0] == "total", -entry[1]))),
+        newer=newest.model_version if newest is not None and newest.id > row.id else None,
+    )
+
+
+def _versions(session: Session, task_id: int, label: Annotation | None) -> tuple[Version, ...]:
+    query = (
+        select(Annotation, Diff)
+        .outerjoin(Diff, (Diff.annotation_id == Annotation.id) & (Diff.object == 0))
+        .options(joinedload(Annotation.prediction), joinedload(Annotation.task))
+        .where(Annotation.task_id == task_id)
+    )
+    rows = sorted(session.execute(query).tuples(), key=lambda pair: (versions.moment(pair[0]), pair[0].id))
+    return tuple(_version(row, found, counts=label is not None and row.id == label.id) for row, found in reversed(rows))
+
+
+def _version(row: Annotation, stored: Diff | None, *, counts: bool) -> Version:
+    found: Any = stored or recording.of_annotation(row)
+    overlap = getattr(found, "overlap", None) or found
+    return Version(
+        id=row.id,
+        ls_annotation_id=row.ls_annotation_id,
+        version=row.version,
+        author_id=row.author_id,
+        saved_at=row.ls_updated_at or row.received_at,
+        lead_time_s=row.lead_time_s,
+        verdict=row.verdict,
+        change=found.change,
+        tiou=getattr(overlap, "tiou", None),
+        viou=getattr(overlap, "viou", None),
+        start_shift=found.start_shift,
+        end_shift=found.end_shift,
+        edits=found.edits,
+        edits_from_nothing=found.edits_from_nothing,
+        problem=row.problem,
+        counts=counts,
+    )
+
+
+def _decision(row: Review, history: Sequence[Review], known: Sequence[Version]) -> Decision:
+    about = next((f"annotation {v.ls_annotation_id}, version {v.version}" for v in known if v.id == row.annotation_id),
+                 "the suggestion")  # fmt: skip
+    return Decision(
+        id=row.id,
+        decision=row.decision,
+        reason=row.reason,
+        comment=row.comment,
+        reviewer=row.reviewer,
+        at=row.created_at,
+        about=about,
+        holds=row.decision != UNDONE and row in in_force(history),
+        told_state=row.told_state,
+        told_reason=row.told_reason,
+    )

@@ -1,0 +1,338 @@
+"""The queue and the page of one task in a real browser, over a real app with a real video."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from threading import Thread
+
+import av
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, expect
+from werkzeug.serving import make_server
+
+from backend.db import accounts
+from backend.db.engine import Database
+from backend.db.tables import Task
+from backend.http.app import create_app
+from backend.review import decisions
+from tests.browser.review_page import ReviewPage
+from tests.e2e.painted_clip import N_FRAMES, paint_clip
+from tests.http.conftest import MODEL, make_settings
+from tests.review.labelled import a_correction, a_job, a_suggestion, a_task
+
+pytestmark = pytest.mark.browser
+
+PASSWORD = "correct horse battery"
+FPS = Fraction(30000, 1001)
+START, END = 18, 40  # of the suggestion, on the square's true place
+CORRECTED_END = 44
+RIGHT, DOWN = 0.05, 0.08  # how far the correction lies from the square
+NEAR = 0.012  # compression blurs the square's edge by about two pixels of 240
+
+
+@dataclass(frozen=True)
+class Site:
+    url: str
+    database: Database
+    painted: int
+    other: int
+    failed: int
+
+    def decided(self, task: int) -> list[str]:
+        with self.database.read() as session:
+            return [row.decision for row in decisions.history(session, task)]
+
+
+@pytest.fixture
+def site(sqlite_database: Database, tmp_path: Path) -> Iterator[Site]:
+    """Three tasks: a corrected one on the painted clip, a suggested one, a failed one."""
+    clip = tmp_path / "videos" / "clips" / "clip.mp4"
+    boxes = paint_clip(clip, FPS).boxes
+    suggested = [[frame, *boxes[frame].tolist()] for frame in range(START, END + 1)]
+    moved = [
+        [frame, *(boxes[frame] + [RIGHT, DOWN, RIGHT, DOWN]).tolist()] for frame in range(START, CORRECTED_END + 1)
+    ]
+    with sqlite_database.write() as session:
+        accounts.add(session, "rita", PASSWORD, "reviewer")
+        task, other, failed = (
+            a_task(session, 11, query="the painted one"), a_task(session, 12, query="another one"),
+            a_task(session, 13, query="the failed one", name="gone.mp4"),
+        )  # fmt: skip
+        first = a_suggestion(session, task, file=clip, fps=FPS, keyframes=suggested, uncertainty=0.2)
+        a_correction(session, task, first, keyframes=moved)
+        a_suggestion(session, other, file=clip, fps=FPS, keyframes=suggested, uncertainty=0.9)
+        a_job(session, failed, state="failed", reason="gone.mp4 is not a video.")
+        numbers = task.id, other.id, failed.id
+    settings = make_settings(
+        document_root=tmp_path / "videos", data_dir=tmp_path / "data", label_studio_url="http://label-studio.example"
+    )
+    server = make_server(
+        "127.0.0.1", 0, create_app(settings, database=sqlite_database, model_version=MODEL), threaded=True
+    )
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield Site(f"http://127.0.0.1:{server.server_port}", sqlite_database, *numbers)
+    server.shutdown()
+    thread.join()
+
+
+@pytest.fixture
+def reviewer(chromium: Browser, site: Site) -> Iterator[ReviewPage]:
+    """A tab with the reviewer logged in; nothing may have been complained about at the end."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 860})
+    tab = ReviewPage.open(context.new_page(), site.url)
+    tab.log_in("rita", PASSWORD)
+    yield tab
+    context.close()
+    assert tab.complaints == []
+
+
+def close(a: list[float], b: list[float], slack: float = NEAR) -> bool:
+    return bool(np.abs(np.array(a) - np.array(b)).max() < slack)
+
+
+def test_sort_and_filter_the_queue(reviewer: ReviewPage, site: Site) -> None:
+    reviewer.queue()
+    assert reviewer.sentences() == ["another one", "the painted one", "the failed one"], "most uncertain first"
+    expect(reviewer.page.get_by_text("gone.mp4 is not a video.")).to_be_visible()
+    reviewer.page.get_by_role("link", name="Uncertainty").click()
+    assert reviewer.sentences()[:2] == ["the painted one", "another one"]
+    assert "order=up" in reviewer.page.url
+    reviewer.page.get_by_role("link", name="to review 1").click()
+    assert reviewer.sentences() == ["the painted one"] and "order=up" in reviewer.page.url
+    reviewer.queue()
+    with reviewer.page.expect_navigation():
+        reviewer.page.select_option("#annotator", "3")
+    assert reviewer.sentences() == ["the painted one"]
+    assert reviewer.page.url.endswith("/review/?annotator=3&sort=uncertainty")
+
+
+def test_the_queue_by_keyboard(reviewer: ReviewPage, site: Site) -> None:
+    reviewer.queue()
+    for key in ("j", "j", "k", "j"):
+        reviewer.page.keyboard.press(key)
+    expect(reviewer.page.get_by_role("link", name="the painted one")).to_be_focused()
+    reviewer.page.keyboard.press("?")
+    expect(reviewer.page.get_by_role("dialog")).to_be_visible()
+    reviewer.page.keyboard.press("j")  # belongs to nobody while the dialog is open
+    reviewer.page.keyboard.press("Escape")
+    expect(reviewer.page.get_by_role("dialog")).to_be_hidden()
+    reviewer.page.get_by_role("link", name="the painted one").focus()
+    reviewer.page.keyboard.press("Enter")
+    reviewer.page.wait_for_url(f"**/review/tasks/{site.painted}")
+
+
+def test_boxes_lie_where_they_belong_on_every_frame(reviewer: ReviewPage, site: Site) -> None:
+    """The suggestion is the square's true place, so the pixels of the picture say whether the frame is right."""
+    reviewer.item(site.painted)
+    reviewer.shows(START)
+    for frame in (START, 19, 27, 33, END, 25):
+        reviewer.go_to(frame)
+        drawn, red = reviewer.drawn(), reviewer.red()
+        assert close(drawn["suggestion"], red), f"frame {frame}: drawn {drawn['suggestion']}, seen {red}"
+        assert close(drawn["correction"], [red[0] + RIGHT, red[1] + DOWN, red[2] + RIGHT, red[3] + DOWN]), frame
+    reviewer.go_to(CORRECTED_END)
+    assert reviewer.drawn().keys() == {"correction"}
+    reviewer.go_to(CORRECTED_END + 1)
+    assert reviewer.drawn() == {}
+    reviewer.go_to(N_FRAMES - 1)
+    reviewer.go_to(0)
+
+
+def test_the_correction_is_a_solid_line_in_its_colour(reviewer: ReviewPage, site: Site) -> None:
+    reviewer.item(site.painted)
+    reviewer.go_to(30)
+    x1, y1, x2, y2 = reviewer.drawn()["correction"]
+    blue, orange = reviewer.colour("--correction-drawn"), reviewer.colour("--suggestion-drawn")
+    edge = [reviewer.pixel(x2, y1 + share * (y2 - y1)) for share in np.linspace(0.3, 0.95, 30)]
+    assert all(close(pixel[:3], blue, 40) for pixel in edge), "solid"
+    x1, y1, x2, y2 = reviewer.drawn()["suggestion"]
+    edge = [reviewer.pixel(x1, y1 + share * (y2 - y1)) for share in np.linspace(0.05, 0.9, 60)]
+    dashes = [close(pixel[:3], orange, 40) for pixel in edge]
+    assert any(dashes) and not all(dashes), "dashed"
+    reviewer.page.keyboard.press("s")
+    assert reviewer.drawn().keys() == {"correction"}
+    reviewer.page.keyboard.press("c")
+    assert reviewer.drawn() == {} and reviewer.pixel(x2, (y1 + y2) / 2)[3] == 0
+    reviewer.page.keyboard.press("s")
+    assert reviewer.drawn().keys() == {"suggestion"}
+
+
+def test_step_play_and_the_strips_follow(reviewer: ReviewPage, site: Site) -> None:
+    reviewer.item(site.painted)
+    reviewer.go_to(20)
+    for key, frame in ((".", 21), (".", 22), (",", 21), ("ArrowRight", 31), ("ArrowLeft", 21)):
+        reviewer.page.keyboard.press(key)
+        reviewer.shows(frame)
+        assert close(reviewer.drawn()["suggestion"], reviewer.red()), frame
+    before = reviewer.page.locator(".cursor").bounding_box()
+    reviewer.page.keyboard.press(" ")
+    reviewer.page.wait_for_function("() => Number(document.querySelector('#overlay').dataset.frame) > 27")
+    reviewer.page.keyboard.press(" ")
+    reviewer.page.wait_for_selector("#item[data-playing=no]")
+    frame = reviewer.frame
+    reviewer.shows(frame)
+    if frame <= END:
+        assert close(reviewer.drawn()["suggestion"], reviewer.red()), "still in step after playing"
+    after, plot = reviewer.page.locator(".cursor").bounding_box(), reviewer.page.locator(".scrub").bounding_box()
+    assert before is not None and after is not None and plot is not None and after["x"] > before["x"]
+    where = (after["x"] + after["width"] / 2 - plot["x"]) / plot["width"] * N_FRAMES
+    assert where == pytest.approx(frame + 0.5, abs=0.3)
+
+
+def test_a_click_on_a_strip_seeks(reviewer: ReviewPage, site: Site) -> None:
+    reviewer.item(site.painted)
+    reviewer.page.locator(".scrub").scroll_into_view_if_needed()
+    reviewer.shows(START)
+    plot = reviewer.page.locator(".scrub").bounding_box()
+    assert plot is not None
+    mouse, middle = reviewer.page.mouse, plot["y"] + plot["height"] / 2
+    mouse.move(plot["x"] + (24.5 / N_FRAMES) * plot["width"], middle)
+    mouse.down()
+    reviewer.shows(24)
+    mouse.move(plot["x"] + (36.5 / N_FRAMES) * plot["width"], middle, steps=5)
+    mouse.up()
+    reviewer.shows(36)
+    assert reviewer.page.locator(".strip-value").last.text_content() != "–", "the IoU of this frame"
+    reviewer.page.locator(".map").nth(1).click()
+    reviewer.shows(15)
+
+
+def test_single_pictures_are_the_same_frames(reviewer: ReviewPage, site: Site) -> None:
+    reviewer.item(site.painted)
+    reviewer.go_to(26)
+    reviewer.page.keyboard.press("f")
+    reviewer.page.wait_for_function("() => document.querySelector('#picture').naturalWidth > 0")
+    reviewer.page.keyboard.press(".")
+    reviewer.shows(27)
+    assert close(reviewer.drawn()["suggestion"], reviewer.red())
+    reviewer.page.keyboard.press(" ")
+    reviewer.page.wait_for_function("() => Number(document.querySelector('#overlay').dataset.frame) > 29")
+    reviewer.page.keyboard.press(" ")
+    reviewer.page.keyboard.press("f")
+    reviewer.go_to(28)
+    assert close(reviewer.drawn()["suggestion"], reviewer.red()), "back to the video"
+
+
+def test_pointing_at_a_track_shows_it(reviewer: ReviewPage, site: Site) -> None:
+    reviewer.item(site.painted)
+    reviewer.go_to(15)
+    assert reviewer.page.locator(".track.chosen").text_content() == "Track 20.800chosen"
+    reviewer.page.locator(".track").nth(1).hover()
+    assert close(reviewer.drawn()["track"], [0.1, 0.2, 0.3, 0.5], 1e-3)
+    assert reviewer.page.locator(".plot-curve").get_attribute("data-track") == "0"
+    reviewer.page.mouse.move(5, 5)
+    assert "track" not in reviewer.drawn()
+    reviewer.page.get_by_text("temporal", exact=True).click()
+    assert reviewer.page.locator("#maps").get_attribute("data-kind") == "temporal"
+
+
+def test_accept_by_keyboard_and_undo(reviewer: ReviewPage, site: Site) -> None:
+    reviewer.item(site.painted, "?order=up")
+    reviewer.page.keyboard.press("a")
+    reviewer.page.wait_for_url(f"**/review/tasks/{site.other}?order=up")
+    assert site.decided(site.painted) == ["accepted"]
+    reviewer.page.keyboard.press("u")
+    reviewer.page.wait_for_url(f"**/review/tasks/{site.painted}?order=up")
+    expect(reviewer.page.get_by_text("The decision was taken back.")).to_be_visible()
+    assert site.decided(site.painted) == ["accepted", "undone"]
+    reviewer.page.keyboard.press("j")
+    reviewer.page.wait_for_url(f"**/review/tasks/{site.other}?order=up")
+    reviewer.page.keyboard.press("k")
+    reviewer.page.wait_for_url(f"**/review/tasks/{site.painted}?order=up")
+
+
+def test_send_back_needs_a_reason(reviewer: ReviewPage, site: Site) -> None:
+    reviewer.item(site.painted)
+    page = reviewer.page
+    page.keyboard.press("m")
+    page.keyboard.type("arbs")  # letters that are keys elsewhere
+    page.keyboard.press("Escape")
+    page.keyboard.press("b")
+    expect(page.get_by_role("alert")).to_contain_text("choose a reason")
+    assert site.decided(site.painted) == []
+    page.keyboard.press("2")
+    with page.expect_navigation():
+        page.keyboard.press("b")
+    assert site.decided(site.painted) == ["sent back"]
+    with site.database.read() as session:
+        (row,) = decisions.history(session, site.painted)
+    assert (row.reason, row.comment) == ("wrong start or end", "arbs")
+
+
+def test_a_label_that_changed_meanwhile_loses_no_comment(chromium: Browser, site: Site) -> None:
+    context = chromium.new_context()
+    tab = ReviewPage.open(context.new_page(), site.url)
+    tab.log_in("rita", PASSWORD)
+    tab.item(site.painted)
+    with site.database.write() as session:
+        a_correction(session, session.get_one(Task, site.painted), None, who=5)
+    tab.page.fill("#comment", "a long thought")
+    tab.page.keyboard.press("Escape")
+    tab.page.keyboard.press("a")
+    expect(tab.page.locator("#problem")).to_contain_text("changed meanwhile")
+    assert tab.page.input_value("#comment") == "a long thought"
+    assert site.decided(site.painted) == []
+    context.close()
+
+
+def test_a_file_that_the_browser_cannot_play(chromium: Browser, site: Site, tmp_path: Path) -> None:
+    """The page goes on with single pictures: MPEG-4 part 2 in AVI."""
+    path = tmp_path / "videos" / "clips" / "old.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for frame in av.open(str(tmp_path / "videos" / "clips" / "clip.mp4")).decode(video=0):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"))))
+        container.mux(stream.encode(None))
+    with site.database.write() as session:
+        task = a_task(session, 21, query="the old one", name="old.avi")
+        boxes = paint_clip(tmp_path / "again.mp4", FPS).boxes
+        a_suggestion(session, task, file=path, fps=FPS, keyframes=[[f, *boxes[f].tolist()] for f in range(START, END)])
+        number = task.id
+    context = chromium.new_context()
+    tab = ReviewPage.open(context.new_page(), site.url)
+    tab.log_in("rita", PASSWORD)
+    tab.item(number)
+    expect(tab.page.locator("#viewer-notice")).to_contain_text("cannot play")
+    tab.go_to(30)
+    tab.page.wait_for_function("() => document.querySelector('#picture').complete")
+    assert close(tab.drawn()["suggestion"], tab.red(), 0.02)
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_narrow_window(chromium: Browser, site: Site, scheme: str) -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
+    tab = ReviewPage.open(context.new_page(), site.url)
+    tab.log_in("rita", PASSWORD)
+    tab.queue()
+    assert tab.overflows() <= 0
+    for task in (site.painted, site.other):
+        tab.item(task)
+        assert tab.overflows() <= 0
+        bar = tab.page.locator(".deciding").bounding_box()
+        assert bar is not None and bar["y"] + bar["height"] == pytest.approx(844, abs=1), "sticks to the bottom"
+        expect(tab.page.get_by_role("button", name="Accept")).to_be_in_viewport()
+    tab.page.goto(f"{site.url}/review/tasks/{site.failed}")
+    assert tab.overflows() <= 0
+    context.close()
+    assert tab.complaints == []
+
+
+def test_deciding_without_scripts(chromium: Browser, site: Site) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    tab = ReviewPage.open(context.new_page(), site.url)
+    tab.log_in("rita", PASSWORD)
+    tab.page.goto(f"{site.url}/review/tasks/{site.painted}?state=to+review")
+    tab.page.get_by_role("button", name="Reject").click()
+    expect(tab.page.locator("#problem")).to_contain_text("choose a reason")
+    tab.page.get_by_label("object absent").check(force=True)
+    tab.page.get_by_role("button", name="Reject").click()
+    tab.page.wait_for_url("**/review/?state=to+review")
+    assert site.decided(site.painted) == ["rejected"]
+    context.close()

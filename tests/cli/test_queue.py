@@ -1,0 +1,95 @@
+"""``stvg queue``: the list for a person or a program, and the order in Label Studio."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+
+from backend.cli import queue
+from backend.cli.main import stvg
+from backend.db.tables import Prediction
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.transport import LabelStudioError
+from backend.settings import Settings, SettingsError
+from tests.jobs.conftest import Loop, each_loop, loop  # noqa: F401
+
+
+@pytest.fixture
+def shell(each_loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Loop:  # noqa: F811
+    """Three tasks in Label Studio: uncertainty .05 and .9, and one that was never grounded."""
+    url = each_loop.database.engine.url.render_as_string(hide_password=False)
+    monkeypatch.setenv("STVG_DATABASE_URL", url)
+
+    def open_client(settings: Settings) -> LabelStudioClient:
+        return LabelStudioClient("http://ls", "t", transport=httpx.MockTransport(each_loop.label_studio), pause=0)
+
+    monkeypatch.setattr(queue, "open_label_studio", open_client)
+    for number, query in ((1, "the <b>red</b> box"), (2, "the blue box")):
+        each_loop.ask(each_loop.task(number, query, note={"kept": number}))
+    each_loop.task(3, "the green box")
+    each_loop.worker.drain()
+    with each_loop.database.write() as session:
+        for number, value in ((1, 0.05), (2, 0.9)):
+            session.get_one(Prediction, number).uncertainty = value
+    return each_loop
+
+
+def _queue(*words: str) -> Result:
+    return CliRunner().invoke(stvg, ["queue", *words])
+
+
+def _written(shell: Loop) -> dict[int, object]:
+    return {number: task["data"].get("uncertainty") for number, task in shell.label_studio.tasks.items()}
+
+
+def test_the_list_has_the_most_uncertain_first(shell: Loop) -> None:
+    lines = _queue("list").output.splitlines()
+    assert lines[0].split() == ["PROJECT/TASK", "STATE", "UNCERTAINTY", "DISAGREEMENT", "CHANGE", "QUERY"]
+    assert [line.split()[:4] for line in lines[1:]] == [
+        ["1/2", "suggested", "0.900", "-"],
+        ["1/1", "suggested", "0.050", "-"],
+    ]
+    [first, _] = [json.loads(line) for line in _queue("list", "--json", "--ascending").output.splitlines()]
+    assert (first["ls_task_id"], first["query"], first["uncertainty"]) == (1, "the <b>red</b> box", 0.05)
+    assert len(_queue("list", "--limit", "1").output.splitlines()) == 2
+    assert _queue("list", "--state", "accepted").output == "No tasks.\n"
+    assert _queue("list", "--project", "9").output == "No tasks.\n"
+
+
+def test_pushing_writes_what_is_new_and_a_second_time_nothing(shell: Loop) -> None:
+    output = _queue("push", "--project", "1").output
+    assert "tasks: 2 written, 0 as they were, 1 without a suggestion" in output
+    assert "'Most uncertain first' set" in output and "http://ls/projects/1/data?tab=1" in output
+    assert _written(shell) == {1: 0.05, 2: 0.9, 3: None}
+    assert shell.label_studio.tasks[2]["data"]["note"] == {"kept": 2}
+    assert shell.label_studio.views[1]["data"]["ordering"] == ["-tasks:data.uncertainty"]
+    shell.label_studio.requests.clear()
+    output = _queue("push", "--project", "1").output
+    assert "0 written, 2 as they were" in output and "as it was" in output
+    assert all(line.startswith("GET ") for line in shell.label_studio.requests)
+    assert "0 written" in _queue("push", "--project", "1", "--order", "certain").output
+    assert len(shell.label_studio.views) == 1
+    assert shell.label_studio.views[1]["data"]["ordering"] == ["tasks:data.uncertainty"]
+
+
+def test_a_value_that_is_another_or_gone_is_brought_up_to_date(shell: Loop) -> None:
+    _queue("push", "--project", "1")
+    shell.label_studio.tasks[3]["data"]["uncertainty"] = 0.4  # of a suggestion that is not here
+    with shell.database.write() as session:
+        session.get_one(Prediction, 1).uncertainty = 0.123456
+    assert "2 written, 1 as they were" in _queue("push", "--project", "1").output
+    assert _written(shell) == {1: 0.1235, 2: 0.9, 3: None}
+
+
+def test_what_cannot_be_done_is_said(shell: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = _queue("push", "--project", "9")
+    assert isinstance(result.exception, SettingsError) and "Project 9 is not known" in str(result.exception)
+    shell.label_studio.away = True
+    result = _queue("push", "--project", "1")
+    assert isinstance(result.exception, LabelStudioError) and "cannot be reached" in str(result.exception)
+    monkeypatch.setattr(queue, "open_label_studio", lambda settings: None)
+    result = _queue("push", "--project", "1")
+    assert isinstance(result.exception, SettingsError) and "STVG_LABEL_STUDIO_URL" in str(result.exception)
