@@ -77,6 +77,14 @@ def open_label_studio(settings: Settings) -> LabelStudioClient | None:
     return LabelStudioClient(settings.label_studio_url, token, timeout=_LABEL_STUDIO_TIMEOUT_S)
 
 
+def require_label_studio(settings: Settings) -> LabelStudioClient:
+    """The client, or :class:`SettingsError` where its address or token is not set."""
+    client = open_label_studio(settings)
+    if client is None:
+        raise SettingsError("Where is Label Studio? Set STVG_LABEL_STUDIO_URL and STVG_LABEL_STUDIO_TOKEN.")
+    return client
+
+
 def open_media(settings: Settings, label_studio: LabelStudioClient | None) -> MediaLibrary:
     def headers() -> Mapping[str, str]:
         if label_studio is None:
@@ -108,6 +116,16 @@ def open_decomposer(settings: Settings, method: GroundingSettings) -> Decomposer
         return None
     key = None if settings.llm_key is None else settings.llm_key.get_secret_value()
     return endpoint_decomposer(settings.llm_url, method.decomposer_model, key)
+
+
+def open_training(settings: Settings) -> Training:
+    """What "Start Training" in Label Studio asks for: a calibration by the project's corrections."""
+    versions = open_versions(settings)
+
+    def ask(session: Session, project_id: int | None) -> None:
+        calibrating.request(session, versions, project_id=project_id, requested_by="Label Studio")
+
+    return ask
 
 
 class LoadedGrounder:
@@ -176,9 +194,9 @@ class WorkerProcess:
         read_events(self.worker.database, self.training)
         self.calibrate()
         if self.outbox is not None:
-            self.outbox.deliver_due()
+            self.outbox.send_due()
         if self.telling is not None:
-            self.telling.tell_due()
+            self.telling.send_due()
         return taken
 
     def stop(self) -> None:
@@ -208,10 +226,7 @@ def open_worker(
         retry_s=settings.retry_seconds,
         poll_s=settings.poll_seconds,
     )
-    versions = open_versions(settings)
-
-    def training(session: Session, project_id: int | None) -> None:
-        calibrating.request(session, versions, project_id=project_id, requested_by="Label Studio")
+    versions, training = open_versions(settings), open_training(settings)
 
     def calibrate() -> int:
         return calibrating.run_due(database, versions, name=name, lease_s=settings.lease_seconds, stop=worker.stop)
@@ -223,9 +238,9 @@ def open_worker(
     outbox, telling = None, None
     if client is not None:
         outbox = Outbox(database, client, name=name)
-        chores.append(Ticker("outbox", outbox.deliver_due, settings.poll_seconds, worker.stop))
+        chores.append(Ticker("outbox", outbox.send_due, settings.poll_seconds, worker.stop))
         telling = Telling(database, client, name=name)
-        chores.append(Ticker("decisions", telling.tell_due, settings.poll_seconds, worker.stop))
+        chores.append(Ticker("decisions", telling.send_due, settings.poll_seconds, worker.stop))
         if settings.reconcile_seconds > 0:
             chores.append(_reconciling(database, client, settings.reconcile_seconds, worker.stop))
     return WorkerProcess(worker, outbox, telling, chores, training, calibrate)

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from backend.bootstrap import open_database, open_label_studio
+from backend.bootstrap import open_database, require_label_studio
 from backend.db import projects, schema
 from backend.jobs import ordering
 from backend.review import queue
@@ -76,9 +76,7 @@ def push(project_id: int, order: ordering.Order) -> None:
     Running it again changes only what is another by now.
     """
     settings = load_settings()
-    client = open_label_studio(settings)
-    if client is None:
-        raise SettingsError("Where is Label Studio? Set STVG_LABEL_STUDIO_URL and STVG_LABEL_STUDIO_TOKEN.")
+    client = require_label_studio(settings)
     database = open_database(settings)
     try:
         schema.check_ready(database.engine)

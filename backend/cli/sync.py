@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 from tqdm import tqdm
 
-from backend.bootstrap import open_database, open_label_studio
+from backend.bootstrap import open_database, open_training, require_label_studio
 from backend.db import projects, schema
 from backend.db.engine import Database
-from backend.jobs.corrections import read_events
+from backend.jobs.corrections import Training, read_events
 from backend.jobs.reconcile import reconcile_project
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.transport import LabelStudioError
@@ -25,19 +25,19 @@ def command(project_id: int | None) -> None:
     Webhooks are sent once and can be lost; Label Studio's own list cannot. Running it again changes nothing.
     """
     settings = load_settings()
-    client = open_label_studio(settings)
-    if client is None:
-        raise SettingsError("Where is Label Studio? Set STVG_LABEL_STUDIO_URL and STVG_LABEL_STUDIO_TOKEN.")
+    client = require_label_studio(settings)
     database = open_database(settings)
     try:
         schema.check_ready(database.engine)
         with client:
-            synchronise(database, client, project_id=project_id)
+            synchronise(database, client, project_id=project_id, train=open_training(settings))
     finally:
         database.close()
 
 
-def synchronise(database: Database, client: LabelStudioClient, *, project_id: int | None = None) -> None:
+def synchronise(
+    database: Database, client: LabelStudioClient, *, project_id: int | None = None, train: Training | None = None
+) -> None:
     """Do it and say what was done.
 
     Raises:
@@ -48,7 +48,7 @@ def synchronise(database: Database, client: LabelStudioClient, *, project_id: in
         wanted = projects.numbers(session) if project_id is None else [project_id]
         if project_id is not None and projects.find(session, project_id) is None:
             raise SettingsError(f"Project {project_id} is not known here. Introduce it: stvg connect --project ...")
-    click.echo(f"- webhooks that waited: {read_events(database)} read")
+    click.echo(f"- webhooks that waited: {read_events(database, train)} read")
     for number in tqdm(wanted, desc="projects", unit="project", disable=None, leave=False):
         try:
             found = reconcile_project(database, client, number)

@@ -5,6 +5,7 @@ One task is corrected (the end and the boxes), one is skipped, the others are ac
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from backend.db.tables import Annotation, Prediction
 from backend.demo import annotator
 from backend.demo.loop import DemoProject, job_states
 from backend.demo.processes import ProcessError
+from backend.demo.stack import Stack
 from backend.demo.summary import ProposedTube, Summary
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.result import result_to_tubes
@@ -163,6 +165,13 @@ def check_export(file: Path, played: Played, project: DemoProject, summary: Summ
     worst = min((viou(exported[name], tube) for name, tube in submitted.items() if name in exported), default=0.0)
     # The format rounds boxes to hundredths of a pixel.
     summary.check("smallest vIoU of an exported label with the submitted one", round(worst, 2), 1.0)
+
+
+def check_sync(stack: Stack, summary: Summary) -> None:
+    """Label Studio's own list of annotations holds nothing that the webhooks did not bring."""
+    said = stack.run("sync").splitlines()
+    changes = [line for line in said if re.search(r"\b[1-9]\d* (versions fetched|deletions noted|computed)", line)]
+    summary.check("what stvg sync still had to do", changes, [])
 
 
 def _spans(tubes: dict[str, Tube]) -> dict[str, Span]:

@@ -14,7 +14,7 @@ import click
 from tqdm import tqdm
 
 from backend.db.engine import Database
-from backend.demo.check import check_corrections, check_export, check_predictions, play_annotator
+from backend.demo.check import check_corrections, check_export, check_predictions, check_sync, play_annotator
 from backend.demo.clips import render_clips
 from backend.demo.label_studio import LabelStudioServer
 from backend.demo.loop import DemoProject, connect, preannotate, read_tubes
@@ -149,6 +149,7 @@ def _check(stack: Stack, client: LabelStudioClient, project: DemoProject, home: 
     stack.run("export", "--format", "hcstvg2", "--out", str(out))
     check_export(out, played, project, summary)
     check_review(client, database, stack, project, played, home, summary)
+    check_sync(stack, summary)
     database.close()
     summary.check("processes that ended too early", [c.name for c in (stack.web, stack.worker) if not c.alive], [])
     summary.seconds["check"] = time.monotonic() - started

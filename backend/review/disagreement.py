@@ -1,12 +1,13 @@
-"""How far apart are the people who annotated a task? Kept in memory by the versions that were compared."""
+"""How far apart are the people who annotated a task? Kept in memory, by database and the versions compared."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
 from threading import Lock
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from backend.db.standing import counting, counting_of
@@ -16,7 +17,8 @@ _KEPT = 50_000
 _PAGE = 200
 
 _Key = tuple[int, ...]
-_known: OrderedDict[_Key, float | None] = OrderedDict()
+_Known = OrderedDict[_Key, float | None]
+_by_database: WeakKeyDictionary[Engine, _Known] = WeakKeyDictionary()
 _lock = Lock()
 
 
@@ -27,7 +29,8 @@ def disagreements(session: Session, task_ids: Sequence[int]) -> dict[int, float]
     """
     keys = _keys(session, task_ids)
     with _lock:
-        found = {number: _known[key] for number, key in keys.items() if key in _known}
+        known = _by_database.setdefault(session.get_bind().engine, OrderedDict())
+        found = {number: known[key] for number, key in keys.items() if key in known}
     missing = [number for number in keys if number not in found]
     for first in range(0, len(missing), _PAGE):
         page = missing[first : first + _PAGE]
@@ -36,9 +39,9 @@ def disagreements(session: Session, task_ids: Sequence[int]) -> dict[int, float]
         fresh |= {entry.task.id: 1 - entry.agreement.mean for entry in agreed}
         found |= fresh
         with _lock:
-            _known.update({keys[number]: value for number, value in fresh.items()})
-            while len(_known) > _KEPT:
-                _known.popitem(last=False)
+            known.update({keys[number]: value for number, value in fresh.items()})
+            while len(known) > _KEPT:
+                known.popitem(last=False)
     return {number: value for number, value in found.items() if value is not None}
 
 

@@ -97,7 +97,9 @@ def test_thirty_corrections_make_a_better_version(office: Database, grounded: Se
     assert report["state"] == "adopted" and report["model_version"] == dry["model_version"] != base
     assert report["interval"][0] > 0.1
     assert report["after"]["m_viou"] > report["before"]["m_viou"] + 0.2
-    assert report["proposed"]["centre"] < 0.5 and set(report["stability"]) == set(report["proposed"])
+    rule = {"interval": "segment", "centre": 1.0} | report["proposed"]
+    assert rule["interval"] == "top_k" or rule["centre"] < 0.5, "the interval rule was what was bad"
+    assert set(report["stability"]) == set(report["proposed"])
     with office.read() as session:
         assert versions.present(session) == report["model_version"]
     again = _stvg().output

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from backend.cli import queue
+from backend import bootstrap
 from backend.cli.main import stvg
 from backend.db.tables import Prediction
 from backend.labelstudio.client import LabelStudioClient
@@ -26,7 +26,7 @@ def shell(each_loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Loop:  # noqa: F8
     def open_client(settings: Settings) -> LabelStudioClient:
         return LabelStudioClient("http://ls", "t", transport=httpx.MockTransport(each_loop.label_studio), pause=0)
 
-    monkeypatch.setattr(queue, "open_label_studio", open_client)
+    monkeypatch.setattr(bootstrap, "open_label_studio", open_client)
     for number, query in ((1, "the <b>red</b> box"), (2, "the blue box")):
         each_loop.ask(each_loop.task(number, query, note={"kept": number}))
     each_loop.task(3, "the green box")
@@ -90,6 +90,6 @@ def test_what_cannot_be_done_is_said(shell: Loop, monkeypatch: pytest.MonkeyPatc
     shell.label_studio.away = True
     result = _queue("push", "--project", "1")
     assert isinstance(result.exception, LabelStudioError) and "cannot be reached" in str(result.exception)
-    monkeypatch.setattr(queue, "open_label_studio", lambda settings: None)
+    monkeypatch.setattr(bootstrap, "open_label_studio", lambda settings: None)
     result = _queue("push", "--project", "1")
     assert isinstance(result.exception, SettingsError) and "STVG_LABEL_STUDIO_URL" in str(result.exception)

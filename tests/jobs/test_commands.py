@@ -17,8 +17,9 @@ from click.testing import CliRunner, Result
 
 from backend.bootstrap import open_worker
 from backend.cli.main import stvg
+from backend.db import events
 from backend.db.engine import Database
-from backend.db.tables import Delivery
+from backend.db.tables import Calibration, Delivery, Event
 from backend.settings import Settings
 from backend.testing import FakeEngine
 from stvg_core.errors import StvgError
@@ -70,11 +71,11 @@ def test_a_refused_delivery_is_shown_and_retried(shell: Loop) -> None:
     shell.ask(shell.task(1))
     shell.worker.drain()
     gone = shell.label_studio.tasks.pop(1)
-    shell.outbox.deliver_due()
+    shell.outbox.send_due()
     assert "nothing at /api/tasks/1/" in _stvg("jobs").output
     shell.label_studio.tasks[1] = gone
     assert "1 queued again" in _stvg("jobs", "retry", "1").output
-    assert shell.outbox.deliver_due() == 1
+    assert shell.outbox.send_due() == 1
     with shell.database.read() as session:
         assert session.get_one(Delivery, 1).state == "delivered"
 
@@ -89,6 +90,23 @@ def test_a_worker_made_from_settings_does_all_that_is_due(loop: Loop, tmp_path: 
     assert [chore._thread.name for chore in process.chores] == [
         "events", "calibrate", "outbox", "decisions", "reconcile",
     ]  # fmt: skip
+
+
+def test_start_training_in_label_studio_ends_as_a_calibration_with_its_reason(loop: Loop, tmp_path: Path) -> None:
+    settings = Settings(
+        database_url=str(loop.database.engine.url), document_root=loop.videos, data_dir=tmp_path / "data"
+    )
+    process = open_worker(settings, engine=FakeEngine(), label_studio=loop.client)
+    body = b'{"action": "START_TRAINING", "project": {"id": 1}}'
+    with loop.database.write() as session:
+        events.store(session, body, action="START_TRAINING", project_id=1)
+    process.drain()
+    with loop.database.read() as session:
+        [row] = session.query(Calibration)
+        [event] = session.query(Event)
+    assert (row.state, row.project_id, row.requested_by) == ("refused", 1, "Label Studio")
+    assert row.reason is not None and "correct more tasks" in row.reason
+    assert event.state == "done"
 
 
 def test_the_running_service_answers_and_stops(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def test_skips_and_deletions_are_versions_too(loop: Loop) -> None:
 def test_it_is_linked_to_the_prediction_it_came_from(loop: Loop) -> None:
     loop.ask(loop.task(1))
     loop.worker.drain()
-    loop.outbox.deliver_due()
+    loop.outbox.send_due()
     number = loop.label_studio.of_task(1)[0]["id"]
     with loop.database.read() as session:
         prediction = session.scalars(select(Prediction)).one()

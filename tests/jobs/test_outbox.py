@@ -25,7 +25,7 @@ def _ready(loop: Loop, **data: object) -> None:
 
 def test_a_prediction_arrives_once(loop: Loop) -> None:
     _ready(loop)
-    assert loop.outbox.deliver_due() == 1 and loop.outbox.deliver_due() == 0
+    assert loop.outbox.send_due() == 1 and loop.outbox.send_due() == 0
     [stored] = loop.label_studio.of_task(1)
     validate_prediction({key: stored[key] for key in ("task", "result", "score", "model_version")}, read_config(CONFIG))
     row = _delivery(loop)
@@ -37,30 +37,30 @@ def test_label_studio_away_keeps_it_and_delivers_later_once(each_loop: Loop) -> 
     _ready(loop)
     loop.label_studio.away = True
     for attempt in (1, 2, 3):
-        assert loop.outbox.deliver_due() == 0
+        assert loop.outbox.send_due() == 0
         assert _delivery(loop).attempts == attempt and _delivery(loop).state == "pending"
         assert "cannot be reached" in str(_delivery(loop).reason)
         loop.make_due()
     loop.label_studio.away = False
-    assert loop.outbox.deliver_due() == 1 and len(loop.label_studio.of_task(1)) == 1
+    assert loop.outbox.send_due() == 1 and len(loop.label_studio.of_task(1)) == 1
 
 
 def test_a_push_whose_answer_was_lost_is_recognised(loop: Loop) -> None:
     _ready(loop)
     loop.label_studio.lose_answers = 1
-    assert loop.outbox.deliver_due() == 0 and len(loop.label_studio.of_task(1)) == 1
+    assert loop.outbox.send_due() == 0 and len(loop.label_studio.of_task(1)) == 1
     loop.make_due()
-    assert loop.outbox.deliver_due() == 1 and len(loop.label_studio.of_task(1)) == 1
+    assert loop.outbox.send_due() == 1 and len(loop.label_studio.of_task(1)) == 1
     assert _delivery(loop).ls_prediction_id == loop.label_studio.of_task(1)[0]["id"]
 
 
 def test_what_label_studio_kept_of_a_reply_is_not_pushed_again(loop: Loop) -> None:
     _ready(loop)
     [[body]] = loop.ask(loop.task(1))
-    assert loop.outbox.deliver_due() == 0, "it is not known yet whether the reply was kept"
+    assert loop.outbox.send_due() == 0, "it is not known yet whether the reply was kept"
     loop.label_studio.predictions.append({"id": 77, "task": 1, **body})
     loop.make_due()
-    assert loop.outbox.deliver_due() == 1 and len(loop.label_studio.of_task(1)) == 1
+    assert loop.outbox.send_due() == 1 and len(loop.label_studio.of_task(1)) == 1
     assert _delivery(loop).ls_prediction_id == 77
 
 
@@ -68,19 +68,19 @@ def test_a_reply_that_was_not_kept_is_pushed(loop: Loop) -> None:
     _ready(loop)
     assert loop.ask(loop.task(1)) != [[]]
     loop.make_due()
-    assert loop.outbox.deliver_due() == 1 and len(loop.label_studio.of_task(1)) == 1
+    assert loop.outbox.send_due() == 1 and len(loop.label_studio.of_task(1)) == 1
 
 
 def test_an_older_model_versions_prediction_is_not_taken_for_this_one(loop: Loop) -> None:
     _ready(loop)
     loop.label_studio.predictions.append({"id": 5, "task": 1, "model_version": "older", "result": []})
-    assert loop.outbox.deliver_due() == 1 and len(loop.label_studio.of_task(1)) == 2
+    assert loop.outbox.send_due() == 1 and len(loop.label_studio.of_task(1)) == 2
 
 
 def test_the_frame_rate_is_written_before_the_push(loop: Loop) -> None:
     loop.engine.fps = (30000, 1001)
     _ready(loop, fps=None, note="kept")
-    assert loop.outbox.deliver_due() == 1
+    assert loop.outbox.send_due() == 1
     assert loop.label_studio.tasks[1]["data"]["fps"] == 29.97003
     assert loop.label_studio.tasks[1]["data"]["note"] == "kept"
     writes = [line for line in loop.label_studio.requests if line.split()[0] != "GET"]
@@ -89,28 +89,28 @@ def test_the_frame_rate_is_written_before_the_push(loop: Loop) -> None:
 
 def test_a_frame_rate_that_is_there_is_left_alone(loop: Loop) -> None:
     _ready(loop, fps=24)
-    assert loop.outbox.deliver_due() == 1 and loop.label_studio.tasks[1]["data"]["fps"] == 24
+    assert loop.outbox.send_due() == 1 and loop.label_studio.tasks[1]["data"]["fps"] == 24
 
 
 def test_a_task_that_is_gone_or_asks_something_else_ends_with_a_reason(loop: Loop) -> None:
     _ready(loop)
     loop.label_studio.tasks[1]["data"]["query"] = "something else"
-    assert loop.outbox.deliver_due() == 0
+    assert loop.outbox.send_due() == 0
     assert _delivery(loop).state == "failed" and "another sentence" in str(_delivery(loop).reason)
     loop.label_studio.tasks.clear()
     _requeue(loop)
-    assert loop.outbox.deliver_due() == 0 and _delivery(loop).state == "failed" and loop.label_studio.predictions == []
+    assert loop.outbox.send_due() == 0 and _delivery(loop).state == "failed" and loop.label_studio.predictions == []
 
 
 def test_an_interface_without_boxes_ends_with_a_reason_and_can_be_retried(loop: Loop) -> None:
     _ready(loop)
     with loop.database.write() as session:
         projects.register(session, 1, "<View><Text name='t' value='$query'/></View>")
-    assert loop.outbox.deliver_due() == 0 and "VideoRectangle" in str(_delivery(loop).reason)
+    assert loop.outbox.send_due() == 0 and "VideoRectangle" in str(_delivery(loop).reason)
     with loop.database.write() as session:
         projects.register(session, 1, CONFIG)
     _requeue(loop)
-    assert loop.outbox.deliver_due() == 1
+    assert loop.outbox.send_due() == 1
 
 
 def _requeue(loop: Loop) -> None:
@@ -124,7 +124,7 @@ def test_a_refused_token_waits_for_a_better_one(loop: Loop) -> None:
     _ready(loop)
     refuse = httpx.MockTransport(lambda request: httpx.Response(401, json={"detail": "Invalid token."}))
     loop.client._api._http._transport = refuse
-    assert loop.outbox.deliver_due() == 0
+    assert loop.outbox.send_due() == 0
     assert _delivery(loop).state == "pending" and "token" in str(_delivery(loop).reason)
 
 
@@ -134,6 +134,6 @@ def test_one_claim_that_was_never_ended_runs_out(loop: Loop) -> None:
 
     with loop.database.write() as session:
         assert deliveries.claim(session, "killed", seconds=600) is not None
-    assert loop.outbox.deliver_due() == 0
+    assert loop.outbox.send_due() == 0
     loop.make_due()
-    assert loop.outbox.deliver_due() == 1 and len(loop.label_studio.of_task(1)) == 1
+    assert loop.outbox.send_due() == 1 and len(loop.label_studio.of_task(1)) == 1

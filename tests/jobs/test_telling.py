@@ -74,7 +74,7 @@ def test_a_decision_is_told_once_and_all_other_data_are_kept(
     task_id = ready(loop)
     before = dict(data(loop))
     decide(loop, task_id, decision, comment)
-    assert teller(loop).tell_due() == 1 and teller(loop).tell_due() == 0
+    assert teller(loop).send_due() == 1 and teller(loop).send_due() == 0
     assert data(loop) == before | {"review": decision, "review_comment": said}
     assert (row(loop).told_state, row(loop).told_attempts, patches(loop)) == ("told", 1, 1)
 
@@ -85,7 +85,7 @@ def test_what_no_longer_stands_is_cleared(each_loop: Loop, way: str) -> None:
     task_id = ready(loop)
     before = dict(data(loop))
     decide(loop, task_id)
-    teller(loop).tell_due()
+    teller(loop).send_due()
     assert "review" in data(loop)
     if way == "accepted":
         decide(loop, task_id, "accepted")
@@ -99,7 +99,7 @@ def test_what_no_longer_stands_is_cleared(each_loop: Loop, way: str) -> None:
             ref, version = session.get_one(Task, task_id).video_ref, loop.engine.model_version
             jobs.enqueue(session, identity="n", task_id=task_id, video_ref=ref, query="another", model_version=version)
         assert loop.worker.drain() == 1
-    assert teller(loop).tell_due() == 1
+    assert teller(loop).send_due() == 1
     assert data(loop) == before
 
 
@@ -107,9 +107,9 @@ def test_an_earlier_decision_that_stands_again_is_shown_again(loop: Loop) -> Non
     task_id = ready(loop)
     decide(loop, task_id, "sent back", "first")
     decide(loop, task_id, "rejected", "second")
-    assert teller(loop).tell_due() == 2 and data(loop)["review"] == "rejected"
+    assert teller(loop).send_due() == 2 and data(loop)["review"] == "rejected"
     undo(loop, task_id)
-    assert teller(loop).tell_due() == 1
+    assert teller(loop).send_due() == 1
     assert data(loop)["review_comment"] == "wrong start or end: first; by ann"
 
 
@@ -120,7 +120,7 @@ def test_what_shows_nothing_is_not_told(loop: Loop) -> None:
     _send(loop, _saved(number=8))
     read_events(loop.database)
     loop.label_studio.requests.clear()
-    assert teller(loop).tell_due() == 0 and loop.label_studio.requests == [] and row(loop).told_state is None
+    assert teller(loop).send_due() == 0 and loop.label_studio.requests == [] and row(loop).told_state is None
 
 
 def test_label_studio_away_keeps_it_and_tells_later_once(each_loop: Loop) -> None:
@@ -129,15 +129,15 @@ def test_label_studio_away_keeps_it_and_tells_later_once(each_loop: Loop) -> Non
     decide(loop, task_id)
     loop.label_studio.away = True
     for attempt in (1, 2, 3):
-        assert teller(loop).tell_due() == 0
+        assert teller(loop).send_due() == 0
         assert (row(loop).told_state, row(loop).told_attempts) == ("pending", attempt)
         assert "cannot be reached" in str(row(loop).told_reason)
         due = row(loop).told_next_at
         assert due is not None and due > now(), "the pauses grow"
-        assert teller(loop).tell_due() == 0 and row(loop).told_attempts == attempt
+        assert teller(loop).send_due() == 0 and row(loop).told_attempts == attempt
         make_due(loop)
     loop.label_studio.away = False
-    assert teller(loop).tell_due() == 1 and data(loop)["review"] == "sent back" and patches(loop) == 1
+    assert teller(loop).send_due() == 1 and data(loop)["review"] == "sent back" and patches(loop) == 1
     assert (row(loop).told_state, row(loop).told_reason) == ("told", None)
 
 
@@ -145,11 +145,11 @@ def test_the_last_word_is_told_where_label_studio_was_away_for_several(loop: Loo
     task_id = ready(loop)
     loop.label_studio.away = True
     decide(loop, task_id)
-    teller(loop).tell_due()
+    teller(loop).send_due()
     undo(loop, task_id)
     loop.label_studio.away = False
     make_due(loop)
-    teller(loop).tell_due()
+    teller(loop).send_due()
     assert "review" not in data(loop) and patches(loop) == 0, "it was never shown, so nothing had to be changed"
 
 
@@ -164,7 +164,7 @@ def test_a_decision_taken_while_another_is_written_is_not_lost(loop: Loop, monke
         return real(number, values)
 
     monkeypatch.setattr(loop.client, "patch_task_data", slow)
-    teller(loop).tell_due()
+    teller(loop).send_due()
     assert "review" not in data(loop)
 
 
@@ -172,10 +172,10 @@ def test_a_task_that_is_gone_ends_with_a_reason(loop: Loop) -> None:
     task_id = ready(loop)
     decide(loop, task_id)
     loop.label_studio.tasks.clear()
-    assert teller(loop).tell_due() == 0
+    assert teller(loop).send_due() == 0
     assert row(loop).told_state == "failed" and "nothing at /api/tasks/1/" in str(row(loop).told_reason)
     make_due(loop)
-    assert teller(loop).tell_due() == 0 and row(loop).told_attempts == 1
+    assert teller(loop).send_due() == 0 and row(loop).told_attempts == 1
 
 
 def test_a_refused_token_waits_for_a_better_one(loop: Loop) -> None:
@@ -183,7 +183,7 @@ def test_a_refused_token_waits_for_a_better_one(loop: Loop) -> None:
     decide(loop, task_id)
     refuse = httpx.MockTransport(lambda request: httpx.Response(401, json={"detail": "Invalid token."}))
     loop.client._api._http._transport = refuse
-    assert teller(loop).tell_due() == 0
+    assert teller(loop).send_due() == 0
     assert row(loop).told_state == "pending" and "token" in str(row(loop).told_reason)
 
 
@@ -194,8 +194,8 @@ def test_a_claim_that_was_never_ended_runs_out(loop: Loop) -> None:
         claimed = tellings.claim(session, "killed", seconds=600)
         assert claimed is not None
         stale = claimed.told_leased_by
-    assert teller(loop).tell_due() == 0
+    assert teller(loop).send_due() == 0
     make_due(loop)
-    assert teller(loop).tell_due() == 1 and patches(loop) == 1
+    assert teller(loop).send_due() == 1 and patches(loop) == 1
     with loop.database.write() as session:
         assert not tellings.told(session, 1, str(stale)), "the killed one has no say any more"

@@ -52,10 +52,10 @@ def test_a_prediction_is_stored_with_all_that_led_to_it(each_loop: Loop) -> None
 def test_a_video_without_objects_gives_an_empty_prediction_with_score_0(loop: Loop) -> None:
     loop.ask(loop.task(1, "nothing here"))
     loop.worker.drain()
-    assert loop.outbox.deliver_due() == 1
+    assert loop.outbox.send_due() == 1
     [stored] = loop.label_studio.of_task(1)
     assert stored["result"] == [] and stored["score"] == 0
-    assert loop.outbox.deliver_due() == 0 and loop.job().state == "done"
+    assert loop.outbox.send_due() == 0 and loop.job().state == "done"
     loop.ask(loop.task(2, "the red box"))
     loop.worker.drain()
     with loop.database.read() as session:
@@ -201,7 +201,7 @@ def test_after_kill_9_another_worker_finishes_exactly_once(each_loop: Loop, data
         time.sleep(0.1)
     job = loop.job()
     assert job.state == "done" and job.attempts == 2
-    assert loop.outbox.deliver_due() == 1 and len(loop.label_studio.of_task(1)) == 1
+    assert loop.outbox.send_due() == 1 and len(loop.label_studio.of_task(1)) == 1
 
 
 def test_a_worker_waits_for_a_database_that_is_away(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,7 @@ def test_a_decision_is_a_column_and_a_filter_until_it_is_taken_back(
         )
     before = client.task(number)["data"]
     telling = Telling(sqlite_database, client, name="t")
-    assert telling.tell_due() == 1 and telling.tell_due() == 0
+    assert telling.send_due() == 1 and telling.send_due() == 0
     shown = {"review": "sent back", "review_comment": "boxes loose: <b>tighter</b>; by ann"}
     assert client.task(number)["data"] == before | shown
 
@@ -124,4 +124,4 @@ def test_a_decision_is_a_column_and_a_filter_until_it_is_taken_back(
 
     with sqlite_database.write() as session:
         decisions.undo(session, task.id, reviewer="ann")
-    assert telling.tell_due() == 1 and client.task(number)["data"] == before
+    assert telling.send_due() == 1 and client.task(number)["data"] == before

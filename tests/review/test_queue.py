@@ -135,7 +135,6 @@ def test_pages_meet_and_never_overlap(sqlite_database: Database) -> None:
 def test_disagreement_is_computed_once_for_the_same_versions(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disagreement, "_known", type(disagreement._known)())
     asked: list[list[int]] = []
     real = opinions.of_tasks
 
