@@ -30,9 +30,14 @@ Name = Callable[[str, str], str]
 def corrected_truths(
     session: Session, name: Name, counts: Counter[str], *, project_id: int | None, accepted_only: bool
 ) -> list[Truth]:
-    """One truth per corrected label, as the exports have them; ``counts`` says why other tasks have none."""
+    """One truth per corrected label, as the exports have them; ``counts`` says why other tasks have none.
+
+    A suggestion that nobody annotated is no truth: it would be compared with itself.
+    """
     truths = []
-    for record in records(session, counts, project_id=project_id, selection=Selection(accepted_only=accepted_only)):
+    for record in records(
+        session, counts, project_id=project_id, selection=Selection(accepted_only=accepted_only), suggested=False
+    ):
         video = record.video
         truths.append(
             Truth.of_tube(

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from backend.export.formats import Format
-from backend.export.record import VideoLabels
+from backend.export.record import Record, VideoLabels
 from backend.review.opinions import AgreementSummary
 
 ORIGINS = {
     "accepted": "the proposal as it was",
     "corrected": "the proposal, changed by a person",
     "drawn": "drawn by a person without a proposal",
+    "suggested": "the proposal, accepted by a reviewer before anybody annotated",
 }
 NO_REASONS = ("exported", "span differs", *ORIGINS)
 """Counted by :func:`backend.export.records.records`, but no reason to leave a task out."""
@@ -37,7 +38,7 @@ class Tally:
         self.labels[part] += len(labels.records)
         for record in labels.records:
             self.models[record.model_version or "none (drawn by a person)"] += 1
-            self.people["unknown" if record.author_id is None else str(record.author_id)] += 1
+            self.people[_person(record)] += 1
             self.frames += len(record.drawn_frames())
             self.first = min(self.first or record.moment, record.moment)
             self.last = max(self.last or record.moment, record.moment)
@@ -90,6 +91,12 @@ def _contents(tally: Tally) -> str:
 
 def _origins(counts: Counter[str]) -> Iterator[tuple[object, ...]]:
     return ((origin, counts[origin], meaning) for origin, meaning in ORIGINS.items())
+
+
+def _person(record: Record) -> str:
+    if record.annotation_id is None:
+        return "nobody (an accepted suggestion)"
+    return "unknown" if record.author_id is None else str(record.author_id)
 
 
 def _left_out(counts: Counter[str]) -> list[tuple[object, ...]]:

@@ -34,7 +34,7 @@ def write(path: Path, *, as_predictions: bool = False) -> Iterator[Callable[[Vid
 
             def add(labels: VideoLabels) -> None:
                 # An annotation's objects come one after the other, and stay together in one task.
-                for _, objects in groupby(labels.records, key=lambda record: record.annotation_id):
+                for _, objects in groupby(labels.records, key=lambda record: (record.task_id, record.annotation_id)):
                     element(dumps(_task(list(objects), as_predictions=as_predictions)))
 
             yield add

@@ -19,18 +19,19 @@ PIXEL_DIGITS = 2
 
 @dataclass(frozen=True)
 class Record:
-    """One corrected label: a sentence and its tube in a video.
+    """One label: a sentence and its tube in a video.
 
     Attributes:
-        project_id, task_id, annotation_id: Label Studio's numbers.
+        project_id, task_id, annotation_id: Label Studio's numbers; no annotation for an accepted suggestion.
         author_id: Label Studio's number of the person.
         video_ref: the video's address as the task has it.
         video: width, height, frame rate, frames, as probed.
         tube: the target's, filled where it was switched off; ``intervals`` are the frames on which it is drawn.
         keyframes: those whose straight lines are the tube.
-        origin: "accepted" (the proposal as it was), "corrected" or "drawn" (without a proposal).
+        origin: "accepted" (the proposal as it was), "corrected", "drawn" (without a proposal), or "suggested" (a
+            reviewer accepted the proposal, nobody annotated).
         verdict: what the person said of the proposal; ``judged_wrong`` where that is something against it.
-        moment: when the person saved it.
+        moment: when the person saved it; of an accepted suggestion, when it was accepted.
         model_version: of the proposal that it came from, None for a tube drawn from nothing.
         config: the project's interface, None where it cannot hold a tube any more.
         data: the task's own data.
@@ -41,7 +42,7 @@ class Record:
 
     project_id: int
     task_id: int
-    annotation_id: int
+    annotation_id: int | None
     author_id: int | None
     video_ref: str
     video: Video
@@ -63,7 +64,12 @@ class Record:
 
     @property
     def name(self) -> str:
-        """The annotation's number; for a further object with its place in the annotation behind it ("12-2")."""
+        """The annotation's number; for a further object with its place in the annotation behind it ("12-2").
+
+        An accepted suggestion goes by its task ("task-7").
+        """
+        if self.annotation_id is None:
+            return f"task-{self.task_id}"
         return str(self.annotation_id) if self.object == 0 else f"{self.annotation_id}-{self.object + 1}"
 
     @property

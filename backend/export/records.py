@@ -1,7 +1,8 @@
-"""Which corrected labels are there? One record per task, and one for each further object with a sentence of its own.
+"""Which labels are there? One record per task, and one for each further object with a sentence of its own.
 
 A task's label is its newest human annotation that is neither deleted nor a skip. A proposal that was judged wrong and
-left as it was is no label. All formats are written from this one iterator.
+left as it was is no label; one that a reviewer accepted before anybody annotated is. All formats are written from this
+one iterator.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
+from heapq import merge
 from itertools import groupby
 from typing import Any
 
@@ -21,7 +22,8 @@ from backend.db import diffs, reviews
 from backend.db.tables import Annotation, Prediction, Project, Task, Video
 from backend.export.record import Record
 from backend.export.selection import Selection
-from backend.labelstudio.config import LabelConfig, LabelConfigError, read_config
+from backend.export.suggested import accepted_suggestions
+from backend.labelstudio.config import LabelConfig, find_config
 from backend.labelstudio.result import read_spans
 from backend.review.diff import SAME_IOU
 from backend.review.drawn import further_entries, target_entry
@@ -54,11 +56,12 @@ def records(
     project_id: int | None = None,
     selection: Selection = EVERYTHING,
     shared: list[int] | None = None,
+    suggested: bool = True,
 ) -> Iterator[Record]:
     """Stream the records in order of video, project and task.
 
-    Everything comes from one statement, reviewers' decisions too, so that writes in the meantime change nothing, and
-    only a few hundred rows are in memory at a time. Read it to the end before the session closes.
+    All annotations come from one statement, with the reviewers' decisions, so that writes in the meantime change
+    nothing, and only a few hundred rows are in memory at a time. Read it to the end before the session closes.
 
     Args:
         counts: filled with how many tasks became a record ("exported", and by origin) and why others did not; "span
@@ -66,7 +69,18 @@ def records(
         project_id: only this Label Studio project.
         selection: which of the labels that count; the others are counted with the reason.
         shared: filled with the tasks (our rows) that leave and that several people labelled.
+        suggested: also suggestions that a reviewer accepted as they are, before anybody annotated.
     """
+    drawn = _annotated(session, counts, project_id, selection, shared)
+    if not suggested:
+        return drawn
+    accepted = accepted_suggestions(session, counts, project_id=project_id, selection=selection)
+    return merge(drawn, accepted, key=lambda record: (record.video.id, record.project_id, record.task_id))
+
+
+def _annotated(
+    session: Session, counts: Counter[str], project_id: int | None, selection: Selection, shared: list[int] | None
+) -> Iterator[Record]:
     rows = session.execute(_statement(project_id), execution_options={"yield_per": _PAGE})
     for _, of_task in groupby(rows, key=lambda row: (row.Task.project_id, row.Task.ls_task_id)):
         candidates = [_newest(versions) for _, versions in groupby(of_task, lambda r: r.Annotation.ls_annotation_id)]
@@ -137,19 +151,11 @@ def _statement(project_id: int | None) -> Select[Annotation, Task, Video, Predic
 def _newest(versions: Iterable[Any]) -> _Candidate:
     """The version that Label Studio saved last: events may arrive out of order."""
     row = max(versions, key=lambda row: (_moment(row.Annotation), row.Annotation.version))
-    return _Candidate(row.Annotation, row.Task, row.Video, row.Prediction, _config(row.label_config), row.decision)
+    return _Candidate(row.Annotation, row.Task, row.Video, row.Prediction, find_config(row.label_config), row.decision)
 
 
 def _moment(annotation: Annotation) -> datetime:
     return annotation.ls_updated_at or annotation.received_at
-
-
-@lru_cache(maxsize=64)
-def _config(xml: str) -> LabelConfig | None:
-    try:
-        return read_config(xml)
-    except LabelConfigError:
-        return None
 
 
 def _record(candidate: _Candidate, further: Mapping[str, Any] | None = None) -> Record | str:

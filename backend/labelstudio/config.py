@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
@@ -81,6 +82,15 @@ class LabelConfig:
             else 'use frameRate="$fps" in the Video tag'
         )
         return f"Label Studio counts {shown:.6g} frames per second, the video has {fps:.6g}: {mend}."
+
+
+@lru_cache(maxsize=64)
+def find_config(xml: str) -> LabelConfig | None:
+    """:func:`read_config`, or None where the interface cannot hold a tube (any more)."""
+    try:
+        return read_config(xml)
+    except LabelConfigError:
+        return None
 
 
 def read_config(xml: str) -> LabelConfig:

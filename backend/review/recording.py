@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -12,7 +11,7 @@ from backend.db import annotations as versions
 from backend.db import diffs, predictions
 from backend.db.engine import Database
 from backend.db.tables import Annotation, Diff, Prediction
-from backend.labelstudio.config import LabelConfig, LabelConfigError, read_config
+from backend.labelstudio.config import LabelConfig, find_config
 from backend.review import diff
 from backend.review.drawn import Drawn, further_entries, keyframes, target
 
@@ -121,12 +120,4 @@ def _region_id(prediction: Prediction | None) -> str | None:
 
 
 def _interface(annotation: Annotation) -> LabelConfig | None:
-    return None if annotation.task is None else _read(annotation.task.project.label_config)
-
-
-@lru_cache(maxsize=64)
-def _read(xml: str) -> LabelConfig | None:
-    try:
-        return read_config(xml)
-    except LabelConfigError:
-        return None
+    return None if annotation.task is None else find_config(annotation.task.project.label_config)

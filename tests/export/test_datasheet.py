@@ -40,6 +40,7 @@ def test_what_a_datasheet_counts(sqlite_database: Database, sqlite_url: str, tmp
         ["accepted", "1"],
         ["corrected", "1"],
         ["drawn", "1"],
+        ["suggested", "0"],
     ]
     assert rows(sheet, "Tasks left out") == [["skipped by the annotator", "1"]]
     assert rows(sheet, "Proposals came from") == [["m", "2"], ["none (drawn by a person)", "1"]]
