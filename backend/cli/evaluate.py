@@ -39,7 +39,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--protocol", type=click.Choice([p.value for p in Protocol]), help="Default: tubedetr for VidSTG, else hcstvg."
 )
 @click.option("--project", "project_id", type=int, help="Of the database, only this Label Studio project (its number).")
-@click.option("--accepted-only", is_flag=True, help="Of the database's labels, only proposals that a person took.")
+@click.option(
+    "--accepted-only",
+    is_flag=True,
+    help="Of the database's labels, only what `stvg export --accepted-only` writes of them.",
+)
 @click.option("--model-version", help="Of the database, only predictions of this model version.")
 @click.option("--database-url", help="The database [STVG_DATABASE_URL].")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all numbers here.")

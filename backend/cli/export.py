@@ -26,7 +26,9 @@ DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--annotator", "annotators", type=int, multiple=True, help="Only this person's labels; may be repeated.")
 @click.option("--since", type=DAY, help="Only labels saved on this day (UTC) or later.")
 @click.option("--until", type=DAY, help="Only labels saved on this day (UTC) or earlier.")
-@click.option("--accepted-only", is_flag=True, help="Only proposals taken as they were or corrected, not judged wrong.")
+@click.option(
+    "--accepted-only", is_flag=True, help="Only what a reviewer accepted; undecided: proposals that a person took."
+)
 @click.option("--split", "shares", help="Parts by video, one file or folder each: train=0.8,val=0.1,test=0.1.")
 @click.option(
     "--as", "role", type=click.Choice(["annotations", "predictions"]), default="annotations", show_default=True,
@@ -49,7 +51,8 @@ def command(
 ) -> None:
     """Write one label per task: its newest annotation, unless skipped, deleted, or judged wrong and left as it was.
 
-    A datasheet (counts, model versions, annotators, agreement) is written beside it.
+    Where nobody annotated, a suggestion that a reviewer accepted is the label. A datasheet (counts, model versions,
+    annotators, agreement) is written beside it.
     """
     if not out.absolute().parent.is_dir():
         raise SettingsError(f"There is no folder {out.parent} to write into.")

@@ -26,10 +26,10 @@ COMMANDS = {
     "models": "List the model families and checkpoints, with GPU memory and licence.",
     "queue": "List tasks by uncertainty, and make Label Studio hand them out in that order.",
     "report": "Say how many edits the suggestions save and how far annotators agree.",
-    "serve": "Run the web process that Label Studio talks to.",
+    "serve": "Run the web process: it answers Label Studio and serves the review pages.",
     "sync": "Fetch the corrections that webhooks lost, and compare each with its suggestion.",
     "users": "Make and change the accounts of the review pages.",
-    "worker": "Run the process that grounds queued jobs.",
+    "worker": "Run the process that grounds queued jobs and delivers what is due.",
 }
 MODULES = {"import": "import_labels"}
 """Where the file is not called like the command, because Python keeps that word for itself."""

@@ -22,6 +22,8 @@ from backend.settings import SettingsError, load_settings
 def command(project_id: int | None) -> None:
     """Read waiting webhooks, fetch annotations that no webhook told of, and compare each version with its suggestion.
 
+    Suggestions from before their uncertainty was stored get it too.
+
     Webhooks are sent once and can be lost; Label Studio's own list cannot. Running it again changes nothing.
     """
     settings = load_settings()

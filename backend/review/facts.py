@@ -99,6 +99,7 @@ class Item:
         label: the version that stands for the task; decisions are about it.
         standing: the decision that holds about the present version.
         versions, decisions: newest first.
+        apart: who stands apart from the others, by Label Studio's numbers.
     """
 
     row: QueueRow
@@ -109,6 +110,7 @@ class Item:
     standing: Decision | None
     versions: tuple[Version, ...]
     decisions: tuple[Decision, ...]
+    apart: tuple[int, ...] = ()
 
     @property
     def seen(self) -> int | None:

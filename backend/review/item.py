@@ -16,7 +16,7 @@ from backend.db import annotations as versions
 from backend.db import predictions
 from backend.db.reviews import UNDONE, in_force
 from backend.db.tables import Annotation, Diff, Prediction, Review, Task
-from backend.review import decisions, queue, recording
+from backend.review import decisions, opinions, queue, recording
 from backend.review.facts import Decision, Item, Suggestion, Version, VideoFacts
 from backend.review.uncertainty import of_evidence
 from stvg_core.tube import Evidence
@@ -41,7 +41,15 @@ def look(session: Session, task_id: int) -> Item | None:
         standing=next((one for one in said if standing is not None and one.id == standing.id), None),
         versions=every,
         decisions=said,
+        apart=_apart(session, task_id),
     )
+
+
+def _apart(session: Session, task_id: int) -> tuple[int, ...]:
+    """People whose tube is another than the one that the others share."""
+    agreed = [entry.agreement for entry in opinions.of_tasks(session, task_ids=[task_id])]
+    authors = [found.opinions[index].author_id for found in agreed for index in found.outliers]
+    return tuple(author for author in authors if author is not None)
 
 
 def suggestion_of(session: Session, task_id: int, label: Annotation | None) -> Prediction | None:

@@ -72,6 +72,16 @@ def page(web: FlaskClient, path: str) -> str:
     return response.text
 
 
+def test_who_stands_apart_from_the_others_is_said(web: FlaskClient, labelled: int, sqlite_database: Database) -> None:
+    assert "Stands apart" not in page(web, f"/review/tasks/{labelled}")
+    elsewhere = [[CORRECTED[0][0], 0.7, 0.7, 0.8, 0.8], [CORRECTED[-1][0], 0.7, 0.7, 0.8, 0.8]]
+    with sqlite_database.write() as session:
+        task = session.get_one(Task, labelled)
+        a_correction(session, task, None, who=5)
+        a_correction(session, task, None, who=7, keyframes=elsewhere)
+    assert "<dt>Stands apart</dt><dd>annotator 7</dd>" in page(web, f"/review/tasks/{labelled}")
+
+
 def seen_on(text: str) -> str:
     return text.partition('name="seen" value="')[2].partition('"')[0]
 

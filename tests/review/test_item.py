@@ -143,6 +143,21 @@ def test_further_objects_and_what_others_drew(database: Database) -> None:
     assert found.row.disagreement == pytest.approx(0, abs=1e-3)
 
 
+def test_who_stands_apart_from_the_others_is_named(database: Database) -> None:
+    elsewhere = [[14, 0.7, 0.7, 0.8, 0.8], [44, 0.7, 0.7, 0.8, 0.8]]
+    with database.write() as session:
+        task = a_task(session, 11)
+        suggestion = a_suggestion(session, task)
+        for who, keyframes in ((3, CORRECTED), (5, CORRECTED), (7, elsewhere)):
+            a_correction(session, task, suggestion, who=who, keyframes=keyframes)
+        alone = a_task(session, 12)
+        a_correction(session, alone, a_suggestion(session, alone))
+    with database.read() as session:
+        found, other = item.look(session, task.id), item.look(session, alone.id)
+    assert found is not None and found.apart == (7,)
+    assert other is not None and other.apart == ()
+
+
 def test_a_skip_and_a_deletion_draw_nothing(database: Database) -> None:
     with database.write() as session:
         task = a_task(session, 11)
