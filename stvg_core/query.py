@@ -9,6 +9,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from stvg_core.errors import QueryError
+from stvg_core.text import clean
 
 MAX_CHARACTERS = 2000
 QUESTION = "Is there {} in this video?"  # the paper's template for both sub-queries
@@ -44,11 +45,7 @@ def normalise_query(text: str) -> str:
         raise QueryError(
             f"The query has {len(text)} characters; at most {MAX_CHARACTERS} are accepted. Write one short sentence."
         )
-    spaced = "".join(" " if ch.isspace() else ch for ch in unicodedata.normalize("NFC", text))
-    # Cc/Cf/Cs/Co/Cn: control, formatting (bidirectional overrides among them), surrogates, private, unassigned.
-    # The zero-width joiner stays: emoji and several scripts need it inside words.
-    kept = "".join(ch for ch in spaced if ch == "\u200d" or not unicodedata.category(ch).startswith("C"))
-    cleaned = " ".join(kept.split()).strip("\u200d")
+    cleaned = clean(text)
     if not any(ch.isalnum() or unicodedata.category(ch) == "So" for ch in cleaned):
         raise QueryError(
             "The query is empty. Write one sentence that names an object, such as: the man in red who sits down."

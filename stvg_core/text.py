@@ -1,0 +1,59 @@
+"""Text from people and files, made comparable in one place.
+
+The same word can be written with different code points: an accent as one or as two, a byte-order mark in front, an
+invisible character inside. ``clean`` is what is kept and shown, ``key`` is what is compared, ``read_text`` is how a
+text file of somebody else's is read.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+from stvg_core.errors import StvgError
+
+_JOINERS = "\u200c\u200d"  # emoji and several scripts need them inside words
+_BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+
+class TextError(StvgError):
+    """A text file is in an encoding that cannot be told."""
+
+
+def clean(text: str) -> str:
+    """One line, single spaces, NFC, no control or invisible formatting characters; may be empty."""
+    spaced = "".join(" " if ch.isspace() else ch for ch in unicodedata.normalize("NFC", text))
+    # Cc/Cf/Cs/Co/Cn: control, formatting (bidirectional overrides among them), surrogates, private, unassigned.
+    kept = "".join(ch for ch in spaced if ch in _JOINERS or not unicodedata.category(ch).startswith("C"))
+    # What was removed may have stood between a letter and its accent.
+    return unicodedata.normalize("NFC", " ".join(kept.split()).strip(_JOINERS + " "))
+
+
+def key(text: str) -> str:
+    """What two texts that a person reads as the same have in common: cleaned, without joiners, case folded."""
+    folded = "".join(ch for ch in clean(text) if ch not in _JOINERS).casefold()
+    return unicodedata.normalize("NFC", folded)
+
+
+def read_text(path: Path, *, encoding: str | None = None) -> str:
+    """The text of a file: UTF-8 with or without a byte-order mark, UTF-16 with one. Line ends become ``\\n``.
+
+    Args:
+        encoding: what a person says that it is; nothing is guessed, because a wrong guess changes names in silence.
+
+    Raises:
+        TextError: the bytes are not in that encoding; the line at fault is named.
+        OSError: the file cannot be read.
+    """
+    data = path.read_bytes()
+    named = encoding or next((name for mark, name in _BYTE_ORDER_MARKS if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(named)
+    except LookupError as error:
+        raise TextError(f"There is no encoding {named!r}. Common ones are utf-8, latin-1 and cp1252.") from error
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        where = f"line {line} is not {named.upper()} (byte 0x{data[error.start]:02X})"
+        hint = "" if encoding else " Save it as UTF-8, or say what it is with --encoding (latin-1, cp1252, ...)."
+        raise TextError(f"{path}: {where}.{hint}") from error
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")

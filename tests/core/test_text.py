@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stvg_core.text import TextError, clean, key, read_text
+
+
+@given(st.text(max_size=100))
+def test_cleaning_twice_changes_nothing_more(text: str) -> None:
+    assert clean(clean(text)) == clean(text)
+    assert key(key(text)) == key(text) == key(clean(text))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("caf\u00e9", "cafe\u0301"),
+        ("\ufeffthe man", "the man"),
+        ("the\u00a0man", "the man"),
+        ("the \u200bman\u2060", "the man"),
+        ("cafe\u200b\u0301", "caf\u00e9"),
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u0645\u06cc\u062e\u0648\u0627\u0647\u0645"),
+        ("The Man\r\n", "the man"),
+        ("STRASSE", "stra\u00dfe"),
+    ],
+)
+def test_texts_that_read_the_same_have_one_key(one: str, other: str) -> None:
+    assert key(one) == key(other)
+
+
+def test_joiners_that_scripts_need_are_kept_in_what_is_shown() -> None:
+    word = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
+    assert clean(word) == word
+    assert key("resume") != key("r\u00e9sum\u00e9")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_is_read_with_or_without_its_mark(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes("caf\u00e9\r\nzwei\rdrei\n".encode(encoding))
+    assert read_text(file) == "caf\u00e9\nzwei\ndrei\n"
+
+
+def test_another_encoding_is_refused_with_the_line_and_read_when_it_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "labels.txt"
+    file.write_bytes("one\ncaf\u00e9\n".encode("latin-1"))
+    with pytest.raises(TextError, match=r"line 2 is not UTF-8 \(byte 0xE9\).*--encoding"):
+        read_text(file)
+    assert read_text(file, encoding="latin-1") == "one\ncaf\u00e9\n"
+    with pytest.raises(TextError, match="no encoding"):
+        read_text(file, encoding="latin1000")
