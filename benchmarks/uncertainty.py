@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/uncertainty.py --clips 64
 
 Every clip of the test split goes the user's way, with proposed tracks. Printed are Spearman's rank correlation of each
-part, of 1 - uncertainty and of the confidence with the true vIoU, with a bootstrap interval, and the mean vIoU of each
+part, of 1 - uncertainty and of the score with the true vIoU, with a bootstrap interval, and the mean vIoU of each
 quarter, the most uncertain first.
 """
 
@@ -32,7 +32,7 @@ PARTS = ("consistency", "margin", "peakiness")
 
 
 def grounded(grounder: Grounder, difficulty: Difficulty, numbers: range) -> list[dict[str, float]]:
-    """One row per clip: the parts, the certainty, the confidence and the true vIoU."""
+    """One row per clip: the parts, the certainty, the score and the true vIoU."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for number in tqdm(numbers, desc=difficulty):
@@ -41,7 +41,7 @@ def grounded(grounder: Grounder, difficulty: Difficulty, numbers: range) -> list
             parts = of_evidence(found.evidence)
             rows.append(
                 {name: getattr(parts, name) for name in PARTS}
-                | {"certainty": 1 - parts.value, "confidence": found.score}
+                | {"certainty": 1 - parts.value, "score": found.score}
                 | {"viou": 0.0 if found.tube is None else viou(found.tube, scene_truth(scene))}
             )
     return rows

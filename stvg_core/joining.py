@@ -13,7 +13,7 @@ from stvg_core.errors import NonFiniteError
 from stvg_core.grounding.choose import preference, same_object
 from stvg_core.grounding.coverage import cell_coverage
 from stvg_core.grounding.dsth import Highlights, Looks, track_scores
-from stvg_core.grounding.join import confidence, interval, slot_of, slot_span_to_frames
+from stvg_core.grounding.join import interval, score_of, slot_of, slot_span_to_frames
 from stvg_core.keeping import NOT_FINITE, keep_first, to_numpy
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Array, Evidence, Track, Tube
@@ -29,7 +29,7 @@ class FirstAnswer:
     Attributes:
         track: the chosen one, None without candidates.
         span: its frames, both included.
-        score: confidence in [0, 1].
+        score: in [0, 1], see :func:`stvg_core.grounding.join.score_of`.
         evidence: every score that led to it.
         tracks: all candidates.
     """
@@ -53,7 +53,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which track, between which frames (both included), with which confidence in [0, 1]."""
+    """Which track, between which frames (both included), with which score in [0, 1]."""
 
     chosen: int
     span: tuple[int, int]
@@ -84,6 +84,7 @@ def join(
     seen = view(boxes)
     found = track_totals(maps, seen, settings)
     facts = {"looks": settings.looks_digest(), "n_frames": n_frames, "proposer_weight": proposer_weight}
+    facts["choice_weight"] = _weight(settings, proposer_weight)
     evidence: dict[str, Any] = {
         "slot_frames": slots, "track_boxes": boxes, "track_scores": found.objects,
         "track_scores_forward": found.forward, "track_scores_reversed": found.backward, "frame_scores": found.frames,
@@ -120,14 +121,17 @@ def choose(
     proposer_weight: float, through: int | None = None,
 ) -> Choice:  # fmt: skip
     """The best of P >= 1 tracks, and its interval by its own frame scores; ``through`` is a frame inside it."""
-    weight = proposer_weight if settings.proposer_weight is None else settings.proposer_weight
-    preferred = preference(found.objects, proposer_scores, weight)
+    preferred = preference(found.objects, proposer_scores, _weight(settings, proposer_weight))
     chosen = int(preferred.argmax())
     scores = found.frames[chosen]
     first, last = interval(scores, settings, None if through is None else slot_of(slots, through))
     rivals = preferred[~same_object(boxes, chosen)]
-    score = confidence(float(preferred[chosen]), rivals, scores, first, last)
+    score = score_of(float(preferred[chosen]), rivals, scores, first, last)
     return Choice(chosen, slot_span_to_frames(slots, first, last, 0, n_frames - 1), score)
+
+
+def _weight(settings: GroundingSettings, proposer_weight: float) -> float:
+    return proposer_weight if settings.proposer_weight is None else settings.proposer_weight
 
 
 def ends(

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stvg_core.looked import Looked
+from stvg_core.notice import notices
 
 Array = NDArray[Any]
 
@@ -205,7 +206,7 @@ class Frames:
 class Grounding:
     """A grounded sentence: the tube, or None where the video holds no candidate object, and all that led to it.
 
-    ``score`` is the confidence in [0, 1], ``timings`` are seconds per stage, ``model_version`` names weights, settings.
+    ``score`` lies in [0, 1], ``timings`` are seconds per stage, ``model_version`` names weights, settings.
     """
 
     query: str
@@ -217,6 +218,11 @@ class Grounding:
     model_version: str
     timings: dict[str, float]
     evidence: Evidence
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person must know of the answer, in sentences: of the video, and of the model."""
+        return (*self.video.warnings, *notices([self.model_version]))
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of ``stvg ground``: pixels, seconds, 0-based inclusive frames."""
@@ -242,5 +248,6 @@ class Grounding:
             "boxes": boxes,
             "score": round(float(self.score), 6),
             "model_version": self.model_version,
+            "warnings": list(self.warnings),
             "timings": {name: round(seconds, 4) for name, seconds in self.timings.items()},
         }

@@ -34,7 +34,11 @@ def model_version(model: str | Path, settings: GroundingSettings | None = None) 
         name, _, revision = str(model).partition("@")
         return f"{name.replace('/', '--')}@{revision or 'main'}/{digest}"
     family = _config(folder).get("model_type", "unknown").replace("_", "-")
-    name = "embedded" if folder.resolve() == _embedded().resolve() else folder.name
+    name = folder.name
+    if folder.resolve() == _embedded().resolve():
+        name = "embedded"
+    elif name == "embedded":  # that is the name of ours; another one must not carry its notice
+        name = "embedded-folder"
     return f"{family}-{name}@{_revision(folder)}/{digest}"
 
 

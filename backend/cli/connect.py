@@ -18,6 +18,7 @@ from backend.labelstudio.payloads import PayloadError
 from backend.labelstudio.tasks import import_missing, local_file_address, read_tasks, write_frame_rates
 from backend.settings import Settings, SettingsError, load_settings
 from labeling_config import video_tube
+from stvg_core.notice import notices
 from stvg_core.tube import VideoInfo
 from stvg_core.video import probe
 
@@ -64,7 +65,8 @@ def command(
         _say(done)
         if videos is not None:
             _say(ensure_storage(client, project_id, str(videos.resolve())))
-        _say(ensure_backend(client, found, service)[1])
+        backend_id, done = ensure_backend(client, found, service)
+        _say(done)
         _say(ensure_webhook(client, project_id, service))
         if task_file is not None:
             tasks = read_tasks(task_file, config, _placer(videos, settings.document_root))
@@ -75,7 +77,7 @@ def command(
         if predict and tasks:
             client.retrieve_predictions(project_id)
             _say([f"asked for tubes for {len(tasks)} tasks; stvg jobs shows how far they are"])
-        for warning in config.warnings:
+        for warning in [*config.warnings, *_notices(client, project_id, backend_id)]:
             click.echo(f"warning: {warning}", err=True)
         click.echo(f"{client.url}/projects/{project_id}/data")
 
@@ -138,6 +140,11 @@ def _write_frame_rates(client: LabelStudioClient, settings: Settings, config: La
     _say([f"wrote the frame rate into {report.written} tasks, {report.right} had it"])
     for warning in report.warnings:
         click.echo(f"warning: {warning}", err=True)
+
+
+def _notices(client: LabelStudioClient, project_id: int, backend_id: int) -> list[str]:
+    """What must be known of the model whose version the service gave Label Studio just now."""
+    return notices(one.get("model_version") for one in client.ml_backends(project_id) if one["id"] == backend_id)
 
 
 def _say(done: list[str]) -> None:

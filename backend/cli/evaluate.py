@@ -19,6 +19,7 @@ from stvg_core.evaluation.prediction_files import read_predictions
 from stvg_core.evaluation.protocols import Protocol
 from stvg_core.evaluation.report import as_json, table
 from stvg_core.evaluation.samples import Prediction, Truth
+from stvg_core.notice import notice_of_some
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -64,9 +65,12 @@ def command(
     chosen = Protocol(protocol) if protocol else _usual(truths)
     comparison = compare(chosen, truths, predicted)
     click.echo(table(comparison))
+    if said := notice_of_some(Counter(one.model_version for one in predicted), "predictions are"):
+        click.echo(f"\n{said}")
     if json_file is not None:
+        content = as_json(comparison) | {"warnings": [said] if said else []}
         try:
-            json_file.write_text(json.dumps(as_json(comparison), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+            json_file.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise StvgError(f"{json_file} cannot be written: {error.strerror}.") from None
         click.echo(f"written: {json_file}")

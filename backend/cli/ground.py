@@ -91,6 +91,8 @@ def command(
             write_overlay(answers[0], overlay, report)
         if plot is not None:
             write_plot(answers[0], plot)
+    for said in dict.fromkeys(warning for found in answers for warning in found.warnings):
+        click.echo(f"warning: {said}", err=True)
     for found in answers:
         click.echo(json.dumps(found.to_json(), ensure_ascii=False, allow_nan=False))
 
@@ -135,7 +137,7 @@ def read_tracks(path: Path, width: int, height: int) -> list[Track]:
             boxes = (np.asarray(item["boxes"], dtype=np.float64) / size).clip(0.0, 1.0)
             found.append(Track(np.asarray(item["frames"]), boxes, float(item.get("score", 1.0)), "file"))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise StvgError(f"{path}: track {number} has no usable frames and boxes ({error}).") from error
+            raise StvgError(f"{path}: track {number + 1} has no usable frames and boxes ({error}).") from error
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from backend.bootstrap import open_database
 from backend.db import jobs, schema
 from backend.db.tables import Delivery, Job
 from backend.settings import load_settings
+from stvg_core.notice import notice, notice_of_some
 
 _COLUMNS = "{id:>6}  {state:<8} {tries:>5}  {task:>9}  {delivery:<10} {query:<40}  {note}"
 
@@ -50,6 +52,8 @@ def command(context: click.Context, state: str | None, limit: int, as_json: bool
                 note=_short(note, 400),
             )
         )
+    if said := notice_of_some(Counter(row["model_version"] for row in rows), "jobs are"):
+        click.echo(said)
 
 
 @command.command()
@@ -85,6 +89,7 @@ def describe(job: Job, delivery: Delivery | None) -> dict[str, Any]:
         "reason": job.reason,
         "warning": job.task.warning,
         "model_version": job.model_version,
+        "notice": notice(job.model_version),
         "delivery": None if delivery is None else delivery.state,
         "delivery_reason": None if delivery is None else delivery.reason,
         "created_at": job.created_at.isoformat(timespec="seconds"),

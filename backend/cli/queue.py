@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import click
 
@@ -11,6 +12,7 @@ from backend.db import projects, schema
 from backend.jobs import ordering
 from backend.review import queue
 from backend.settings import SettingsError, load_settings
+from stvg_core.notice import notice, notice_of_some
 
 _LINE = "{task:>13}  {state:<10} {uncertainty:>11} {disagreement:>12} {change:<20} {query}"
 
@@ -41,7 +43,8 @@ def list_command(
         database.close()
     if as_json:
         for row in rows:
-            click.echo(json.dumps({**vars(row), "waiting_since": row.waiting_since.isoformat()}, ensure_ascii=False))
+            more = {"waiting_since": row.waiting_since.isoformat(), "notice": notice(row.model_version)}
+            click.echo(json.dumps({**vars(row), **more}, ensure_ascii=False))
         return
     if not rows:
         click.echo("No tasks.")
@@ -59,6 +62,9 @@ def list_command(
                 query=" ".join(row.query.split()),
             )
         )
+    versions = Counter(row.model_version for row in rows if row.model_version)
+    if said := notice_of_some(versions, "suggestions are"):
+        click.echo(said)
 
 
 @command.command()

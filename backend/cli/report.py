@@ -101,6 +101,7 @@ def agreement(project_id: int | None, as_json: bool) -> None:
     click.echo(_TASK.format(task="PROJECT/TASK", **titles))
     for entry in tasks:
         click.echo(_task_line(entry))
+    click.echo("CONSENSUS: first and last frame, counted from 1 as in Label Studio; --json counts from 0.")
     click.echo()
     click.echo(_PERSON.format(person="ANNOTATOR", tasks="TASKS", mean="MEAN", apart="APART"))
     for person in people:
@@ -148,6 +149,6 @@ def _task_line(entry: opinions.TaskAgreement) -> str:
         people=len(found.opinions),
         mean=f"{found.mean:.3f}",
         worst=f"{found.worst:.3f}",
-        consensus="-" if common is None else f"{common.tube.start_frame}-{common.tube.end_frame}",
+        consensus="-" if common is None else f"{common.tube.start_frame + 1}-{common.tube.end_frame + 1}",
         apart=", ".join(f"annotator {o.author_id} (annotation {o.annotation_id})" for o in apart) or "-",
     )

@@ -12,6 +12,7 @@ from backend import bootstrap
 from backend.http.app import create_app
 from backend.logs import configure_logging
 from backend.settings import Settings, load_settings
+from stvg_core.notice import notice
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -55,4 +56,6 @@ def command(host: str | None, port: int | None) -> None:
     bootstrap.require_credentials(settings)
     model_version = bootstrap.present_model_version(settings)
     click.echo(f"stvg listens on http://{settings.host}:{settings.port} for model {model_version}", err=True)
+    if said := notice(model_version):
+        click.echo(f"warning: {said}", err=True)
     Server(settings, model_version).run()

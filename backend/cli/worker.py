@@ -10,6 +10,7 @@ import click
 from backend.bootstrap import open_worker
 from backend.logs import configure_logging
 from backend.settings import load_settings
+from stvg_core.notice import notice
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,8 @@ def command(drain: bool) -> None:
     settings = load_settings()
     configure_logging(settings.log_level, settings.secrets())
     process = open_worker(settings)
+    if said := notice(process.worker.engine.model_version):
+        logger.warning(said)
     if drain:
         click.echo(f"{process.drain()} jobs taken.")
         return

@@ -124,6 +124,7 @@ def read_tubes(client: LabelStudioClient, database: Database, project: DemoProje
                 "span": (tube.start_frame + 1, tube.end_frame + 1),
                 "keyframes": tubes[0].keyframes,
                 "score": float(predictions[-1]["score"]),
+                "model_version": job.model_version,
                 "tiou": tiou(tube, clip.truth),
                 "viou": viou(tube, clip.truth),
             }

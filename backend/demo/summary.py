@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stvg_core.notice import notices
+
 
 @dataclass(frozen=True)
 class Check:
@@ -28,10 +30,11 @@ class ProposedTube:
         span: first and last frame as Label Studio counts them (1-based, both included), None without a proposal.
         fps: of the video; turns frames into seconds.
         keyframes: how many boxes were sent; Label Studio interpolates between them.
-        score: the confidence in [0, 1], None without a proposal.
+        score: in [0, 1], None without a proposal.
         seconds: time spent grounding.
         problem: why there is no proposal.
         tiou, viou: overlap with the rendered truth, None where there is none.
+        model_version: whose proposal it is; "" without one.
     """
 
     task: int
@@ -45,6 +48,7 @@ class ProposedTube:
     problem: str | None = None
     tiou: float | None = None
     viou: float | None = None
+    model_version: str = ""
 
 
 @dataclass
@@ -83,9 +87,13 @@ class Summary:
         temporary.replace(path)
 
 
+HOW_COUNTED = "Frames as in Label Studio: counted from 1, both ends included. Seconds: when the frame begins."
+"""How the table's numbers are meant."""
+
+
 def table(tubes: Sequence[ProposedTube]) -> str:
-    """The proposals as aligned text."""
-    header = ("task", "query", "span", "boxes", "score", "seconds")
+    """The proposals as aligned text, and below it how the numbers are meant and whose proposals they are."""
+    header = ("task", "query", "tube", "keyframes", "score", "took")
     rows = [header, *(_row(tube) for tube in tubes)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(header))]
     right = {0, 3, 4, 5}
@@ -96,7 +104,8 @@ def table(tubes: Sequence[ProposedTube]) -> str:
         )
         for row in rows
     ]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+    said = notices(tube.model_version for tube in tubes)
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], "", HOW_COUNTED, *said])
 
 
 def _row(tube: ProposedTube) -> tuple[str, ...]:
@@ -107,17 +116,21 @@ def _row(tube: ProposedTube) -> tuple[str, ...]:
             _short(tube.problem or "nothing found", 60),
             "0",
             "-",
-            _number(tube.seconds, 1),
+            _took(tube.seconds),
         )
     first, last = tube.span
-    span = f"{(first - 1) / tube.fps:.2f}-{last / tube.fps:.2f} s (frames {first}-{last})"
+    span = f"{(first - 1) / tube.fps:.2f}-{(last - 1) / tube.fps:.2f} s (frames {first}-{last})"
     return (
-        str(tube.task), _short(tube.query), span, str(tube.keyframes), _number(tube.score, 2), _number(tube.seconds, 1),
+        str(tube.task), _short(tube.query), span, str(tube.keyframes), _number(tube.score, 2), _took(tube.seconds),
     )  # fmt: skip
 
 
 def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _took(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.1f} s"
 
 
 def _short(text: str, length: int = 44) -> str:

@@ -72,8 +72,9 @@ def newest_predictions(
         if _normalised(task.query) != stored.query:
             continue
         prediction = Prediction.of_tube(
-            name(task.video_ref, video.sha256), task.query, _tube(stored), (video.width, video.height)
-        )
+            name(task.video_ref, video.sha256), task.query, _tube(stored), (video.width, video.height),
+            stored.model_version,
+        )  # fmt: skip
         found.setdefault(prediction.key, prediction)
     return list(found.values())
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from backend.export.formats import Format
 from backend.export.record import Record, VideoLabels
 from backend.review.opinions import AgreementSummary
+from stvg_core.notice import notice_of_some
 
 ORIGINS = {
     "accepted": "the proposal as it was",
@@ -72,7 +73,7 @@ def datasheet(
         parts = [(name, f"{share:g}", tally.labels[name], tally.videos[name]) for name, share in shares]
         sections.append(_table("Split by video content", ("part", "share asked for", "labels", "videos"), parts))
     sections += [
-        _table("Proposals came from", ("model version", "labels"), sorted(tally.models.items())),
+        _table("Proposals came from", ("model version", "labels"), sorted(tally.models.items())) + _of_demo(tally),
         _table("Annotators (numbers in Label Studio)", ("annotator", "labels"), sorted(tally.people.items())),
         f"## Agreement\n\n{_agreement(agreement)}",
         _list("The format", form.notes),
@@ -97,6 +98,11 @@ def _person(record: Record) -> str:
     if record.annotation_id is None:
         return "nobody (an accepted suggestion)"
     return "unknown" if record.author_id is None else str(record.author_id)
+
+
+def _of_demo(tally: Tally) -> str:
+    said = notice_of_some(tally.models, "labels began as proposals")
+    return f"\n\n{said}." if said else ""
 
 
 def _left_out(counts: Counter[str]) -> list[tuple[object, ...]]:

@@ -8,6 +8,7 @@ from flask import Blueprint
 
 from backend.db.types import now
 from backend.review.queue import video_name
+from stvg_core.notice import notice
 
 TONES = {
     "to review": "accent", "suggested": "suggestion", "accepted": "good", "rejected": "bad", "sent back": "warn",
@@ -54,11 +55,16 @@ def seconds(value: float | None) -> str:
     return f"{value:.0f} s" if value >= 10 else f"{value:.2f} s"
 
 
+def shown_frame(frame: int) -> int:
+    """A frame as people read it: counted from 1, as Label Studio does; inside they count from 0."""
+    return frame + 1
+
+
 def tone(name: str) -> str:
     return TONES.get(name, "plain")
 
 
 def install(blueprint: Blueprint) -> None:
     """Make them filters of the templates."""
-    for function in (age, moment, share, shift, seconds, tone, video_name):
+    for function in (age, moment, share, shift, seconds, tone, video_name, notice, shown_frame):
         blueprint.add_app_template_filter(function)

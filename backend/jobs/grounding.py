@@ -124,7 +124,7 @@ def _store(
 def _check(found: Grounding) -> None:
     """Nothing that Label Studio would silently drop may be stored."""
     if not math.isfinite(found.score) or not 0 <= found.score <= 1:
-        raise NonFiniteError("The model's confidence is not a number between 0 and 1; nothing is stored.")
+        raise NonFiniteError("The score is not a number between 0 and 1; nothing is stored.")
     if found.tube is not None and found.tube.end_frame >= found.video.n_frames:
         raise ValueError(f"the tube ends at frame {found.tube.end_frame} of {found.video.n_frames}")
 

@@ -45,7 +45,7 @@ class LabelledTube:
         tube: from the first frame on which the region is drawn to the last, filled linearly where it is switched off.
         intervals: the frames on which it is drawn, 0-based, both ends included; several after a switch in between.
         keyframes: how many keyframes the region has.
-        score: the proposal's confidence where it carries one.
+        score: the proposal's score where it carries one.
     """
 
     region_id: str

@@ -19,6 +19,7 @@ from backend.review import opinions, recording
 from backend.review.diff import unpack
 from backend.review.drawn import Drawn
 from backend.review.item import read_evidence, suggestion_of
+from stvg_core.grounding.choose import decided_by
 from stvg_core.keyframes import simplify
 from stvg_core.tube import Array, Evidence
 
@@ -119,10 +120,17 @@ def _ious(label: Annotation | None, stored: Diff | None) -> dict[str, Any] | Non
 
 
 def _scores(evidence: Evidence) -> dict[str, Any]:
-    """One entry per track; ``boxes`` and ``frames`` by sampled frame, a box null where the track is absent."""
+    """One entry per track; ``boxes`` and ``frames`` by sampled frame, a box null where the track is absent.
+
+    ``score`` is S_obj, ``proposer`` the proposer's confidence, ``choice`` what the choice went by (the highest was
+    chosen): S_obj times that confidence to the power ``weight``. Null where the evidence does not hold it.
+    """
+    decided, looked = decided_by(evidence), evidence.looked
     tracks = [
         {
             "score": _number(evidence.track_scores[i]),
+            "choice": None if decided is None else _number(decided[0][i]),
+            "proposer": None if looked is None else _number(looked.proposer_scores[i]),
             "forward": _number(evidence.track_scores_forward[i]),
             "reversed": _number(evidence.track_scores_reversed[i]),
             "frames": _numbers(evidence.frame_scores[i]),
@@ -130,7 +138,10 @@ def _scores(evidence: Evidence) -> dict[str, Any]:
         }
         for i in range(len(evidence.track_scores))
     ]
-    return {"slots": evidence.slot_frames.tolist(), "chosen": int(evidence.chosen), "tracks": tracks}
+    weight = None if decided is None else decided[1]
+    return {
+        "slots": evidence.slot_frames.tolist(), "chosen": int(evidence.chosen), "weight": weight, "tracks": tracks,
+    }  # fmt: skip
 
 
 def _maps(evidence: Evidence) -> dict[str, Any] | None:

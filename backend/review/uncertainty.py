@@ -58,7 +58,7 @@ def margin(evidence: Evidence) -> float:
         return 1.0
     if evidence.looked is None:
         return math.nan
-    weight = float(evidence.info.get("proposer_weight", 0.0))
+    weight = float(evidence.info.get("choice_weight", evidence.info.get("proposer_weight", 0.0)))
     preferred = preference(totals, evidence.looked.proposer_scores, weight)
     best = float(preferred[chosen])
     return float(np.clip(1.0 - preferred[others].max() / best, 0.0, 1.0)) if best > 0 else 0.0

@@ -11,11 +11,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from stvg_core.errors import VideoError
+from stvg_core.grounding.choose import decided_by
+from stvg_core.notice import notices
 from stvg_core.tube import Array, Grounding
 from stvg_core.video import read_frames
 
-_PINK, _BLUE, _GREY = "#d81b60", "#1e6fb8", "#9aa4ae"
+_PINK, _BLUE, _GREY, _DARK = "#d81b60", "#1e6fb8", "#9aa4ae", "#37414b"
 _MAX_COLUMNS = 6
+_COUNTED = (
+    "Frames are counted from 1, as in Label Studio (the JSON counts from 0); tracks from 1. "
+    "Seconds: when the frame begins."
+)
 
 
 def write_plot(grounding: Grounding, out: str | Path) -> Path:
@@ -49,7 +55,9 @@ def write_plot(grounding: Grounding, out: str | Path) -> Path:
             if k == 0:
                 axes.set_ylabel(name, fontsize=9)
             if line == 1:
-                axes.set_title(f"frame {evidence.slot_frames[slot]}", fontsize=8)
+                axes.set_title(f"frame {evidence.slot_frames[slot] + 1}", fontsize=8)
+    said = "\n".join([_COUNTED, *notices([grounding.model_version])])
+    figure.supxlabel(said, x=0.01, ha="left", fontsize=8, color=_DARK)
     try:
         figure.savefig(out, dpi=110, format="png")
     except OSError as error:
@@ -63,7 +71,7 @@ def _title(grounding: Grounding) -> str:
     if tube is None:
         return f"“{query}”: no candidate object"
     span = f"{tube.start_frame / fps:.2f} s to {tube.end_frame / fps:.2f} s"
-    return f"“{query}”: {span}, confidence {grounding.score:.2f}"
+    return f"“{query}”: {span} (frames {tube.start_frame + 1} to {tube.end_frame + 1}), score {grounding.score:.2f}"
 
 
 def _shown_slots(grounding: Grounding) -> Array:
@@ -101,20 +109,34 @@ def _frame_scores(axes: Any, grounding: Grounding) -> None:
 
 
 def _track_scores(axes: Any, grounding: Grounding) -> None:
-    """S_obj of the best tracks, best first."""
+    """What the choice went by, best first: S_obj times the proposer's confidence, with S_obj alone as a mark."""
     evidence = grounding.evidence
-    scores = np.asarray(evidence.track_scores, dtype=np.float64)
+    alone, decided = np.asarray(evidence.track_scores, dtype=np.float64), decided_by(evidence)
+    scores, weight = (alone, 0.0) if decided is None else decided
     order = np.argsort(-scores, kind="stable")[:12]
+    places = np.arange(len(order))
     colours = [_PINK if track == evidence.chosen else _BLUE for track in order]
-    axes.barh(np.arange(len(order)), scores[order], color=colours, height=0.7)
-    axes.set_yticks(np.arange(len(order)), [f"track {track}" for track in order], fontsize=7)
+    axes.barh(places, scores[order], color=colours, height=0.7)
+    if weight:
+        axes.plot(alone[order], places, "|", color=_DARK, ms=8, mew=1.5, ls="", label="attention alone")
+        axes.legend(fontsize=7, frameon=False, loc="lower right")
+    axes.set_yticks(places, [f"track {track + 1}" for track in order], fontsize=7)
     axes.invert_yaxis()
-    axes.set_xlabel("track score")
+    axes.set_xlabel(_bars(weight, known=decided is not None or len(order) == 0), fontsize=8)
     more = f" (best {len(order)} of {len(scores)})" if len(scores) > len(order) else ""
     axes.set_title(f"Which object?{more}", fontsize=10, loc="left")
     if len(order) == 0:
         axes.text(0.5, 0.5, "no candidates", ha="center", va="center", transform=axes.transAxes, color=_GREY)
     _plain(axes)
+
+
+def _bars(weight: float, *, known: bool) -> str:
+    """What the bars of the tracks are."""
+    attention = "attention on the track ($S_{obj}$)"
+    if not known:
+        return f"{attention}\n(how the proposer's confidence counted is not known)"
+    power = "" if weight == 1 else f"$^{{{weight:g}}}$"
+    return f"{attention} × proposer's confidence{power}" if weight else attention
 
 
 def _attention(axes: Any, picture: Array, heat: Array, evidence: Any, slot: int) -> None:

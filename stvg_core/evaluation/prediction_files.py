@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,10 @@ def read_predictions(path: str | Path) -> list[Prediction]:
     if isinstance(content, dict) and "boxes" in content and "video" in content:
         content = [content]  # one line of stvg ground
     if isinstance(content, list):
-        return [_entry(f"{path}, prediction {number}", entry) for number, entry in enumerate(content, start=1)]
+        return [
+            replace(_entry(f"{path}, prediction {number}", entry), model_version=_version(entry))
+            for number, entry in enumerate(content, start=1)
+        ]
     if not isinstance(content, dict):
         raise DatasetError(f"{path} holds no predictions: a list or an object is expected.")
     if content and all(isinstance(v, dict) and isinstance(v.get("bbox"), dict) for v in content.values()):
@@ -90,6 +94,12 @@ def _entry(where: str, entry: Any) -> Prediction:
     if not 0 <= first <= last:
         raise DatasetError(f"{where} ends before it starts: frames {first} to {last}.")
     return Prediction(entry["video"], sentence, first, last, frames, boxes, segment)
+
+
+def _version(entry: Mapping[str, Any]) -> str:
+    """``stvg ground`` says whose answer a line is."""
+    version = entry.get("model_version")
+    return version if isinstance(version, str) else ""
 
 
 def _challenge(where: str, video: str, fields: Mapping[str, Any]) -> Prediction:

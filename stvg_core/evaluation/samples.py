@@ -112,6 +112,7 @@ class Prediction:
         segment: the part of the video that was looked at, where the prediction is for that part alone.
         raw_ends: the interval in the evaluating protocol's own convention, as the authors' programs store it
             (``sted``); used in place of ``first`` and ``last``.
+        model_version: whose prediction it is; "" where that is not known.
     """
 
     video: str
@@ -122,18 +123,22 @@ class Prediction:
     boxes: Array
     segment: tuple[int, int] | None = None
     raw_ends: tuple[int, int] | None = None
+    model_version: str = ""
 
     @property
     def key(self) -> Key:
         return key(self.video, self.sentence)
 
     @classmethod
-    def of_tube(cls, video: str, sentence: str, tube: Tube | None, size: tuple[int, int]) -> Prediction:
+    def of_tube(
+        cls, video: str, sentence: str, tube: Tube | None, size: tuple[int, int], model_version: str = ""
+    ) -> Prediction:
         """A tube, or that there is none; ``size`` is ``(width, height)`` of the picture in pixels."""
         if tube is None:
-            return cls(video, sentence, None, None, np.zeros(0, dtype=np.int64), np.zeros((0, 4)))
+            nothing = np.zeros(0, dtype=np.int64), np.zeros((0, 4))
+            return cls(video, sentence, None, None, *nothing, model_version=model_version)
         boxes = tube.boxes.astype(np.float64) * (*size, *size)
-        return cls(video, sentence, tube.start_frame, tube.end_frame, tube.frames, boxes)
+        return cls(video, sentence, tube.start_frame, tube.end_frame, tube.frames, boxes, model_version=model_version)
 
 
 def key(video: str, sentence: str) -> Key:

@@ -69,7 +69,7 @@ def slot_span_to_frames(slot_frames: Array, first: int, last: int, lowest: int, 
     return start, max(start, end)
 
 
-def confidence(best: float, rivals: Array, frame_scores: Array, first: int, last: int) -> float:
+def score_of(best: float, rivals: Array, frame_scores: Array, first: int, last: int) -> float:
     """How clear the answer is, in [0, 1]: not calibrated, good for ordering.
 
     The geometric mean of two margins: how far the chosen track stands above the best track of any other object, and how

@@ -12,7 +12,10 @@ from click.testing import CliRunner
 from backend.cli.evaluate import command
 from backend.cli.main import stvg
 from backend.db.engine import Database
+from stvg_core.demo import MODEL_DIR
 from stvg_core.errors import StvgError
+from stvg_core.notice import DEMO_NOTICE
+from stvg_core.version import model_version
 from tests.datasets.samples import sample
 from tests.datasets.small import hcstvg_entry, moving, vidor, vidstg_entry
 from tests.export.rows import CORRECTED, a_prediction, a_task, a_tube, annotate
@@ -91,6 +94,19 @@ def test_the_databases_newest_predictions_against_its_corrections(
     assert (found["tIoU"], found["sentence"]) == (0.75, "the red box")
     with pytest.raises(StvgError, match="no truth to compare with"):
         run("--truth", "database", "--predictions", "database", "--database-url", url, "--project", "99")
+
+
+def test_predictions_of_the_demo_model_are_named(tmp_path: Path) -> None:
+    """From the lines of ``stvg ground``; other files do not say whose predictions they hold."""
+    truth = write(tmp_path / "truth.json", {"a.mp4": hcstvg_entry(6, 10)})
+    sentence = hcstvg_entry(6, 10)["caption"]
+    line = {"video": "a.mp4", "query": sentence, "start_frame": None, "end_frame": None, "boxes": {}}
+    for version, said in ((model_version(MODEL_DIR), True), ("real@1/2", False), (7, False)):
+        predicted = write(tmp_path / "predicted.json", [{**line, "model_version": version}])
+        printed = run("--truth", truth, "--predictions", predicted, "--json", tmp_path / "out.json")
+        wanted = f"1 of 1 predictions are of the {DEMO_NOTICE}"
+        assert (wanted in printed.splitlines()) is said
+        assert json.loads((tmp_path / "out.json").read_text())["warnings"] == ([wanted] if said else [])
 
 
 def test_mistakes_are_said(tmp_path: Path) -> None:

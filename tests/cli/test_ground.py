@@ -14,8 +14,11 @@ import pytest
 from click.testing import CliRunner
 
 from backend.cli import ground
+from stvg_core.demo import MODEL_DIR
 from stvg_core.errors import StvgError
+from stvg_core.notice import DEMO_NOTICE
 from stvg_core.tube import Evidence, Grounding, Tube
+from stvg_core.version import model_version
 from stvg_core.video import probe
 from tests.video.painted import write_painted
 
@@ -60,6 +63,21 @@ def test_one_json_object_and_the_files_asked_for(clip: Path, tmp_path: Path) -> 
     assert result.stderr == ""  # no bar where stderr is no terminal
     assert probe(tmp_path / "o.mp4").n_frames == 10
     assert (tmp_path / "p.png").stat().st_size > 10_000
+
+
+def test_the_demo_models_answers_say_so(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On stderr once, and in every JSON object; stdout stays JSON alone."""
+    one = CliRunner().invoke(ground.command, [str(clip), "--query", "x"])
+    assert json.loads(one.stdout)["warnings"] == [] and one.stderr == ""
+
+    class Demo(FakeGrounder):
+        def ground(self, *asked: Any, **more: Any) -> Grounding:
+            return replace(super().ground(*asked, **more), model_version=model_version(MODEL_DIR))
+
+    monkeypatch.setattr(ground, "_load", lambda *chosen: Demo())
+    two = CliRunner().invoke(ground.command, [str(clip), "--query", "x", "--query", "y"])
+    assert [json.loads(line)["warnings"] for line in two.stdout.splitlines()] == [[DEMO_NOTICE]] * 2
+    assert two.stderr == f"warning: {DEMO_NOTICE}\n"
 
 
 def test_a_line_for_each_sentence(clip: Path) -> None:

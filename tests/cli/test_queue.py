@@ -10,10 +10,13 @@ from click.testing import CliRunner, Result
 
 from backend import bootstrap
 from backend.cli.main import stvg
-from backend.db.tables import Prediction
+from backend.db.tables import Job, Prediction
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.transport import LabelStudioError
 from backend.settings import Settings, SettingsError
+from stvg_core.demo import MODEL_DIR
+from stvg_core.notice import DEMO_NOTICE
+from stvg_core.version import model_version
 from tests.jobs.conftest import Loop, each_loop, loop  # noqa: F401
 
 
@@ -54,9 +57,18 @@ def test_the_list_has_the_most_uncertain_first(shell: Loop) -> None:
     ]
     [first, _] = [json.loads(line) for line in _queue("list", "--json", "--ascending").output.splitlines()]
     assert (first["ls_task_id"], first["query"], first["uncertainty"]) == (1, "the <b>red</b> box", 0.05)
+    assert first["notice"] is None
     assert len(_queue("list", "--limit", "1").output.splitlines()) == 2
     assert _queue("list", "--state", "accepted").output == "No tasks.\n"
     assert _queue("list", "--project", "9").output == "No tasks.\n"
+
+
+def test_the_list_says_which_suggestions_are_the_demo_models(shell: Loop) -> None:
+    with shell.database.write() as session:
+        session.get_one(Job, 2).model_version = model_version(MODEL_DIR)
+    assert _queue("list").output.splitlines()[-1] == f"1 of 2 suggestions are of the {DEMO_NOTICE}"
+    rows = [json.loads(line) for line in _queue("list", "--json").output.splitlines()]
+    assert [row["notice"] for row in rows] == [DEMO_NOTICE, None]
 
 
 def test_pushing_writes_what_is_new_and_a_second_time_nothing(shell: Loop) -> None:

@@ -61,7 +61,9 @@ def test_agreement_over_the_database(corrected: Database) -> None:
     assert content["mean_viou"] == pytest.approx(1 / 3, abs=1e-3)
     assert [person["author_id"] for person in content["annotators"]] == [3, 1, 2]
     lines = _report("agreement").output.splitlines()
-    assert lines[1].split()[:5] == ["1/11", "3", "0.333", "0.000", "2-9"]
+    assert lines[1].split()[:5] == ["1/11", "3", "0.333", "0.000", "3-10"], "frames from 1"
+    assert "counted from 1 as in Label Studio" in lines[2]
+    assert content["tasks"][0]["consensus"]["intervals"] == [[2, 9]], "frames from 0"
     assert lines[1].endswith("annotator 3 (annotation 3)") and lines[-1] == "mean vIoU over 1 tasks: 0.333"
 
 

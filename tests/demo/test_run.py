@@ -16,6 +16,9 @@ from backend.demo.clips import FRAME_RATES, choose_scenes, render_clips
 from backend.demo.processes import ProcessError
 from backend.demo.run import DemoOptions, run_demo
 from backend.demo.summary import ProposedTube, Summary, check_lines, table
+from stvg_core.demo import MODEL_DIR
+from stvg_core.notice import DEMO_NOTICE
+from stvg_core.version import model_version
 
 
 def test_a_missing_label_studio_is_said_plainly_and_left_in_the_summary(tmp_path: Path) -> None:
@@ -59,12 +62,19 @@ def test_the_table_has_a_row_for_every_task() -> None:
         ProposedTube(1, "a.mp4", "the red square", 25.0, (26, 50), keyframes=3, score=0.5, seconds=2.04),
         ProposedTube(2, "b.mp4", "the blue one", 10.0, seconds=1.0, problem="There is no video b.mp4."),
     ]
-    header, rule, first, second = table(tubes).splitlines()
-    assert header.split() == ["task", "query", "span", "boxes", "score", "seconds"]
+    header, rule, first, second, _, said = table(tubes).splitlines()
+    assert header.split() == ["task", "query", "tube", "keyframes", "score", "took"]
     assert set(rule) == {"-"}
-    assert "1.00-2.00 s (frames 26-50)" in first
-    assert first.split()[-3:] == ["3", "0.50", "2.0"]
+    assert "1.00-1.96 s (frames 26-50)" in first, "as the JSON and the review page have them"
+    assert first.split()[-4:] == ["3", "0.50", "2.0", "s"]
+    assert "counted from 1" in said and "when the frame begins" in said
     assert "There is no video b.mp4." in second
+
+
+def test_the_table_says_once_that_it_is_the_demo_model() -> None:
+    tubes = [ProposedTube(n, "a.mp4", "x", 25.0, (26, 50), model_version=model_version(MODEL_DIR)) for n in (1, 2)]
+    assert table(tubes).count(DEMO_NOTICE) == 1 and table(tubes).endswith(DEMO_NOTICE)
+    assert "demo model" not in table([ProposedTube(1, "a.mp4", "x", 25.0, (26, 50), model_version="real@1/2")])
 
 
 def test_the_clips_have_every_frame_rate_equally_often_and_whole_truths() -> None:

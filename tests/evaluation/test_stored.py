@@ -42,6 +42,7 @@ def test_the_newest_prediction_is_compared_with_the_correction(database: Databas
         newest = newest_predictions(session, name, project_id=None, model_version=None)
         older = newest_predictions(session, name, project_id=7, model_version="old")
         assert newest_predictions(session, name, project_id=8, model_version=None) == []
+    assert {p.model_version for p in newest} == {"m", "new"} and {p.model_version for p in older} == {"old"}
     [truth] = truths
     assert (truth.video, truth.sentence, truth.size, truth.fps, truth.n_frames) == (
         "1.mp4", "the red box", (320, 240), 25.0, 50,

@@ -8,9 +8,12 @@ from pathlib import Path
 from sqlalchemy import select
 
 from backend.db.engine import Database
-from backend.db.tables import Task
+from backend.db.tables import Prediction, Task
 from backend.export.split import parse_split
 from stvg_core.datasets import hcstvg
+from stvg_core.demo import MODEL_DIR
+from stvg_core.notice import DEMO_NOTICE
+from stvg_core.version import model_version
 from tests.export.labels import CORRECTED_SENTENCE, GAP_SENTENCE, QUESTION, expected, export, store
 from tests.export.rows import a_task, a_tube, annotate
 
@@ -46,6 +49,22 @@ def test_what_a_datasheet_counts(sqlite_database: Database, sqlite_url: str, tmp
     assert rows(sheet, "Proposals came from") == [["m", "2"], ["none (drawn by a person)", "1"]]
     assert rows(sheet, "Annotators (numbers in Label Studio)") == [["3", "3"]]
     assert re.search(r"Mean pairwise vIoU 0\.\d{3} over 1 tasks .* \(1 pairs", sheet)
+
+
+def test_labels_that_began_as_the_demo_models_proposals(
+    sqlite_database: Database, sqlite_url: str, tmp_path: Path
+) -> None:
+    with sqlite_database.write() as session:
+        store(session)
+    export(sqlite_url, "csv", tmp_path / "a.csv")
+    assert "demo model" not in (tmp_path / "a.csv.datasheet.md").read_text()
+    with sqlite_database.write() as session:
+        for row in session.scalars(select(Prediction)):
+            row.model_version = model_version(MODEL_DIR)
+    export(sqlite_url, "csv", tmp_path / "b.csv")
+    sheet = (tmp_path / "b.csv.datasheet.md").read_text()
+    assert f"\n\n2 of 3 labels began as proposals of the {DEMO_NOTICE}.\n\n" in sheet
+    assert rows(sheet, "Proposals came from") == [[model_version(MODEL_DIR), "2"], ["none (drawn by a person)", "1"]]
 
 
 def test_one_person_agrees_with_nobody(sqlite_database: Database, sqlite_url: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stvg_core.grounding.join import confidence, maximum_sum_segment, slot_span_to_frames, top_k_span
+from stvg_core.grounding.join import maximum_sum_segment, score_of, slot_span_to_frames, top_k_span
 from stvg_core.pipeline import cut
 from stvg_core.query import as_statement
 from stvg_core.tube import Track
@@ -52,11 +52,11 @@ def test_slots_become_frames_halfway() -> None:
 
 def test_a_clear_answer_is_more_confident_than_a_close_one() -> None:
     frames = np.array([0.1, 1.0, 1.0, 0.1])
-    clear = confidence(1.0, np.array([0.1]), frames, 1, 2)
-    close = confidence(1.0, np.array([0.9, 0.2]), frames, 1, 2)
+    clear = score_of(1.0, np.array([0.1]), frames, 1, 2)
+    close = score_of(1.0, np.array([0.9, 0.2]), frames, 1, 2)
     assert 0 <= close < clear <= 1
-    assert confidence(1.0, np.empty(0), np.array([1.0]), 0, 0) == 1.0
-    assert confidence(0.0, np.zeros(1), np.zeros(3), 0, 2) == 0.0
+    assert score_of(1.0, np.empty(0), np.array([1.0]), 0, 0) == 1.0
+    assert score_of(0.0, np.zeros(1), np.zeros(3), 0, 2) == 0.0
 
 
 def test_a_tube_ends_where_its_track_ends() -> None:

@@ -16,13 +16,17 @@ import pytest
 from click.testing import CliRunner, Result
 
 from backend.bootstrap import open_worker
+from backend.cli import worker
 from backend.cli.main import stvg
 from backend.db import events
 from backend.db.engine import Database
-from backend.db.tables import Calibration, Delivery, Event
+from backend.db.tables import Calibration, Delivery, Event, Job
 from backend.settings import Settings
 from backend.testing import FakeEngine
+from stvg_core.demo import MODEL_DIR
 from stvg_core.errors import StvgError
+from stvg_core.notice import DEMO_NOTICE
+from stvg_core.version import model_version
 from tests.jobs.conftest import Loop
 
 
@@ -65,6 +69,27 @@ def test_failed_jobs_are_listed_with_their_reason_and_retried(shell: Loop) -> No
     assert again.exit_code == 1 and "Job 99 has not failed, or does not exist." in again.output
     assert "1 queued again" in _stvg("jobs", "retry", "--all").output
     assert _stvg("jobs", "retry").exit_code == 2
+
+
+def test_jobs_of_the_demo_model_are_named(shell: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.ask(shell.task(1), shell.task(2))
+    assert "demo model" not in _stvg("jobs").output
+    with shell.database.write() as session:
+        session.get_one(Job, 2).model_version = model_version(MODEL_DIR)
+    assert _stvg("jobs").output.splitlines()[-1] == f"1 of 2 jobs are of the {DEMO_NOTICE}"
+    rows = [json.loads(line) for line in _stvg("jobs", "--json").output.splitlines()]
+    assert [row["notice"] for row in rows] == [DEMO_NOTICE, None]
+
+
+@pytest.mark.parametrize(("version", "said"), [(model_version(MODEL_DIR), True), ("real@1/2", False)])
+def test_a_worker_says_at_its_start_that_it_runs_the_demo_model(
+    shell: Loop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, version: str, said: bool
+) -> None:
+    engine = FakeEngine(model_version=version)
+    monkeypatch.setattr(worker, "open_worker", lambda settings: open_worker(settings, engine=engine))
+    monkeypatch.setattr(worker, "configure_logging", lambda *chosen: None)
+    assert _stvg("worker", "--drain").exit_code == 0
+    assert (DEMO_NOTICE in caplog.messages) is said
 
 
 def test_a_refused_delivery_is_shown_and_retried(shell: Loop) -> None:

@@ -10,8 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from backend.cli import connect as module
+from stvg_core.demo import MODEL_DIR
 from stvg_core.errors import StvgError
+from stvg_core.notice import DEMO_NOTICE
 from stvg_core.tube import VideoInfo
+from stvg_core.version import model_version
 from tests.labelstudio.fake_label_studio import FakeLabelStudio
 
 ENVIRONMENT = {
@@ -84,6 +87,13 @@ def test_a_project_with_its_tasks_in_one_command(run: Run, ls: FakeLabelStudio, 
     again = run(*arguments[:4])
     assert "imported 0 tasks, 2 were there" in again and "0 tasks, 2 had it" in again
     assert ls.changes == ["PATCH ml/1"]
+
+
+def test_the_demo_model_is_named_by_what_the_service_told_label_studio(run: Run, ls: FakeLabelStudio) -> None:
+    assert "demo model" not in run()
+    for version, said in ((model_version(MODEL_DIR), True), ("real@1/2", False)):
+        ls.all("ml")[0]["model_version"] = version
+        assert (f"warning: {DEMO_NOTICE}\n" in run()) is said
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ export class Heatmaps {
     this.size = [Math.round(width * scale), Math.round(height * scale)];
     this.cells = scores.slots.map((frame, slot) => {
       const canvas = html('canvas', { width: this.size[0] * 2, height: this.size[1] * 2 });
-      const cell = html('button', { type: 'button', className: 'map' }, canvas, html('span', { className: 'small number', textContent: String(frame) }));
-      cell.ariaLabel = `Go to frame ${frame}`;
+      const cell = html('button', { type: 'button', className: 'map' }, canvas, html('span', { className: 'small number', textContent: String(frame + 1) }));
+      cell.ariaLabel = `Go to frame ${frame + 1}`;
       cell.dataset.frame = String(frame);
       if (address) {
         cell.prepend(html('img', { src: `${address}/frames/${frame}.jpg?side=${SIDE * 2}`, alt: '', loading: 'lazy', width: this.size[0], height: this.size[1] }));

@@ -71,7 +71,8 @@ function openPlayer() {
   single.addEventListener('change', () => (single.checked ? player.useSingle() : player.useVideo()));
   player.addEventListener('cursor', () => {
     seek.value = String(player.cursor);
-    clock.textContent = `frame ${player.cursor} / ${frames - 1} · ${(player.cursor / fps).toFixed(2)} s`;
+    clock.textContent = `frame ${player.cursor + 1} / ${frames} · ${(player.cursor / fps).toFixed(2)} s`;
+    seek.ariaValueText = `frame ${player.cursor + 1}`; // its value counts from 0
   });
   player.addEventListener('state', () => {
     play.textContent = player.playing ? 'Pause' : 'Play';

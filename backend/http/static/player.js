@@ -1,4 +1,4 @@
-// Which frame is on the screen, and how does one get to another? Frames count from 0, as in the database.
+// Which frame is on the screen, and how does one get to another? Frames count from 0, as in the database; what people read counts from 1.
 //
 // The browser says the time of each picture that it shows (requestVideoFrameCallback); time by rate is the frame. To go to
 // a frame is to go to the middle of its time, where rounding cannot lead to its neighbour. Where the browser cannot play

@@ -31,7 +31,7 @@ export class Strips {
     if (!this.curve) return;
     this.track = index ?? this.scores.chosen;
     const other = this.track !== this.scores.chosen;
-    this.scoreName.textContent = other ? `Score, track ${this.track + 1}` : 'Frame score';
+    this.scoreName.textContent = other ? `Frame score, track ${this.track + 1}` : 'Frame score';
     const { slots, tracks } = this.scores;
     const top = Math.max(...tracks.flatMap(track => track.frames.map(value => value ?? 0))) || 1;
     const points = tracks[this.track].frames.map((value, k) => [slots[k] + 0.5, 96 - 90 * Math.max(value ?? 0, 0) / top]);
