@@ -68,7 +68,7 @@ def records(
             differs" are records whose range on the timeline says another time than the box.
         project_id: only this Label Studio project.
         selection: which of the labels that count; the others are counted with the reason.
-        shared: filled with the tasks (our rows) that leave and that several people labelled.
+        shared: filled with the tasks (our rows) that are exported and that several people labelled.
         suggested: also suggestions that a reviewer accepted as they are, before anybody annotated.
     """
     drawn = _annotated(session, counts, project_id, selection, shared)

@@ -46,7 +46,7 @@ class Selection:
             said.append(f"saved on {self.until.isoformat()} or earlier")
         if self.accepted_only:
             said.append(
-                "accepted only: by the reviewer's decision about the version that leaves; where nobody decided, from a "
+                "accepted only: by the reviewer's decision about the exported version; where nobody decided, from a "
                 "proposal, taken as it was or corrected, and not judged wrong"
             )
         return said

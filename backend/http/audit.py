@@ -1,4 +1,4 @@
-"""How does an act of the person on the page get into the log of acts?"""
+"""How does an act of the person on the page get into the audit log?"""
 
 from __future__ import annotations
 

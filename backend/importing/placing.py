@@ -118,11 +118,12 @@ def _cut(label: VideoLabel, tube: Tube, info: VideoInfo, result: Placing) -> Tub
     """The part of the tube that the video has."""
     if tube.start_frame >= info.n_frames:
         raise DatasetError(
-            f"it begins on frame {tube.start_frame}, but {Path(info.path).name} has only {info.n_frames} frames."
+            f"it begins on frame {tube.start_frame} (counted from 0), but {Path(info.path).name} has only "
+            f"{info.n_frames} frames."
         )
     if tube.end_frame < info.n_frames:
         return tube
-    result.warnings.append(f"{label.record}: cut at the video's last frame, {info.n_frames - 1}")
+    result.warnings.append(f"{label.record}: cut at the video's last frame, {info.n_frames - 1} (counted from 0)")
     return Tube(tube.start_frame, tube.boxes[: info.n_frames - tube.start_frame])
 
 

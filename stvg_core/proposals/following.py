@@ -52,7 +52,10 @@ class Prompt:
     def check(self, info: VideoInfo) -> None:
         """:class:`QueryError` where the video has no such frame."""
         if not 0 <= self.frame < info.n_frames:
-            raise QueryError(f"The box is drawn on frame {self.frame}, the video has frames 0 to {info.n_frames - 1}.")
+            raise QueryError(
+                f"The box is drawn on frame {self.frame}, the video has frames 0 to {info.n_frames - 1} "
+                "(counted from 0)."
+            )
 
     def to_json(self) -> dict[str, Any]:
         return {"frame": int(self.frame), "box": [round(float(value), 6) for value in self.box]}

@@ -1,4 +1,4 @@
-"""Log-in, export and log of acts in a real browser: by keyboard, at phone width, without breaking their own policy."""
+"""Log-in, export and audit log in a real browser: by keyboard, at phone width, without breaking their own policy."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from threading import Thread
@@ -14,15 +14,16 @@ import pytest
 from playwright.sync_api import Browser, expect
 from werkzeug.serving import make_server
 
-from backend.db import accounts
+from backend.db import accounts, predictions
 from backend.db.engine import Database
 from backend.db.tables import Task
 from backend.http.app import create_app
 from backend.review import decisions
+from stvg_core.looked import Glance, Looked, Rows
 from tests.browser.review_page import ReviewPage
 from tests.e2e.painted_clip import N_FRAMES, paint_clip
 from tests.http.conftest import MODEL, make_settings
-from tests.review.labelled import a_correction, a_job, a_suggestion, a_task
+from tests.review.labelled import a_correction, a_job, a_suggestion, a_task, evidence
 
 pytestmark = pytest.mark.browser
 
@@ -216,6 +217,42 @@ def test_single_pictures_are_the_same_frames(reviewer: ReviewPage, site: Site) -
     reviewer.page.keyboard.press("f")
     reviewer.go_to(28)
     assert close(reviewer.drawn()["suggestion"], reviewer.red()), "back to the video"
+
+
+def test_the_highest_bar_is_the_chosen_track(reviewer: ReviewPage, site: Site) -> None:
+    """The first track has more attention; the proposer's confidence decided. Bars and mark are in one scale."""
+    found, still = evidence(), np.zeros((1, 6, 2, 3), np.float16)
+    rows = Rows(still, still, still, 0)
+    ends, end_boxes = np.zeros((2, 2), np.int64), np.zeros((2, 2, 4), np.float32)
+    looked = Looked(Glance(found.track_boxes, rows, None), np.array([0.1, 0.9]), ends, end_boxes)
+    found = replace(found, track_scores=np.array([0.8, 0.5]), looked=looked)
+    with site.database.write() as session:
+        row = predictions.newest(session, site.painted)
+        assert row is not None
+        row.evidence, row.evidence_info = found.to_bytes(), {**found.info, "choice_weight": 1.0}
+    reviewer.item(site.painted)
+    tracks, bars = reviewer.page.locator(".track"), reviewer.page.locator(".track .bar-value")
+    assert tracks.all_text_contents() == ["Track 20.450chosen", "Track 10.080"]
+    widths = [float(bar.get_attribute("width") or 0) for bar in bars.all()]
+    assert widths == pytest.approx([100 * 0.45 / 0.8, 10])
+    marks = [float(mark.get_attribute("x") or 0) for mark in reviewer.page.locator(".bar-mark").all()]
+    assert marks == pytest.approx([100 * 0.5 / 0.8 - 1, 99])
+    expect(reviewer.page.locator("#tracks p")).to_contain_text("× the proposer’s confidence. The highest is chosen.")
+
+
+def test_frames_are_counted_from_1_for_people(reviewer: ReviewPage, site: Site) -> None:
+    """As on Label Studio's page; the addresses and the database count from 0."""
+    reviewer.item(site.painted)
+    reviewer.go_to(0)
+    expect(reviewer.page.locator("#clock")).to_contain_text(f"frame 1 / {N_FRAMES} · 0.00 s")
+    assert reviewer.page.evaluate("document.querySelector('#seek').ariaValueText") == "frame 1"
+    reviewer.go_to(N_FRAMES - 1)
+    expect(reviewer.page.locator("#clock")).to_contain_text(f"frame {N_FRAMES} / {N_FRAMES}")
+    cell = reviewer.page.locator(".map").first
+    assert (cell.get_attribute("data-frame"), cell.get_attribute("aria-label")) == ("5", "Go to frame 6")
+    assert cell.text_content() == "6"
+    facts = reviewer.page.locator("dt", has_text="Frames").locator("xpath=following-sibling::dd[1]")
+    expect(facts).to_have_text(f"{START + 1} to {END + 1}")
 
 
 def test_pointing_at_a_track_shows_it(reviewer: ReviewPage, site: Site) -> None:

@@ -158,7 +158,7 @@ def test_labels_that_fit_no_video_are_left_out_by_name(run: Run, ls: LabelledLab
     assert "a.mp4: the labels count 500 frames, the video has 40" in said
     assert "left out: record gone.mp4: There is no video gone.mp4" in said
     assert "left out: record broken.mp4: broken.mp4 is not a video" in said
-    assert "left out: record b.mp4: it begins on frame 59, but b.mp4 has only 40" in said
+    assert "left out: record b.mp4: it begins on frame 59 (counted from 0), but b.mp4 has only 40" in said
     [tube] = result_to_tubes(ls.all("predictions")[0]["result"], CONFIG, n_frames=40)
     assert tube.intervals == ((35, 39),)
 

@@ -16,13 +16,14 @@ from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.demo.evaluate import evaluate, scene_tracks, scene_truth, summary
 from stvg_core.demo.scenes import Scene
 from stvg_core.errors import ModelError, NonFiniteError, QueryError, VideoError
+from stvg_core.grounding.choose import decided_by
 from stvg_core.metrics import viou
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.session import Session
 from stvg_core.pipeline import Grounder
 from stvg_core.proposals.following import Prompt
 from stvg_core.settings import GroundingSettings
-from stvg_core.tube import Frames, Grounding, Track, VideoInfo
+from stvg_core.tube import Evidence, Frames, Grounding, Track, VideoInfo
 from tests.tiny_models import FAMILIES, save_llava_onevision
 
 SETTINGS = GroundingSettings(lra_rule="token_norm", lra_lr=0.05, decomposer="rules")
@@ -73,7 +74,7 @@ def well_formed(found: Grounding, scene: Scene) -> None:
     text = json.loads(json.dumps(found.to_json()))
     assert set(text) == {
         "video", "query", "attribute_query", "action_query", "start_s", "end_s", "start_frame", "end_frame", "boxes",
-        "score", "model_version", "timings",
+        "score", "model_version", "warnings", "timings",
     }  # fmt: skip
     assert 0 <= text["start_frame"] <= text["end_frame"] < scene.n_frames
     assert list(text["boxes"]) == [str(frame) for frame in range(text["start_frame"], text["end_frame"] + 1)]
@@ -90,6 +91,18 @@ def test_with_the_proposer(make: Callable[..., Grounder], clip: Path, scene: Sce
     well_formed(found, scene)
     assert shares == sorted(shares) and shares[0] == 0.0 and shares[-1] == 1.0
     assert len(found.evidence.to_bytes()) < 100_000
+
+
+@pytest.mark.parametrize("weight", [None, 0.0, 2.0])
+def test_the_evidence_says_what_the_choice_of_the_track_went_by(
+    make: Callable[..., Grounder], clip: Path, scene: Scene, weight: float | None
+) -> None:
+    """Read back as from the database: the highest is the chosen one, whatever weight the proposer had."""
+    kept = make(settings=replace(SETTINGS, proposer_weight=weight)).ground(clip, scene.query).evidence
+    again = Evidence.from_bytes(kept.to_bytes(), chosen=kept.chosen, consistency=0.0, info=kept.info)
+    decided = decided_by(again)
+    assert decided is not None
+    assert decided[0].argmax() == kept.chosen and decided[1] == (1.0 if weight is None else weight)
 
 
 def test_same_input_same_answer(make: Callable[..., Grounder], clip: Path, scene: Scene) -> None:

@@ -1,4 +1,4 @@
-"""Accounts and the log of acts, on both databases."""
+"""Accounts and the audit log, on both databases."""
 
 from __future__ import annotations
 

@@ -9,10 +9,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from PIL import Image
 
-from stvg_core.drawing import write_overlay, write_plot
+from stvg_core.drawing import plot, write_overlay, write_plot
 from stvg_core.errors import VideoError
+from stvg_core.looked import Glance, Looked, Rows
 from stvg_core.tube import Evidence, Grounding, Tube
 from stvg_core.video import probe, read_frames
 from tests.video.painted import write_painted
@@ -71,6 +74,25 @@ def test_plot_with_and_without_tracks(found: Grounding, tmp_path: Path) -> None:
             assert image.format == "PNG"
             assert min(image.size) > 400
             assert np.asarray(image.convert("L")).std() > 10
+
+
+def test_the_highest_bar_is_the_chosen_track_and_tracks_count_from_1(found: Grounding) -> None:
+    """The second track has less attention, and is chosen by the proposer's confidence."""
+    rows = Rows(*(np.zeros((1, 3, 4, 6), np.float16),) * 3, 0)
+    ends, end_boxes = np.zeros((2, 2), np.int64), np.zeros((2, 2, 4), np.float32)
+    looked = Looked(Glance(found.evidence.track_boxes, rows, None), np.array([0.1, 0.9]), ends, end_boxes)
+    evidence = replace(found.evidence, chosen=1, looked=looked, info={"choice_weight": 1.0})
+    axes = Figure().add_subplot()
+    plot._track_scores(axes, replace(found, evidence=evidence))
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["track 2", "track 1"]
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([0.18, 0.07])
+    assert [to_hex(bar.get_facecolor()) for bar in axes.patches] == [plot._PINK, plot._BLUE]
+    assert axes.lines[0].get_xdata() == pytest.approx([0.2, 0.7]), "attention alone, as a mark"
+    assert "confidence" in axes.get_xlabel()
+
+
+def test_the_title_has_frames_from_1_seconds_of_both_frames_and_the_score(found: Grounding) -> None:
+    assert plot._title(found).endswith(": 0.27 s to 0.57 s (frames 9 to 18), score 0.50")
 
 
 def test_places_that_cannot_be_written_are_said(found: Grounding, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from stvg_core.grounding.choose import preference, same_object
+from stvg_core.grounding.choose import decided_by, preference, same_object
+from stvg_core.looked import Glance, Looked, Rows
+from stvg_core.tube import Evidence
 
 WHOLE = np.tile([0.1, 0.1, 0.3, 0.3], (3, 1))
 PART = np.tile([0.15, 0.15, 0.2, 0.2], (3, 1))
@@ -32,3 +34,40 @@ def test_a_doubtful_track_must_be_brighter() -> None:
     totals, scores = np.array([1.0, 0.6, 0.5, 0.0]), np.array([0.2, 0.9, 1.0, 1.0])
     assert int(preference(totals, scores, 1.0).argmax()) == 1
     assert int(preference(totals, np.full(4, 0.3), 1.0).argmax()) == 0  # equal confidence changes nothing
+
+
+def stored(totals: list[float], proposer: list[float] | None, chosen: int, **info: float) -> Evidence:
+    """Evidence of tracks with these scores; without ``proposer`` as it was stored before that was kept."""
+    n = len(totals)
+    row, boxes = np.zeros((1, 1, 1, 1), np.float16), np.zeros((n, 1, 4), np.float32)
+    rows, scores = Rows(row, row, row, 0), np.array(totals)
+    looked = None
+    if proposer is not None:
+        ends, end_boxes = np.zeros((n, 2), np.int64), np.zeros((n, 2, 4), np.float32)
+        looked = Looked(Glance(boxes, rows, None), np.array(proposer), ends, end_boxes)
+    maps = np.zeros((1, 1, 1))
+    return Evidence(
+        np.zeros(1, np.int64), boxes, scores, scores, scores, np.zeros((n, 1)), maps, maps, chosen, info=dict(info),
+        looked=looked,
+    )  # fmt: skip
+
+
+def test_what_is_shown_is_what_the_choice_went_by() -> None:
+    """The track with the largest attention is not the chosen one; by the product it is."""
+    found = decided_by(stored([0.9, 0.6], [0.5, 1.0], 1, proposer_weight=1.0))
+    assert found is not None and found[1] == 1.0
+    np.testing.assert_allclose(found[0], [0.45, 0.6])
+
+
+def test_the_weight_that_was_set_counts_before_the_proposers_usual_one() -> None:
+    found = decided_by(stored([0.9, 0.6], [0.5, 1.0], 0, proposer_weight=1.0, choice_weight=0.0))
+    assert found is not None and found[1] == 0.0
+    np.testing.assert_allclose(found[0], [0.9, 0.6])
+
+
+def test_evidence_that_does_not_say_what_the_choice_went_by() -> None:
+    assert decided_by(stored([0.9, 0.6], None, 1, proposer_weight=1.0)) is None
+    assert decided_by(stored([0.9, 0.6], [0.5, 1.0], 1)) is None
+    # From before the weight in force was kept, under another than the proposer's usual one.
+    assert decided_by(stored([0.9, 0.6], [0.5, 1.0], 0, proposer_weight=1.0)) is None
+    assert decided_by(stored([], [], -1, proposer_weight=1.0)) is None

@@ -1,4 +1,4 @@
-"""The export page and the log of acts."""
+"""The export page and the audit log."""
 
 from __future__ import annotations
 

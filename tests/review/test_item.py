@@ -95,6 +95,7 @@ def test_what_is_drawn(database: Database) -> None:
     assert scores["slots"] == evidence().slot_frames.tolist() and scores["chosen"] == 1
     assert scores["tracks"][1]["boxes"][0] is None and len(scores["tracks"][1]["boxes"][1]) == 4
     assert scores["tracks"][1]["frames"][2] == 1.0
+    assert (scores["weight"], scores["tracks"][1]["choice"]) == (None, None), "evidence of before that was kept"
     assert (maps["height"], maps["width"]) == (2, 3)
     assert maps["spatial"][-1][-1] == 255 and maps["spatial"][0][0] == 0 and len(maps["temporal"]) == 6
 

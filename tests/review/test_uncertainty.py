@@ -81,6 +81,12 @@ def test_the_margin(boxes: tuple[Any, ...], proposer: tuple[float, ...], weight:
     assert margin(evidence(*boxes, proposer=proposer, weight=weight)) == pytest.approx(expected)
 
 
+def test_the_margin_goes_by_the_weight_that_was_set() -> None:
+    found = evidence(LEFT, RIGHT, proposer=(0.5, 1.0), weight=1.0)
+    found.info["choice_weight"] = 0.0
+    assert margin(found) == pytest.approx(0.75), "S_obj alone, whatever the proposer's usual weight is"
+
+
 @pytest.mark.parametrize(
     ("scores", "expected"),
     [
