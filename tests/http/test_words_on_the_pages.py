@@ -78,7 +78,7 @@ def test_the_demo_models_suggestions_say_so_and_others_do_not(web: FlaskClient, 
         demo = task_of(session, suggested(session, 12, DEMO))
     queue = page(web, "/review/")
     assert f"1 of the suggestions on this page is of the {DEMO_NOTICE}." in queue
-    assert queue.count(">demo model</span>") == 1
+    assert queue.count(">demo model</strong>") == 1
     assert f"The suggestion is of the {DEMO_NOTICE}." in page(web, f"/review/tasks/{demo}")
     assert "demo model" not in page(web, f"/review/tasks/{real}")
 
