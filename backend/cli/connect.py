@@ -71,7 +71,7 @@ def command(
         if task_file is not None:
             tasks = read_tasks(task_file, config, _placer(videos, settings.document_root))
             new = import_missing(client, project_id, config, tasks)
-            _say([f"imported {new} tasks, skipped {len(tasks) - new} already present or duplicate"])
+            _say([f"imported {new} tasks, {len(tasks) - new} were there or doubled"])
         tasks = list(client.tasks(project_id))
         _write_frame_rates(client, settings, config, tasks)
         if predict and tasks:

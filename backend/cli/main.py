@@ -14,7 +14,7 @@ from stvg_core.errors import StvgError
 
 COMMANDS = {
     "ablate": "Measure what each part of the method gains on rendered clips.",
-    "calibrate": "Choose settings by the corrections, if held-out ones improve.",
+    "calibrate": "Choose settings by the corrections, where that holds on held-out ones.",
     "connect": "Create or repair a Label Studio project, its backend connection and its webhook.",
     "db": "Create or migrate the database.",
     "demo": "Run the whole loop on rendered clips with a local Label Studio.",
@@ -27,7 +27,7 @@ COMMANDS = {
     "queue": "List tasks by uncertainty, and make Label Studio hand them out in that order.",
     "report": "Say how many edits the suggestions save and how far annotators agree.",
     "serve": "Run the web process: it answers Label Studio and serves the review pages.",
-    "sync": "Fetch the corrections whose webhooks never arrived, and compare each with its suggestion.",
+    "sync": "Fetch the corrections that webhooks lost, and compare each with its suggestion.",
     "users": "Make and change the accounts of the review pages.",
     "worker": "Run the process that grounds queued jobs and delivers what is due.",
 }

@@ -85,7 +85,7 @@ def test_a_project_with_its_tasks_in_one_command(run: Run, ls: FakeLabelStudio, 
 
     ls.changes.clear()
     again = run(*arguments[:4])
-    assert "imported 0 tasks, skipped 2 already present or duplicate" in again and "0 tasks, 2 had it" in again
+    assert "imported 0 tasks, 2 were there" in again and "0 tasks, 2 had it" in again
     assert ls.changes == ["PATCH ml/1"]
 
 
