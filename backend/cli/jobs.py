@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from backend.bootstrap import open_database
+from backend.cli.groups import Group
 from backend.db import jobs, schema
 from backend.db.tables import Delivery, Job
 from backend.settings import load_settings
@@ -15,7 +16,7 @@ from backend.settings import load_settings
 _COLUMNS = "{id:>6}  {state:<8} {tries:>5}  {task:>9}  {delivery:<10} {query:<40}  {note}"
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.option("--state", type=click.Choice(jobs.STATES), help="Only jobs in this state.")
 @click.option("--limit", default=100, show_default=True, help="At most so many, newest first.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")

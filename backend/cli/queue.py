@@ -7,6 +7,7 @@ import json
 import click
 
 from backend.bootstrap import open_database, require_label_studio
+from backend.cli.groups import Group
 from backend.db import projects, schema
 from backend.jobs import ordering
 from backend.review import queue
@@ -15,7 +16,7 @@ from backend.settings import SettingsError, load_settings
 _LINE = "{task:>13}  {state:<10} {uncertainty:>11} {disagreement:>12} {change:<20} {query}"
 
 
-@click.group("queue")
+@click.group("queue", cls=Group)
 def command() -> None:
     """The review queue, and the order in which Label Studio hands out tasks."""
 
