@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stvg_core.datasets import hcstvg, vidstg
+from stvg_core.datasets.unreviewed import count_unreviewed
 from stvg_core.errors import StvgError
 from stvg_core.evaluation.compare import compare
 from stvg_core.evaluation.prediction_files import read_predictions
@@ -63,10 +64,18 @@ def command(
     truths, predicted = _read(predictions, truth, vidor, stored)
     chosen = Protocol(protocol) if protocol else _usual(truths)
     comparison = compare(chosen, truths, predicted)
+    unreviewed = 0 if truth == DATABASE else count_unreviewed(Path(truth))
+    if unreviewed:
+        click.echo(
+            f"warning: {unreviewed} labels of {truth} are suggestions that nobody has reviewed. They are no truth: the "
+            "numbers say how far two sets of predictions agree, not how right one is.",
+            err=True,
+        )
     click.echo(table(comparison))
     if json_file is not None:
         try:
-            json_file.write_text(json.dumps(as_json(comparison), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+            found = as_json(comparison) | {"truth_not_reviewed": unreviewed}
+            json_file.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise StvgError(f"{json_file} cannot be written: {error.strerror}.") from None
         click.echo(f"written: {json_file}")

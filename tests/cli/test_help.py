@@ -46,7 +46,9 @@ def test_help_is_not_cut(name: str) -> None:
     for arguments in ((name,), *((name, one) for one in inner)):
         lines = printed(*arguments, "--help").splitlines()[1:]  # the first one shows what may be repeated: [ARGS]...
         assert not [line for line in lines if line.endswith("...")]
-    listed = {line.split()[0] for line in printed(name, "--help").partition("Commands:")[2].splitlines() if line.strip()}
+    listed = {
+        line.split()[0] for line in printed(name, "--help").partition("Commands:")[2].splitlines() if line.strip()
+    }
     assert set(inner) <= listed
 
 
