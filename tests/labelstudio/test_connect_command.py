@@ -67,7 +67,7 @@ def test_a_project_with_its_tasks_in_one_command(run: Run, ls: FakeLabelStudio, 
     tasks.write_text(json.dumps([{"video": "a.mp4", "query": "x"}, {"video": "b.mp4", "query": "y"}]))
     arguments = ("--videos", folder, "--tasks", tasks, "--predict")
     printed = run(*arguments)
-    assert "imported 2 tasks" in printed and "wrote the frame rate into 2 tasks" in printed
+    assert "imported 2 tasks" in printed and "wrote the frame rate into 0 tasks, 2 had it" in printed
     assert "asked for tubes for 2 tasks" in printed
     assert printed.endswith("http://ls.test/projects/1/data\n")
     assert [task["data"] for task in ls.all("tasks")] == [
@@ -75,14 +75,14 @@ def test_a_project_with_its_tasks_in_one_command(run: Run, ls: FakeLabelStudio, 
         {"video": "/data/local-files/?d=clips/b.mp4", "query": "y", "fps": 25.0},
     ]
     assert ls.all("ml")[0]["url"] == "http://127.0.0.1:9090"
-    # The frame rates are there before anything is asked.
-    assert ls.changes.index("PATCH tasks/2") < ls.changes.index("POST dm/actions")
+    # The frame rates come along, so they are there before anything is asked.
+    assert ls.changes.index("POST projects/1/import") < ls.changes.index("POST dm/actions")
     for secret in ("5ec4e7", "pa:ss", "hook-token"):
         assert secret not in printed
 
     ls.changes.clear()
     again = run(*arguments[:4])
-    assert "imported 0 tasks, 2 were there" in again and "0 tasks, 2 had it" in again
+    assert "imported 0 tasks, skipped 2 already present" in again and "0 tasks, 2 had it" in again
     assert ls.changes == ["PATCH ml/1"]
 
 
@@ -98,24 +98,6 @@ def test_what_is_missing_is_named(run: Run, monkeypatch: pytest.MonkeyPatch, mis
     monkeypatch.delenv(missing)
     with pytest.raises(StvgError, match=said):
         run()
-
-
-@pytest.mark.parametrize(
-    ("video", "more", "said"),
-    [
-        ("a.mp4", (), "Give its folder"),
-        ("gone.mp4", ("--videos",), "no video"),
-        ("../../../etc/passwd", ("--videos",), "no video|outside"),
-    ],
-)
-def test_a_video_that_is_not_there_is_named(
-    run: Run, ls: FakeLabelStudio, folder: Path, tmp_path: Path, video: str, more: tuple[str, ...], said: str
-) -> None:
-    tasks = tmp_path / "tasks.json"
-    tasks.write_text(json.dumps([{"video": video, "query": "x"}]))
-    with pytest.raises(StvgError, match=said):
-        run("--tasks", tasks, *(value for option in more for value in (option, folder)))
-    assert ls.all("tasks") == []
 
 
 def test_an_address_that_is_none_is_refused(run: Run, ls: FakeLabelStudio) -> None:
