@@ -1,7 +1,8 @@
 """Which tasks has no person labelled, and how does each of them stand? One statement, for a project or for all.
 
-It reads each table once and then looks rows up by their key. On SQLite, joins of larger subqueries are run as loops
-over loops, so facts about a task come together by grouping, and what follows are outer joins, whose order is kept.
+It reads each table once and then looks rows up by their key. A planner that knows little about the tables runs joins
+of larger subqueries, and lookups inside them, as loops over loops; so facts about a task come together by grouping, and
+what follows are outer joins to primary keys.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _REASONS = {
 }
 FAILED = "no suggestion: its job failed"
 WAITING = "no suggestion yet"
+_NOTHING = cast(null(), Integer)
 LABELLED = "a person has spoken about it (annotation or skip)"
 
 
@@ -33,41 +35,37 @@ def unlabelled(project_id: int | None) -> CTE:
     Columns: task_id (our row), job_id and prediction_id (its newest suggestion), review_id (the decision in force about
     that suggestion), newest_id (its newest job). All but the first may be null.
     """
-    facts = _facts(project_id)
-    job, undoing = aliased(Job), aliased(Review)
+    facts, job, undoing = _facts(project_id), aliased(Job), aliased(Review)
     taken_back = select(undoing.undoes_id).where(undoing.undoes_id.is_not(None))
-    decided = (
-        select(func.max(Review.id))
-        .where(
-            Review.task_id == facts.c.task_id,
-            Review.prediction_id == job.prediction_id,
-            Review.annotation_id.is_(None),
-            Review.decision != UNDONE,
-            Review.id.not_in(taken_back),
-        )
-        .correlate(facts, job)
-        .scalar_subquery()
-    )
-    found = (
-        select(facts.c.task_id, facts.c.newest_id, job.id.label("job_id"), job.prediction_id)
-        .add_columns(decided.label("review_id"))
+    suggested = (
+        select(facts.c.task_id, job.prediction_id, facts.c.newest_id, job.id.label("job_id"))
+        .add_columns(_NOTHING.label("review_id"), literal(1).label("known"))
         .select_from(facts)
         .outerjoin(job, job.id == facts.c.answered_id)
+    )
+    decided = select(Review.task_id, Review.prediction_id, _NOTHING, _NOTHING, Review.id, literal(0)).where(
+        Review.annotation_id.is_(None), Review.decision != UNDONE, Review.id.not_in(taken_back)
+    )
+    rows = union_all(suggested, decided).subquery("judged")
+    found = (
+        select(rows.c.task_id, rows.c.prediction_id)
+        .add_columns(*(func.max(rows.c[name]).label(name) for name in ("newest_id", "job_id", "review_id")))
+        .group_by(rows.c.task_id, rows.c.prediction_id)
+        .having(func.max(rows.c.known) == 1)
     )
     return found.cte("unlabelled").prefix_with("MATERIALIZED")
 
 
 def _facts(project_id: int | None) -> CTE:
     """task_id, newest_id (job), answered_id (the newest job with a suggestion), of tasks without an annotation."""
-    nothing = cast(null(), Integer)
     answered = case(((Job.state == "done") & Job.prediction_id.is_not(None), Job.id))
     tombstone = aliased(Annotation)
     gone = select(tombstone.ls_annotation_id).where(tombstone.deleted.is_(True))
     asked = select(Job.task_id, Job.id, answered, literal(0)).where(Job.deliver.is_(True))
-    spoken = select(Annotation.task_id, nothing, nothing, literal(1)).where(
+    spoken = select(Annotation.task_id, _NOTHING, _NOTHING, literal(1)).where(
         Annotation.task_id.is_not(None), Annotation.ls_annotation_id.not_in(gone)
     )
-    names = (Task.id.label("task_id"), nothing.label("newest"), nothing.label("answered"), literal(0).label("spoken"))
+    names = (Task.id.label("task_id"), _NOTHING.label("newest"), _NOTHING.label("answered"), literal(0).label("spoken"))
     known = select(*names)
     if project_id is not None:
         mine = select(Task.id).where(Task.project_id == project_id)
