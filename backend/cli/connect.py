@@ -76,6 +76,8 @@ def command(
     """
     if task_file is None and (skip_bad or encoding):
         raise click.UsageError("--skip-bad and --encoding are about the file of --tasks.")
+    if videos is not None and any("\ud800" <= character <= "\udfff" for character in str(videos.resolve())):
+        raise SettingsError("Label Studio cannot serve the folder of --videos: its name is not UTF-8. Rename it.")
     settings = _settings(url, token, document_root, videos)
     service = _service(settings, backend_url)
     assert settings.label_studio_url is not None and settings.label_studio_token is not None

@@ -104,17 +104,19 @@ def _day(moment: datetime | None) -> date | None:
 
 def _report(outcome: Outcome, out: Path, suggestions: bool) -> None:
     """What was written goes to stdout, what was not, and what to be careful with, to stderr."""
-    counts = outcome.counts
+    counts, place = outcome.counts, click.format_filename(out)  # a name need not be UTF-8, what is printed must
     if suggestions:
-        click.echo(f"{counts['exported']} suggestions that nobody has looked at written to {out}")
+        click.echo(f"{counts['exported']} suggestions that nobody has looked at written to {place}")
     else:
         origins = ", ".join(f"{counts[origin]} {origin}" for origin in ORIGINS)
-        click.echo(f"{counts['exported']} labels written to {out} ({origins})")
+        click.echo(f"{counts['exported']} labels written to {place} ({origins})")
     for part, path in outcome.paths.items():
         if part:
             videos = outcome.tally.videos[part]
-            click.echo(f"{part}: {outcome.tally.labels[part]} labels on {videos} videos in {path.name}")
-    click.echo(f"datasheet: {outcome.datasheet.name}")
+            click.echo(
+                f"{part}: {outcome.tally.labels[part]} labels on {videos} videos in {click.format_filename(path.name)}"
+            )
+    click.echo(f"datasheet: {click.format_filename(outcome.datasheet.name)}")
     if counts["span differs"]:
         warning = f"{counts['span differs']} labels have another range on the timeline than their box: the box counts"
         click.echo(warning, err=True)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
 from backend.db.engine import sqlite_file
-from backend.db.errors import DatabaseError
+from backend.db.errors import DatabaseError, NoDatabase
 
 UNREACHABLE = "The database cannot be reached: check STVG_DATABASE_URL and that the server runs."
 _POSTGRES_LOCK = 7_345_001  # any fixed number: two upgrades at once wait for each other
@@ -53,7 +53,7 @@ def check_ready(engine: Engine) -> None:
     """:class:`DatabaseError` unless the database answers and is at the newest migration."""
     missing = _missing(engine)
     if missing is not None:
-        raise DatabaseError(
+        raise NoDatabase(
             f"There is no database {missing}. Is STVG_DATABASE_URL right? To make a new one, run: stvg db upgrade"
         )
     current = current_revision(engine)
@@ -77,7 +77,7 @@ def downgrade(engine: Engine, revision: str) -> None:
     """Go back to an older layout ("base" drops everything)."""
     missing = _missing(engine)
     if missing is not None:
-        raise DatabaseError(f"There is no database {missing}. Is STVG_DATABASE_URL right?")
+        raise NoDatabase(f"There is no database {missing}. Is STVG_DATABASE_URL right?")
     _migrate(engine, revision, up=False)
 
 

@@ -41,6 +41,8 @@ class Selection:
             raise ExportError("What nobody has looked at is by no annotator: --suggestions or --annotator.")
         if self.min_score is not None and not self.suggestions:
             raise ExportError("--min-score is for --suggestions: labels that people made have no score.")
+        if self.min_score is not None and not 0 <= self.min_score <= 1:
+            raise ExportError("--min-score is a number from 0 to 1.")
 
     def objection(self, record: Record) -> str | None:
         """Why the record stays behind, None where it leaves."""
@@ -49,7 +51,7 @@ class Selection:
             return "outside the dates"
         if self.accepted_only and not is_accepted(record):
             return "not accepted"
-        if self.min_score is not None and record.score is not None and record.score < self.min_score:
+        if self.min_score is not None and not (record.score is not None and record.score >= self.min_score):
             return "score below the one asked for"
         return None
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from backend.db import deliveries, jobs, schema
-from backend.db.errors import DatabaseError
+from backend.db.errors import DatabaseError, NoDatabase
 from backend.http import pages
 from backend.http.services import services
 from stvg_core.version import package_version
@@ -22,7 +22,8 @@ def health() -> Response:
     try:
         schema.check_ready(services().database.engine)
     except DatabaseError as error:
-        response = jsonify(status="DOWN", error=str(error))
+        said = "There is no database yet. Run: stvg db upgrade" if isinstance(error, NoDatabase) else str(error)
+        response = jsonify(status="DOWN", error=said)
         response.status_code = 503
         return response
     return jsonify(status="UP", model_class="stvg")

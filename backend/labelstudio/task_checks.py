@@ -24,6 +24,7 @@ from stvg_core.query import normalise_query
 from stvg_core.tube import VideoInfo
 
 _QUERY_NAMES = ("query", "caption", "sentence")
+_NO_ROOM = 'has no room for "{}": what is in its place is no object'
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,10 @@ def _settle(usable: list[tuple[Entry, Json, Placed, str]], config: LabelConfig, 
         if same is not entry:
             result.problems.append((entry, f"has the same video and sentence as {_place(same)}"))
             continue
-        if info is not None and config.frame_rate_key is not None:
-            put(data, config.frame_rate_key, round(info.fps, 6))
+        key = config.frame_rate_key
+        if info is not None and key is not None and not put(data, key, round(info.fps, 6)):
+            result.problems.append((entry, _NO_ROOM.format(key)))
+            continue
         result.tasks.append(data)
 
 
@@ -143,12 +146,14 @@ def _task(
     placed: dict[str, Placed | StvgError], problems: list[str],
 ) -> tuple[Json, Placed, str] | None:  # fmt: skip
     """The task's data, where its video is, and its sentence; None where a problem was added."""
+    video_names, query_names = names(config)
     inner = record.get("data", record)
     if not isinstance(inner, dict):
-        problems.append('has a "data" that is no object')
-        return None
+        if all(lookup(record, name) is None for name in video_names):
+            problems.append('has a "data" that is no object')
+            return None
+        inner = record  # a value of its own that happens to be called so
     data = dict(inner)
-    video_names, query_names = names(config)
     video, query = _take(data, video_names, problems), _take(data, query_names, problems)
     for key in further:
         if lookup(data, key) is None and key != config.frame_rate_key:
@@ -175,7 +180,7 @@ def _task(
         return None
     for key, value in ((config.video_key, where.address), (config.query_key, query)):
         if not put(data, key, value):
-            problems.append(f'has no room for "{key}": what is in its place is no object')
+            problems.append(_NO_ROOM.format(key))
     return data, where, query
 
 

@@ -27,7 +27,7 @@ class Entry:
     Attributes:
         record: its number in the file, from 1; a header does not count.
         line: the line of the file on which it begins, from 1; None where the kind of file has no such lines.
-        data: the record, None where it cannot be read.
+        data: the record, alone or inside ``data``; None where it cannot be read.
         problems: what is wrong with it, each the end of a sentence about the record.
     """
 
@@ -110,4 +110,4 @@ def _entry(number: int, line: int, row: list[str], keys: tuple[str, ...]) -> Ent
         problems.append("has a value in a column without a name")
     broken = [name for name, cell in cells.items() if "\n" in cell.strip()]
     problems += [f'has a line break in "{name}": is a quote missing?' for name in broken]
-    return Entry(number, line, cells, tuple(problems))
+    return Entry(number, line, {"data": cells}, tuple(problems))  # a column may be called "data" as well

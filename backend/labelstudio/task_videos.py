@@ -69,6 +69,8 @@ class TaskVideos:
                 known = read()
             except StvgError as error:
                 known = error
+            except OSError as error:
+                known = PayloadError(f"{address} cannot be read: {error.strerror}.")
             self._known[address] = known
         if isinstance(known, StvgError):
             raise known

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -32,6 +35,7 @@ from stvg_core.datasets.unreviewed import MARK, count_unreviewed
 from tests.export.rows import CORRECTED, START, a_task, a_tube, a_video, annotate
 from tests.export.test_suggested import decide, suggest
 
+ROOT = Path(__file__).parents[2]
 SUGGESTIONS = Selection(suggestions=True)
 OPEN = {1, 2, 3, 4}
 STAYS = {
@@ -166,8 +170,9 @@ def test_filters_of_suggestions(sqlite_database: Database, tmp_path: Path) -> No
         {"suggestions": True, "accepted_only": True},
         {"suggestions": True, "annotators": frozenset({3})},
         {"min_score": 0.5},
+        {"suggestions": True, "min_score": float("nan")},
     ):
-        with pytest.raises(ExportError, match="--suggestions"):
+        with pytest.raises(ExportError, match=r"--suggestions|--min-score"):
             Selection(**wrong)  # type: ignore[arg-type]
 
 
@@ -228,6 +233,16 @@ def test_an_export_without_labels_says_why(sqlite_database: Database, sqlite_url
     assert f"1 tasks left out: {NOT_LOOKED_AT}" in said and "stvg export --suggestions" in said
     printed, said = run_export(sqlite_url, "hcstvg2", tmp_path / "a.json", "--suggestions")
     assert "1 suggestions that nobody has looked at" in printed and said == ""
+
+
+def test_a_place_whose_name_is_not_utf8(sqlite_url: str, tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "STVG_DATABASE_URL": sqlite_url}
+    run = "from backend.cli.main import main; main()"
+    words = ["export", "--format", "csv", "--out", folder + b"/caf\xe9.csv"]
+    done = subprocess.run([sys.executable, "-c", run, *words], env=environment, capture_output=True)
+    assert done.returncode == 0 and b"Traceback" not in done.stderr, done.stderr
+    assert b"0 labels written" in done.stdout and Path(os.fsdecode(folder + b"/caf\xe9.csv")).exists()
 
 
 def test_a_split_takes_them_too(sqlite_database: Database, sqlite_url: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -221,6 +222,27 @@ def test_a_name_in_another_spelling_is_found(run: Run, ls: FakeLabelStudio, fold
     tasks.write_text(json.dumps([{"video": "café.mp4", "query": "x"}]))
     _, said = refused("--videos", folder, "--tasks", tasks)
     assert "is not a video" in said and "no video" not in said, "it was found, and the probe of this test refused it"
+
+
+def test_a_folder_whose_name_is_not_utf8_is_refused(run: Run, ls: FakeLabelStudio, folder: Path) -> None:
+    bad = Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9"))
+    bad.mkdir()
+    with pytest.raises(StvgError, match="not UTF-8"):
+        run("--videos", bad)
+    assert ls.changes == []
+
+
+def test_a_video_that_may_not_be_read_is_a_problem(
+    run: Run, ls: FakeLabelStudio, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path) -> VideoInfo:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(module, "probe", denied)
+    tasks = tmp_path / "tasks.json"
+    tasks.write_text(json.dumps([{"video": "a.mp4", "query": "x"}]))
+    _, said = refused("--videos", folder, "--tasks", tasks)
+    assert "a.mp4 cannot be read: Permission denied" in said and ls.changes == []
 
 
 def test_an_option_without_its_file_is_refused() -> None:

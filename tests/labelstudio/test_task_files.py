@@ -107,6 +107,20 @@ def test_a_column_with_a_dotted_name_is_nested(tmp_path: Path) -> None:
     assert good(path, NESTED, xml=NESTED_CONFIG) == [{"media": {"url": "/data/a.mp4", "fps": 25.0}, "query": "the man"}]
 
 
+def test_a_column_or_value_may_be_called_data(tmp_path: Path) -> None:
+    table = written(tmp_path, "video,query,data\na.mp4,the man,2020\n", "t.csv")
+    assert good(table)[0] == TWO[0] | {"data": "2020"}
+    assert good(written(tmp_path, [{"video": "a.mp4", "query": "the man", "data": 7}]))[0] == TWO[0] | {"data": 7}
+
+
+def test_a_frame_rate_without_room_is_a_problem(tmp_path: Path) -> None:
+    xml = CONFIG.replace("$fps", "$media.fps")
+    tasks = [{"video": "a", "query": "x", "media": "b"}, {"video": "a", "query": "y"}]
+    result = checked(written(tmp_path, tasks), read_config(xml), xml)
+    assert result.listing() == ['record 1: has no room for "media.fps": what is in its place is no object']
+    assert result.tasks[0]["media"] == {"fps": 25.0}
+
+
 def test_the_frame_rate_of_the_file_gives_way_to_the_videos(tmp_path: Path) -> None:
     assert good(written(tmp_path, [{"video": "a", "query": "x", "fps": "24"}]))[0]["fps"] == 25.0
 
