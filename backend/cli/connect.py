@@ -21,9 +21,9 @@ from backend.labelstudio.connect import (
     ensure_webhook,
     plan_project,
 )
-from backend.labelstudio.keys import lookup
 from backend.labelstudio.payloads import PayloadError
-from backend.labelstudio.task_checks import Checked, check_tasks, further_keys, names
+from backend.labelstudio.task_checks import CheckedFile, check_file, further_keys, names
+from backend.labelstudio.task_data import read_text_value
 from backend.labelstudio.task_files import read_task_file
 from backend.labelstudio.task_videos import TaskVideos
 from backend.labelstudio.tasks import import_missing, write_frame_rates
@@ -50,7 +50,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     "video,query (comma, semicolon or tab). File names count from --videos.",
 )
 @click.option("--skip-bad", is_flag=True, help="Leave out tasks that cannot be used, instead of making nothing.")
-@click.option("--encoding", help="Of the task file, where it is not UTF-8: latin-1, cp1252 ...")
+@click.option("--encoding", help="Of the task file, where it is not UTF-8: latin-1 or cp1252.")
 @click.option("--replace-config", is_flag=True, help="Replace the project's own labelling interface by ours.")
 @click.option("--predict", is_flag=True, help="Ask for a tube for every task at the end.")
 def command(
@@ -141,10 +141,10 @@ def _service(settings: Settings, backend_url: str | None) -> Service:
     return Service(url, settings.username, settings.password.get_secret_value(), webhook_token)
 
 
-def _check(path: Path, plan: ProjectPlan, known: TaskVideos, encoding: str | None, *, skip_bad: bool) -> Checked:
+def _check(path: Path, plan: ProjectPlan, known: TaskVideos, encoding: str | None, *, skip_bad: bool) -> CheckedFile:
     """Look at every task of the file; StvgError where one cannot be used, or none can."""
     found = read_task_file(path, names(plan.config), encoding=encoding)
-    checked = check_tasks(
+    checked = check_file(
         found, plan.config, further=further_keys(plan.label_config, plan.config), place=known.place, look=known.look,
         progress=lambda videos: tqdm(videos, desc="videos", unit="video", disable=None, leave=False),
     )  # fmt: skip
@@ -167,7 +167,7 @@ def _check(path: Path, plan: ProjectPlan, known: TaskVideos, encoding: str | Non
 
 def _write_frame_rates(client: LabelStudioClient, config: LabelConfig, tasks: list[Json], known: TaskVideos) -> None:
     def probe_task(task: Json) -> VideoInfo:
-        return known.at(str(lookup(task.get("data") or {}, config.video_key) or ""))
+        return known.at(read_text_value(task.get("data"), config.video_key))
 
     bar = tqdm(tasks, desc="frame rates", unit="task", disable=None, leave=False)
     report = write_frame_rates(client, config, bar, probe_task)

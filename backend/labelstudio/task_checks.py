@@ -16,7 +16,7 @@ from defusedxml.ElementTree import ParseError, fromstring
 
 from backend.labelstudio.client import Json
 from backend.labelstudio.config import LabelConfig
-from backend.labelstudio.keys import lookup, put
+from backend.labelstudio.task_data import TaskDataError, read_value, with_value, without_value
 from backend.labelstudio.task_files import TaskFile
 from backend.labelstudio.task_tables import Entry
 from stvg_core.errors import QueryError, StvgError
@@ -24,7 +24,6 @@ from stvg_core.query import normalise_query
 from stvg_core.tube import VideoInfo
 
 _QUERY_NAMES = ("query", "caption", "sentence")
-_NO_ROOM = 'has no room for "{}": what is in its place is no object'
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ class Placed:
 
 
 @dataclass
-class Checked:
-    """What came of :func:`check_tasks`.
+class CheckedFile:
+    """What came of :func:`check_file`.
 
     Attributes:
         tasks: the data of each task that can be used.
@@ -84,11 +83,11 @@ def further_keys(label_config: str, config: LabelConfig) -> list[str]:
     return [key for key in keys if key and key not in (config.video_key, config.query_key)]
 
 
-def check_tasks(
+def check_file(
     found: TaskFile, config: LabelConfig, *, further: Sequence[str],
     place: Callable[[str], Placed], look: Callable[[Placed], VideoInfo | None],
     progress: Callable[[Iterable[Placed]], Iterable[Placed]] = lambda videos: videos,
-) -> Checked:  # fmt: skip
+) -> CheckedFile:  # fmt: skip
     """Look at every record of a task file, and at each of their videos once.
 
     Args:
@@ -97,7 +96,7 @@ def check_tasks(
         look: what is in a video; raises StvgError where it cannot be used, None where that is not known yet.
         progress: shows how far the look at the videos is.
     """
-    result = Checked()
+    result = CheckedFile()
     usable: list[tuple[Entry, Json, Placed, str]] = []
     placed: dict[str, Placed | StvgError] = {}
     for entry in found.entries:
@@ -122,7 +121,7 @@ def check_tasks(
     return result
 
 
-def _settle(usable: list[tuple[Entry, Json, Placed, str]], config: LabelConfig, result: Checked) -> None:
+def _settle(usable: list[tuple[Entry, Json, Placed, str]], config: LabelConfig, result: CheckedFile) -> None:
     """Leave out what has a video that cannot be used, and what is there twice; write the frame rates."""
     first: dict[tuple[str, str], Entry] = {}
     for entry, data, where, query in usable:
@@ -134,10 +133,12 @@ def _settle(usable: list[tuple[Entry, Json, Placed, str]], config: LabelConfig, 
         if same is not entry:
             result.problems.append((entry, f"has the same video and sentence as {_place(same)}"))
             continue
-        key = config.frame_rate_key
-        if info is not None and key is not None and not put(data, key, round(info.fps, 6)):
-            result.problems.append((entry, _NO_ROOM.format(key)))
-            continue
+        if info is not None and config.frame_rate_key is not None:
+            try:
+                data = with_value(data, config.frame_rate_key, round(info.fps, 6))
+            except TaskDataError as error:
+                result.problems.append((entry, str(error)))
+                continue
         result.tasks.append(data)
 
 
@@ -149,14 +150,14 @@ def _task(
     video_names, query_names = names(config)
     inner = record.get("data", record)
     if not isinstance(inner, dict):
-        if all(lookup(record, name) is None for name in video_names):
+        if all(read_value(record, name) is None for name in video_names):
             problems.append('has a "data" that is no object')
             return None
         inner = record  # a value of its own that happens to be called so
-    data = dict(inner)
-    video, query = _take(data, video_names, problems), _take(data, query_names, problems)
+    data, video = _take(inner, video_names, problems)
+    data, query = _take(data, query_names, problems)
     for key in further:
-        if lookup(data, key) is None and key != config.frame_rate_key:
+        if read_value(data, key) is None and key != config.frame_rate_key:
             problems.append(f'has no "{key}", which the project\'s interface shows')
     where = None
     if video is not None:
@@ -178,29 +179,30 @@ def _task(
             problems.append(str(error))
     if where is None or query is None:
         return None
-    for key, value in ((config.video_key, where.address), (config.query_key, query)):
-        if not put(data, key, value):
-            problems.append(_NO_ROOM.format(key))
+    try:
+        data = with_value(with_value(data, config.video_key, where.address), config.query_key, query)
+    except TaskDataError as error:
+        problems.append(str(error))
+        return None
     return data, where, query
 
 
-def _take(data: Json, known: Sequence[str], problems: list[str]) -> str | None:
-    """The text under the first of the names; what was written under another name moves."""
-    name = next((name for name in known if lookup(data, name) is not None), None)
+def _take(data: Json, known: Sequence[str], problems: list[str]) -> tuple[Json, str | None]:
+    """The data without it, and the text under the first of the names; None where a problem was added."""
+    name = next((name for name in known if read_value(data, name) is not None), None)
     if name is None:
         there = ", ".join(f'"{key}"' for key in list(data)[:10]) or "nothing"
         wanted = " or ".join(f'"{name}"' for name in known)
         problems.append(f"has no {wanted}; it has {there}")
-        return None
-    value = lookup(data, name)
-    data.pop(name, None)
+        return data, None
+    value, rest = read_value(data, name), without_value(data, name)
     if not isinstance(value, str):
         problems.append(f'has a "{name}" that is {_kind(value)}, not text')
-        return None
-    if not value.strip():
+    elif not value.strip():
         problems.append(f'has an empty "{name}"')
-        return None
-    return value
+    else:
+        return rest, value
+    return rest, None
 
 
 def _kind(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from backend.labelstudio.payloads import PayloadError
 from backend.labelstudio.task_checks import Placed
@@ -12,6 +13,7 @@ from stvg_core.errors import StvgError
 from stvg_core.text import clean
 from stvg_core.tube import VideoInfo
 
+_Key = TypeVar("_Key", str, Path)
 _ADDRESSES = ("http://", "https://", "/data/")
 _STORAGES = ("s3://", "gs://", "azure-blob://")
 """Only Label Studio resolves these, and only for a task that exists."""
@@ -34,6 +36,7 @@ class TaskVideos:
         self._folder, self._document_root = folder, document_root
         self._fetch, self._probe = fetch, probe
         self._known: dict[str, VideoInfo | StvgError] = {}
+        self._probed: dict[Path, VideoInfo | StvgError] = {}
         self._listings: dict[Path, dict[str, list[Path]]] = {}
 
     def place(self, video: str) -> Placed:
@@ -56,25 +59,15 @@ class TaskVideos:
         """What is in the video, None where only Label Studio can tell; raises StvgError where it cannot be used."""
         if where.address.lower().startswith(_STORAGES):
             return None
-        return self._once(where.address, lambda: self._probe(where.path or self._fetch(where.address)))
+        return _once(self._known, where.address, lambda: self.probe(where.path or self._fetch(where.address)))
 
     def at(self, address: str) -> VideoInfo:
         """What is in the video of a task that exists; raises StvgError where it cannot be used."""
-        return self._once(address, lambda: self._probe(self._fetch(address)))
+        return _once(self._known, address, lambda: self.probe(self._fetch(address)))
 
-    def _once(self, address: str, read: Callable[[], VideoInfo]) -> VideoInfo:
-        known = self._known.get(address)
-        if known is None:
-            try:
-                known = read()
-            except StvgError as error:
-                known = error
-            except OSError as error:
-                known = PayloadError(f"{address} cannot be read: {error.strerror}.")
-            self._known[address] = known
-        if isinstance(known, StvgError):
-            raise known
-        return known
+    def probe(self, path: Path) -> VideoInfo:
+        """What is in a file, whatever address leads to it; raises StvgError where it cannot be used."""
+        return _once(self._probed, path.resolve(), lambda: self._probe(path))
 
     def _spelled(self, path: Path) -> Path:
         """The file as its folder spells it: the same name can be written with other code points."""
@@ -87,3 +80,18 @@ class TaskVideos:
                 listing.setdefault(clean(one.name), []).append(one)
         alike = listing.get(clean(path.name), [])
         return alike[0] if len(alike) == 1 else path
+
+
+def _once(known: dict[_Key, VideoInfo | StvgError], key: _Key, read: Callable[[], VideoInfo]) -> VideoInfo:
+    """Read what is not known yet; the same error each time where it cannot be read."""
+    if key not in known:
+        try:
+            known[key] = read()
+        except StvgError as error:
+            known[key] = error
+        except OSError as error:
+            known[key] = PayloadError(f"{key} cannot be read: {error.strerror}.")
+    found = known[key]
+    if isinstance(found, StvgError):
+        raise found
+    return found

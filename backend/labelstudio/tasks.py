@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from backend.labelstudio.client import Json, LabelStudioClient
 from backend.labelstudio.config import LabelConfig, positive_number
-from backend.labelstudio.keys import lookup
 from backend.labelstudio.payloads import PayloadError
+from backend.labelstudio.task_data import read_value
 from stvg_core.errors import StvgError
 from stvg_core.text import clean
 
@@ -55,7 +55,7 @@ def import_missing(
     """Import the tasks whose video and sentence the project does not have yet; how many there were."""
 
     def identity(data: Mapping[str, Any]) -> tuple[str, str]:
-        return str(lookup(data, config.video_key)), clean(str(lookup(data, config.query_key)))
+        return str(read_value(data, config.video_key)), clean(str(read_value(data, config.query_key)))
 
     known = {identity(task.get("data") or {}) for task in client.tasks(project_id)}
     new = {identity(data): dict(data) for data in tasks if identity(data) not in known}

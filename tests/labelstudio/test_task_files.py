@@ -11,7 +11,7 @@ import pytest
 
 from backend.labelstudio.config import LabelConfig, read_config
 from backend.labelstudio.payloads import PayloadError
-from backend.labelstudio.task_checks import Checked, Placed, check_tasks, further_keys, names
+from backend.labelstudio.task_checks import CheckedFile, Placed, check_file, further_keys, names
 from backend.labelstudio.task_files import read_task_file
 from stvg_core.errors import StvgError, VideoError
 from stvg_core.text import TextError
@@ -41,9 +41,9 @@ def look(where: Placed) -> VideoInfo | None:
     return None if "://" in where.address else VideoInfo(where.address, 320, 240, 25, 1, 50, 2.0)
 
 
-def checked(path: Path, config: LabelConfig = OURS, xml: str = CONFIG, encoding: str | None = None) -> Checked:
+def checked(path: Path, config: LabelConfig = OURS, xml: str = CONFIG, encoding: str | None = None) -> CheckedFile:
     found = read_task_file(path, names(config), encoding=encoding)
-    return check_tasks(found, config, further=further_keys(xml, config), place=place, look=look)
+    return check_file(found, config, further=further_keys(xml, config), place=place, look=look)
 
 
 def good(path: Path, config: LabelConfig = OURS, **more: Any) -> list[dict[str, Any]]:
@@ -117,7 +117,8 @@ def test_a_frame_rate_without_room_is_a_problem(tmp_path: Path) -> None:
     xml = CONFIG.replace("$fps", "$media.fps")
     tasks = [{"video": "a", "query": "x", "media": "b"}, {"video": "a", "query": "y"}]
     result = checked(written(tmp_path, tasks), read_config(xml), xml)
-    assert result.listing() == ['record 1: has no room for "media.fps": what is in its place is no object']
+    [said] = result.listing()
+    assert said.startswith('record 1: "media.fps" cannot be written into the task')
     assert result.tasks[0]["media"] == {"fps": 25.0}
 
 
@@ -283,7 +284,7 @@ def test_a_video_that_occurs_often_is_looked_at_once(tmp_path: Path) -> None:
 
     tasks = [{"video": name, "query": f"q{n}"} for n in range(5) for name in ("a.mp4", "text.mp4", "b.mp4")]
     found = read_task_file(written(tmp_path, tasks), names(OURS))
-    result = check_tasks(found, OURS, further=[], place=place, look=counted)
+    result = check_file(found, OURS, further=[], place=place, look=counted)
     assert set(looked.values()) == {1} and len(looked) == 3
     assert result.listing() == ["records 2, 5, 8, 11, 14: not a video."] and len(result.tasks) == 10
 
