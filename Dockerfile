@@ -2,6 +2,9 @@
 # PyPI's torch for Linux brings the CUDA libraries along; a GPU needs nothing but the NVIDIA container runtime on the host.
 FROM python:3.11-slim
 
+LABEL org.opencontainers.image.title="stvg" \
+      org.opencontainers.image.licenses="Apache-2.0"
+
 RUN useradd --create-home --uid 10001 stvg
 RUN install --directory --owner stvg --group stvg /data
 
@@ -16,7 +19,7 @@ WORKDIR /app
 # The dependencies first: this layer is rebuilt only when a pin changes, not at every change of the code.
 COPY constraints.txt ./
 RUN python -m pip install --no-cache-dir --constraint constraints.txt torch==2.13.0 transformers scipy
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY labeling_config ./labeling_config
 COPY migrations ./migrations
 COPY stvg_core ./stvg_core

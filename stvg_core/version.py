@@ -7,10 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from stvg_core.errors import ModelError
 from stvg_core.settings import GroundingSettings, resolve
+
+
+def package_version() -> str:
+    """The installed package's version, "unknown" where the code runs without having been installed."""
+    try:
+        return version("stvg")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def model_version(model: str | Path, settings: GroundingSettings | None = None) -> str:

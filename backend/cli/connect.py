@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,9 +12,21 @@ from tqdm import tqdm
 from backend.bootstrap import open_media
 from backend.labelstudio.client import Json, LabelStudioClient
 from backend.labelstudio.config import LabelConfig
-from backend.labelstudio.connect import Service, ensure_backend, ensure_project, ensure_storage, ensure_webhook
+from backend.labelstudio.connect import (
+    ProjectPlan,
+    Service,
+    carry_out,
+    ensure_backend,
+    ensure_storage,
+    ensure_webhook,
+    plan_project,
+)
 from backend.labelstudio.payloads import PayloadError
-from backend.labelstudio.tasks import import_missing, local_file_address, read_tasks, write_frame_rates
+from backend.labelstudio.task_checks import CheckedFile, check_file, further_keys, names
+from backend.labelstudio.task_data import read_text_value
+from backend.labelstudio.task_files import read_task_file
+from backend.labelstudio.task_videos import TaskVideos
+from backend.labelstudio.tasks import import_missing, write_frame_rates
 from backend.settings import Settings, SettingsError, load_settings
 from labeling_config import video_tube
 from stvg_core.notice import notices
@@ -36,8 +47,11 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     "--tasks",
     "task_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help='JSON: [{"video": "a.mp4", "query": "the man in red"}, ...].',
+    help='Tasks: JSON [{"video": "a.mp4", "query": "the man in red"}, ...], JSON lines, or CSV with a header '
+    "video,query (comma, semicolon or tab). File names count from --videos.",
 )
+@click.option("--skip-bad", is_flag=True, help="Leave out tasks that cannot be used, instead of making nothing.")
+@click.option("--encoding", help="Of the task file, where it is not UTF-8: latin-1 or cp1252.")
 @click.option("--replace-config", is_flag=True, help="Replace the project's own labelling interface by ours.")
 @click.option("--predict", is_flag=True, help="Ask for a tube for every task at the end.")
 def command(
@@ -48,19 +62,33 @@ def command(
     videos: Path | None,
     document_root: Path | None,
     task_file: Path | None,
+    skip_bad: bool,
+    encoding: str | None,
     replace_config: bool,
     predict: bool,
 ) -> None:
     """Create or repair a project, its model backend, its webhook and its storage; give every task its frame rate.
 
     The service must be running (stvg serve): Label Studio calls it while it is being connected.
+
+    Every task of the file is checked before anything is made, its video with it. If one cannot be used, all problems
+    are listed with their numbers, nothing is made, and the exit status is 1. With --skip-bad those are listed and left
+    out, the others are imported, and the exit status is 0. Tasks that the project has already are not imported again.
     """
+    if task_file is None and (skip_bad or encoding):
+        raise click.UsageError("--skip-bad and --encoding are about the file of --tasks.")
+    if videos is not None and any("\ud800" <= character <= "\udfff" for character in str(videos.resolve())):
+        raise SettingsError("Label Studio cannot serve the folder of --videos: its name is not UTF-8. Rename it.")
     settings = _settings(url, token, document_root, videos)
     service = _service(settings, backend_url)
     assert settings.label_studio_url is not None and settings.label_studio_token is not None
     with LabelStudioClient(settings.label_studio_url, settings.label_studio_token.get_secret_value()) as client:
         client.whoami()
-        found, config, done = ensure_project(client, project, video_tube(), replace_config=replace_config)
+        plan = plan_project(client, project, video_tube(), replace_config=replace_config)
+        config, media = plan.config, open_media(settings, client)
+        known = TaskVideos(videos, settings.document_root, fetch=lambda address: media.fetch(address).path, probe=probe)
+        checked = None if task_file is None else _check(task_file, plan, known, encoding, skip_bad=skip_bad)
+        found, done = carry_out(client, plan, video_tube())
         project_id = int(found["id"])
         _say(done)
         if videos is not None:
@@ -68,12 +96,11 @@ def command(
         backend_id, done = ensure_backend(client, found, service)
         _say(done)
         _say(ensure_webhook(client, project_id, service))
-        if task_file is not None:
-            tasks = read_tasks(task_file, config, _placer(videos, settings.document_root))
-            new = import_missing(client, project_id, config, tasks)
-            _say([f"imported {new} tasks, {len(tasks) - new} were there or doubled"])
+        if checked is not None:
+            new = import_missing(client, project_id, config, checked.tasks)
+            _say([f"imported {new} tasks, skipped {len(checked.tasks) - new} already present or duplicate"])
         tasks = list(client.tasks(project_id))
-        _write_frame_rates(client, settings, config, tasks)
+        _write_frame_rates(client, config, tasks, known)
         if predict and tasks:
             client.retrieve_predictions(project_id)
             _say([f"asked for tubes for {len(tasks)} tasks; stvg jobs shows how far they are"])
@@ -116,24 +143,33 @@ def _service(settings: Settings, backend_url: str | None) -> Service:
     return Service(url, settings.username, settings.password.get_secret_value(), webhook_token)
 
 
-def _placer(videos: Path | None, document_root: Path | None) -> Callable[[str], str]:
-    """Turn a file name in the task file into the address that Label Studio serves it under."""
+def _check(path: Path, plan: ProjectPlan, known: TaskVideos, encoding: str | None, *, skip_bad: bool) -> CheckedFile:
+    """Look at every task of the file; StvgError where one cannot be used, or none can."""
+    found = read_task_file(path, names(plan.config), encoding=encoding)
+    checked = check_file(
+        found, plan.config, further=further_keys(plan.label_config, plan.config), place=known.place, look=known.look,
+        progress=lambda videos: tqdm(videos, desc="videos", unit="video", disable=None, leave=False),
+    )  # fmt: skip
+    for line in checked.listing():
+        click.echo(line, err=True)
+    number = len(found.entries)
+    if checked.bad and (not skip_bad or not checked.tasks):
+        advice = "" if skip_bad else " Mend them, or leave them out: --skip-bad."
+        raise PayloadError(
+            f"{checked.bad} of {number} tasks in {path} cannot be used (listed above). Nothing was made.{advice}"
+        )
+    if checked.bad:
+        click.echo(f"warning: {checked.bad} of {number} tasks in {path} are left out (listed above)", err=True)
+    if checked.annotated:
+        click.echo(f"warning: {checked.annotated} tasks bring labels, which are not imported here", err=True)
+    if checked.unseen:
+        click.echo(f"warning: {len(checked.unseen)} videos in a storage could not be looked at yet", err=True)
+    return checked
 
-    def place(video: str) -> str:
-        if video.startswith(("http://", "https://", "/data/")):
-            return video
-        if videos is None or document_root is None:
-            raise PayloadError(f"Where is the video {video}? Give its folder (--videos) or its whole address.")
-        return local_file_address(videos / video, document_root)
 
-    return place
-
-
-def _write_frame_rates(client: LabelStudioClient, settings: Settings, config: LabelConfig, tasks: list[Json]) -> None:
-    media = open_media(settings, client)
-
+def _write_frame_rates(client: LabelStudioClient, config: LabelConfig, tasks: list[Json], known: TaskVideos) -> None:
     def probe_task(task: Json) -> VideoInfo:
-        return probe(media.fetch(str((task.get("data") or {}).get(config.video_key) or "")).path)
+        return known.at(read_text_value(task.get("data"), config.video_key))
 
     bar = tqdm(tasks, desc="frame rates", unit="task", disable=None, leave=False)
     report = write_frame_rates(client, config, bar, probe_task)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from backend.bootstrap import open_database
+from backend.cli.groups import Group
 from backend.db import schema
 from backend.settings import load_settings
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Create or migrate the database that STVG_DATABASE_URL names."""
 

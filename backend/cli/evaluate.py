@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stvg_core.datasets import hcstvg, vidstg
+from stvg_core.datasets.unreviewed import count_unreviewed
 from stvg_core.errors import StvgError
 from stvg_core.evaluation.compare import compare
 from stvg_core.evaluation.prediction_files import read_predictions
@@ -64,11 +65,18 @@ def command(
     truths, predicted = _read(predictions, truth, vidor, stored)
     chosen = Protocol(protocol) if protocol else _usual(truths)
     comparison = compare(chosen, truths, predicted)
+    unreviewed = 0 if truth == DATABASE else count_unreviewed(Path(truth))
+    if unreviewed:
+        click.echo(
+            f"warning: {unreviewed} labels of {truth} are suggestions that nobody has reviewed. They are no truth: the "
+            "numbers say how far two sets of predictions agree, not how right one is.",
+            err=True,
+        )
     click.echo(table(comparison))
     if said := notice_of_some(Counter(one.model_version for one in predicted), "predictions are"):
         click.echo(f"\n{said}")
     if json_file is not None:
-        content = as_json(comparison) | {"warnings": [said] if said else []}
+        content = as_json(comparison) | {"warnings": [said] if said else [], "truth_not_reviewed": unreviewed}
         try:
             json_file.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         except OSError as error:

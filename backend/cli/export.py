@@ -9,11 +9,12 @@ import click
 
 from backend.bootstrap import open_database
 from backend.db import schema
-from backend.export.datasheet import NO_REASONS, ORIGINS
+from backend.export.datasheet import ORIGINS, left_out
 from backend.export.formats import FORMATS, Format, with_predictions
 from backend.export.run import Outcome, export
 from backend.export.selection import Selection
 from backend.export.split import parse_split
+from backend.export.unlabelled import NOT_LOOKED_AT
 from backend.settings import SettingsError, load_settings
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -29,10 +30,17 @@ DAY = click.DateTime(["%Y-%m-%d"])
 @click.option(
     "--accepted-only", is_flag=True, help="Only what a reviewer accepted; undecided: proposals that a person took."
 )
+@click.option(
+    "--suggestions",
+    is_flag=True,
+    help="Instead of the labels, the suggestions that nobody has looked at yet; marked as such, no ground truth.",
+)
+@click.option("--min-score", type=click.FloatRange(0, 1), help="Only suggestions with this score or more.")
 @click.option("--split", "shares", help="Parts by video, one file or folder each: train=0.8,val=0.1,test=0.1.")
 @click.option(
-    "--as", "role", type=click.Choice(["annotations", "predictions"]), default="annotations", show_default=True,
-    help="What the labels become when Label Studio imports them again (labelstudio only).",
+    "--as", "role", type=click.Choice(["annotations", "predictions"]),
+    help="What the labels become when Label Studio imports them again (labelstudio only); suggestions are always "
+    "predictions.  [default: annotations]",
 )  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace the folder of an earlier export. Files are always replaced.")
 @click.option("--database-url", help="The database [STVG_DATABASE_URL].")
@@ -44,21 +52,23 @@ def command(
     since: datetime | None,
     until: datetime | None,
     accepted_only: bool,
+    suggestions: bool,
+    min_score: float | None,
     shares: str | None,
-    role: str,
+    role: str | None,
     overwrite: bool,
     database_url: str | None,
 ) -> None:
     """Write one label per task: its newest annotation, unless skipped, deleted, or judged wrong and left as it was.
 
     Where nobody annotated, a suggestion that a reviewer accepted is the label. A datasheet (counts, model versions,
-    annotators, agreement) is written beside it.
+    annotators, agreement, tasks left out and why) is written beside it.
     """
     if not out.absolute().parent.is_dir():
         raise SettingsError(f"There is no folder {out.parent} to write into.")
-    selection = Selection(frozenset(annotators), _day(since), _day(until), accepted_only)
+    selection = Selection(frozenset(annotators), _day(since), _day(until), accepted_only, suggestions, min_score)
     split = parse_split(shares) if shares else None
-    form = _format(kind, role)
+    form = _format(kind, role, suggestions)
     settings = load_settings()
     if database_url:
         settings = settings.model_copy(update={"database_url": database_url})
@@ -73,11 +83,15 @@ def command(
         raise SettingsError(f"{out} cannot be written: {error.strerror}.") from None
     finally:
         database.close()
-    _report(outcome, out)
+    _report(outcome, out, suggestions)
 
 
-def _format(kind: str, role: str) -> Format:
-    if role == "annotations":
+def _format(kind: str, role: str | None, suggestions: bool) -> Format:
+    if role == "annotations" and suggestions:
+        raise SettingsError("A suggestion that nobody has looked at is no annotation: leave out --as annotations.")
+    if kind == "labelstudio" and suggestions:
+        return with_predictions(FORMATS[kind])
+    if role in (None, "annotations"):
         return FORMATS[kind]
     if kind != "labelstudio":
         raise SettingsError("--as predictions is for --format labelstudio: other formats know no predictions.")
@@ -88,19 +102,27 @@ def _day(moment: datetime | None) -> date | None:
     return None if moment is None else moment.date()
 
 
-def _report(outcome: Outcome, out: Path) -> None:
-    counts = outcome.counts
-    origins = ", ".join(f"{counts[origin]} {origin}" for origin in ORIGINS)
-    click.echo(f"{counts['exported']} labels written to {out} ({origins})")
+def _report(outcome: Outcome, out: Path, suggestions: bool) -> None:
+    """What was written goes to stdout, what was not, and what to be careful with, to stderr."""
+    counts, place = outcome.counts, click.format_filename(out)  # a name need not be UTF-8, what is printed must
+    if suggestions:
+        click.echo(f"{counts['exported']} suggestions that nobody has looked at written to {place}")
+    else:
+        origins = ", ".join(f"{counts[origin]} {origin}" for origin in ORIGINS)
+        click.echo(f"{counts['exported']} labels written to {place} ({origins})")
     for part, path in outcome.paths.items():
         if part:
             videos = outcome.tally.videos[part]
-            click.echo(f"{part}: {outcome.tally.labels[part]} labels on {videos} videos in {path.name}")
+            click.echo(
+                f"{part}: {outcome.tally.labels[part]} labels on {videos} videos in {click.format_filename(path.name)}"
+            )
+    click.echo(f"datasheet: {click.format_filename(outcome.datasheet.name)}")
     if counts["span differs"]:
-        click.echo(f"{counts['span differs']} labels have another range on the timeline than their box: the box counts")
-    for reason, number in sorted(counts.items()):
-        if reason not in NO_REASONS and number:
-            click.echo(f"{number} tasks left out: {reason}")
+        warning = f"{counts['span differs']} labels have another range on the timeline than their box: the box counts"
+        click.echo(warning, err=True)
+    for reason, number in left_out(counts):
+        click.echo(f"{number} tasks left out: {reason}", err=True)
+    if counts[NOT_LOOKED_AT]:
+        click.echo("to get those that nobody has looked at, marked as such: stvg export --suggestions", err=True)
     for name in outcome.renamed:
-        click.echo(f"another video has the same file name: written as {name}")
-    click.echo(f"datasheet: {outcome.datasheet.name}")
+        click.echo(f"another video has the same file name: written as {name}", err=True)

@@ -17,6 +17,7 @@ from backend.labelstudio.tasks import local_file_address
 from backend.settings import SettingsError, load_settings
 from labeling_config import video_tube
 from stvg_core.datasets.base import DatasetError
+from stvg_core.datasets.unreviewed import count_unreviewed
 from stvg_core.video import probe
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -53,6 +54,7 @@ def command(
         )
     root = document_root or settings.document_root or videos.resolve().parent
     labels, notes = read_labels(kind, files, vidor=vidor, video=video)
+    notes += _check_reviewed(files, target)
     placing = place_labels(labels, VideoFolder(videos), probe, progress=lambda of: tqdm(of, disable=None, leave=False))
     _say_placing(placing, notes)
     # Addresses are made before anything is changed: a video outside the document root is a mistake in the call.
@@ -72,6 +74,17 @@ def command(
     for warning in [*config.warnings, *pushed.warnings]:
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"{url.rstrip('/')}/projects/{project_id}/data")
+
+
+def _check_reviewed(files: Sequence[Path], target: str) -> list[str]:
+    """Notes about suggestions that nobody has looked at; a DatasetError where they would become annotations."""
+    marked = [path for path in files if count_unreviewed(path)]
+    if marked and target == ANNOTATION:
+        raise DatasetError(
+            f"{marked[0]} holds suggestions that nobody has reviewed. They are no ground truth: import them as "
+            f"predictions (--as {PREDICTION}), which annotators then correct."
+        )
+    return [f"{path} holds suggestions that nobody has reviewed" for path in marked]
 
 
 def _say_placing(placing: Placing, notes: list[str]) -> None:

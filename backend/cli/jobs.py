@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from backend.bootstrap import open_database
+from backend.cli.groups import Group
 from backend.db import jobs, schema
+from backend.db.engine import Database
 from backend.db.tables import Delivery, Job
 from backend.settings import load_settings
 from stvg_core.notice import notice, notice_of_some
@@ -17,7 +21,7 @@ from stvg_core.notice import notice, notice_of_some
 _COLUMNS = "{id:>6}  {state:<8} {tries:>5}  {task:>9}  {delivery:<10} {query:<40}  {note}"
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.option("--state", type=click.Choice(jobs.STATES), help="Only jobs in this state.")
 @click.option("--limit", default=100, show_default=True, help="At most so many, newest first.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
@@ -26,9 +30,7 @@ def command(context: click.Context, state: str | None, limit: int, as_json: bool
     """List jobs, newest first, with the reason of those that failed."""
     if context.invoked_subcommand is not None:
         return
-    database = open_database(load_settings())
-    schema.check_ready(database.engine)
-    with database.read() as session:
+    with _ready() as database, database.read() as session:
         rows = [describe(job, delivery) for job, delivery in jobs.listing(session, state=state, limit=limit)]
     if as_json:
         for row in rows:
@@ -63,9 +65,7 @@ def retry(job_ids: tuple[int, ...], everything: bool) -> None:
     """Queue failed jobs again, or push again what Label Studio refused."""
     if not job_ids and not everything:
         raise click.UsageError("Name the jobs, or say --all.")
-    database = open_database(load_settings())
-    schema.check_ready(database.engine)
-    with database.write() as session:
+    with _ready() as database, database.write() as session:
         wanted = [job.id for job, _ in jobs.listing(session, state="failed", limit=100_000)] if everything else job_ids
         done = [number for number in wanted if jobs.retry(session, number)]
     for number in sorted(set(wanted) - set(done)):
@@ -73,6 +73,17 @@ def retry(job_ids: tuple[int, ...], everything: bool) -> None:
     click.echo(f"{len(done)} queued again.")
     if len(done) < len(wanted):
         raise SystemExit(1)
+
+
+@contextmanager
+def _ready() -> Iterator[Database]:
+    """The database, at this version's migration; closed at the end."""
+    database = open_database(load_settings())
+    try:
+        schema.check_ready(database.engine)
+        yield database
+    finally:
+        database.close()
 
 
 def describe(job: Job, delivery: Delivery | None) -> dict[str, Any]:

@@ -10,27 +10,40 @@ import importlib
 
 import click
 
+from stvg_core.demo import MODEL_DIR
 from stvg_core.errors import StvgError
+from stvg_core.version import model_version, package_version
 
-COMMANDS = {
-    "ablate": "Measure what each part of the method gains on rendered clips.",
-    "calibrate": "Choose settings by the corrections, where that holds on held-out ones.",
-    "connect": "Create or repair a Label Studio project, its backend connection and its webhook.",
-    "db": "Create or migrate the database.",
-    "demo": "Run the whole loop on rendered clips with a local Label Studio.",
-    "evaluate": "Measure how near predicted tubes are to the truth, under a public protocol.",
-    "export": "Write the corrected labels as a dataset.",
-    "ground": "Find the tube for a sentence in a video.",
-    "import": "Put labels of other tools and datasets into a Label Studio project.",
-    "jobs": "List jobs, retry failed ones.",
-    "models": "List the model families and checkpoints, with GPU memory and licence.",
-    "queue": "List tasks by uncertainty, and make Label Studio hand them out in that order.",
-    "report": "Say how many edits the suggestions save and how far annotators agree.",
-    "serve": "Run the web process: it answers Label Studio and serves the review pages.",
-    "sync": "Fetch the corrections that webhooks lost, and compare each with its suggestion.",
-    "users": "Make and change the accounts of the review pages.",
-    "worker": "Run the process that grounds queued jobs and delivers what is due.",
+SECTIONS = {
+    "Try it": {
+        "demo": "Run the whole loop on rendered clips with a local Label Studio.",
+        "ground": "Find the tube for a sentence in a video.",
+        "models": "List models that load, with GPU memory and licence.",
+    },
+    "Set up and run": {
+        "db": "Create or migrate the database.",
+        "serve": "Answer Label Studio and serve the review pages.",
+        "worker": "Ground queued jobs and deliver what is due.",
+        "connect": "Tie a Label Studio project to this service, with its tasks.",
+        "import": "Put labels of other tools into a Label Studio project.",
+        "users": "Make and change the accounts of the review pages.",
+    },
+    "While people label": {
+        "jobs": "List jobs, retry failed ones.",
+        "queue": "List tasks by uncertainty; hand them out in that order.",
+        "sync": "Fetch the corrections whose webhooks never arrived.",
+        "report": "Say how many edits were saved, how far people agree.",
+    },
+    "Use the labels": {
+        "export": "Write corrected labels (or suggestions) as a dataset.",
+        "evaluate": "Measure how near predicted tubes are to the truth.",
+        "calibrate": "Choose settings by the corrections.",
+        "ablate": "Measure what each part of the method gains on rendered clips.",
+    },
 }
+"""The commands in the order in which people need them."""
+
+COMMANDS = {name: sentence for section in SECTIONS.values() for name, sentence in section.items()}
 MODULES = {"import": "import_labels"}
 """Where the file is not called like the command, because Python keeps that word for itself."""
 
@@ -39,7 +52,7 @@ class LazyGroup(click.Group):
     """A click group that knows its subcommands' names without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -49,11 +62,24 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(COMMANDS.items()))
+        width = max(map(len, COMMANDS))  # the same in every section, so that the sentences stand in one column
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), sentence) for name, sentence in commands.items()])
+
+
+def _show_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        click.echo(f"stvg {package_version()}")
+        click.echo(f"embedded model {model_version(MODEL_DIR)}")
+        context.exit()
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version,
+    help="Show the version of the program and of its embedded model.",
+)  # fmt: skip
 def stvg() -> None:
     """Spatio-temporal tubes for Label Studio: propose, correct, export."""
 

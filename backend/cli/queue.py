@@ -8,6 +8,7 @@ from collections import Counter
 import click
 
 from backend.bootstrap import open_database, require_label_studio
+from backend.cli.groups import Group
 from backend.db import projects, schema
 from backend.jobs import ordering
 from backend.review import queue
@@ -17,7 +18,7 @@ from stvg_core.notice import notice, notice_of_some
 _LINE = "{task:>13}  {state:<10} {uncertainty:>11} {disagreement:>12} {change:<20} {query}"
 
 
-@click.group("queue")
+@click.group("queue", cls=Group)
 def command() -> None:
     """The review queue, and the order in which Label Studio hands out tasks."""
 

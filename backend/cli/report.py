@@ -13,6 +13,7 @@ import click
 from sqlalchemy.orm import Session
 
 from backend.bootstrap import open_database
+from backend.cli.groups import Group
 from backend.db import projects, schema
 from backend.review import effort as effort_
 from backend.review import opinions
@@ -26,7 +27,7 @@ _TASK = "{task:>13} {people:>6} {mean:>6} {worst:>6} {consensus:>13}  {apart}"
 _PERSON = "{person:>13} {tasks:>6} {mean:>6} {apart:>6}"
 
 
-@click.group("report")
+@click.group("report", cls=Group)
 def command() -> None:
     """Numbers over the corrections in the database, or over files."""
 

@@ -12,6 +12,7 @@ import click
 from sqlalchemy.orm import Session
 
 from backend.bootstrap import open_database
+from backend.cli.groups import Group
 from backend.db import accounts, audits, schema
 from backend.db.engine import Database
 from backend.db.tables import Account
@@ -23,7 +24,7 @@ _COLUMNS = "{name:<24}  {role:<10}  {state:<9}  {label_studio:>12}  {since}"
 _from_stdin = click.option("--password-stdin", is_flag=True, help="Read the password from standard input: one line.")
 
 
-@click.group("users")
+@click.group("users", cls=Group)
 def command() -> None:
     """Accounts of the review pages: an annotator sees, a reviewer also decides, an admin also exports."""
 

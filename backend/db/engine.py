@@ -43,6 +43,12 @@ def open_engine(url: str) -> Engine:
     return engine
 
 
+def sqlite_file(engine: Engine) -> Path | None:
+    """The file that the engine opens, and would make by opening it; None of another kind of database."""
+    name = engine.url.database if engine.dialect.name == "sqlite" else None
+    return None if not name or name.startswith("file:") else Path(name)
+
+
 def _configure_sqlite(connection: Any, record: object) -> None:
     connection.isolation_level = None  # the driver must not open transactions by its own rules
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
@@ -58,9 +64,6 @@ class Database:
     """The open database: ``with db.read() as session`` or ``with db.write() as session`` (commits at the end)."""
 
     def __init__(self, url: str) -> None:
-        path = make_url(url).database if url.startswith("sqlite") else None
-        if path:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
         self.engine = open_engine(url)
         self._reader = self.engine.execution_options(**{_READ_ONLY: True})
 

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
-from backend.db.errors import DatabaseError
+from backend.db.engine import sqlite_file
+from backend.db.errors import DatabaseError, NoDatabase
 
 UNREACHABLE = "The database cannot be reached: check STVG_DATABASE_URL and that the server runs."
 _POSTGRES_LOCK = 7_345_001  # any fixed number: two upgrades at once wait for each other
@@ -35,7 +36,12 @@ def head_revision() -> str:
 
 
 def current_revision(engine: Engine) -> str | None:
-    """The migration the database is at, None before the first; :class:`DatabaseError` if it cannot be reached."""
+    """The migration the database is at, None before the first; :class:`DatabaseError` if it cannot be reached.
+
+    Looking leaves no file where there is none: SQLite would make an empty database.
+    """
+    if _missing(engine) is not None:
+        return None
     try:
         with engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
@@ -45,6 +51,11 @@ def current_revision(engine: Engine) -> str | None:
 
 def check_ready(engine: Engine) -> None:
     """:class:`DatabaseError` unless the database answers and is at the newest migration."""
+    missing = _missing(engine)
+    if missing is not None:
+        raise NoDatabase(
+            f"There is no database {missing}. Is STVG_DATABASE_URL right? To make a new one, run: stvg db upgrade"
+        )
     current = current_revision(engine)
     if current != head_revision():
         state = "is empty" if current is None else f"is at migration {current}, this version needs {head_revision()}"
@@ -52,13 +63,28 @@ def check_ready(engine: Engine) -> None:
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Create or migrate the layout; safe when two processes call it at once."""
+    """Create or migrate the layout, with the file's folder; safe when two processes call it at once."""
+    file = sqlite_file(engine)
+    if file is not None:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatabaseError(f"The folder {file.parent} cannot be made: {error.strerror}.") from None
     _migrate(engine, revision, up=True)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
     """Go back to an older layout ("base" drops everything)."""
+    missing = _missing(engine)
+    if missing is not None:
+        raise NoDatabase(f"There is no database {missing}. Is STVG_DATABASE_URL right?")
     _migrate(engine, revision, up=False)
+
+
+def _missing(engine: Engine) -> Path | None:
+    """The database's file where it does not exist."""
+    file = sqlite_file(engine)
+    return None if file is None or file.exists() else file
 
 
 def _migrate(engine: Engine, revision: str, *, up: bool) -> None:

@@ -57,7 +57,7 @@ def write_coco_vid(path: Path) -> Iterator[Callable[[VideoLabels], None]]:
             for record in labels.records:
                 shared = {"video_id": video_id, "category_id": categories.number(record.category)}
                 instance_id = next(instances)
-                lists["instances"](dumps({"id": instance_id, **shared, "caption": record.query}))
+                lists["instances"](dumps({"id": instance_id, **shared, "caption": record.query} | record.mark()))
                 for frame, box in _boxes(record):
                     ids = {"id": next(annotations), "image_id": image_ids[frame], "instance_id": instance_id}
                     lists["annotations"](dumps(ids | shared | {"bbox": box, "area": _area(box), "iscrowd": 0}))
@@ -97,6 +97,7 @@ def write_youtube_vis(path: Path) -> Iterator[Callable[[VideoLabels], None]]:
                             "bboxes": boxes,
                             "areas": [None if box is None else _area(box) for box in boxes],
                             "segmentations": [None] * video.n_frames,
+                            **record.mark(),
                         }
                     )
                 )

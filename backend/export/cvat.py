@@ -46,7 +46,8 @@ class _Xml:
             with self._element("meta"), self._element("task"):
                 self._task(labels)
             for number, record in enumerate(labels.records):
-                with self._element("track", id=str(number), label=_clean(record.category), source="manual"):
+                source = "auto" if record.unreviewed else "manual"
+                with self._element("track", id=str(number), label=_clean(record.category), source=source):
                     self._boxes(record)
         self._out.endDocument()
 

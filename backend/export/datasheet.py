@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from backend.export.formats import Format
 from backend.export.record import Record, VideoLabels
 from backend.review.opinions import AgreementSummary
+from stvg_core.datasets.unreviewed import MARK
 from stvg_core.notice import notice_of_some
 
 ORIGINS = {
@@ -18,7 +19,12 @@ ORIGINS = {
     "drawn": "drawn by a person without a proposal",
     "suggested": "the proposal, accepted by a reviewer before anybody annotated",
 }
-NO_REASONS = ("exported", "span differs", *ORIGINS)
+UNREVIEWED = {MARK: "the proposal; nobody has looked at it, so it is no label"}
+_NOT_REVIEWED = (
+    "**Not ground truth.** These are a model's suggestions that no person has looked at. Correct or accept them before "
+    f'you train or measure by them. Where the format has a place for it, each says "{MARK}".'
+)
+NO_REASONS = ("exported", "span differs", *ORIGINS, *UNREVIEWED)
 """Counted by :func:`backend.export.records.records`, but no reason to leave a task out."""
 
 
@@ -53,6 +59,7 @@ def datasheet(
     *,
     filters: Sequence[str],
     shares: Sequence[tuple[str, float]] = (),
+    suggestions: bool = False,
     made: datetime | None = None,
 ) -> str:
     """The datasheet as Markdown.
@@ -61,13 +68,15 @@ def datasheet(
         counts: as :func:`backend.export.records.records` leaves them.
         filters: what was asked for, in words.
         shares: the split's parts, empty without a split.
+        suggestions: the dataset holds suggestions that nobody has looked at, and nothing else.
     """
     sections = [
         f"# Datasheet\n\n{form.title}, written {(made or datetime.now(UTC)):%Y-%m-%d %H:%M} UTC.",
+        *([_NOT_REVIEWED] if suggestions else []),
         _list("Filters", [*filters] or ["none: every label that counts"]),
         _contents(tally),
-        _table("Labels by origin", ("origin", "labels", "meaning"), _origins(counts)),
-        _table("Tasks left out", ("reason", "tasks"), _left_out(counts)),
+        _table("Labels by origin", ("origin", "labels", "meaning"), _origins(counts, suggestions)),
+        _table("Tasks left out", ("reason", "tasks"), left_out(counts)),
     ]
     if shares:
         parts = [(name, f"{share:g}", tally.labels[name], tally.videos[name]) for name, share in shares]
@@ -90,13 +99,13 @@ def _contents(tally: Tally) -> str:
     return _list("Contents", lines)
 
 
-def _origins(counts: Counter[str]) -> Iterator[tuple[object, ...]]:
-    return ((origin, counts[origin], meaning) for origin, meaning in ORIGINS.items())
+def _origins(counts: Counter[str], suggestions: bool) -> Iterator[tuple[object, ...]]:
+    return ((name, counts[name], meaning) for name, meaning in (UNREVIEWED if suggestions else ORIGINS).items())
 
 
 def _person(record: Record) -> str:
     if record.annotation_id is None:
-        return "nobody (an accepted suggestion)"
+        return "nobody (not reviewed)" if record.unreviewed else "nobody (an accepted suggestion)"
     return "unknown" if record.author_id is None else str(record.author_id)
 
 
@@ -105,7 +114,8 @@ def _of_demo(tally: Tally) -> str:
     return f"\n\n{said}." if said else ""
 
 
-def _left_out(counts: Counter[str]) -> list[tuple[object, ...]]:
+def left_out(counts: Counter[str]) -> list[tuple[str, int]]:
+    """Why tasks stayed behind, and how many; in order of the reasons."""
     return [(reason, number) for reason, number in sorted(counts.items()) if reason not in NO_REASONS and number]
 
 

@@ -49,4 +49,4 @@ def _entries(labels: VideoLabels, version: int) -> Iterator[tuple[str, dict[str,
             fields |= {"width": record.width, "height": record.height, "caption": record.caption}
         else:
             fields |= {"img_size": [record.height, record.width], "English": record.caption}
-        yield labels.name, fields
+        yield labels.name, fields | label.mark()

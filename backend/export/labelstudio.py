@@ -50,6 +50,9 @@ def _task(objects: list[Record], *, as_predictions: bool) -> dict[str, Any]:
     if config.frame_rate_key:
         data[config.frame_rate_key] = record.video.fps
     regions = [region for one in objects for region in regions_of(one, config)]
+    if record.unreviewed:  # never an annotation: nobody has looked at it
+        found = {"model_version": record.model_version or MODEL_VERSION, "score": record.score, "result": regions}
+        return {"data": data, "predictions": [found]}
     if as_predictions:
         return {"data": data, "predictions": [{"model_version": MODEL_VERSION, "result": regions}]}
     if record.verdict and config.verdict_name and record.verdict in config.verdicts:
@@ -81,8 +84,8 @@ def regions_of(record: Record, config: LabelConfig) -> list[dict[str, Any]]:
     )
     ends = {last for first, last in record.intervals if not _stays_on(record, first, last)}
     for region in regions:
-        region["origin"] = "manual"
-        del region["score"]  # a person's tube has none
+        region["origin"] = "prediction" if record.unreviewed else "manual"
+        del region["score"]  # a person's tube has none, and a suggestion's stands once, beside its regions
         value = region["value"]
         if "sequence" in value:
             if record.label is None:

@@ -49,4 +49,5 @@ def _seqinfo(labels: VideoLabels) -> str:
     return (
         f"[Sequence]\nname={labels.stem}\nimDir=img1\nframeRate={video.fps:.6g}\nseqLength={video.n_frames}\n"
         f"imWidth={video.width}\nimHeight={video.height}\nimExt=.jpg\n"
+        + "".join(f"{name}={value}\n" for name, value in labels.records[0].mark().items())
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from backend.db.tables import Video
 from backend.labelstudio.config import LabelConfig
+from stvg_core.datasets.unreviewed import MARK
 from stvg_core.keyframes import Keyframe
 from stvg_core.tube import Array, Tube
 
@@ -28,15 +29,17 @@ class Record:
         video: width, height, frame rate, frames, as probed.
         tube: the target's, filled where it was switched off; ``intervals`` are the frames on which it is drawn.
         keyframes: those whose straight lines are the tube.
-        origin: "accepted" (the proposal as it was), "corrected", "drawn" (without a proposal), or "suggested" (a
-            reviewer accepted the proposal, nobody annotated).
+        origin: "accepted" (the proposal as it was), "corrected", "drawn" (without a proposal), "suggested" (a
+            reviewer accepted the proposal, nobody annotated), or "suggested, not reviewed" (nobody has looked at it).
         verdict: what the person said of the proposal; ``judged_wrong`` where that is something against it.
-        moment: when the person saved it; of an accepted suggestion, when it was accepted.
+        moment: when the person saved it; of an accepted suggestion, when it was accepted; of one that nobody has
+            looked at, when it was made.
         model_version: of the proposal that it came from, None for a tube drawn from nothing.
         config: the project's interface, None where it cannot hold a tube any more.
         data: the task's own data.
         decision: the reviewer's, in force about this version of the annotation; None where nobody decided.
         object: 0 answers the task's sentence; further objects of the annotation, each with its own ``query``, from 1.
+        score: the model's, of a suggestion that nobody has looked at.
         span_differs: the range on the timeline is another than the box's; the box counts.
     """
 
@@ -61,12 +64,22 @@ class Record:
     span_differs: bool = False
     object: int = 0
     decision: str | None = None
+    score: float | None = None
+
+    @property
+    def unreviewed(self) -> bool:
+        """A suggestion that nobody has looked at: no label."""
+        return self.origin == MARK
+
+    def mark(self) -> dict[str, str]:
+        """What a format with named fields says of such a suggestion; nothing of a label."""
+        return {"origin": self.origin} if self.unreviewed else {}
 
     @property
     def name(self) -> str:
         """The annotation's number; for a further object with its place in the annotation behind it ("12-2").
 
-        An accepted suggestion goes by its task ("task-7").
+        A suggestion goes by its task ("task-7").
         """
         if self.annotation_id is None:
             return f"task-{self.task_id}"

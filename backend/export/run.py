@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from backend.export import unlabelled
 from backend.export.datasheet import Tally, datasheet
 from backend.export.errors import ExportError
 from backend.export.formats import Format
@@ -20,6 +21,7 @@ from backend.export.record import Record, VideoLabels
 from backend.export.records import EVERYTHING, records
 from backend.export.selection import Selection
 from backend.export.split import Split
+from backend.export.suggested import unreviewed_suggestions
 from backend.review import opinions
 
 WHOLE = ""
@@ -72,7 +74,10 @@ def export(
     tally, names = Tally(), VideoNames()
     shared: list[int] = []
     _one_snapshot(session)
-    found = records(session, counts, project_id=project_id, selection=selection, shared=shared)
+    if selection.suggestions:
+        found = unreviewed_suggestions(session, counts, project_id=project_id, selection=selection)
+    else:
+        found = records(session, counts, project_id=project_id, selection=selection, shared=shared)
     with ExitStack() as cleaning:
         outputs = {}
         for part, path in paths.items():
@@ -84,11 +89,15 @@ def export(
                 part = split.part(labels.video.sha256) if split else WHOLE
                 adding[part](labels)
                 tally.add(labels, part)
+        counts.update(_untouched(session, project_id, selection))
         last = Output(sheet, folder=False)
         cleaning.callback(last.discard)
         filters = ([] if project_id is None else [f"project {project_id}"]) + selection.sentences()
         shares = split.shares if split else ()
-        text = datasheet(form, tally, counts, opinions.summary_of(session, shared), filters=filters, shares=shares)
+        text = datasheet(
+            form, tally, counts, opinions.summary_of(session, shared), filters=filters, shares=shares,
+            suggestions=selection.suggestions,
+        )  # fmt: skip
         last.temporary.write_text(text, encoding="utf-8")
         finished = [*outputs.values(), last]
         for output in finished:
@@ -96,6 +105,16 @@ def export(
         for output in finished:
             output.commit()
     return Outcome(paths, sheet, counts, tally, names.renamed)
+
+
+def _untouched(session: Session, project_id: int | None, selection: Selection) -> Counter[str]:
+    """The tasks that were not looked at for a record, by reason: those of the other kind of export."""
+    counts = unlabelled.count_unlabelled(session, project_id)
+    counted_already = unlabelled.NOT_LOOKED_AT if selection.suggestions else unlabelled.LABELLED
+    del counts[counted_already]
+    if not selection.suggestions:
+        del counts[unlabelled.ACCEPTED_SUGGESTION]
+    return counts
 
 
 def _one_snapshot(session: Session) -> None:

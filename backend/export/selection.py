@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date
 
 from backend.db.reviews import ACCEPTED
+from backend.export.errors import ExportError
 from backend.export.record import Record
 
 
@@ -19,12 +20,29 @@ class Selection:
         since, until: only labels that were saved on these days or between them (UTC, both included). An older version
             of a label that was changed later does not come back.
         accepted_only: only labels for which :func:`is_accepted` holds.
+        suggestions: instead of the labels, the suggestions that nobody has looked at.
+        min_score: of those, only the ones with this score or more.
+
+    Raises:
+        ExportError: options that exclude each other.
     """
 
     annotators: frozenset[int] = frozenset()
     since: date | None = None
     until: date | None = None
     accepted_only: bool = False
+    suggestions: bool = False
+    min_score: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.suggestions and self.accepted_only:
+            raise ExportError("What nobody has looked at was accepted by nobody: --suggestions or --accepted-only.")
+        if self.suggestions and self.annotators:
+            raise ExportError("What nobody has looked at is by no annotator: --suggestions or --annotator.")
+        if self.min_score is not None and not self.suggestions:
+            raise ExportError("--min-score is for --suggestions: labels that people made have no score.")
+        if self.min_score is not None and not 0 <= self.min_score <= 1:
+            raise ExportError("--min-score is a number from 0 to 1.")
 
     def objection(self, record: Record) -> str | None:
         """Why the record stays behind, None where it leaves."""
@@ -33,17 +51,24 @@ class Selection:
             return "outside the dates"
         if self.accepted_only and not is_accepted(record):
             return "not accepted"
+        if self.min_score is not None and not (record.score is not None and record.score >= self.min_score):
+            return "score below the one asked for"
         return None
 
     def sentences(self) -> list[str]:
         """The filters in words, for the datasheet."""
         said = []
+        saved = "suggested" if self.suggestions else "saved"
+        if self.suggestions:
+            said.append("suggestions that nobody has looked at: no annotation, no decision by a reviewer")
+        if self.min_score is not None:
+            said.append(f"score {self.min_score:g} or more")
         if self.annotators:
             said.append("annotators " + ", ".join(str(number) for number in sorted(self.annotators)))
         if self.since:
-            said.append(f"saved on {self.since.isoformat()} or later")
+            said.append(f"{saved} on {self.since.isoformat()} or later")
         if self.until:
-            said.append(f"saved on {self.until.isoformat()} or earlier")
+            said.append(f"{saved} on {self.until.isoformat()} or earlier")
         if self.accepted_only:
             said.append(
                 "accepted only: by the reviewer's decision about the exported version; where nobody decided, from a "

@@ -58,6 +58,7 @@ def _sentence(labels: VideoLabels, target_id: int, record: Record) -> dict[str, 
         "temporal_gt": {"begin_fid": record.tube.start_frame, "end_fid": record.tube.end_frame + 1},
         "captions": [] if asks else [text],
         "questions": [text] if asks else [],
+        **record.mark(),
     }
 
 
@@ -76,7 +77,7 @@ def _write_vidor(path: Path, labels: VideoLabels) -> None:
 
 def _boxes(tid: int, record: Record) -> Iterator[tuple[int, dict[str, Any]]]:
     """``(frame, entry)`` where the object is switched on; what lies between keyframes was generated, linearly."""
-    set_by_hand = {key.frame for key in record.keyframes}
+    set_by_hand = set() if record.unreviewed else {key.frame for key in record.keyframes}
     for frame, corners, drawn in zip(record.tube.frames.tolist(), record.corners(), record.drawn(), strict=True):
         if drawn:
             by_hand = frame in set_by_hand

@@ -58,7 +58,8 @@ def install(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def check() -> Response | None:
-        if request.endpoint in _OPEN or pages.is_page(request) or guard.admits(request):
+        known = request.endpoint in _OPEN or pages.is_page(request) or pages.is_visitor(request)
+        if known or guard.admits(request):
             return None
         response = failure("The user name and password, or the token, are missing or wrong.", 401)
         response.headers["WWW-Authenticate"] = 'Basic realm="stvg"'

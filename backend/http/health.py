@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, make_response, render_template, request
+from flask import Blueprint, Response, jsonify, redirect, request, url_for
+from flask.typing import ResponseReturnValue
 
 from backend.db import deliveries, jobs, schema
-from backend.db.errors import DatabaseError
+from backend.db.errors import DatabaseError, NoDatabase
+from backend.http import pages
 from backend.http.services import services
+from stvg_core.version import package_version
 
 blueprint = Blueprint("health", __name__)
-
-
-def package_version() -> str:
-    try:
-        return version("stvg")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 @blueprint.get("/health")
@@ -27,15 +22,20 @@ def health() -> Response:
     try:
         schema.check_ready(services().database.engine)
     except DatabaseError as error:
-        response = jsonify(status="DOWN", error=str(error))
+        said = "There is no database yet. Run: stvg db upgrade" if isinstance(error, NoDatabase) else str(error)
+        response = jsonify(status="DOWN", error=said)
         response.status_code = 503
         return response
     return jsonify(status="UP", model_class="stvg")
 
 
 @blueprint.get("/")
-def index() -> Response:
-    """Name, version and state: a small page for people, JSON for programs."""
+def index() -> ResponseReturnValue:
+    """Name, version and state for programs, with their credentials; a browser is led to the review pages without."""
+    if pages.is_visitor(request):
+        response = redirect(url_for("review.queue_page"))
+        response.vary.add("Accept")
+        return response
     facts: dict[str, Any] = {"name": "stvg", "version": package_version(), "model_version": services().versions.base}
     try:
         schema.check_ready(services().database.engine)
@@ -44,11 +44,7 @@ def index() -> Response:
             facts |= {"jobs": jobs.counts(session), "deliveries": deliveries.counts(session)}
     except DatabaseError as error:
         facts |= {"status": "DOWN", "error": str(error)}
-    if request.accept_mimetypes.best_match(["application/json", "text/html"]) != "text/html":
-        return jsonify(facts)
-    response = make_response(render_template("index.html", facts=facts))
-    response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'self'; img-src 'self'"
-    return response
+    return jsonify(facts)
 
 
 @blueprint.get("/versions")

@@ -33,6 +33,17 @@ def wants_html(asked: Request) -> bool:
     return not accepted.provided or any(kind == "text/html" and quality > 0 for kind, quality in accepted)
 
 
+def is_visitor(asked: Request) -> bool:
+    """Does a browser open the service's own address, ``/``? Programs there ask for JSON, for anything, or do not say.
+
+    Such a request needs no credentials: it is sent on to the pages, and a browser that got a 401 would open its own
+    password box, whose names and passwords are not those of the pages.
+    """
+    if asked.endpoint != "health.index":
+        return False
+    return asked.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
+
+
 def error_page(sentence: str, status: int) -> Response:
     """The sentence on a page."""
     response = make_response(render_template("error.html", sentence=sentence, status=status))

@@ -53,6 +53,52 @@ class Service:
         return fields | {"auth_method": "NONE"}
 
 
+@dataclass(frozen=True)
+class ProjectPlan:
+    """What :func:`ensure_project` will do; nothing has been changed yet.
+
+    Attributes:
+        title: as asked for: of a project that does not exist yet, its title.
+        found: the project, None where it will be created.
+        label_config, config: the interface that it will have, and as it is read.
+        replaces: the interface that it has goes.
+    """
+
+    title: str
+    found: Json | None
+    label_config: str
+    config: LabelConfig
+    replaces: bool = False
+
+
+def plan_project(
+    client: LabelStudioClient, project: str, label_config: str, *, replace_config: bool = False
+) -> ProjectPlan:
+    """Find the project by number or exact title, and say which interface it will have. Changes nothing.
+
+    Raises:
+        LabelStudioError: no such project, or a refusal.
+        LabelConfigError: the project's interface cannot hold a tube, and labels depend on it.
+    """
+    found = _find_project(client, project)
+    if found is None:
+        return ProjectPlan(project, None, label_config, read_config(label_config))
+    current = str(found.get("label_config") or "")
+    if current.strip() == label_config.strip():
+        return ProjectPlan(project, found, current, read_config(current))
+    try:
+        config = read_config(current)
+        problem = None
+    except LabelConfigError as error:
+        problem = str(error)
+    if problem is None and not replace_config:
+        return ProjectPlan(project, found, current, config)
+    if not replace_config and "<" in _without_view(current):
+        name = _named(found)
+        raise LabelConfigError(f"{problem} Or let stvg connect replace the interface of {name}: --replace-config.")
+    return ProjectPlan(project, found, label_config, read_config(label_config), replaces=True)
+
+
 def ensure_project(
     client: LabelStudioClient, project: str, label_config: str, *, replace_config: bool = False
 ) -> tuple[Json, LabelConfig, list[str]]:
@@ -64,30 +110,30 @@ def ensure_project(
         The project, its interface as read, and what was done, one sentence each.
 
     Raises:
-        LabelStudioError: no such project, or a refusal.
-        LabelConfigError: the project's interface cannot hold a tube, and labels depend on it.
+        LabelStudioError, LabelConfigError: as :func:`plan_project`.
     """
-    found = _find_project(client, project)
-    if found is None:
-        client.validate_config(label_config)
-        created = client.create_project(project, label_config)
-        return created, read_config(label_config), [f'created project {created["id"]} "{project}"']
-    name = f'project {found["id"]} "{found.get("title", "")}"'
-    current = str(found.get("label_config") or "")
-    if current.strip() == label_config.strip():
-        return found, read_config(current), [f"{name} has the tube interface"]
-    try:
-        config = read_config(current)
-        problem = None
-    except LabelConfigError as error:
-        problem = str(error)
-    if problem is None and not replace_config:
-        return found, config, [f"{name} keeps its own interface"]
-    if not replace_config and "<" in _without_view(current):
-        raise LabelConfigError(f"{problem} Or let stvg connect replace the interface of {name}: --replace-config.")
-    client.validate_config(label_config, int(found["id"]))
-    updated = client.update_project(int(found["id"]), label_config=label_config)
-    return updated, read_config(label_config), [f"gave {name} the tube interface"]
+    plan = plan_project(client, project, label_config, replace_config=replace_config)
+    found, done = carry_out(client, plan, label_config)
+    return found, plan.config, done
+
+
+def carry_out(client: LabelStudioClient, plan: ProjectPlan, ours: str) -> tuple[Json, list[str]]:
+    """Make the project as planned; returns it and what was done. ``ours`` is the tube interface."""
+    if plan.found is None:
+        client.validate_config(plan.label_config)
+        created = client.create_project(plan.title, plan.label_config)
+        return created, [f'created project {created["id"]} "{plan.title}"']
+    name = _named(plan.found)
+    if not plan.replaces:
+        same = plan.label_config.strip() == ours.strip()
+        return plan.found, [f"{name} has the tube interface" if same else f"{name} keeps its own interface"]
+    client.validate_config(plan.label_config, int(plan.found["id"]))
+    updated = client.update_project(int(plan.found["id"]), label_config=plan.label_config)
+    return updated, [f"gave {name} the tube interface"]
+
+
+def _named(project: Json) -> str:
+    return f'project {project["id"]} "{project.get("title", "")}"'
 
 
 def ensure_webhook(client: LabelStudioClient, project_id: int, service: Service) -> list[str]:

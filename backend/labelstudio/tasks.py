@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +11,12 @@ from urllib.parse import quote
 from backend.labelstudio.client import Json, LabelStudioClient
 from backend.labelstudio.config import LabelConfig, positive_number
 from backend.labelstudio.payloads import PayloadError
+from backend.labelstudio.task_data import read_value
 from stvg_core.errors import StvgError
+from stvg_core.text import clean
+
+_AT_ONCE = 5000
+"""Tasks in one request: an import that is cut off goes on where it stopped when it is run again."""
 
 
 class VideoFacts(Protocol):
@@ -33,29 +37,6 @@ class FrameRates:
     warnings: list[str] = field(default_factory=list)
 
 
-def read_tasks(path: Path, config: LabelConfig, place: Callable[[str], str]) -> list[Json]:
-    """Read a list of tasks: ``[{"video": ..., "query": ...}, ...]``, or as Label Studio imports them, inside ``data``.
-
-    Args:
-        place: turns what the file says of a video into the address that Label Studio serves it under.
-
-    Returns:
-        The data of each task, under the keys that the project's interface reads.
-
-    Raises:
-        PayloadError: not such a list; the message names the entry.
-    """
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PayloadError(f"The task file {path} cannot be read: {error.strerror}.") from None
-    except ValueError:
-        raise PayloadError(f"The task file {path} is not JSON.") from None
-    if not isinstance(entries, list):
-        raise PayloadError(f'{path} must hold a list of tasks: [{{"video": ..., "query": ...}}, ...].')
-    return [_task_data(entry, number, config, place) for number, entry in enumerate(entries, start=1)]
-
-
 def local_file_address(file: Path, document_root: Path) -> str:
     """The address under which Label Studio serves a file below its document root; raises PayloadError for others."""
     real, root = file.resolve(), document_root.resolve()
@@ -74,13 +55,14 @@ def import_missing(
     """Import the tasks whose video and sentence the project does not have yet; how many there were."""
 
     def identity(data: Mapping[str, Any]) -> tuple[str, str]:
-        return str(data.get(config.video_key)), str(data.get(config.query_key))
+        return str(read_value(data, config.video_key)), clean(str(read_value(data, config.query_key)))
 
     known = {identity(task.get("data") or {}) for task in client.tasks(project_id)}
     new = {identity(data): dict(data) for data in tasks if identity(data) not in known}
-    if new:
-        client.import_tasks(project_id, [{"data": data} for data in new.values()])
-    return len(new)
+    made = [{"data": data} for data in new.values()]
+    for first in range(0, len(made), _AT_ONCE):
+        client.import_tasks(project_id, made[first : first + _AT_ONCE])
+    return len(made)
 
 
 def write_frame_rates(
@@ -119,22 +101,3 @@ def write_frame_rates(
         client.patch_task_data(int(task["id"]), data | {config.frame_rate_key: round(facts.fps, 6)})
         report.written += 1
     return report
-
-
-def _task_data(entry: object, number: int, config: LabelConfig, place: Callable[[str], str]) -> Json:
-    """One entry of a task file; the usual names of video and sentence become the interface's keys."""
-    data = entry.get("data", entry) if isinstance(entry, dict) else None
-    if not isinstance(data, dict):
-        raise PayloadError(f"Task {number} of the file is no object.")
-    rest = dict(data)
-    video = next(_pop(rest, (config.video_key, "video")), None)
-    query = next(_pop(rest, (config.query_key, "query", "caption", "sentence")), None)
-    if not isinstance(video, str) or not video.strip():
-        raise PayloadError(f'Task {number} of the file names no "video".')
-    if not isinstance(query, str) or not query.strip():
-        raise PayloadError(f'Task {number} of the file has no "query", the sentence to find.')
-    return rest | {config.video_key: place(video.strip()), config.query_key: query.strip()}
-
-
-def _pop(data: dict[str, Any], names: Sequence[str]) -> Iterator[Any]:
-    return (data.pop(name) for name in names if name in data)

@@ -108,6 +108,7 @@ def test_unusable_addresses_are_refused(url: str) -> None:
 
 def test_sqlite_runs_in_wal_mode(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'deeper' / 'x.sqlite3'}")
+    schema.upgrade(database.engine)
     with database.engine.connect() as connection:
         assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
         assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1

@@ -59,6 +59,7 @@ def test_torch_is_pinned_alike_everywhere() -> None:
     ("path", "sent"),
     [
         ("pyproject.toml", True),
+        ("LICENSE", True),
         ("backend/http/app.py", True),
         ("stvg_core/demo/model/model.safetensors", True),
         ("backend/http/__pycache__/app.cpython-311.pyc", False),

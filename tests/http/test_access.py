@@ -145,6 +145,13 @@ def test_an_unreachable_database_gives_503_and_not_ready() -> None:
     assert "stvg_database_up 0.0" in web.get("/metrics", auth=BASIC).text
 
 
+def test_a_missing_database_is_not_ready_and_its_place_is_not_told(tmp_path: Path) -> None:
+    missing = Database(f"sqlite:///{tmp_path / 'gone.sqlite3'}")
+    health = create_app(make_settings(), database=missing, model_version=MODEL).test_client().get("/health")
+    assert health.status_code == 503 and "stvg db upgrade" in health.json["error"]
+    assert "gone.sqlite3" not in health.text and list(tmp_path.iterdir()) == []
+
+
 def test_an_old_migration_is_not_ready(web: FlaskClient, sqlite_database: Database) -> None:
     assert web.get("/health").json["status"] == "UP"
     with sqlite_database.engine.begin() as connection:

@@ -63,11 +63,56 @@ def test_health_needs_no_password(web: FlaskClient) -> None:
     assert response.status_code == 200 and response.json["status"] == "UP"
 
 
-def test_the_first_page_is_for_people_and_for_programs(web: FlaskClient) -> None:
-    facts = web.get("/", auth=BASIC).json
-    assert facts["name"] == "stvg" and facts["status"] == "UP" and facts["model_version"] == MODEL
-    page = web.get("/", auth=BASIC, headers={"Accept": "text/html,*/*;q=0.8"})
-    assert page.mimetype == "text/html" and MODEL in page.text and "Content-Security-Policy" in page.headers
+BROWSERS = [
+    "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
+    "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "text/html",
+]
+PROGRAMS = [None, "*/*", "application/json", "application/json, text/plain, */*", "application/json, text/html;q=0.5"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("accept", BROWSERS)
+@pytest.mark.parametrize("auth", [None, ("stvg", "wrong"), BASIC])
+def test_a_browser_at_the_services_address_is_led_to_the_review_pages(
+    web: FlaskClient, method: str, accept: str, auth: tuple[str, str] | None
+) -> None:
+    response = web.open("/", method=method, headers={"Accept": accept}, auth=auth)
+    assert response.status_code == 302 and response.location == "/review/"
+    assert "WWW-Authenticate" not in response.headers and "Accept" in response.headers["Vary"]
+    # Nothing about the service is told on the way, and the page there asks who this is.
+    assert MODEL not in response.text
+    there = web.get(response.location, headers={"Accept": accept})
+    assert there.status_code == 303 and there.location.startswith("/login")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("accept", PROGRAMS)
+def test_programs_at_the_services_address_read_its_state_with_their_credentials(
+    web: FlaskClient, method: str, accept: str | None
+) -> None:
+    headers = {"Accept": accept} if accept else {}
+    stranger = web.open("/", method=method, headers=headers)
+    assert stranger.status_code == 401 and stranger.headers["WWW-Authenticate"].startswith("Basic")
+    answer = web.open("/", method=method, headers=headers, auth=BASIC)
+    assert answer.status_code == 200 and answer.mimetype == "application/json"
+    if method == "GET":
+        assert answer.json["name"] == "stvg" and answer.json["status"] == "UP"
+        assert answer.json["model_version"] == MODEL
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("accept", [*BROWSERS, *PROGRAMS])
+def test_health_answers_everybody_alike(web: FlaskClient, method: str, accept: str | None) -> None:
+    """Label Studio asks /health before anything else, without naming what it accepts."""
+    response = web.open("/health", method=method, headers={"Accept": accept} if accept else {})
+    assert response.status_code == 200 and response.mimetype == "application/json"
+
+
+def test_only_the_services_own_address_leads_a_browser_on(web: FlaskClient) -> None:
+    for path in ("/metrics", "/versions", "/nowhere", "//"):
+        assert web.get(path, headers={"Accept": BROWSERS[0]}).status_code == 401, path
+    assert web.post("/", headers={"Accept": BROWSERS[0]}).status_code == 401
 
 
 def test_setup_answers_with_the_model_version_and_keeps_no_token(

@@ -78,8 +78,9 @@ def test_strangers_get_nothing_but_the_log_in_page(web: FlaskClient) -> None:
 def test_a_session_opens_no_protocol_route(web: FlaskClient, sqlite_database: Database) -> None:
     an_account(sqlite_database)
     log_in(web)
-    for path in ("/", "/metrics", "/versions", "/nowhere"):
+    for path in ("/metrics", "/versions", "/nowhere"):
         assert web.get(path, headers=HTML).status_code == 401
+    assert web.get("/", headers=JSON).status_code == 401
     assert web.post("/predict", json={}).status_code == 401
 
 
@@ -187,9 +188,11 @@ def test_a_database_that_is_away_is_told_on_the_page(web: FlaskClient, sqlite_da
         assert page.status_code == 503 and "database does not answer" in page.text and "hush" not in page.text
 
 
-def test_the_first_page_of_the_service_leads_to_the_pages(web: FlaskClient) -> None:
-    page = web.get("/", auth=BASIC, headers=HTML)
-    assert page.status_code == 200 and 'href="/review/"' in page.text and "style.css" in page.text
+def test_the_first_page_of_the_service_leads_to_the_pages(web: FlaskClient, sqlite_database: Database) -> None:
+    an_account(sqlite_database)
+    log_in(web)
+    page = web.get("/", headers=HTML, follow_redirects=True)
+    assert page.status_code == 200 and page.request.path == "/review/"
     assert web.get("/static/style.css").mimetype == "text/css"
 
 

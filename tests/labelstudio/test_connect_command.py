@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,11 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 from backend.cli import connect as module
+from labeling_config import video_tube
 from stvg_core.demo import MODEL_DIR
-from stvg_core.errors import StvgError
+from stvg_core.errors import StvgError, VideoError
 from stvg_core.notice import DEMO_NOTICE
 from stvg_core.tube import VideoInfo
 from stvg_core.version import model_version
+from tests.labelstudio.bodies import RENAMED_CONFIG
 from tests.labelstudio.fake_label_studio import FakeLabelStudio
 
 ENVIRONMENT = {
@@ -52,6 +56,8 @@ def run(ls: FakeLabelStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     rates = {"a.mp4": 10, "b.mp4": 25}
 
     def probe(path: Path) -> VideoInfo:
+        if path.name not in rates:
+            raise VideoError(f"{path.name} is not a video.")
         return VideoInfo(str(path), 320, 240, rates[path.name], 1, 50, 2.0)
 
     monkeypatch.setattr(module, "probe", probe)
@@ -70,7 +76,7 @@ def test_a_project_with_its_tasks_in_one_command(run: Run, ls: FakeLabelStudio, 
     tasks.write_text(json.dumps([{"video": "a.mp4", "query": "x"}, {"video": "b.mp4", "query": "y"}]))
     arguments = ("--videos", folder, "--tasks", tasks, "--predict")
     printed = run(*arguments)
-    assert "imported 2 tasks" in printed and "wrote the frame rate into 2 tasks" in printed
+    assert "imported 2 tasks" in printed and "wrote the frame rate into 0 tasks, 2 had it" in printed
     assert "asked for tubes for 2 tasks" in printed
     assert printed.endswith("http://ls.test/projects/1/data\n")
     assert [task["data"] for task in ls.all("tasks")] == [
@@ -78,14 +84,14 @@ def test_a_project_with_its_tasks_in_one_command(run: Run, ls: FakeLabelStudio, 
         {"video": "/data/local-files/?d=clips/b.mp4", "query": "y", "fps": 25.0},
     ]
     assert ls.all("ml")[0]["url"] == "http://127.0.0.1:9090"
-    # The frame rates are there before anything is asked.
-    assert ls.changes.index("PATCH tasks/2") < ls.changes.index("POST dm/actions")
+    # The frame rates come along, so they are there before anything is asked.
+    assert ls.changes.index("POST projects/1/import") < ls.changes.index("POST dm/actions")
     for secret in ("5ec4e7", "pa:ss", "hook-token"):
         assert secret not in printed
 
     ls.changes.clear()
     again = run(*arguments[:4])
-    assert "imported 0 tasks, 2 were there" in again and "0 tasks, 2 had it" in again
+    assert "imported 0 tasks, skipped 2 already present" in again and "0 tasks, 2 had it" in again
     assert ls.changes == ["PATCH ml/1"]
 
 
@@ -110,22 +116,149 @@ def test_what_is_missing_is_named(run: Run, monkeypatch: pytest.MonkeyPatch, mis
         run()
 
 
+def refused(*arguments: object) -> tuple[StvgError, str]:
+    """The error of a run that makes nothing, and what stood on stderr before it."""
+    command = ["--project", "clips", *map(str, arguments)]
+    result = CliRunner().invoke(module.command, command)
+    assert isinstance(result.exception, StvgError), result.output
+    assert result.stdout == ""
+    return result.exception, result.stderr
+
+
+BAD = """video,query
+a.mp4,x
+gone.mp4,x
+notes.mp4,x
+a.mp4,
+a.mp4,  x
+b.mp4,the man, who sits
+b.mp4,y
+"""
+
+
+@pytest.mark.usefixtures("run")
+def test_a_bad_file_makes_nothing_and_all_of_it_is_named(ls: FakeLabelStudio, folder: Path, tmp_path: Path) -> None:
+    (folder / "notes.mp4").write_text("buy milk")
+    tasks = tmp_path / "tasks.csv"
+    tasks.write_text(BAD)
+    error, said = refused("--videos", folder, "--tasks", tasks)
+    assert "5 of 7 tasks" in str(error) and "Nothing was made" in str(error) and "--skip-bad" in str(error)
+    assert said.splitlines() == [
+        f"line 3 (record 2): There is no video {folder / 'gone.mp4'}.",
+        "line 4 (record 3): notes.mp4 is not a video.",
+        'line 5 (record 4): has an empty "query"',
+        "line 6 (record 5): has the same video and sentence as line 2 (record 1)",
+        "line 7 (record 6): has 3 cells, the header has 2: is a sentence with a separator in it without quotes?",
+    ]
+    assert ls.changes == [] and ls.all("projects") == []
+
+
+def test_bad_tasks_are_left_out_when_that_is_asked_for(
+    run: Run, ls: FakeLabelStudio, folder: Path, tmp_path: Path
+) -> None:
+    (folder / "notes.mp4").write_text("buy milk")
+    tasks = tmp_path / "tasks.csv"
+    tasks.write_text(BAD)
+    printed = run("--videos", folder, "--tasks", tasks, "--skip-bad")
+    assert "warning: 5 of 7 tasks" in printed and "line 4 (record 3)" in printed and "imported 2 tasks" in printed
+    assert [task["data"]["query"] for task in ls.all("tasks")] == ["x", "y"]
+    assert "imported 0 tasks, skipped 2" in run("--videos", folder, "--tasks", tasks, "--skip-bad")
+    tasks.write_text("video,query\ngone.mp4,x\n")
+    error, _ = refused("--videos", folder, "--tasks", tasks, "--skip-bad")
+    assert "1 of 1 tasks" in str(error)
+
+
+@pytest.mark.usefixtures("run")
 @pytest.mark.parametrize(
     ("video", "more", "said"),
     [
         ("a.mp4", (), "Give its folder"),
         ("gone.mp4", ("--videos",), "no video"),
         ("../../../etc/passwd", ("--videos",), "no video|outside"),
+        ("clips/\x00.mp4", ("--videos",), "no name that a file can have"),
+        ("n" * 300 + ".mp4", ("--videos",), "no name that a file can have|no video"),
     ],
 )
 def test_a_video_that_is_not_there_is_named(
-    run: Run, ls: FakeLabelStudio, folder: Path, tmp_path: Path, video: str, more: tuple[str, ...], said: str
+    ls: FakeLabelStudio, folder: Path, tmp_path: Path, video: str, more: tuple[str, ...], said: str
 ) -> None:
     tasks = tmp_path / "tasks.json"
     tasks.write_text(json.dumps([{"video": video, "query": "x"}]))
-    with pytest.raises(StvgError, match=said):
-        run("--tasks", tasks, *(value for option in more for value in (option, folder)))
-    assert ls.all("tasks") == []
+    _, listing = refused("--tasks", tasks, *(value for option in more for value in (option, folder)))
+    assert re.search(f"^record 1: .*({said})", listing)
+    assert ls.changes == []
+
+
+def test_the_keys_are_those_of_the_projects_own_interface(
+    run: Run, ls: FakeLabelStudio, folder: Path, tmp_path: Path
+) -> None:
+    ls.add("projects", title="clips", label_config=RENAMED_CONFIG)
+    tasks = tmp_path / "tasks.csv"
+    tasks.write_text("film;sentence\na.mp4;x\n")
+    error, _ = refused("--videos", folder, "--tasks", tasks)
+    assert 'no column "movie" or "video"' in str(error) and "'film', 'sentence'" in str(error)
+    assert ls.changes == []
+    tasks.write_text("Movie;sentence\na.mp4;x\n")
+    run("--videos", folder, "--tasks", tasks)
+    assert ls.all("tasks")[0]["data"] == {
+        "movie": "/data/local-files/?d=clips/a.mp4", "sentence": "x", "rate": 10.0,
+    }  # fmt: skip
+
+
+def test_each_video_is_read_once_for_checks_and_frame_rates(
+    run: Run, ls: FakeLabelStudio, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    known = module.probe
+
+    def counting(path: Path) -> VideoInfo:
+        read.append(path.name)
+        return known(path)
+
+    monkeypatch.setattr(module, "probe", counting)
+    ls.add("projects", title="clips", label_config=video_tube())
+    ls.add("tasks", project=1, data={"video": "/data/local-files/?d=clips/b.mp4", "query": "old"})
+    tasks = tmp_path / "tasks.jsonl"
+    tasks.write_text("".join(json.dumps({"video": "a.mp4", "query": f"q{n}"}) + "\n" for n in range(40)))
+    printed = run("--videos", folder, "--tasks", tasks)
+    assert sorted(read) == ["a.mp4", "b.mp4"]
+    assert "wrote the frame rate into 1 tasks, 40 had it" in printed
+
+
+def test_a_name_in_another_spelling_is_found(run: Run, ls: FakeLabelStudio, folder: Path, tmp_path: Path) -> None:
+    """One accent, written as one code point in the file and as two on the disk."""
+    (folder / "a.mp4").rename(folder / "cafe\u0301.mp4")
+    tasks = tmp_path / "tasks.json"
+    tasks.write_text(json.dumps([{"video": "café.mp4", "query": "x"}]))
+    _, said = refused("--videos", folder, "--tasks", tasks)
+    assert "is not a video" in said and "no video" not in said, "it was found, and the probe of this test refused it"
+
+
+def test_a_folder_whose_name_is_not_utf8_is_refused(run: Run, ls: FakeLabelStudio, folder: Path) -> None:
+    bad = Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9"))
+    bad.mkdir()
+    with pytest.raises(StvgError, match="not UTF-8"):
+        run("--videos", bad)
+    assert ls.changes == []
+
+
+def test_a_video_that_may_not_be_read_is_a_problem(
+    run: Run, ls: FakeLabelStudio, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path) -> VideoInfo:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(module, "probe", denied)
+    tasks = tmp_path / "tasks.json"
+    tasks.write_text(json.dumps([{"video": "a.mp4", "query": "x"}]))
+    _, said = refused("--videos", folder, "--tasks", tasks)
+    assert "a.mp4 cannot be read: Permission denied" in said and ls.changes == []
+
+
+def test_an_option_without_its_file_is_refused() -> None:
+    for option in (("--skip-bad",), ("--encoding", "latin-1")):
+        done = CliRunner().invoke(module.command, ["--project", "clips", *option])
+        assert done.exit_code == 2 and "--tasks" in done.output
 
 
 def test_an_address_that_is_none_is_refused(run: Run, ls: FakeLabelStudio) -> None:

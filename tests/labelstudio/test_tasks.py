@@ -1,8 +1,7 @@
-"""Task files, imports without doubles, and the true frame rate in every task."""
+"""Imports without doubles, and the true frame rate in every task."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,55 +10,18 @@ import pytest
 
 from backend.labelstudio.config import read_config
 from backend.labelstudio.payloads import PayloadError
-from backend.labelstudio.tasks import import_missing, local_file_address, read_tasks, write_frame_rates
+from backend.labelstudio.tasks import import_missing, local_file_address, write_frame_rates
 from stvg_core.errors import VideoError
-from tests.labelstudio.bodies import CONFIG, RENAMED_CONFIG
+from tests.labelstudio.bodies import CONFIG
 from tests.labelstudio.fake_label_studio import FakeLabelStudio
 
-OURS, THEIRS = read_config(CONFIG), read_config(RENAMED_CONFIG)
+OURS = read_config(CONFIG)
 
 
 @dataclass(frozen=True)
 class Facts:
     fps: float
     variable_rate: bool = False
-
-
-def written(tmp_path: Path, content: Any) -> Path:
-    path = tmp_path / "tasks.json"
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return path
-
-
-def test_plain_and_label_studio_entries_are_read(tmp_path: Path) -> None:
-    entries = [{"video": " a.mp4 ", "query": "the man"}, {"data": {"video": "b.mp4", "caption": "a dog", "id": 4}}]
-    path = written(tmp_path, entries)
-    assert read_tasks(path, OURS, str.upper) == [
-        {"video": "A.MP4", "query": "the man"},
-        {"video": "B.MP4", "query": "a dog", "id": 4},
-    ]
-    # A team's interface reads other keys.
-    assert read_tasks(path, THEIRS, str)[0] == {"movie": "a.mp4", "sentence": "the man"}
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ("no json", "is not JSON"),
-        ({"video": "a"}, "list of tasks"),
-        (["a.mp4"], "Task 1 .* no object"),
-        ([{"query": "x"}], 'Task 1 .* no "video"'),
-        ([{"video": "a", "query": "x"}, {"video": "b", "query": " "}], 'Task 2 .* no "query"'),
-    ],
-)
-def test_a_bad_task_file_is_refused_by_entry(tmp_path: Path, content: Any, said: str) -> None:
-    with pytest.raises(PayloadError, match=said):
-        read_tasks(written(tmp_path, content), OURS, str)
-
-
-def test_a_missing_task_file_is_said(tmp_path: Path) -> None:
-    with pytest.raises(PayloadError, match="No such file"):
-        read_tasks(tmp_path / "none.json", OURS, str)
 
 
 def test_files_below_the_document_root_get_label_studios_address(tmp_path: Path) -> None:
@@ -89,6 +51,29 @@ def test_only_missing_tasks_are_imported() -> None:
     )
     assert import_missing(ls.client(), 1, OURS, first) == 0
     assert [task["data"]["video"] for task in ls.all("tasks")] == ["a", "a", "b"]
+
+
+def test_a_sentence_that_was_stored_uncleaned_is_still_the_same() -> None:
+    ls = FakeLabelStudio()
+    ls.add("tasks", project=1, data={"video": "a", "query": "the  cafe\u0301 \u200b"})
+    assert import_missing(ls.client(), 1, OURS, [{"video": "a", "query": "the café"}]) == 0
+
+
+def test_a_nested_key_is_no_new_task_on_the_second_run() -> None:
+    ls = FakeLabelStudio()
+    config = read_config(CONFIG.replace("$video", "$media.url"))
+    tasks = [{"media": {"url": name}, "query": "x"} for name in "ab"]
+    assert import_missing(ls.client(), 1, config, tasks) == 2
+    assert import_missing(ls.client(), 1, config, tasks) == 0
+
+
+def test_many_tasks_go_out_in_several_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.labelstudio.tasks._AT_ONCE", 4)
+    ls = FakeLabelStudio()
+    tasks = [{"video": str(number), "query": "x"} for number in range(10)]
+    assert import_missing(ls.client(), 1, OURS, tasks) == 10
+    assert ls.changes == ["POST projects/1/import"] * 3
+    assert [task["data"] for task in ls.all("tasks")] == tasks
 
 
 def test_each_task_gets_its_own_videos_frame_rate() -> None:
