@@ -1,7 +1,7 @@
 """What is random in the tests, and how it is held still.
 
-`make test` draws the same examples every time: a test fails because of the code, never because of the draw, the machine's
-speed or the test before. `make fuzz` draws others on purpose, from a seed that it prints.
+`make test` draws the same examples every time: a test fails because of the code, never because of the draw or the
+machine's speed. `make fuzz` draws others on purpose, from a seed that it prints.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def hold_still() -> None:
     """Load the profile. To be called before any test module is imported: a test's own settings build upon it.
 
     With "ci", the examples of a test depend on nothing but the test. Hypothesis also tries numbers and words that it
-    finds in the modules imported so far: other ones when a single test runs, or when the folder's path has "test" in it.
+    finds in the modules imported so far: other ones when a single test runs, or when "test" is in the folder's path.
     """
     settings.load_profile("fuzz" if fuzzing() else "ci")
     if not fuzzing():
