@@ -57,6 +57,17 @@ def loop(client: LabelStudioClient, stack: Stack, document_root: Path) -> Loop:
     return start_loop(client, stack, document_root)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--times", type=int, default=1, help="run every test so many times (see tests/flaky.py)")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    times: int = metafunc.config.getoption("times")
+    if times > 1:
+        metafunc.fixturenames.append("run_number")
+        metafunc.parametrize("run_number", range(times), ids=[f"run{number}" for number in range(times)])
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Whatever could not be tested for lack of a program is said once more at the very end, in colour."""
     reasons = {str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", []) if report.longrepr}
