@@ -1,6 +1,6 @@
 """Run tests many times beside busy loops: `python -m tests.flaky --times 20 tests/browser`.
 
-One pytest session, so that Label Studio and Chromium start once; each test runs `--times` times (see tests/conftest.py).
+One pytest session, so that Label Studio and Chromium start once; each test runs `--times` times (tests/conftest.py).
 A test that holds is one whose verdict does not depend on how fast the machine is.
 """
 
