@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from backend.demo.label_studio import LabelStudioServer
@@ -55,6 +58,15 @@ def stack(
 def loop(client: LabelStudioClient, stack: Stack, document_root: Path) -> Loop:
     """A project with three clips, each with its proposal."""
     return start_loop(client, stack, document_root)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """What a test draws without a seed of its own is the same in every run, whatever ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
