@@ -5,6 +5,8 @@
 #             PORT= LABEL_STUDIO_PORT=     fixed ports for `make demo` (free ones are chosen otherwise)
 #             CLIPS=6 MODEL=               how many clips the demo renders; a model folder or hub id instead of the embedded one
 #             PYTEST="-k video"            more arguments for pytest
+#             TIMES=20 LOOPS=2             `make test-flaky`: how often each test runs, beside how many busy loops
+#             SECONDS=1800 FILES=1000 SEED= `make fuzz`: its time limit, random videos, and a seed to repeat
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -22,7 +24,7 @@ READY := $(VENV)/.ready-$(call hash,pyproject.toml constraints.txt)
 READY_LS := $(VENV_LS)/.ready-$(call hash,constraints-label-studio.txt)
 READY_LSML := $(VENV_LSML)/.ready-$(call hash,constraints-label-studio-ml.txt)
 
-.PHONY: help setup setup-all venv-lsml demo test lint check-image clean distclean
+.PHONY: help setup setup-all venv-lsml demo test lint fuzz test-flaky check-image clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +48,13 @@ lint: $(READY) ## style, types, direction of imports
 
 test: setup-all lint ## everything: lint, unit, contract, database, end-to-end and browser tests
 	$(VENV)/bin/pytest --durations=15 $(PYTEST)
+
+fuzz: $(READY) ## random videos and random examples for the property tests; SECONDS= FILES= SEED=
+	$(VENV)/bin/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(FILES),--files $(FILES)) \
+	  $(if $(SEED),--seed $(SEED)) $(PYTEST)
+
+test-flaky: setup-all ## some tests many times beside busy loops: PYTEST=tests/browser TIMES=20 LOOPS=
+	$(VENV)/bin/python -m tests.flaky $(if $(TIMES),--times $(TIMES)) $(if $(LOOPS),--loops $(LOOPS)) $(PYTEST)
 
 check-image: $(READY) ## run the Dockerfile's install steps in a clean directory with a fresh environment
 	$(VENV)/bin/python tests/docker/check_image.py

@@ -2,12 +2,10 @@
 
 import os
 
-from hypothesis import settings
+from tests.chance import hold_still
 
 # Set before torch is imported: on a busy machine with few cores, threads that wait for each other in spin loops make a
 # second of work take a minute. Child processes inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# How long one example takes says more about the machine than about the code.
-settings.register_profile("stvg", deadline=None)
-settings.load_profile("stvg")
+hold_still()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from backend.demo.label_studio import LabelStudioServer
@@ -55,6 +58,26 @@ def stack(
 def loop(client: LabelStudioClient, stack: Stack, document_root: Path) -> Loop:
     """A project with three clips, each with its proposal."""
     return start_loop(client, stack, document_root)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """What a test draws without a seed of its own is the same in every run, whatever ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--times", type=int, default=1, help="run every test so many times (see tests/flaky.py)")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    times: int = metafunc.config.getoption("times")
+    if times > 1:
+        metafunc.fixturenames.append("run_number")
+        metafunc.parametrize("run_number", range(times), ids=[f"run{number}" for number in range(times)])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -29,7 +29,7 @@ HOW = (
 def postgres_url() -> Iterator[str]:
     """A migrated PostgreSQL database of this run's own; dropped at the end."""
     name = f"stvg_test_{os.getpid()}"
-    server = create_engine(SERVER, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
+    server = create_engine(SERVER, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 60})
     try:
         with server.connect() as connection:
             connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))

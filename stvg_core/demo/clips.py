@@ -10,11 +10,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import av
-import cv2
 import numpy as np
 
 from stvg_core.demo.scenes import Difficulty, Scene, render, sample_scene
+from stvg_core.video.h264 import h264_file
 
 SPLIT_SEEDS = {"train": 0, "validation": 1_000_000_000, "test": 2_000_000_000, "demo": 3_000_000_000}
 RENDER_BATCH = 64  # frames held in memory at once while encoding
@@ -26,25 +25,17 @@ def split_scene(split: str, number: int, *, difficulty: Difficulty = "medium", *
     return sample_scene(rng, difficulty=difficulty, **choices)
 
 
-def write_clip(path: str | Path, scene: Scene, *, crf: int = 20) -> Path:
+def write_clip(path: str | Path, scene: Scene, *, crf: int = 22) -> Path:
     """Encode the scene at its own size and exact frame rate; writes ``path`` (mp4) and its truth as
-    ``.json``.
+    ``.json``. The same arguments write the same bytes.
     """
     path = Path(path)
-    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=scene.fps)
-        stream.width, stream.height, stream.pix_fmt = scene.width, scene.height, "yuv420p"
-        # A keyframe at least every second keeps seeking in the annotator's browser exact and quick.
-        stream.options = {"crf": str(crf), "preset": "veryfast", "g": str(round(scene.fps)), "threads": "1"}
+    # A keyframe at least every second keeps seeking in the annotator's browser exact and quick.
+    with h264_file(path, scene.fps, (scene.width, scene.height), crf=crf, gop=round(scene.fps)) as write:
         for first in range(0, scene.n_frames, RENDER_BATCH):
             numbers = np.arange(first, min(first + RENDER_BATCH, scene.n_frames))
             for number, picture in zip(numbers, render(scene, numbers), strict=True):
-                # OpenCV's conversion (BT.601, limited range) is exact and does not depend on where the array
-                # lies.
-                frame = av.VideoFrame.from_ndarray(cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420), format="yuv420p")
-                frame.pts, frame.time_base = int(number), 1 / scene.fps
-                container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+                write(picture, int(number))
     path.with_suffix(".json").write_text(json.dumps(truth(scene, path.name), separators=(",", ":")) + "\n")
     return path
 

@@ -6,18 +6,18 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import av.error
 import cv2
-import numpy as np
 
 from stvg_core.errors import VideoError
 from stvg_core.tube import Array, Grounding, Tube, VideoInfo
 from stvg_core.video import frame_seconds, iter_frames
+from stvg_core.video.h264 import h264_file
 
 Progress = Callable[[float, str], None]
 _COLOUR = (255, 64, 129)  # RGB; a pink that rarely occurs in footage
 _CLOCK = Fraction(1, 90_000)
+_THREADS = 4  # large videos; the number is part of what decides the file's bytes
 
 
 def write_overlay(grounding: Grounding, out: str | Path, progress: Progress | None = None) -> Path:
@@ -48,22 +48,16 @@ def write_overlay(grounding: Grounding, out: str | Path, progress: Progress | No
 
 def _encode(info: VideoInfo, tube: Tube | None, path: Path, report: Progress) -> None:
     seconds = frame_seconds(info)
-    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=Fraction(info.fps_num, info.fps_den))
-        # yuv420p halves the colour planes: an odd size loses its last row or column.
-        stream.width, stream.height = max(2, info.width // 2 * 2), max(2, info.height // 2 * 2)
-        stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": "20", "preset": "veryfast"}
-        stream.time_base = stream.codec_context.time_base = _CLOCK
+    # The colour planes are half as large: an odd size loses its last row or column.
+    size = max(2, info.width // 2 * 2), max(2, info.height // 2 * 2)
+    rate = Fraction(info.fps_num, info.fps_den)
+    with h264_file(path, rate, size, threads=_THREADS, clock=_CLOCK) as write:
         for index, picture in iter_frames(info):
-            drawn = draw(picture, index, tube, info.n_frames)[: stream.height, : stream.width]
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(drawn), format="rgb24")
-            if (frame.width, frame.height) != (stream.width, stream.height):  # one pixel wide or high
-                frame = frame.reformat(width=stream.width, height=stream.height)
-            frame.pts, frame.time_base = round(seconds[index] / _CLOCK), _CLOCK
-            container.mux(stream.encode(frame))
+            drawn = draw(picture, index, tube, info.n_frames)[: size[1], : size[0]]
+            if drawn.shape[:2] != size[::-1]:  # one pixel wide or high
+                drawn = cv2.resize(drawn, size)
+            write(drawn, round(seconds[index] / _CLOCK))
             report((index + 1) / info.n_frames, "overlay")
-        container.mux(stream.encode(None))
 
 
 def draw(picture: Array, index: int, tube: Tube | None, n_frames: int) -> Array:

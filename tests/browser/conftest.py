@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from backend.demo.label_studio import LabelStudioServer
 from tests.browser.labelling_page import CHROMIUM, CHROMIUM_FLAGS, LabellingPage
+from tests.browser.waiting import PATIENCE_MS
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"NO CHROMIUM at {CHROMIUM}: the labelling page was not tested. apt-get install chromium")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         yield browser

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
+from tests.browser.waiting import PATIENCE_MS, rest
+
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-PATIENCE_MS = 60_000
 
 # Every region is drawn as a Rect whose id begins with the region's id; a selected one has handles beside it.
 DRAWN_JS = """
@@ -53,11 +54,36 @@ RED_JS = """
   return x2 < 0 ? null : [shown.x + x1 * sx, shown.y + y1 * sy, shown.x + x2 * sx, shown.y + y2 * sy];
 }
 """
+# The frame counter says so, and the canvas shows the very picture that the video has now: pixel by pixel.
 SETTLED_JS = """
 frame => {
   const shown = document.querySelector('.lsf-frames-control')?.textContent ?? '';
-  const video = document.querySelector('video');
-  return shown.trim().startsWith(frame + ' ') && video && !video.seeking && video.readyState >= 2;
+  const video = document.querySelector('video'), canvas = document.querySelector('.lsf-video-canvas canvas');
+  if (!shown.trim().startsWith(frame + ' ') || !video || video.seeking || video.readyState < 2) return false;
+  const {width, height} = canvas, [w, h] = [video.videoWidth, video.videoHeight];
+  const zoom = Math.min(1, width / w, height / h), pen = new OffscreenCanvas(width, height).getContext('2d');
+  pen.drawImage(video, 0, 0, w, h, (width - w * zoom) / 2, (height - h * zoom) / 2, w * zoom, h * zoom);
+  const [wanted, there] = [pen, canvas.getContext('2d')].map(c => c.getImageData(0, 0, width, height).data);
+  return wanted.every((value, k) => Math.abs(value - there[k]) < 8);
+}
+"""
+DRAWN_AT_JS = """
+([regionId, wanted]) => {
+  const [box] = (DRAWN)(regionId);
+  return box && box.every((edge, k) => Math.abs(edge - wanted[k]) < 1);
+}
+""".replace("DRAWN", DRAWN_JS.strip())
+# Handles are drawn around what is selected.
+SELECTED_JS = """
+some => (window.Konva?.stages ?? [])
+  .some(stage => stage.find('Transformer').some(handles => handles.isVisible() && handles.nodes().length)) === some
+"""
+# The answer's boxes are on the page: each region has as many keyframes as the answer gave it.
+ANSWERED_JS = """
+boxes => {
+  const regions = window.Htx.annotationStore.selected.regionStore.regions;
+  const has = (one, id, keyframes) => one.cleanId === id && one.sequence?.length === keyframes;
+  return boxes.every(([id, keyframes]) => regions.some(one => has(one, id, keyframes)));
 }
 """
 
@@ -110,8 +136,9 @@ class LabellingPage:
         field = self.page.wait_for_selector(".lsf-frames-control input")
         field.fill(str(frame))
         field.press("Enter")
-        self.page.wait_for_function(SETTLED_JS, arg=str(frame))
-        self.page.wait_for_timeout(300)  # the picture is drawn at one of the next animation frames
+        for _ in range(2):  # what was there before may fit by chance: the page comes to rest in between
+            self.page.wait_for_function(SETTLED_JS, arg=str(frame), polling=100)
+            rest(self.page)
 
     def drawn(self, region_id: str) -> Box | None:
         """Where the region's box is drawn now, None when it is not."""
@@ -129,13 +156,23 @@ class LabellingPage:
         box = self.drawn(region_id)
         assert box is not None, "there is no box to drag on this frame"
         x, y = box.centre
+        self._pull((x, y), (x + right / 2, y + down / 2), (x + right, y + down))
+        wanted = [box.x1 + right, box.y1 + down, box.x2 + right, box.y2 + down]
+        self.page.wait_for_function(DRAWN_AT_JS, arg=[region_id, wanted])
+        rest(self.page)
+
+    def _pull(self, start: tuple[float, float], *stations: tuple[float, float]) -> None:
+        """Press the mouse button at the start, let go at the last station; the page takes in each step."""
         mouse = self.page.mouse
-        mouse.move(x, y)
+        mouse.move(*start)
+        rest(self.page)
         mouse.down()
-        mouse.move(x + right / 2, y + down / 2, steps=4)
-        mouse.move(x + right, y + down, steps=4)
+        rest(self.page)
+        for station in stations:
+            mouse.move(*station, steps=4)
+            rest(self.page)
         mouse.up()
-        self.page.wait_for_timeout(300)
+        rest(self.page)
 
     def auto_annotation(self) -> None:
         """Switch on that the page asks the backend."""
@@ -144,12 +181,7 @@ class LabellingPage:
     def draw(self, box: Box) -> str:
         """Draw a box with the mouse; returns the new region's id."""
         before = set(self.page.evaluate(REGIONS_JS))
-        mouse = self.page.mouse
-        mouse.move(box.x1, box.y1)
-        mouse.down()
-        mouse.move(*box.centre, steps=4)
-        mouse.move(box.x2, box.y2, steps=4)
-        mouse.up()
+        self._pull((box.x1, box.y1), box.centre, (box.x2, box.y2))
         self.page.wait_for_function(f"known => ({REGIONS_JS})().some(id => !known.includes(id))", arg=list(before))
         (new,) = set(self.page.evaluate(REGIONS_JS)) - before
         return str(new)
@@ -157,11 +189,13 @@ class LabellingPage:
     def click(self, box: Box) -> None:
         """Click into the middle of a box, which selects its region."""
         self.page.mouse.click(*box.centre)
-        self.page.wait_for_timeout(300)
+        self.page.wait_for_function(SELECTED_JS, arg=True)
+        rest(self.page)
 
     def unselect(self) -> None:
         self.page.keyboard.press("Escape")
-        self.page.wait_for_timeout(300)
+        self.page.wait_for_function(SELECTED_JS, arg=False)
+        rest(self.page)
 
     def choose_label(self, label: str) -> None:
         self.page.locator(".lsf-label", has_text=label).first.click()
@@ -178,7 +212,13 @@ class LabellingPage:
         with self.page.expect_response(lambda response: "interactive-annotating" in response.url) as reply:
             yield
         assert reply.value.ok, f"{reply.value.status}: {reply.value.text()[:300]}"
-        self.page.wait_for_timeout(500)  # the regions are put in at one of the next animation frames
+        boxes = [
+            (region["id"], len(region["value"]["sequence"]))
+            for region in reply.value.json()["data"]["result"]
+            if region["type"] == "videorectangle"
+        ]
+        self.page.wait_for_function(ANSWERED_JS, arg=boxes)
+        rest(self.page)
 
     def submit(self) -> int:
         """Press Submit; returns the new annotation's number."""

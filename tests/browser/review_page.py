@@ -11,6 +11,8 @@ from typing import Any
 
 from playwright.sync_api import Page
 
+from tests.browser.waiting import PATIENCE_MS, rest
+
 # The red square of the painted clip, in shares of the picture that the video shows now.
 RED_JS = """
 () => {
@@ -56,7 +58,7 @@ class ReviewPage:
     @classmethod
     def open(cls, page: Page, url: str) -> ReviewPage:
         complaints: list[str] = []
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         return cls(page, url, complaints)
@@ -77,7 +79,21 @@ class ReviewPage:
     def item(self, task: int, query: str = "") -> None:
         """Open a task and wait until everything is drawn."""
         self.page.goto(f"{self.url}/review/tasks/{task}{query}")
+        self._ready()
+
+    def arrives(self, task: int, query: str = "") -> None:
+        """Wait until a key or a click has led to a task's page and everything is drawn."""
+        self.page.wait_for_url(f"**/review/tasks/{task}{query}")
+        self._ready()
+
+    def follow(self, link: str) -> None:
+        """Click on a link and wait for the page that it leads to."""
+        with self.page.expect_navigation():
+            self.page.get_by_role("link", name=link).click()
+
+    def _ready(self) -> None:
         self.page.wait_for_selector("#item[data-ready=yes]")
+        rest(self.page)
 
     def go_to(self, frame: int) -> None:
         """Move the slider, as a person does, and wait until that frame is shown."""
@@ -95,6 +111,7 @@ class ReviewPage:
             " && !document.querySelector('#video').seeking",
             arg=frame,
         )
+        rest(self.page)
 
     @property
     def frame(self) -> int:
@@ -102,6 +119,7 @@ class ReviewPage:
 
     def drawn(self) -> dict[str, list[float]]:
         """Box by name, in shares of the picture."""
+        rest(self.page)
         found: list[dict[str, Any]] = json.loads(self.page.locator("#overlay").get_attribute("data-drawn") or "[]")
         return {one["name"]: one["box"] for one in found}
 
@@ -111,6 +129,7 @@ class ReviewPage:
         return found
 
     def pixel(self, x: float, y: float) -> list[int]:
+        rest(self.page)
         found: list[int] = self.page.evaluate(PIXEL_JS, [x, y])
         return found
 
@@ -120,4 +139,5 @@ class ReviewPage:
 
     def overflows(self) -> int:
         """By how many pixels the page is wider than the window."""
+        rest(self.page)
         return int(self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))

@@ -5,7 +5,6 @@ What was asked is in the saved annotation, each object with its own label and se
 
 from __future__ import annotations
 
-import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from backend.db.annotations import versions
 from backend.db.tables import Annotation
 from backend.jobs.objects import normal
 from tests.browser.labelling_page import Box, LabellingPage
+from tests.browser.waiting import until
 from tests.e2e.loop import Loop, add_task
 from tests.e2e.painted_clip import QUERY, true_box
 
@@ -23,7 +23,6 @@ pytestmark = [pytest.mark.label_studio, pytest.mark.browser]
 
 FRAME, OTHER_FRAME = 21, 31  # 1-based, as the page counts
 SENTENCE = "the red square that waits"
-PATIENCE_S = 60
 
 
 def test_a_drawn_box_is_followed_and_a_typed_sentence_is_found(
@@ -101,14 +100,11 @@ def test_a_tube_that_was_dragged_on_one_frame_is_followed_anew_and_keeps_its_lab
 
 
 def saved(loop: Loop, number: int) -> Annotation:
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
+    def stored() -> Annotation | None:
         with loop.database.read() as session:
-            rows = versions(session, number)
-        if rows:
-            return rows[0]
-        assert time.monotonic() < deadline, "the annotation never arrived in the database"
-        time.sleep(0.2)
+            return next(iter(versions(session, number)), None)
+
+    return until("the annotation in the database", stored)
 
 
 def box_at(entry: dict[str, list[list[float]]], frame: int) -> list[float]:

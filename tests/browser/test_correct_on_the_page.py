@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,16 +9,17 @@ import numpy as np
 import pytest
 
 from backend.db.annotations import versions
+from backend.db.tables import Annotation
 from backend.demo.check import stored_tube
 from backend.demo.loop import job_states, preannotate
 from stvg_core.metrics import box_iou
 from tests.browser.labelling_page import LabellingPage
+from tests.browser.waiting import until
 from tests.e2e.loop import Loop, add_task
 
 pytestmark = [pytest.mark.label_studio, pytest.mark.browser]
 
 RIGHT_PX, DOWN_PX = 24, 15
-PATIENCE_S = 60
 
 
 def test_drag_the_box_submit_and_find_it_in_the_database(
@@ -49,15 +49,11 @@ def test_drag_the_box_submit_and_find_it_in_the_database(
     assert after.y1 - before.y1 == pytest.approx(DOWN_PX, abs=1)
     number = labelling_page.submit()
 
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
+    def stored() -> Annotation | None:
         with loop.database.read() as session:
-            rows = versions(session, number)
-        if rows:
-            break
-        assert time.monotonic() < deadline, "the annotation never arrived in the database"
-        time.sleep(0.2)
-    row = rows[0]
+            return next(iter(versions(session, number)), None)
+
+    row = until("the annotation in the database", stored)
     assert row.prediction_id == job_states(loop.database, project)[task][0].prediction_id
     assert row.lead_time_s is not None
     tube = stored_tube(row)

@@ -13,6 +13,7 @@ from werkzeug.serving import make_server
 
 from backend.db.engine import Database
 from backend.http.app import create_app
+from tests.browser.waiting import PATIENCE_MS
 from tests.export.labels import store
 from tests.http.conftest import MODEL, make_settings
 from tests.http.visitors import PASSWORD, an_account
@@ -39,6 +40,7 @@ def address(sqlite_database: Database, tmp_path: Path) -> Iterator[str]:
 def page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     scheme, width = request.param
     context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})
+    context.set_default_timeout(PATIENCE_MS)
     yield context.new_page()
     context.close()
 

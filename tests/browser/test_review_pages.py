@@ -21,6 +21,7 @@ from backend.http.app import create_app
 from backend.review import decisions
 from stvg_core.looked import Glance, Looked, Rows
 from tests.browser.review_page import ReviewPage
+from tests.browser.waiting import rest
 from tests.e2e.painted_clip import N_FRAMES, paint_clip
 from tests.http.conftest import MODEL, make_settings
 from tests.review.labelled import a_correction, a_job, a_suggestion, a_task, evidence
@@ -100,10 +101,10 @@ def test_sort_and_filter_the_queue(reviewer: ReviewPage, site: Site) -> None:
     reviewer.queue()
     assert reviewer.sentences() == ["another one", "the painted one", "the failed one"], "most uncertain first"
     expect(reviewer.page.get_by_text("gone.mp4 is not a video.")).to_be_visible()
-    reviewer.page.get_by_role("link", name="Uncertainty").click()
+    reviewer.follow("Uncertainty")
     assert reviewer.sentences()[:2] == ["the painted one", "another one"]
     assert "order=up" in reviewer.page.url
-    reviewer.page.get_by_role("link", name="to review 1").click()
+    reviewer.follow("to review 1")
     assert reviewer.sentences() == ["the painted one"] and "order=up" in reviewer.page.url
     reviewer.queue()
     with reviewer.page.expect_navigation():
@@ -124,7 +125,7 @@ def test_the_queue_by_keyboard(reviewer: ReviewPage, site: Site) -> None:
     expect(reviewer.page.get_by_role("dialog")).to_be_hidden()
     reviewer.page.get_by_role("link", name="the painted one").focus()
     reviewer.page.keyboard.press("Enter")
-    reviewer.page.wait_for_url(f"**/review/tasks/{site.painted}")
+    reviewer.arrives(site.painted)
 
 
 def test_boxes_lie_where_they_belong_on_every_frame(reviewer: ReviewPage, site: Site) -> None:
@@ -171,6 +172,8 @@ def test_step_play_and_the_strips_follow(reviewer: ReviewPage, site: Site) -> No
         reviewer.shows(frame)
         assert close(reviewer.drawn()["suggestion"], reviewer.red()), frame
     before = reviewer.page.locator(".cursor").bounding_box()
+    # Slowly, so that the video is not at its end before anybody looks.
+    reviewer.page.evaluate("document.querySelector('#video').playbackRate = 0.1")
     reviewer.page.keyboard.press(" ")
     reviewer.page.wait_for_function("() => Number(document.querySelector('#overlay').dataset.frame) > 27")
     reviewer.page.keyboard.press(" ")
@@ -193,9 +196,11 @@ def test_a_click_on_a_strip_seeks(reviewer: ReviewPage, site: Site) -> None:
     assert plot is not None
     mouse, middle = reviewer.page.mouse, plot["y"] + plot["height"] / 2
     mouse.move(plot["x"] + (24.5 / N_FRAMES) * plot["width"], middle)
+    rest(reviewer.page)
     mouse.down()
     reviewer.shows(24)
     mouse.move(plot["x"] + (36.5 / N_FRAMES) * plot["width"], middle, steps=5)
+    rest(reviewer.page)
     mouse.up()
     reviewer.shows(36)
     assert reviewer.page.locator(".strip-value").last.text_content() != "–", "the IoU of this frame"
@@ -271,16 +276,16 @@ def test_pointing_at_a_track_shows_it(reviewer: ReviewPage, site: Site) -> None:
 def test_accept_by_keyboard_and_undo(reviewer: ReviewPage, site: Site) -> None:
     reviewer.item(site.painted, "?order=up")
     reviewer.page.keyboard.press("a")
-    reviewer.page.wait_for_url(f"**/review/tasks/{site.other}?order=up")
+    reviewer.arrives(site.other, "?order=up")
     assert site.decided(site.painted) == ["accepted"]
     reviewer.page.keyboard.press("u")
-    reviewer.page.wait_for_url(f"**/review/tasks/{site.painted}?order=up")
+    reviewer.arrives(site.painted, "?order=up")
     expect(reviewer.page.get_by_text("The decision was taken back.")).to_be_visible()
     assert site.decided(site.painted) == ["accepted", "undone"]
     reviewer.page.keyboard.press("j")
-    reviewer.page.wait_for_url(f"**/review/tasks/{site.other}?order=up")
+    reviewer.arrives(site.other, "?order=up")
     reviewer.page.keyboard.press("k")
-    reviewer.page.wait_for_url(f"**/review/tasks/{site.painted}?order=up")
+    reviewer.arrives(site.painted, "?order=up")
 
 
 def test_send_back_needs_a_reason(reviewer: ReviewPage, site: Site) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -14,10 +14,11 @@ from backend.cli.main import stvg
 from backend.db.engine import Database
 from stvg_core.demo import MODEL_DIR
 from stvg_core.errors import StvgError
+from stvg_core.evaluation.protocols import Protocol
 from stvg_core.notice import DEMO_NOTICE
 from stvg_core.version import model_version
-from tests.datasets.samples import sample
 from tests.datasets.small import hcstvg_entry, moving, vidor, vidstg_entry
+from tests.evaluation.own_sentences import write_sentences
 from tests.export.rows import CORRECTED, a_prediction, a_task, a_tube, annotate
 
 
@@ -62,21 +63,26 @@ def test_vidstg_against_lines_of_stvg_ground(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_the_public_numbers_from_the_command_line(tmp_path: Path) -> None:
-    """The first eleven reference predictions, one per sentence, through files and the command."""
-    with gzip.open(sample("metrics/vidstg_pred_vs_public_evaluators.json.gz"), "rt") as file:
-        reference = json.load(file)[:11]
-    predicted = write(tmp_path / "predicted.json", reference)
-    truth = sample("vidstg/test_annotations_subset_with_vidor.json")
-    for protocol, name in (("tubedetr", "tubedetr_5fps"), ("cgstvg", "cgstvg_all_frames")):
-        run(
-            "--truth", truth, "--vidor", sample("vidor"), "--predictions", predicted, "--protocol", protocol,
-            "--json", tmp_path / "out.json",
-        )  # fmt: skip
-        found = json.loads((tmp_path / "out.json").read_text())
-        for metric, field in (("m_tIoU", "tiou"), ("m_vIoU", "viou"), ("m_gt_vIoU", "gt_viou")):
-            mean = sum(entry[name][field] for entry in reference) / 11
-            assert found["means"][metric]["mean"] == pytest.approx(mean, abs=1e-4), (protocol, metric)
+def means_of(
+    protocol: Protocol, annotations: Path, vidor_folder: Path, predictions: list[dict[str, Any]], tmp_path: Path
+) -> dict[str, float]:
+    """The command's three means for predictions in the public evaluators' form."""
+    predicted = write(tmp_path / "predicted.json", predictions)
+    run(
+        "--truth", annotations, "--vidor", vidor_folder, "--predictions", predicted, "--protocol", protocol.value,
+        "--json", tmp_path / "out.json",
+    )  # fmt: skip
+    found = json.loads((tmp_path / "out.json").read_text())["means"]
+    metrics = {"tiou": "m_tIoU", "viou": "m_vIoU", "gt_viou": "m_gt_vIoU"}
+    return {metric: found[name]["mean"] for metric, name in metrics.items()}
+
+
+@pytest.mark.parametrize("protocol", [Protocol.TUBEDETR, Protocol.CGSTVG])
+def test_predictions_with_segments_and_ends_of_their_own(protocol: Protocol, tmp_path: Path) -> None:
+    own = write_sentences(tmp_path)
+    for metric, mean in means_of(protocol, own.annotations, own.vidor, own.predictions, tmp_path).items():
+        expected = sum(entry[protocol.value][metric] for entry in own.predictions) / len(own.predictions)
+        assert mean == pytest.approx(expected, abs=1e-6), metric
 
 
 def test_the_databases_newest_predictions_against_its_corrections(

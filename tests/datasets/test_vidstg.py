@@ -12,8 +12,8 @@ import pytest
 from stvg_core.datasets.base import DatasetError
 from stvg_core.datasets.vidor import read_vidor
 from stvg_core.datasets.vidstg import VidStgRecord, read
-from tests.datasets.samples import sample
 from tests.datasets.small import moving, vidor, vidstg_entry
+from tests.evaluation.own_sentences import SENTENCES, write_sentences
 
 
 def read_entries(tmp_path: Path, *entries: Any) -> list[VidStgRecord]:
@@ -98,13 +98,15 @@ def test_a_broken_trajectory_is_named_by_frame(tmp_path: Path) -> None:
         read_vidor(path)
 
 
-def test_the_real_subset() -> None:
-    records = read(sample("vidstg/test_annotations_subset_with_vidor.json"), sample("vidor"))
-    assert len(records) == 11
+def test_one_video_with_two_segments_and_ends_with_and_without_a_box(tmp_path: Path) -> None:
+    own = write_sentences(tmp_path)
+    records = read(own.annotations, own.vidor)
+    assert len(records) == 2 * len(SENTENCES)
     assert {record.kind for record in records} == {"declarative", "interrogative"}
     for record in records:
         assert set(range(record.start, record.end)) <= set(record.frames.tolist())
         label = record.label()
         assert (label.frames[0], label.frames[-1]) == (record.start, record.end - 1)
     # One target has a box on the exclusive end, another of the same interval has none.
-    assert {record.frames[-1] for record in records if record.end == 561} == {560, 561}
+    assert {record.frames[-1] for record in records if record.end == 99} == {98, 99}
+    assert len({record.segment for record in records if record.start == 40}) == 2

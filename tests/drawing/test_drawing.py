@@ -58,6 +58,19 @@ def test_overlay_has_the_box_inside_the_interval_only(found: Grounding, tmp_path
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.mp4", "out.mp4"]
 
 
+def test_the_same_video_gets_the_same_file(found: Grounding, tmp_path: Path) -> None:
+    first, second = (write_overlay(found, tmp_path / f"{number}.mp4").read_bytes() for number in (1, 2))
+    assert first == second
+
+
+def test_one_pixel_wide(found: Grounding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    thin = [(number, np.full((96, 1, 3), 7 * number, np.uint8)) for number in range(found.video.n_frames)]
+    monkeypatch.setattr("stvg_core.drawing.overlay.iter_frames", lambda info: iter(thin))
+    narrow = replace(found, tube=None, video=replace(found.video, width=1))
+    info = probe(write_overlay(narrow, tmp_path / "out.mp4"))
+    assert (info.width, info.height, info.n_frames) == (2, 96, 30)
+
+
 def test_no_tube_and_odd_sizes(found: Grounding, tmp_path: Path) -> None:
     odd = replace(found, tube=None, video=replace(found.video, width=159, height=95))
     info = probe(write_overlay(odd, tmp_path / "out.mp4"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 
 from stvg_core.tube import Tube
+from stvg_core.video.h264 import h264_file
 
 RED, GREY = (225, 30, 30), (60, 60, 60)
 N_FRAMES = 60
@@ -29,13 +29,9 @@ def paint_clip(path: Path, fps: Fraction, width: int = 320, height: int = 240) -
     """Write the clip; returns the square's tube over all its frames."""
     boxes = [true_box(frame, width, height) for frame in range(N_FRAMES)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=fps)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"crf": "12", "g": "10", "threads": "1"}
-        for x1, y1, x2, y2 in boxes:
+    with h264_file(path, fps, (width, height), crf=12, preset="medium", gop=10) as write:
+        for number, (x1, y1, x2, y2) in enumerate(boxes):
             picture = np.full((height, width, 3), GREY, dtype=np.uint8)
             picture[y1:y2, x1:x2] = RED
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode(None))
+            write(picture, number)
     return Tube(0, np.array(boxes, dtype=np.float32) / np.array([width, height, width, height], dtype=np.float32))

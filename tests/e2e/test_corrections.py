@@ -17,7 +17,7 @@ from tests.e2e.loop import Loop
 
 pytestmark = pytest.mark.label_studio
 
-PATIENCE_S = 60
+PATIENCE_S = 240
 
 
 def await_versions(loop: Loop, annotation: int, wanted: Callable[[list[Annotation]], bool]) -> list[Annotation]:

@@ -25,7 +25,7 @@ def make_settings(**more: object) -> Settings:
         "password": SecretStr(BASIC[1]),
         "api_token": SecretStr(API_TOKEN),
         "webhook_token": SecretStr(WEBHOOK_TOKEN),
-        "interactive_wait_s": 3.0,
+        "interactive_wait_s": 600.0,
         "max_body_bytes": 200_000,
         "secret_key": SecretStr("a-secret-key-of-the-tests"),
         **more,

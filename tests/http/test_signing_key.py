@@ -38,7 +38,7 @@ def test_processes_that_start_at_once_agree(tmp_path: Path, monkeypatch: pytest.
     make = module._make
 
     def after_all(path: Path) -> None:
-        together.wait(30)
+        together.wait()
         make(path)
 
     monkeypatch.setattr(module, "_make", after_all)

@@ -78,7 +78,7 @@ def make_loop(database: Database, videos: Path) -> Loop:
         label_studio=fake,
         client=client,
         outbox=Outbox(database, client, name="o"),
-        answers=Answers(database, engine.model_version, wait_s=5),
+        answers=Answers(database, engine.model_version, wait_s=600),
         videos=videos,
     )
 

@@ -93,7 +93,13 @@ def test_a_question_from_the_page_is_urgent_and_waits_for_its_tube(each_loop: Lo
     loop = each_loop
     task = loop.task(1)
     loop.ask(task)
-    working = Thread(target=lambda: [loop.worker.stop.wait(0.3), loop.worker.drain()])
+
+    def work() -> None:
+        while _count(loop, Job) < 2:  # until the question from the page is there too
+            loop.worker.stop.wait(0.02)
+        loop.worker.drain()
+
+    working = Thread(target=work)
     working.start()
     body = loop.answers.for_question(1, CONFIG_READ, task, " the man in  blue ")
     working.join()
@@ -107,12 +113,10 @@ def test_a_question_without_a_worker_ends_empty_in_time(loop: Loop) -> None:
     loop.answers.wait_s = 0.3
     began = monotonic()
     body = loop.answers.for_question(1, CONFIG_READ, loop.task(1), "the man in blue")
-    assert body == {"result": [], "score": 0.0, "model_version": "fake@1/0"} and 0.3 <= monotonic() - began < 3
+    assert body == {"result": [], "score": 0.0, "model_version": "fake@1/0"} and monotonic() - began >= 0.3
     loop.answers.waiters = Semaphore(0)  # all places are taken: no waiting at all
-    loop.answers.wait_s = 60
-    began = monotonic()
+    loop.answers.wait_s = 10**6  # who waits at all never comes back
     assert loop.answers.for_question(1, CONFIG_READ, loop.task(1), "another")["result"] == []
-    assert monotonic() - began < 5
 
 
 def test_a_question_whose_job_fails_ends_at_once_and_can_be_asked_again(loop: Loop) -> None:

@@ -86,7 +86,7 @@ def run_109() -> Any:
     with recording(ANSWERS) as service:
         command = [str(PYTHON_109), "-c", SCRIPT_109, service.url]
         done = subprocess.run(
-            command, input=json.dumps(calls), env=environment, capture_output=True, text=True, timeout=60, check=False
+            command, input=json.dumps(calls), env=environment, capture_output=True, text=True, timeout=600, check=False
         )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1]), service

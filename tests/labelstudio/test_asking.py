@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -90,11 +89,35 @@ def test_an_answer_takes_the_drawn_regions_place_and_says_its_sentence() -> None
     }  # fmt: skip
 
 
-def test_the_captured_request_is_a_drawn_box() -> None:
-    captured = Path(__file__).parents[3] / "shared/samples/label-studio/predict_request_interactive_videorectangle.json"
-    if not captured.exists():
-        pytest.skip(f"NO {captured.name}: the captured request was not read.")
-    body = json.loads(captured.read_text())["body"]
-    (found,) = drawn_regions(body["params"]["context"], read_config(body["label_config"]))
-    assert (found.label, found.frames.tolist()) == ("Person", [0])
-    np.testing.assert_allclose(found.boxes[0], [0.6265625, 0.6625, 0.9390625, 0.99583333], atol=1e-6)
+def test_a_whole_request_of_the_page_is_a_drawn_box() -> None:
+    """The form of what a labelling page sends, drafts and all; with a `labels` tag beside the boxes' own."""
+    config = """
+    <View><Text name="query" value="$query"/><Video name="clip" value="$video" frameRate="$fps"/>
+      <VideoRectangle name="boxes" toName="clip" smart="true"/>
+      <Labels name="kinds" toName="clip" smart="true"><Label value="Car"/><Label value="Dog"/></Labels>
+      <TimelineLabels name="when" toName="clip" smart="true"><Label value="Match"/></TimelineLabels>
+      <Choices name="verdict" toName="clip" choice="single"><Choice value="good"/><Choice value="bad"/></Choices>
+    </View>"""
+    key = {"frame": 8, "enabled": True, "rotation": 0, "x": 12.5, "y": 40.0, "width": 25.0, "height": 30.0, "time": 0.8}
+    drawn = {
+        "value": {"framesCount": 90, "duration": 9, "sequence": [key], "labels": ["Dog"]},
+        "id": "bX-3_kQe9u", "from_name": "boxes", "to_name": "clip", "type": "videorectangle", "origin": "manual",
+    }  # fmt: skip
+    draft = {**drawn, "value": {**drawn["value"], "labels": []}}  # type: ignore[dict-item]
+    body = {
+        "tasks": [
+            {
+                "id": 4, "annotations": [], "meta": {}, "inner_id": 2, "project": 7,
+                "drafts": [{"id": 3, "user": "ann@example.org", "result": [draft], "task": 4, "annotation": None}],
+                "predictions": [{"id": 31, "result": [], "model_version": "m@1/1", "score": 0.0, "task": 4}],
+                "data": {"video": "/data/local-files/?d=clips/dogs.mp4", "query": "the dog", "fps": 10},
+            }
+        ],
+        "project": "7.1700000000",
+        "label_config": config,
+        "params": {"login": None, "password": None, "context": {"result": [drawn]}},
+    }  # fmt: skip
+    body = json.loads(json.dumps(body))
+    (found,) = drawn_regions(body["params"]["context"], read_config(body["label_config"]))  # type: ignore[index]
+    assert (found.region_id, found.label, found.frames.tolist()) == ("bX-3_kQe9u", "Dog", [7])
+    np.testing.assert_allclose(found.boxes[0], [0.125, 0.4, 0.375, 0.7], atol=1e-6)

@@ -25,7 +25,7 @@ def server() -> Iterator[ChatServer]:
         yield chat
 
 
-def endpoint(url: str, *, timeout: float = 5.0, deadline: float = 20.0) -> ChatEndpoint:
+def endpoint(url: str, *, timeout: float = 120.0, deadline: float = 600.0) -> ChatEndpoint:
     return ChatEndpoint(url, "some-model", KEY, timeout=timeout, deadline=deadline, pause=0.01)
 
 
@@ -110,7 +110,7 @@ def test_the_pause_that_the_endpoint_asks_for_is_made_or_the_sentence_given_up(s
 
 
 def test_a_silent_endpoint_is_given_up(server: ChatServer) -> None:
-    server.replies = [Reply(delay=0.5)]
+    server.replies = [Reply(delay=3)]
     with pytest.raises(EndpointError, match="cannot be reached"):
         endpoint(server.url, timeout=0.1, deadline=0.2).complete("p", 5)
 

@@ -10,7 +10,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 import torch
@@ -19,6 +18,7 @@ from transformers import GroundingDinoForObjectDetection, Sam2VideoModel
 
 from stvg_core.tube import VideoInfo
 from stvg_core.video import probe
+from stvg_core.video.h264 import h264_file
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
@@ -31,18 +31,13 @@ def straight(count: int, start: tuple[int, ...], end: tuple[int, ...]) -> np.nda
 
 def paint(path: Path, boxes: np.ndarray, size: tuple[int, int], fps: int = 20) -> VideoInfo:
     """A clip with a red square at ``boxes`` (T, 4) in pixels, nothing where a row is NaN."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=fps)
-        (stream.width, stream.height), stream.pix_fmt, stream.options = size, "yuv444p", {"crf": "5"}
+    with h264_file(path, Fraction(fps), size, crf=5, preset="medium", pix_fmt="yuv444p") as write:
         for number, box in enumerate(boxes):
             picture = np.full((size[1], size[0], 3), 120, np.uint8)
             if np.isfinite(box).all():
                 x1, y1, x2, y2 = box.astype(int)
                 picture[y1:y2, x1:x2] = (230, 20, 20)
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, fps)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+            write(picture, number)
     return probe(path)
 
 

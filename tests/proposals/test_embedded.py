@@ -5,7 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
@@ -13,6 +12,7 @@ from stvg_core.metrics import box_iou
 from stvg_core.proposals import EmbeddedProposer, FixedTracks
 from stvg_core.tube import Track
 from stvg_core.video import probe
+from stvg_core.video.h264 import h264_file
 
 WIDTH, HEIGHT, FRAMES = 160, 120, 40
 
@@ -34,9 +34,7 @@ def tracks(tmp_path_factory: pytest.TempPathFactory) -> list[Track]:
     rng = np.random.default_rng(0)
     texture = 90 + rng.normal(0, 12, (HEIGHT // 8, WIDTH // 8, 1)).repeat(8, 0).repeat(8, 1)
     colours = {"still": (30, 60, 210), "moving": (220, 40, 40), "blinking": (230, 220, 40)}
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=10)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+    with h264_file(path, Fraction(10), (WIDTH, HEIGHT)) as write:
         for t in range(FRAMES):
             picture = texture + rng.normal(0, 4, (HEIGHT, WIDTH, 3))
             for name, boxes in truth().items():
@@ -44,10 +42,7 @@ def tracks(tmp_path_factory: pytest.TempPathFactory) -> list[Track]:
                     continue
                 x1, y1, x2, y2 = (boxes[t] * (WIDTH, HEIGHT, WIDTH, HEIGHT)).round().astype(int)
                 picture[y1:y2, x1:x2] = colours[name]
-            frame = av.VideoFrame.from_ndarray(picture.clip(0, 255).astype(np.uint8), format="rgb24")
-            frame.pts, frame.time_base = t, Fraction(1, 10)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+            write(picture.clip(0, 255).astype(np.uint8), t)
     info = probe(path)
     found = EmbeddedProposer().propose(info)
     again = EmbeddedProposer().propose(info)
@@ -75,12 +70,9 @@ def test_tracks_are_few_ordered_inside_and_distinct(tracks: list[Track]) -> None
 @pytest.mark.parametrize("frames", [1, 3])
 def test_blank_and_tiny_videos(frames: int, tmp_path: Path) -> None:
     path = tmp_path / "blank.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for _ in range(frames):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")))
-        container.mux(stream.encode(None))
+    with h264_file(path, Fraction(10), (64, 48)) as write:
+        for t in range(frames):
+            write(np.full((48, 64, 3), 90, np.uint8), t)
     assert EmbeddedProposer().propose(probe(path)) == []
 
 

@@ -80,11 +80,15 @@ def test_one_picture_is_enough(tmp_path: Path) -> None:
 
 
 def test_a_synthetic_object_is_followed_from_its_action(tmp_path: Path) -> None:
-    scene = split_scene("validation", 3, difficulty="medium")
-    info, truth = probe(write_clip(tmp_path / "clip.mp4", scene)), target_track(scene)
-    frame = sum(scene.truth) // 2
-    track = EmbeddedProposer().follow(info, Prompt(frame, at(truth, frame)))
-    assert viou(whole_tube(track), whole_tube(truth)) > 0.7
+    """Over the whole of each clip. One clip says little: there, a box that a detector sees or misses decides."""
+    overlaps = []
+    for number in range(6):
+        scene = split_scene("validation", number, difficulty="medium")
+        info, truth = probe(write_clip(tmp_path / f"{number}.mp4", scene)), target_track(scene)
+        frame = sum(scene.truth) // 2
+        track = EmbeddedProposer().follow(info, Prompt(frame, at(truth, frame)))
+        overlaps.append(viou(whole_tube(track), whole_tube(truth)))
+    assert np.median(overlaps) > 0.85, overlaps
 
 
 @pytest.mark.parametrize(

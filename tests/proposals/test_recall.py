@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.proposer_recall import mot_tracks, real, synthetic
+from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.proposals.recall import best_overlaps, covered_frames, interval_over_clips
 from stvg_core.tube import Track, VideoInfo
-
-REPOSITORY = Path(__file__).parents[2]
-TUD_CAMPUS = Path(os.environ.get("STVG_TUD_CAMPUS", REPOSITORY.parent / "shared" / "real" / "tud-campus"))
 
 
 def track(first: int, last: int, x: float) -> Track:
@@ -60,13 +57,17 @@ def test_most_true_objects_of_unseen_clips_are_followed() -> None:
     assert report["recall"] >= 0.8
 
 
-@pytest.mark.skipif(
-    not (TUD_CAMPUS / "gt.txt").is_file(),
-    reason=f"NO REAL CLIP in {TUD_CAMPUS}: people on a street were not tested. Its licence is non-commercial, so it is "
-    "not part of this project; STVG_TUD_CAMPUS names a folder with TUD-Campus.mp4 and its gt.txt.",
-)
-def test_people_on_a_street_are_followed() -> None:
-    report = real(TUD_CAMPUS)
-    assert report["people"] == 8
+def test_a_folder_with_a_clip_and_mot_tracks_is_measured(tmp_path: Path) -> None:
+    scene = split_scene("validation", 301)
+    write_clip(tmp_path / "clip.mp4", scene)
+    lines = [
+        f"{frame + 1},{number},{x1 + 1},{y1 + 1},{x2 - x1},{y2 - y1},1,-1,-1,-1"
+        for number in range(len(scene.objects))
+        for frame, (x1, y1, x2, y2) in enumerate(scene.boxes(number) * np.array([scene.width, scene.height] * 2))
+        if np.isfinite(x1)
+    ]
+    (tmp_path / "gt.txt").write_text("\n".join(lines))
+    report = real(tmp_path)
+    assert (report["people"], report["boxes"]) == (len(scene.objects), len(lines))
     assert report["covered_by_best_single_track"] >= 0.6
     assert report["covered_by_any_track"] >= report["covered_by_best_single_track"]
