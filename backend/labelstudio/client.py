@@ -12,7 +12,7 @@ import httpx
 
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.payloads import validate_prediction
-from backend.labelstudio.transport import LabelStudioError, Transport
+from backend.labelstudio.transport import LabelStudioError, NotLabelStudio, Transport
 
 Json = dict[str, Any]
 
@@ -106,7 +106,9 @@ class LabelStudioClient:
                 if error.status == 404 and page > 1:
                     return
                 raise
-            tasks = answer.get("tasks", [])
+            tasks = answer.get("tasks")
+            if not isinstance(tasks, list):
+                raise NotLabelStudio(f"What answers at {self.url} is not Label Studio: a list of tasks has no tasks.")
             yield from tasks
             if page * PAGE >= int(answer.get("total", 0)) or not tasks:
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 from sqlalchemy import select
 
 from backend.db import projects
@@ -42,6 +43,28 @@ def test_label_studio_away_keeps_it_and_delivers_later_once(each_loop: Loop) -> 
         assert "cannot be reached" in str(_delivery(loop).reason)
         loop.make_due()
     loop.label_studio.away = False
+    assert loop.outbox.send_due() == 1 and len(loop.label_studio.of_task(1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("instead", "said"),
+    [
+        (httpx.Response(301, headers={"Location": "https://ls/api/predictions/"}), "redirects to https://ls: use that"),
+        (httpx.Response(308, headers={"Location": "https://ls/api/predictions/"}), "redirects to https://ls: use that"),
+        (httpx.Response(200, html="<title>Sign in</title>"), 'a page ("Sign in")'),
+        (httpx.Response(200), "an empty answer"),
+        (httpx.Response(404, html="<title>404</title>"), "something in front of it"),
+    ],
+)
+def test_an_address_that_leads_elsewhere_keeps_it_until_the_address_is_mended(
+    loop: Loop, instead: httpx.Response, said: str
+) -> None:
+    _ready(loop)
+    loop.label_studio.instead = instead
+    assert loop.outbox.send_due() == 0
+    assert _delivery(loop).state == "pending" and said in str(_delivery(loop).reason)
+    loop.label_studio.instead = None
+    loop.make_due()
     assert loop.outbox.send_due() == 1 and len(loop.label_studio.of_task(1)) == 1
 
 
