@@ -131,7 +131,7 @@ def _write_frame_rates(client: LabelStudioClient, settings: Settings, config: La
     media = open_media(settings, client)
 
     def probe_task(task: Json) -> VideoInfo:
-        return probe(media.fetch(str((task.get("data") or {}).get(config.video_key) or "")).path)
+        return probe(media.fetch(config.video_of(task.get("data"))).path)
 
     bar = tqdm(tasks, desc="frame rates", unit="task", disable=None, leave=False)
     report = write_frame_rates(client, config, bar, probe_task)

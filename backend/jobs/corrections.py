@@ -188,13 +188,12 @@ def _task(session: Session, event: Event, annotation: AnnotationEvent, config: L
     data = event.task_data.get(annotation.task_id)
     if known is not None or data is None or config is None:
         return known
-    video_ref, query = data.get(config.video_key), data.get(config.query_key)
     return tasks.remember(
         session,
         project_id=event.project_id,
         ls_task_id=annotation.task_id,
-        video_ref=video_ref if isinstance(video_ref, str) else "",
-        query=query if isinstance(query, str) else "",
+        video_ref=config.video_of(data),
+        query=config.query_of(data),
         data=data,
     )
 

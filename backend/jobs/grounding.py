@@ -19,7 +19,7 @@ from backend.jobs.engine import Engine, Progress
 from backend.jobs.identity import prediction_identity, region_id
 from backend.jobs.lease import LeaseLost
 from backend.jobs.payload import keyframe_rows
-from backend.labelstudio.config import LabelConfigError, positive_number, read_config
+from backend.labelstudio.config import LabelConfigError, read_config
 from backend.media import MediaFile
 from backend.review.uncertainty import of_evidence
 from stvg_core.errors import ModelError, NonFiniteError
@@ -150,9 +150,7 @@ def warning_for(task: Task, video: Video) -> str | None:
     except LabelConfigError as error:
         said.append(str(error))
     else:
-        key = config.frame_rate_key
-        missing = key is not None and positive_number(task.data.get(key)) is None
-        problem = None if missing else config.frame_rate_problem(task.data, video.fps)  # a missing one is written
-        if problem:
-            said.append(problem)
+        if config.has_frame_rate(task.data):  # a missing one is written
+            problem = config.frame_rate_problem(task.data, video.fps)
+            said += [problem] if problem else []
     return " ".join(said) or None

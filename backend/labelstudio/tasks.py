@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
 from backend.labelstudio.client import Json, LabelStudioClient
-from backend.labelstudio.config import LabelConfig, positive_number
+from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.payloads import PayloadError
+from backend.labelstudio.task_data import TaskDataError, read_value, with_value, without_value
 from stvg_core.errors import StvgError
 
 
@@ -56,6 +57,14 @@ def read_tasks(path: Path, config: LabelConfig, place: Callable[[str], str]) -> 
     return [_task_data(entry, number, config, place) for number, entry in enumerate(entries, start=1)]
 
 
+def task_data(
+    config: LabelConfig, video: str, query: str, others: Mapping[str, Any] | None = None, *, fps: float | None = None
+) -> Json:
+    """The data of a task where the project's interface reads them. Raises TaskDataError."""
+    data = with_value(with_value(others or {}, config.video_key, video), config.query_key, query)
+    return data if fps is None else config.with_frame_rate(data, fps)
+
+
 def local_file_address(file: Path, document_root: Path) -> str:
     """The address under which Label Studio serves a file below its document root; raises PayloadError for others."""
     real, root = file.resolve(), document_root.resolve()
@@ -74,7 +83,7 @@ def import_missing(
     """Import the tasks whose video and sentence the project does not have yet; how many there were."""
 
     def identity(data: Mapping[str, Any]) -> tuple[str, str]:
-        return str(data.get(config.video_key)), str(data.get(config.query_key))
+        return config.video_of(data), config.query_of(data)
 
     known = {identity(task.get("data") or {}) for task in client.tasks(project_id)}
     new = {identity(data): dict(data) for data in tasks if identity(data) not in known}
@@ -107,16 +116,26 @@ def write_frame_rates(
                 f"{name}: the video's frame rate varies, Label Studio counts frames evenly: boxes may be shown some "
                 "frames early or late. Re-encode it at a constant rate for frame-exact labels."
             )
+        if facts.fps < 1:
+            report.warnings.append(
+                f"{name}: the video has {facts.fps:.6g} frames per second. Label Studio takes a rate below 1 for the "
+                "seconds of a frame and shows tubes at the wrong time: re-encode the video at 1 or more."
+            )
+            continue
         if config.frame_rate_key is None:
             problem = config.frame_rate_problem(data, facts.fps)
             report.warnings += [f"{name}: {problem}"] if problem else []
             report.right += problem is None
             continue
-        stored = positive_number(data.get(config.frame_rate_key))
-        if stored is not None and config.frame_rate_problem(data, facts.fps) is None:
+        if config.has_frame_rate(data) and config.frame_rate_problem(data, facts.fps) is None:
             report.right += 1
             continue
-        client.patch_task_data(int(task["id"]), data | {config.frame_rate_key: round(facts.fps, 6)})
+        try:
+            changed = config.with_frame_rate(data, facts.fps)
+        except TaskDataError as error:
+            report.warnings.append(f"{name}: {error}")
+            continue
+        client.patch_task_data(int(task["id"]), changed)
         report.written += 1
     return report
 
@@ -126,15 +145,22 @@ def _task_data(entry: object, number: int, config: LabelConfig, place: Callable[
     data = entry.get("data", entry) if isinstance(entry, dict) else None
     if not isinstance(data, dict):
         raise PayloadError(f"Task {number} of the file is no object.")
-    rest = dict(data)
-    video = next(_pop(rest, (config.video_key, "video")), None)
-    query = next(_pop(rest, (config.query_key, "query", "caption", "sentence")), None)
+    rest, video = _take(data, (config.video_key, "video"))
+    rest, query = _take(rest, (config.query_key, "query", "caption", "sentence"))
     if not isinstance(video, str) or not video.strip():
         raise PayloadError(f'Task {number} of the file names no "video".')
     if not isinstance(query, str) or not query.strip():
         raise PayloadError(f'Task {number} of the file has no "query", the sentence to find.')
-    return rest | {config.video_key: place(video.strip()), config.query_key: query.strip()}
+    try:
+        return task_data(config, place(video.strip()), query.strip(), rest)
+    except TaskDataError as error:
+        raise PayloadError(f"Task {number} of the file: {error}") from None
 
 
-def _pop(data: dict[str, Any], names: Sequence[str]) -> Iterator[Any]:
-    return (data.pop(name) for name in names if name in data)
+def _take(data: Mapping[str, Any], names: Sequence[str]) -> tuple[Json, Any]:
+    """The value under the first of the names that the data have, and the data without it."""
+    for name in names:
+        value = read_value(data, name)
+        if value is not None:
+            return without_value(data, name), value
+    return dict(data), None
