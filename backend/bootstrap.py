@@ -97,6 +97,7 @@ def open_media(settings: Settings, label_studio: LabelStudioClient | None) -> Me
     downloader = Downloader(
         label_studio_url=settings.label_studio_url,
         label_studio_headers=headers,
+        label_studio_aliases=settings.aliases,
         allowed_origins=settings.allowed_origins(),
         max_bytes=settings.max_video_bytes,
         timeout_s=settings.media_timeout_s,

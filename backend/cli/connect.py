@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 from pydantic import SecretStr
 from tqdm import tqdm
 
+from backend.addresses import AddressError, origin
 from backend.bootstrap import open_media
 from backend.labelstudio.client import Json, LabelStudioClient
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.connect import Service, ensure_backend, ensure_project, ensure_storage, ensure_webhook
 from backend.labelstudio.payloads import PayloadError
 from backend.labelstudio.tasks import import_missing, local_file_address, read_tasks, write_frame_rates
+from backend.routes import prefix_of_file
 from backend.settings import Settings, SettingsError, load_settings
 from labeling_config import video_tube
 from stvg_core.tube import VideoInfo
@@ -71,7 +72,7 @@ def command(
             new = import_missing(client, project_id, config, tasks)
             _say([f"imported {new} tasks, {len(tasks) - new} were there or doubled"])
         tasks = list(client.tasks(project_id))
-        _write_frame_rates(client, settings, config, tasks)
+        _write_frame_rates(client, settings, config, tasks, project_id)
         if predict and tasks:
             client.retrieve_predictions(project_id)
             _say([f"asked for tubes for {len(tasks)} tasks; stvg jobs shows how far they are"])
@@ -105,11 +106,11 @@ def _service(settings: Settings, backend_url: str | None) -> Service:
             "Label Studio logs in to this service with a user name and a password: set STVG_USERNAME and STVG_PASSWORD "
             "here as for stvg serve."
         )
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
-    url = backend_url or f"http://{host}:{settings.port}"
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError(f"--backend-url {url!r} is no address; it looks like http://127.0.0.1:9090.")
+    url = backend_url or settings.own_url()
+    try:
+        origin(url)
+    except AddressError:
+        raise SettingsError(f"--backend-url {url!r} is no address; it looks like http://127.0.0.1:9090.") from None
     webhook_token = settings.webhook_token.get_secret_value() if settings.webhook_token else None
     return Service(url, settings.username, settings.password.get_secret_value(), webhook_token)
 
@@ -118,7 +119,7 @@ def _placer(videos: Path | None, document_root: Path | None) -> Callable[[str], 
     """Turn a file name in the task file into the address that Label Studio serves it under."""
 
     def place(video: str) -> str:
-        if video.startswith(("http://", "https://", "/data/")):
+        if prefix_of_file(video) is not None or "://" in video:
             return video
         if videos is None or document_root is None:
             raise PayloadError(f"Where is the video {video}? Give its folder (--videos) or its whole address.")
@@ -127,11 +128,14 @@ def _placer(videos: Path | None, document_root: Path | None) -> Callable[[str], 
     return place
 
 
-def _write_frame_rates(client: LabelStudioClient, settings: Settings, config: LabelConfig, tasks: list[Json]) -> None:
+def _write_frame_rates(
+    client: LabelStudioClient, settings: Settings, config: LabelConfig, tasks: list[Json], project_id: int
+) -> None:
     media = open_media(settings, client)
 
     def probe_task(task: Json) -> VideoInfo:
-        return probe(media.fetch(config.video_of(task.get("data"))).path)
+        ref = config.video_of(task.get("data"))
+        return probe(media.fetch(ref, task=int(task["id"]), project=project_id).path)
 
     bar = tqdm(tasks, desc="frame rates", unit="task", disable=None, leave=False)
     report = write_frame_rates(client, config, bar, probe_task)

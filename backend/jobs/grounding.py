@@ -34,7 +34,7 @@ MIN_IOU = 0.9
 class Media(Protocol):
     """Where videos come from."""
 
-    def fetch(self, ref: str) -> MediaFile: ...
+    def fetch(self, ref: str, *, task: int | None = None, project: int | None = None) -> MediaFile: ...
 
 
 def ground_job(database: Database, media: Media, engine: Engine, job: Job, progress: Progress) -> None:
@@ -51,7 +51,10 @@ def ground_job(database: Database, media: Media, engine: Engine, job: Job, progr
         )
     assert job.leased_by is not None
     progress(0.0, "fetch")
-    file = media.fetch(job.video_ref)
+    with database.read() as session:
+        task = session.get_one(Task, job.task_id)
+        numbers = {"task": task.ls_task_id, "project": task.project_id}
+    file = media.fetch(job.video_ref, **numbers)
     identity = prediction_identity(file.sha256, job.query, job.model_version, job.prompt)
     with database.read() as session:
         known = predictions.find(session, identity) is not None

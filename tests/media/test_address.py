@@ -7,6 +7,7 @@ import pytest
 
 from backend.media.address import is_public, resolve, vet
 from backend.media.errors import MediaError, MediaUnavailable
+from backend.media.label_studio import LabelStudioPlace
 from backend.media.source import Local, Remote, find_source, safe_name
 
 
@@ -49,7 +50,7 @@ def test_a_name_without_an_address_may_get_one_later() -> None:
     "ref",
     [
         "", "   ", "file:///etc/passwd", "/etc/passwd", "clip.mp4", "../clip.mp4", "ftp://h/x.mp4", "concat:a|b",
-        "s3://b/k", "gopher://h/", "data:video/mp4;base64,AAAA", "//host/x.mp4",
+        "s3://b", "s3:///k", "redis://h/k", "gopher://h/", "data:video/mp4;base64,AAAA", "//host/x.mp4",
         "/data/upload/../../etc/passwd", "http://[oops/x.mp4",
         "/data/upload/%2e%2e/%2e%2e/secret", "/data/local-files/?d=../../etc/passwd",
         "/data/local-files/?d=..%2F..%2Fetc",
@@ -59,13 +60,13 @@ def test_a_name_without_an_address_may_get_one_later() -> None:
 @pytest.mark.parametrize("document_root", [None, Path("/srv/videos")])
 def test_addresses_that_are_refused_unseen(ref: str, document_root: Path | None) -> None:
     with pytest.raises(MediaError):
-        find_source(ref, label_studio_url="http://ls:8080", document_root=document_root)
+        find_source(ref, place=LabelStudioPlace("http://ls:8080"), document_root=document_root)
 
 
 def test_label_studio_addresses_need_label_studio_or_the_root() -> None:
     for ref in ("/data/upload/1/a.mp4", "/data/local-files/?d=a.mp4"):
         with pytest.raises(MediaError, match="STVG_LABEL_STUDIO_URL"):
-            find_source(ref, label_studio_url=None, document_root=None)
+            find_source(ref, place=LabelStudioPlace(), document_root=None)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_label_studio_addresses_need_label_studio_or_the_root() -> None:
     ],
 )
 def test_addresses_become_full(base: str, ref: str, url: str) -> None:
-    assert find_source(ref, label_studio_url=base, document_root=None) == Remote(url, "a.mp4")
+    assert find_source(ref, place=LabelStudioPlace(base), document_root=None) == Remote(url, "a.mp4")
 
 
 def test_the_document_root_is_read_directly_and_never_left(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_the_document_root_is_read_directly_and_never_left(tmp_path: Path) -> No
     (root / "good-link.mp4").symlink_to(root / "sub" / "a b.mp4")
 
     def find(ref: str) -> object:
-        return find_source(ref, label_studio_url="http://ls:8080", document_root=root)
+        return find_source(ref, place=LabelStudioPlace("http://ls:8080"), document_root=root)
 
     inside = Local((root / "sub" / "a b.mp4").resolve())
     assert find("/data/local-files/?d=sub/a%20b.mp4") == inside
