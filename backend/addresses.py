@@ -49,6 +49,21 @@ def without_secrets(url: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
+def is_loopback(host: str) -> bool:
+    """Does the name mean another machine on each machine?"""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def same_machine(one: Origin, other: Origin) -> bool:
+    """The same scheme, host and port; ``localhost``, ``127.0.0.1`` and ``[::1]`` are one host."""
+    return one == other or (one[0] == other[0] and one[2] == other[2] and is_loopback(one[1]) and is_loopback(other[1]))
+
+
 def _plain_host(host: str) -> str:
     try:
         return ipaddress.ip_address(host).compressed

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from tqdm import tqdm
 
 from backend.addresses import AddressError, origin
-from backend.bootstrap import open_media
+from backend.bootstrap import find_database, open_media
 from backend.labelstudio.client import Json, LabelStudioClient
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.connect import Service, ensure_backend, ensure_project, ensure_storage, ensure_webhook
@@ -131,14 +131,19 @@ def _placer(videos: Path | None, document_root: Path | None) -> Callable[[str], 
 def _write_frame_rates(
     client: LabelStudioClient, settings: Settings, config: LabelConfig, tasks: list[Json], project_id: int
 ) -> None:
-    media = open_media(settings, client)
+    database = find_database(settings)
+    media = open_media(settings, client, database)
 
     def probe_task(task: Json) -> VideoInfo:
         ref = config.video_of(task.get("data"))
         return probe(media.fetch(ref, task=int(task["id"]), project=project_id).path)
 
     bar = tqdm(tasks, desc="frame rates", unit="task", disable=None, leave=False)
-    report = write_frame_rates(client, config, bar, probe_task)
+    try:
+        report = write_frame_rates(client, config, bar, probe_task)
+    finally:
+        if database is not None:
+            database.close()
     _say([f"wrote the frame rate into {report.written} tasks, {report.right} had it"])
     for warning in report.warnings:
         click.echo(f"warning: {warning}", err=True)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from backend.addresses import AddressError, is_loopback, origin, without_secrets
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.result import KEYFRAME_KEYS
 from stvg_core.errors import StvgError
@@ -82,6 +83,18 @@ def parse_setup(body: object) -> SetupRequest:
         access_token=text(fields.get("access_token"), '"access_token"'),
         extra_params=fields.get("extra_params"),
     )
+
+
+def own_name(hostname: str) -> str | None:
+    """What Label Studio calls itself, where that holds on other machines.
+
+    Without LABEL_STUDIO_HOST it sends http://localhost:8080, whatever its port, and writes that into no task.
+    """
+    try:
+        _, host, _ = origin(hostname)
+    except AddressError:
+        return None
+    return None if is_loopback(host) else without_secrets(hostname).rstrip("/")
 
 
 def asked_sentence(context: Mapping[str, Any] | None, config: LabelConfig) -> str | None:

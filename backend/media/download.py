@@ -22,7 +22,7 @@ from backend.media.address import Resolver, resolve, vet
 from backend.media.errors import MediaError, MediaUnavailable
 from backend.media.label_studio import LabelStudioPlace
 from backend.media.source import shown
-from backend.routes import is_media, is_static, stored_owner
+from backend.routes import is_media, is_static, prefix_of_file, stored_owner
 
 _MAX_HOPS = 5
 _NO_VIDEO = ("text/html", "application/xhtml+xml", "application/json")
@@ -107,7 +107,12 @@ class Downloader:
                 f"{shown(url)} lies in Label Studio, but not where it gives out files (/data/upload/, "
                 "/data/local-files/, its storages), so it is not fetched."
             )
-        address = vet(host, port, self.resolver)
+        try:
+            address = vet(host, port, self.resolver)
+        except MediaUnavailable:
+            raise
+        except MediaError as error:
+            raise MediaError(f"{error}{_other_name(url)}") from None
         target = httpx.URL(url).copy_with(host=address)
         headers["Host"] = urlsplit(url).netloc.rpartition("@")[2]
         return client.build_request("GET", target, headers=headers, extensions={"sni_hostname": host})
@@ -126,6 +131,8 @@ class Downloader:
             moved = origin(following) != origin(url)
         except (AddressError, ValueError):
             raise MediaError(f"{shown(url)} redirects to something that is no http(s) address.") from None
+        if not self._takes_token(url) and "/user/login" in following and _other_name(url):
+            raise MediaError(f"{shown(url)} asks for a log-in.{_other_name(url)}")
         if self._takes_token(url):
             if "/user/login" in following:
                 raise MediaError(
@@ -156,7 +163,8 @@ class Downloader:
         below = self.place.below_configured(url) if self._takes_token(url) else None
         if below is not None and stored_owner(below.partition("?")[0]) is not None and code in _REFUSED_OBJECT:
             raise MediaError(f"Label Studio answered {code} when asked for the object: {_REFUSED_OBJECT[code]}.")
-        raise MediaError(f"{shown(url)} answered {code}: {_REFUSED.get(code, 'the video is not given out')}.")
+        advice = "" if self._takes_token(url) or code not in (401, 403) else _other_name(url)
+        raise MediaError(f"{shown(url)} answered {code}: {_REFUSED.get(code, 'the video is not given out')}.{advice}")
 
     def _copy(
         self, client: httpx.Client, url: str, response: httpx.Response, file: BinaryIO, until: float
@@ -208,6 +216,15 @@ class Downloader:
             f"{shown(url)} is larger than {self.max_bytes / (1 << 20):.0f} MiB. Shorten the video or raise "
             "STVG_MAX_VIDEO_BYTES."
         )
+
+
+def _other_name(url: str) -> str:
+    """Advice for an address that looks like Label Studio's and has none of the names that are known here."""
+    parts = urlsplit(url)
+    if not is_media(parts.path) and prefix_of_file(parts.path) is None:
+        return ""
+    name = shown(f"{parts.scheme}://{parts.netloc}{prefix_of_file(parts.path) or ''}")
+    return f" If it is another name of your Label Studio, set STVG_LABEL_STUDIO_ALIASES={name}."
 
 
 def _total(response: httpx.Response) -> int | None:

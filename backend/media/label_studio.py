@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from backend.addresses import Origin, origin
+from backend.addresses import origin, same_machine
 from backend.media.errors import MediaError
 from backend.routes import prefix_of_file
 
@@ -32,8 +32,8 @@ class LabelStudioPlace:
         return next((path for base in self._names() if (path := _below(base, url)) is not None), None)
 
     def below_configured(self, url: str) -> str | None:
-        """The same under the configured address alone."""
-        return None if self.url is None else _below(self.url, url)
+        """The same under the configured address alone, as it is written."""
+        return None if self.url is None else _below(self.url, url, strict=True)
 
     def strip_prefix(self, ref: str) -> str | None:
         """Path and query below the root for a relative address (``/label-studio/data/upload/...``); None for others.
@@ -58,10 +58,6 @@ class LabelStudioPlace:
         assert self.url is not None
         return self.url.rstrip("/") + path
 
-    def at_origin(self, here: Origin) -> bool:
-        """Is this the configured host and port, whatever the path?"""
-        return self.url is not None and origin(self.url) == here
-
     def _names(self) -> Iterator[str]:
         """Those that live deeper come first."""
         names = [name for name in (self.url, *self.aliases) if name]
@@ -72,8 +68,9 @@ def _prefix(base: str) -> str:
     return urlsplit(base).path.rstrip("/")
 
 
-def _below(base: str, url: str) -> str | None:
-    if origin(url) != origin(base):
+def _below(base: str, url: str, *, strict: bool = False) -> str | None:
+    here, there = origin(url), origin(base)
+    if here != there and (strict or not same_machine(here, there)):
         return None
     parts, prefix = urlsplit(url), _prefix(base)
     if prefix and not (parts.path + "/").startswith(prefix + "/"):

@@ -12,6 +12,8 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
+from backend.bootstrap import open_media
+from backend.db import projects
 from backend.db.engine import Database
 from backend.db.tables import Annotation, Base, Event, Job
 from backend.http.app import create_app
@@ -264,3 +266,32 @@ def test_the_fake_engine_is_deterministic(tmp_path: Any) -> None:
     first, second = (FakeEngine().ground(tmp_path / "a.mp4", "q", lambda s, n: None) for _ in range(2))
     assert first.tube is not None and second.tube is not None
     assert first.tube.start_frame == second.tube.start_frame and (first.tube.boxes == second.tube.boxes).all()
+
+
+@pytest.mark.parametrize(
+    ("hostname", "learnt"),
+    [
+        ("https://studio.example/label/", ["https://studio.example/label"]),
+        ("http://studio:8080", ["http://studio:8080"]),
+        ("http://localhost:8080", []),  # what it sends where nobody gave it a name
+        ("http://127.0.0.1:9", []),
+        ("http://[::1]:9", []),
+        ("", []),
+        ("studio:8080", []),
+        ("javascript://x", []),
+    ],
+)
+def test_setup_keeps_what_label_studio_calls_itself(
+    web: FlaskClient, sqlite_database: Database, hostname: str, learnt: list[str]
+) -> None:
+    body = {"project": "1.179", "schema": CONFIG, "hostname": hostname, "access_token": "t" * 40}
+    assert web.post("/setup", json=body, auth=BASIC).status_code == 200
+    with sqlite_database.read() as session:
+        assert projects.hostnames(session) == learnt
+    settings = make_settings(label_studio_url="http://ls:8080", label_studio_aliases="http://other:1")
+    media = open_media(settings, None, sqlite_database)
+    assert list(media._downloader.place.aliases) == ["http://other:1", *learnt]
+    body["hostname"] = ""
+    assert web.post("/setup", json=body, auth=BASIC).status_code == 200
+    with sqlite_database.read() as session:
+        assert projects.hostnames(session) == learnt, "an empty name takes nothing away"

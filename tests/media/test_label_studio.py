@@ -346,3 +346,51 @@ def test_an_empty_answer_and_a_page_are_no_video() -> None:
 )
 def test_paths_that_climb(path: str) -> None:
     assert climbs(path) and not is_media(path)
+
+
+@pytest.mark.parametrize("path", ["/data/local-files/", "/label/data/upload/4/x.mp4", "/tasks/5/resolve/"])
+def test_an_unknown_name_of_label_studio_is_refused_with_advice_that_is_true(tmp_path: Path, path: str) -> None:
+    name = "http://studio.intern:8080" + ("/label" if path.startswith("/label") else "")
+    ref = f"http://studio.intern:8080{path}"
+    encoded = base64.urlsafe_b64encode(b"s3://bucket/a.mp4").decode()
+    ref += {"/data/local-files/": "?d=a.mp4", "/tasks/5/resolve/": f"?fileuri={encoded}"}.get(path, "")
+    web = Web(
+        {f"ls:8080{inner}": _video for inner in ("/data/local-files/", "/data/upload/4/x.mp4", "/tasks/5/presign/")}
+    )
+    inner = {"resolver": lambda host, port: [PRIVATE]}
+    with pytest.raises(MediaError, match=f"set STVG_LABEL_STUDIO_ALIASES={name}\\.$"):
+        _library(tmp_path, web, **inner).fetch(ref)
+    assert web.asked == []
+    _library(tmp_path, web, aliases=[name], **inner).fetch(ref)
+    assert web.hosts == ["ls:8080"] and web.with_token == [True]
+
+
+@pytest.mark.parametrize(
+    "answer", [httpx.Response(401), httpx.Response(302, headers={"Location": "/user/login/?next=/data/upload/x.mp4"})]
+)
+def test_nor_is_it_left_at_a_log_in(tmp_path: Path, answer: httpx.Response) -> None:
+    web = Web({"studio.example/data/upload/x.mp4": answer})
+    with pytest.raises(MediaError, match=r"STVG_LABEL_STUDIO_ALIASES=https://studio\.example"):
+        _library(tmp_path, web).fetch("https://studio.example/data/upload/x.mp4")
+    assert web.with_token == [False]
+
+
+@pytest.mark.parametrize("configured", ["127.0.0.1", "localhost", "[::1]"])
+@pytest.mark.parametrize("named", ["127.0.0.1", "localhost", "LOCALHOST", "[::1]"])
+def test_the_names_of_this_machine_are_one_place(configured: str, named: str) -> None:
+    place = LabelStudioPlace(f"http://{configured}:8080")
+    found = find_source(f"http://{named}:8080/data/local-files/?d=a.mp4", place=place, document_root=None)
+    assert found == Remote(f"http://{configured}:8080/data/local-files/?d=a.mp4", "a.mp4")
+    other = find_source(f"http://{named}:8081/data/upload/a.mp4", place=place, document_root=None)
+    assert isinstance(other, Remote) and named.lower() in other.url.lower() and ":8081" in other.url
+
+
+def test_the_token_goes_to_the_name_that_was_configured_only(tmp_path: Path) -> None:
+    """Where 127.0.0.1 was configured, a redirect to localhost is another host and is checked like one."""
+    away = httpx.Response(302, headers={"Location": "http://localhost:8080/data/upload/y.mp4"})
+    web = Web({"127.0.0.1:8080/data/upload/x.mp4": away, "localhost:8080/data/upload/y.mp4": _video})
+    with pytest.raises(MediaError):
+        _library(tmp_path, web, url="http://127.0.0.1:8080", resolver=lambda host, port: ["127.0.0.1"]).fetch(
+            "/data/upload/x.mp4"
+        )
+    assert web.hosts == ["127.0.0.1:8080"]
