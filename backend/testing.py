@@ -139,7 +139,8 @@ class FakeLabelStudio:
         if path == "/api/predictions/":
             return self._predictions(request)
         if path == "/api/tasks/":
-            return httpx.Response(200, json={"tasks": [self._full(n) for n in self.tasks], "total": len(self.tasks)})
+            body = {"tasks": [self._full(n) for n in self.tasks], "total": len(self.tasks)}
+            return httpx.Response(200, content=json.dumps(body))  # escapes what cannot be encoded, as a server does
         if path.startswith("/api/dm/views/"):
             return self._views(request)
         project = re.fullmatch(r"/api/projects/(\d+)/", path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify
 
 from backend.db import projects
-from backend.http.body import check_number, parse_json, raw_body
+from backend.http.body import parse_json, raw_body
 from backend.http.errors import UnknownProject
 from backend.http.services import services
 from backend.labelstudio.asking import drawn_regions
@@ -29,7 +29,7 @@ def setup() -> Response:
         read_config(request.schema)
     with services().database.write() as session:
         hostname = own_name(request.hostname)
-        projects.register(session, check_number(request.project_id), request.schema, hostname=hostname)
+        projects.register(session, request.project_id, request.schema, hostname=hostname)
     return jsonify(model_version=services().model_version)
 
 
@@ -39,8 +39,6 @@ def predict() -> Response:
     request = parse_predict(parse_json(raw_body()))
     if request.project_id is None:
         raise PayloadError('"project" is missing.')
-    for number in (request.project_id, *(task.id for task in request.tasks)):
-        check_number(number)
     with services().database.read() as session:
         project = projects.find(session, request.project_id)
         stored = "" if project is None else project.label_config

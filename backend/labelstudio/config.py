@@ -22,6 +22,8 @@ DEFAULT_FRAME_RATE = 24.0
 """What Label Studio assumes where ``frameRate`` is absent, or names a key that the task lacks."""
 
 _VARIABLE = re.compile(r"\$([A-Za-z0-9_.\[\]]+)")
+_NUMBER = re.compile(r"\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+"""What the page takes for a number as Python does: it knows no "1_000"."""
 _WHOLE = re.compile(r"\$[A-Za-z0-9_.\[\]]+")
 """What Label Studio's page takes for a variable: it has no other letters, no dashes and no spaces."""
 _QUERY_NAMES = ("query", "sentence", "caption", "text", "question")
@@ -161,9 +163,11 @@ def positive_number(value: object) -> float | None:
     """``value`` as a finite number above 0 (numbers in strings too, as CSV imports leave them), else None."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
+    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
+        return None
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return number if 0 < number < float("inf") else None
 

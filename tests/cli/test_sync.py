@@ -145,3 +145,24 @@ def test_an_address_that_leads_elsewhere_is_an_error_and_deletes_nothing(shell: 
     assert isinstance(done.exception, NotLabelStudio) and _everything(shell.database) == before
     with pytest.raises(NotLabelStudio):
         _is_gone(shell.client, 8, 1)
+
+
+def test_odd_data_in_label_studio_stop_no_comparison(shell: Loop) -> None:
+    """What a webhook would be refused for is fetched later, and must lose no correction, of others or its own."""
+    deep: dict[str, Any] = {}
+    for _ in range(480):
+        deep = {"a": deep}
+    shell.label_studio.add_task(1, **deep)
+    shell.task(2, query="half \ud800 a sentence")
+    half = _box("\ud800") | {"meta": {"text": ["\ud800", "\x00"]}}
+    shell.label_studio.annotations = [
+        _annotation(7),
+        _annotation(8, task=2, result=[half]),
+        _annotation(2**70, task=2),
+        _annotation(9, task=2, result=[_box() | {"value": []}]),
+    ]
+    done = _sync()
+    assert done.exit_code == 0, done.exception
+    assert "project 1: 2 versions fetched, 0 deletions noted" in done.output
+    again = _sync()
+    assert "project 1: 0 versions fetched, 0 deletions noted" in again.output
