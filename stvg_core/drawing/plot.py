@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from stvg_core.drawing.outputs import growing
 from stvg_core.errors import VideoError
 from stvg_core.tube import Array, Grounding
 from stvg_core.video import read_frames
@@ -50,10 +51,16 @@ def write_plot(grounding: Grounding, out: str | Path) -> Path:
                 axes.set_ylabel(name, fontsize=9)
             if line == 1:
                 axes.set_title(f"frame {evidence.slot_frames[slot]}", fontsize=8)
+    temporary: Path | None = None
     try:
-        figure.savefig(out, dpi=110, format="png")
+        temporary = growing(out, ".part.png")
+        figure.savefig(temporary, dpi=110, format="png")
+        temporary.replace(out)
     except OSError as error:
         raise VideoError(f"{out} cannot be written: {error.strerror or error}.") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
     return out
 
 
