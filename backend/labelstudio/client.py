@@ -96,10 +96,13 @@ class LabelStudioClient:
         return self._object("POST", f"/api/projects/{project_id}/import", list(tasks), params=params, timeout=300.0)
 
     def tasks(self, project_id: int, *, fields: str = "all") -> Iterator[Json]:
-        """Every task of a project, page by page, by id. ``fields="all"`` brings annotations and predictions."""
+        """Every task of a project, page by page, by id. ``fields="all"`` brings annotations and predictions.
+
+        The data are as they are stored: what is written back must not turn storage addresses into Label Studio's own.
+        """
         page = 1
         while True:
-            params = {"project": project_id, "page": page, "page_size": PAGE, "fields": fields}
+            params = {"project": project_id, "page": page, "page_size": PAGE, "fields": fields, "resolve_uri": "false"}
             try:
                 answer = self._object("GET", "/api/tasks/", params=params)
             except LabelStudioError as error:

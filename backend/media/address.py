@@ -15,6 +15,9 @@ from backend.media.errors import MediaError, MediaUnavailable
 Resolver = Callable[[str, int], list[str]]
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+_SPECIAL = ("192.0.0.0/24", "192.88.99.0/24", "fec0::/10", "3fff::/20", "64:ff9b:1::/48")
+_NEVER = [ipaddress.ip_network(block) for block in _SPECIAL]
+"""Blocks for special use that the standard library (3.11) calls global."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -49,4 +52,6 @@ def is_public(address: IpAddress) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
+    if any(address in block for block in _NEVER):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved and not address.is_unspecified

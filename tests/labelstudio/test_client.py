@@ -287,3 +287,10 @@ def test_files_are_fetched_from_media_routes_only(path: str) -> None:
     with pytest.raises(LabelStudioError, match="no place of Label Studio's"):
         client(answers).download(path, io.BytesIO())
     assert answers.requests == []
+
+
+def test_tasks_are_listed_with_their_storage_addresses() -> None:
+    """By default Label Studio lists addresses of its own in their place, and a PATCH of all data would keep those."""
+    answers = Answers(httpx.Response(200, json={"tasks": [], "total": 0}))
+    list(client(answers).tasks(7))
+    assert answers.requests[0].url.params["resolve_uri"] == "false"
