@@ -10,6 +10,7 @@ import ipaddress
 import socket
 from collections.abc import Callable
 
+from backend.addresses import at_host
 from backend.media.errors import MediaError, MediaUnavailable
 
 Resolver = Callable[[str, int], list[str]]
@@ -30,7 +31,7 @@ def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
 
 
-def vet(host: str, port: int, resolver: Resolver = resolve) -> str:
+def vet(host: str, port: int, resolver: Resolver = resolve, *, scheme: str = "http") -> str:
     """The address to connect to for a public host; :class:`MediaError` if any of its addresses is not public."""
     addresses = resolver(host, port)
     if not addresses:
@@ -39,7 +40,7 @@ def vet(host: str, port: int, resolver: Resolver = resolve) -> str:
         if not is_public(ipaddress.ip_address(address)):
             raise MediaError(
                 f"The video's host {host} is not on the public internet, so it is not contacted. If it is your own "
-                "file server, add its origin to STVG_MEDIA_ALLOWED_ORIGINS."
+                f"file server or object store, allow it: STVG_MEDIA_ALLOWED_ORIGINS={at_host(scheme, host, port)}."
             )
     return addresses[0]
 

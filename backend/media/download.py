@@ -96,7 +96,7 @@ class Downloader:
             here = origin(url)
         except AddressError as error:
             raise MediaError(f"The video's address cannot be used: {error}") from None
-        _, host, port = here
+        scheme, host, port = here
         headers = {"Accept-Encoding": "identity"}
         if self._takes_token(url):
             return client.build_request("GET", url, headers={**headers, **self.label_studio_headers()})
@@ -108,7 +108,7 @@ class Downloader:
                 "/data/local-files/, its storages), so it is not fetched."
             )
         try:
-            address = vet(host, port, self.resolver)
+            address = vet(host, port, self.resolver, scheme=scheme)
         except MediaUnavailable:
             raise
         except MediaError as error:
