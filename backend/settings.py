@@ -53,7 +53,7 @@ class Settings(BaseSettings):
 
     label_studio_url: str | None = None
     label_studio_aliases: str = ""
-    """Comma-separated other addresses of the same Label Studio: the public one, the one of LABEL_STUDIO_HOST."""
+    """Comma-separated other addresses of the same Label Studio, the one that people open first: LABEL_STUDIO_HOST."""
     label_studio_token: SecretStr | None = None
     document_root: Path | None = None
     """Label Studio's local-files root, where this machine sees the same folder: files are read without a download."""
@@ -124,6 +124,10 @@ class Settings(BaseSettings):
 
     def aliases(self) -> list[str]:
         return self.label_studio_aliases.split(",") if self.label_studio_aliases else []
+
+    def public_label_studio_url(self) -> str | None:
+        """The address for people's browsers: the first of the other names, else the one that the service calls."""
+        return next(iter(self.aliases()), self.label_studio_url)
 
     def own_url(self) -> str:
         """Where this machine reaches the service: loopback where it listens on every address."""

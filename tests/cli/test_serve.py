@@ -110,4 +110,6 @@ def test_an_address_that_is_none_is_named_by_its_setting(
 def test_several_names_are_separated_by_commas() -> None:
     settings = Settings(label_studio_url="http://[::1]:8080/ls/", label_studio_aliases=" http://a:1/ , https://b/ls,")
     assert settings.label_studio_url == "http://[::1]:8080/ls" and settings.aliases() == ["http://a:1", "https://b/ls"]
+    assert settings.public_label_studio_url() == "http://a:1"
+    assert Settings(label_studio_url="http://ls").public_label_studio_url() == "http://ls"
     assert Settings().aliases() == [] and Settings().allowed_origins() == []
