@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
-from backend.db import schema
+from backend.db import projects, schema
 from backend.db.engine import Database
+from backend.db.errors import DatabaseError
 from backend.jobs import calibrating
 from backend.jobs.corrections import Training, read_events
 from backend.jobs.engine import Engine, Progress
@@ -85,7 +88,21 @@ def require_label_studio(settings: Settings) -> LabelStudioClient:
     return client
 
 
-def open_media(settings: Settings, label_studio: LabelStudioClient | None) -> MediaLibrary:
+def open_media(
+    settings: Settings, label_studio: LabelStudioClient | None, database: Database | None = None
+) -> MediaLibrary:
+    """Where videos come from.
+
+    Args:
+        database: where the names are found that Label Studio has for itself; None knows those of the settings only.
+    """
+
+    def aliases() -> list[str]:
+        if database is None:
+            return settings.aliases()
+        with database.read() as session:
+            return [*settings.aliases(), *projects.hostnames(session)]
+
     def headers() -> Mapping[str, str]:
         if label_studio is None:
             return {}
@@ -97,6 +114,7 @@ def open_media(settings: Settings, label_studio: LabelStudioClient | None) -> Me
     downloader = Downloader(
         label_studio_url=settings.label_studio_url,
         label_studio_headers=headers,
+        label_studio_aliases=aliases,
         allowed_origins=settings.allowed_origins(),
         max_bytes=settings.max_video_bytes,
         timeout_s=settings.media_timeout_s,
@@ -104,6 +122,23 @@ def open_media(settings: Settings, label_studio: LabelStudioClient | None) -> Me
     )
     cache = MediaCache(settings.data_dir / "media", settings.media_cache_bytes)
     return MediaLibrary(cache, downloader, document_root=settings.document_root)
+
+
+def find_database(settings: Settings) -> Database | None:
+    """The service's database where this machine has it ready, for commands that do without; the caller closes it."""
+    try:
+        url = make_url(settings.database_url)
+        if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+            return None
+        database = open_database(settings)
+    except (ArgumentError, DatabaseError):
+        return None
+    try:
+        schema.check_ready(database.engine)
+    except DatabaseError:
+        database.close()
+        return None
+    return database
 
 
 def open_decomposer(settings: Settings, method: GroundingSettings) -> Decomposer | None:
@@ -218,7 +253,7 @@ def open_worker(
     name = f"{socket.gethostname()}:{os.getpid()}"[:100]
     worker = Worker(
         database,
-        open_media(settings, client),
+        open_media(settings, client, database),
         engine or LoadedGrounder(settings, database),
         name=name,
         lease_s=settings.lease_seconds,

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from backend.addresses import AddressError, at_host, origin
 from stvg_core.demo import MODEL_DIR
 from stvg_core.errors import StvgError
 
@@ -31,7 +32,7 @@ class Settings(BaseSettings):
     """Where fetched videos are kept."""
 
     host: str = "127.0.0.1"
-    port: int = 9090
+    port: int = Field(default=9090, ge=1, le=65535)
     web_threads: int = Field(default=8, ge=2)
     max_body_bytes: int = 64 * MEBIBYTE
     """Label Studio sends all tasks of a project in one ``/predict`` call."""
@@ -51,6 +52,8 @@ class Settings(BaseSettings):
     """So many proxies in front, whose word about the caller's address and about https is taken."""
 
     label_studio_url: str | None = None
+    label_studio_aliases: str = ""
+    """Comma-separated other addresses of the same Label Studio, the one that people open first: LABEL_STUDIO_HOST."""
     label_studio_token: SecretStr | None = None
     document_root: Path | None = None
     """Label Studio's local-files root, where this machine sees the same folder: files are read without a download."""
@@ -104,12 +107,32 @@ class Settings(BaseSettings):
     @field_validator("label_studio_url")
     @classmethod
     def _is_http(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
-        return value.rstrip("/") if value else None
+        return _address(value) if value else None
+
+    @field_validator("label_studio_aliases", "media_allowed_origins")
+    @classmethod
+    def _are_http(cls, value: str) -> str:
+        return ",".join(_address(part) for part in value.split(",") if part.strip())
+
+    @field_validator("host")
+    @classmethod
+    def _without_brackets(cls, value: str) -> str:
+        return value.strip().removeprefix("[").removesuffix("]")
 
     def allowed_origins(self) -> list[str]:
-        return [origin.strip() for origin in self.media_allowed_origins.split(",") if origin.strip()]
+        return self.media_allowed_origins.split(",") if self.media_allowed_origins else []
+
+    def aliases(self) -> list[str]:
+        return self.label_studio_aliases.split(",") if self.label_studio_aliases else []
+
+    def public_label_studio_url(self) -> str | None:
+        """The address for people's browsers: the first of the other names, else the one that the service calls."""
+        return next(iter(self.aliases()), self.label_studio_url)
+
+    def own_url(self) -> str:
+        """Where this machine reaches the service: loopback where it listens on every address."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)  # noqa: S104
+        return at_host("http", host, self.port)
 
     def method(self) -> dict[str, str]:
         """The parts of the method that are chosen here, by their names in ``GroundingSettings``."""
@@ -128,6 +151,18 @@ class Settings(BaseSettings):
             return
         if database_password:
             yield str(database_password)
+
+
+def _address(value: str) -> str:
+    value = value.strip().rstrip("/")
+    parts = value.partition("://")[2].partition("/")[0]
+    if "@" in parts or "?" in value or "#" in value:
+        raise ValueError("an address there has no user name, no ? and no #")
+    try:
+        origin(value)
+    except AddressError:
+        raise ValueError("must be an address like http://127.0.0.1:8080 or https://tools.example/label") from None
+    return value
 
 
 def load_settings() -> Settings:

@@ -105,7 +105,8 @@ class FakeLabelStudio:
     """The few routes of Label Studio that a worker calls, in memory.
 
     Use ``httpx.MockTransport(fake)`` as a client's transport. ``away`` makes every call fail to connect;
-    ``lose_answers`` makes that many pushes arrive while their answers are lost.
+    ``lose_answers`` makes that many pushes arrive while their answers are lost; ``instead`` answers everything, as a
+    proxy in front does.
     """
 
     def __init__(self, label_config: str) -> None:
@@ -117,6 +118,7 @@ class FakeLabelStudio:
         self.gone_projects: set[int] = set()
         self.away = False
         self.lose_answers = 0
+        self.instead: httpx.Response | None = None
         self.requests: list[str] = []
 
     def add_task(self, number: int, *, project: int = 1, **data: Any) -> dict[str, Any]:
@@ -130,12 +132,15 @@ class FakeLabelStudio:
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if self.away:
             raise httpx.ConnectError("away", request=request)
+        if self.instead is not None:
+            return self.instead
         path, method = request.url.path, request.method
         self.requests.append(f"{method} {path}")
         if path == "/api/predictions/":
             return self._predictions(request)
         if path == "/api/tasks/":
-            return httpx.Response(200, json={"tasks": [self._full(n) for n in self.tasks], "total": len(self.tasks)})
+            body = {"tasks": [self._full(n) for n in self.tasks], "total": len(self.tasks)}
+            return httpx.Response(200, content=json.dumps(body))  # escapes what cannot be encoded, as a server does
         if path.startswith("/api/dm/views/"):
             return self._views(request)
         project = re.fullmatch(r"/api/projects/(\d+)/", path)

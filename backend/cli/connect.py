@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 from pydantic import SecretStr
 from tqdm import tqdm
 
-from backend.bootstrap import open_media
+from backend.addresses import AddressError, origin
+from backend.bootstrap import find_database, open_media
 from backend.labelstudio.client import Json, LabelStudioClient
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.connect import (
@@ -23,7 +24,6 @@ from backend.labelstudio.connect import (
 )
 from backend.labelstudio.payloads import PayloadError
 from backend.labelstudio.task_checks import CheckedFile, check_file, further_keys, names
-from backend.labelstudio.task_data import read_text_value
 from backend.labelstudio.task_files import read_task_file
 from backend.labelstudio.task_videos import TaskVideos
 from backend.labelstudio.tasks import import_missing, write_frame_rates
@@ -82,11 +82,19 @@ def command(
     settings = _settings(url, token, document_root, videos)
     service = _service(settings, backend_url)
     assert settings.label_studio_url is not None and settings.label_studio_token is not None
-    with LabelStudioClient(settings.label_studio_url, settings.label_studio_token.get_secret_value()) as client:
+    token_value = settings.label_studio_token.get_secret_value()
+    with ExitStack() as opened:
+        client = opened.enter_context(LabelStudioClient(settings.label_studio_url, token_value))
+        if (database := find_database(settings)) is not None:
+            opened.callback(database.close)
         client.whoami()
         plan = plan_project(client, project, video_tube(), replace_config=replace_config)
-        config, media = plan.config, open_media(settings, client)
-        known = TaskVideos(videos, settings.document_root, fetch=lambda address: media.fetch(address).path, probe=probe)
+        config, media = plan.config, open_media(settings, client, database)
+
+        def fetch(address: str, task: int | None, of_project: int | None) -> Path:
+            return media.fetch(address, task=task, project=of_project).path
+
+        known = TaskVideos(videos, settings.document_root, fetch=fetch, probe=probe)
         checked = None if task_file is None else _check(task_file, plan, known, encoding, skip_bad=skip_bad)
         found, done = carry_out(client, plan, video_tube())
         project_id = int(found["id"])
@@ -100,7 +108,7 @@ def command(
             new = import_missing(client, project_id, config, checked.tasks)
             _say([f"imported {new} tasks, skipped {len(checked.tasks) - new} already present or duplicate"])
         tasks = list(client.tasks(project_id))
-        _write_frame_rates(client, config, tasks, known)
+        _write_frame_rates(client, config, tasks, known, project_id)
         if predict and tasks:
             client.retrieve_predictions(project_id)
             _say([f"asked for tubes for {len(tasks)} tasks; stvg jobs shows how far they are"])
@@ -134,11 +142,11 @@ def _service(settings: Settings, backend_url: str | None) -> Service:
             "Label Studio logs in to this service with a user name and a password: set STVG_USERNAME and STVG_PASSWORD "
             "here as for stvg serve."
         )
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
-    url = backend_url or f"http://{host}:{settings.port}"
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError(f"--backend-url {url!r} is no address; it looks like http://127.0.0.1:9090.")
+    url = backend_url or settings.own_url()
+    try:
+        origin(url)
+    except AddressError:
+        raise SettingsError(f"--backend-url {url!r} is no address; it looks like http://127.0.0.1:9090.") from None
     webhook_token = settings.webhook_token.get_secret_value() if settings.webhook_token else None
     return Service(url, settings.username, settings.password.get_secret_value(), webhook_token)
 
@@ -167,9 +175,11 @@ def _check(path: Path, plan: ProjectPlan, known: TaskVideos, encoding: str | Non
     return checked
 
 
-def _write_frame_rates(client: LabelStudioClient, config: LabelConfig, tasks: list[Json], known: TaskVideos) -> None:
+def _write_frame_rates(
+    client: LabelStudioClient, config: LabelConfig, tasks: list[Json], known: TaskVideos, project_id: int
+) -> None:
     def probe_task(task: Json) -> VideoInfo:
-        return known.at(read_text_value(task.get("data"), config.video_key))
+        return known.at(config.video_of(task.get("data")), task=int(task["id"]), project=project_id)
 
     bar = tqdm(tasks, desc="frame rates", unit="task", disable=None, leave=False)
     report = write_frame_rates(client, config, bar, probe_task)

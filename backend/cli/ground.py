@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from stvg_core.errors import StvgError
-from stvg_core.tube import Track, VideoInfo
+from stvg_core.tube import Grounding, Track, VideoInfo
 
 if TYPE_CHECKING:
     from stvg_core.pipeline import Grounder  # torch is heavy
@@ -65,9 +65,7 @@ def command(
         raise StvgError("--box and --frame belong together: the box, and the frame on which it is drawn.")
     if box is not None and (tracks or len(queries) > 1):
         raise StvgError("--box is for one sentence and goes without --tracks.")
-    for out in (overlay, plot):
-        if out is not None and not out.absolute().parent.is_dir():
-            raise StvgError(f"There is no folder {out.parent} to write {out.name} to. Make it first.")
+    _check_outputs(video, overlay, plot)
     from stvg_core.query import normalise_query
     from stvg_core.video import probe
 
@@ -85,16 +83,39 @@ def command(
             answers = grounder.ground_many(video, queries, progress=report)
         else:
             answers = [grounder.ground(video, queries[0], tracks=given, progress=report)]
-        from stvg_core.drawing import write_overlay, write_plot
-
-        if overlay is not None:
-            write_overlay(answers[0], overlay, report)
-        if plot is not None:
-            write_plot(answers[0], plot)
+        failed = _draw(answers[0], overlay, plot, report)
     for said in dict.fromkeys(warning for found in answers for warning in found.warnings):
         click.echo(f"warning: {said}", err=True)
     for found in answers:
         click.echo(json.dumps(found.to_json(), ensure_ascii=False, allow_nan=False))
+    if failed is not None:
+        raise failed
+
+
+def _check_outputs(video: Path, overlay: Path | None, plot: Path | None) -> None:
+    """Raises StvgError for a file that could not be written, or that would take the place of another."""
+    from stvg_core.drawing.outputs import check_writable
+
+    outputs = [out for out in (overlay, plot) if out is not None]
+    for out in outputs:
+        check_writable(out)
+    places = [video.resolve(), *(out.resolve() for out in outputs)]
+    if len(set(places)) < len(places):
+        raise StvgError("--overlay and --plot write files of their own: name other ones than the video and each other.")
+
+
+def _draw(found: Grounding, overlay: Path | None, plot: Path | None, report: Progress) -> StvgError | None:
+    """Write what was asked for. An error is given back, so that the answer itself is printed first."""
+    from stvg_core.drawing import write_overlay, write_plot
+
+    try:
+        if overlay is not None:
+            write_overlay(found, overlay, report)
+        if plot is not None:
+            write_plot(found, plot)
+    except StvgError as error:
+        return error
+    return None
 
 
 def _load(

@@ -10,20 +10,31 @@ from backend.db.tables import Event, Project
 from backend.db.types import plain
 
 
-def register(session: Session, project_id: int, label_config: str) -> None:
-    """Know a project and its present interface; events that came before it was known are looked at again."""
+def register(session: Session, project_id: int, label_config: str, *, hostname: str | None = None) -> None:
+    """Know a project and its present interface; events that came before it was known are looked at again.
+
+    Args:
+        hostname: what Label Studio calls itself; None leaves what is known.
+    """
     label_config = plain(label_config)
-    if insert_once(session, Project, "id", id=project_id, label_config=label_config):
+    if insert_once(session, Project, "id", id=project_id, label_config=label_config, hostname=hostname):
         waiting = (Event.project_id == project_id) & (Event.state == "unknown_project")
         session.execute(update(Event).where(waiting).values(state="new", reason=None))
         return
     project = session.get_one(Project, project_id)
     if label_config and project.label_config != label_config:
         project.label_config = label_config
+    if hostname and project.hostname != hostname:
+        project.hostname = hostname
 
 
 def find(session: Session, project_id: int) -> Project | None:
     return session.get(Project, project_id)
+
+
+def hostnames(session: Session) -> list[str]:
+    """What Label Studio calls itself, as its projects said."""
+    return [name for name in session.scalars(select(Project.hostname).distinct().order_by(Project.hostname)) if name]
 
 
 def numbers(session: Session) -> list[int]:

@@ -38,12 +38,16 @@ class Base(DeclarativeBase):
 
 
 class Project(Base):
-    """A Label Studio project that has introduced itself (``/setup``). ``id`` is Label Studio's own number."""
+    """A Label Studio project that has introduced itself (``/setup``). ``id`` is Label Studio's own number.
+
+    ``hostname`` is the address that Label Studio calls itself by, None where it said none that holds elsewhere.
+    """
 
     __tablename__ = "project"
 
     id: Mapped[LsId] = mapped_column(primary_key=True, autoincrement=False)
     label_config: Mapped[str] = mapped_column(Text, default="")
+    hostname: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
 

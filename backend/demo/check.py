@@ -23,6 +23,7 @@ from backend.demo.stack import Stack
 from backend.demo.summary import ProposedTube, Summary
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.result import result_to_tubes
+from backend.labelstudio.task_data import read_value
 from stvg_core.datasets.hcstvg import read
 from stvg_core.keyframes import Keyframe, expand
 from stvg_core.metrics import viou
@@ -61,7 +62,7 @@ def check_predictions(
     shown = {tube.task: (tube.span[0] - 1, tube.span[1] - 1) for tube in tubes if tube.span}
     stored = {task: predicted_span(database, project, task) for task in project.tasks}
     summary.check("first and last frame in Label Studio as in the database", shown, stored)
-    rates = {task: client.task(task)["data"].get(project.config.frame_rate_key or "") for task in project.tasks}
+    rates = {task: read_value(client.task(task)["data"], project.config.frame_rate_key) for task in project.tasks}
     right = sum(abs(float(rates[task]) - clip.fps) < 1e-3 for task, clip in project.tasks.items())
     summary.check("tasks with their video's frame rate", right, len(project.tasks))
 

@@ -50,7 +50,7 @@ def connect(
     project_id = int(found["id"])
     config = read_config(client.project(project_id)["label_config"])
     by_address = {local_file_address(clip.path, document_root): clip for clip in clips}
-    tasks = {int(task["id"]): by_address.get(task["data"].get(config.video_key)) for task in client.tasks(project_id)}
+    tasks = {int(task["id"]): by_address.get(config.video_of(task["data"])) for task in client.tasks(project_id)}
     return DemoProject(project_id, config, {task: clip for task, clip in tasks.items() if clip is not None})
 
 

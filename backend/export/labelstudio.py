@@ -19,6 +19,7 @@ from backend.export.record import Record, VideoLabels
 from backend.labelstudio.asking import meta_for
 from backend.labelstudio.config import LabelConfig, read_config
 from backend.labelstudio.result import tube_to_result
+from backend.labelstudio.task_data import TaskDataError, with_value
 from labeling_config import video_tube
 from stvg_core.keyframes import Keyframe
 
@@ -41,14 +42,22 @@ def write(path: Path, *, as_predictions: bool = False) -> Iterator[Callable[[Vid
         file.write("\n")
 
 
+def _with(data: dict[str, Any], name: str, value: object) -> dict[str, Any]:
+    """The value where the interface reads it; as a key of its own where something else is in its place."""
+    try:
+        return with_value(data, name, value)
+    except TaskDataError:
+        return {**data, name: value}
+
+
 def _task(objects: list[Record], *, as_predictions: bool) -> dict[str, Any]:
     record = objects[0]
     config = record.config or _own_config()
-    data = record.data | {config.video_key: record.video_ref}
+    data = _with(record.data, config.video_key, record.video_ref)
     if record.object == 0:
-        data[config.query_key] = record.query
+        data = _with(data, config.query_key, record.query)
     if config.frame_rate_key:
-        data[config.frame_rate_key] = record.video.fps
+        data = _with(data, config.frame_rate_key, record.video.fps)
     regions = [region for one in objects for region in regions_of(one, config)]
     if record.unreviewed:  # never an annotation: nobody has looked at it
         found = {"model_version": record.model_version or MODEL_VERSION, "score": record.score, "result": regions}

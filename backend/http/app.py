@@ -51,7 +51,7 @@ def create_app(
         pushes=settings.label_studio_url is not None and settings.label_studio_token is not None,
         waiters=Semaphore(max(1, settings.web_threads // 2)),
     )
-    media = bootstrap.open_media(settings, bootstrap.open_label_studio(settings))
+    media = bootstrap.open_media(settings, bootstrap.open_label_studio(settings), database)
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["stvg"] = Services(database, versions, answers, settings, media, Fetching(media))

@@ -7,9 +7,7 @@ from typing import Any
 
 from flask import abort, request
 
-from backend.labelstudio.payloads import PayloadError
-
-_LARGEST = 2**63 - 1
+from backend.labelstudio.values import PayloadError, check_body
 
 
 def raw_body() -> bytes:
@@ -22,15 +20,12 @@ def raw_body() -> bytes:
 
 
 def parse_json(body: bytes) -> Any:
-    """The decoded JSON; raises PayloadError."""
+    """The decoded JSON, with nothing in it that could not be kept; raises PayloadError."""
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        decoded = json.loads(body)
+    except RecursionError:
+        raise PayloadError("The body is nested too deeply.") from None
+    except ValueError:
         raise PayloadError("The body is not valid JSON.") from None
-
-
-def check_number(number: int) -> int:
-    """One of Label Studio's numbers, if a database can hold it; raises PayloadError."""
-    if not 0 <= number <= _LARGEST:
-        raise PayloadError("A project or task has a number that Label Studio cannot have given.")
-    return number
+    check_body(decoded)
+    return decoded

@@ -22,14 +22,14 @@ class Fetching:
         self._failures: dict[str, str] = {}
         self._lock = Lock()
 
-    def start(self, ref: str) -> None:
-        """Fetch this address unless it is being fetched."""
+    def start(self, ref: str, *, task: int | None = None, project: int | None = None) -> None:
+        """Fetch this address, which stands in Label Studio's task of that number, unless it is being fetched."""
         with self._lock:
             if ref in self._running:
                 return
             self._running.add(ref)
             self._failures.pop(ref, None)
-        self._threads.submit(self._fetch, ref)
+        self._threads.submit(self._fetch, ref, task, project)
 
     def running(self, ref: str) -> bool:
         with self._lock:
@@ -44,10 +44,10 @@ class Fetching:
         """Until all that was started has ended."""
         self._threads.submit(lambda: None).result()
 
-    def _fetch(self, ref: str) -> None:
+    def _fetch(self, ref: str, task: int | None, project: int | None) -> None:
         failure = None
         try:
-            self._media.fetch(ref)
+            self._media.fetch(ref, task=task, project=project)
         except StvgError as error:
             failure = str(error)
         except Exception:

@@ -6,13 +6,14 @@ Only videos that belong to a task known here are given, and only while the file 
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from flask import Blueprint, Response, abort, jsonify, make_response, redirect, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 from PIL import Image
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from backend.db.tables import Task, Video
 from backend.http import people
@@ -89,10 +90,10 @@ def state(video_id: int) -> Response:
 @people.require("annotator")
 def fetch(video_id: int) -> ResponseReturnValue:
     """Let the video be fetched in the background; back to the page of the task that asked."""
-    ref = _refs(video_id)[0]
+    named = _refs(video_id)[0]
     with services().database.write() as session:
         record(session, "fetch video", f"video {video_id}")
-    _fetching().start(ref)
+    _fetching().start(named.ref, task=named.task, project=named.project)
     task_id = request.form.get("task", type=int)
     return redirect(
         url_for("review.queue_page") if task_id is None else url_for("review.item_page", task_id=task_id), 303
@@ -107,10 +108,10 @@ def where(video_id: int) -> tuple[str, str | None]:
         return FAILED, str(error)
     if not isinstance(file, str):
         return HERE, None
-    for ref in _refs(video_id):
-        if _fetching().running(ref):
+    for named in _refs(video_id):
+        if _fetching().running(named.ref):
             return FETCHING, None
-        failure = _fetching().failure(ref)
+        failure = _fetching().failure(named.ref)
         if failure is not None:
             return FAILED, failure
     return (AWAY, None) if file == _NOT_HERE else (FAILED, file)
@@ -131,13 +132,23 @@ def media_type(path: Path) -> str:
     return "video/mp2t" if head[:1] == b"\x47" else "application/octet-stream"
 
 
-def _refs(video_id: int) -> list[str]:
+@dataclass(frozen=True)
+class Named:
+    """The address of a video in a project's tasks, and Label Studio's number of one of them."""
+
+    ref: str
+    project: int
+    task: int
+
+
+def _refs(video_id: int) -> list[Named]:
     """The addresses under which tasks name the video; 404 where there is none."""
     if video_id > _LAST_ROW:
         abort(404)
     with services().database.read() as session:
-        query = select(Task.video_ref).where(Task.video_id == video_id).distinct().order_by(Task.video_ref)
-        refs = list(session.scalars(query))
+        columns = Task.video_ref, Task.project_id
+        query = select(*columns, func.min(Task.ls_task_id)).where(Task.video_id == video_id)
+        refs = [Named(*row) for row in session.execute(query.group_by(*columns).order_by(*columns))]
     if not refs:
         abort(404)
     return refs
@@ -149,9 +160,9 @@ def _file(video_id: int) -> MediaFile | str:
     with services().database.read() as session:
         sha256 = session.get_one(Video, video_id).sha256
     refused: MediaError | None = None
-    for ref in refs:
+    for named in refs:
         try:
-            file = services().media.here(ref)
+            file = services().media.here(named.ref, project=named.project)
         except MediaError as error:
             refused = error
             continue

@@ -5,19 +5,19 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify
 
 from backend.db import projects
-from backend.http.body import check_number, parse_json, raw_body
+from backend.http.body import parse_json, raw_body
 from backend.http.errors import UnknownProject
 from backend.http.services import services
 from backend.labelstudio.asking import drawn_regions
 from backend.labelstudio.config import read_config
-from backend.labelstudio.payloads import PayloadError, asked_sentence, parse_predict, parse_setup
+from backend.labelstudio.payloads import PayloadError, asked_sentence, own_name, parse_predict, parse_setup
 
 blueprint = Blueprint("predict", __name__)
 
 
 @blueprint.post("/setup")
 def setup() -> Response:
-    """Know the project, answer with the model version.
+    """Know the project and what Label Studio calls itself, answer with the model version.
 
     The project creator's access token comes along. It is not needed (the worker has a token of its own,
     ``STVG_LABEL_STUDIO_TOKEN``), so it is dropped unread: neither stored nor logged.
@@ -28,7 +28,8 @@ def setup() -> Response:
     if request.schema:
         read_config(request.schema)
     with services().database.write() as session:
-        projects.register(session, check_number(request.project_id), request.schema)
+        hostname = own_name(request.hostname)
+        projects.register(session, request.project_id, request.schema, hostname=hostname)
     return jsonify(model_version=services().model_version)
 
 
@@ -38,8 +39,6 @@ def predict() -> Response:
     request = parse_predict(parse_json(raw_body()))
     if request.project_id is None:
         raise PayloadError('"project" is missing.')
-    for number in (request.project_id, *(task.id for task in request.tasks)):
-        check_number(number)
     with services().database.read() as session:
         project = projects.find(session, request.project_id)
         stored = "" if project is None else project.label_config

@@ -105,8 +105,8 @@ def _show(
 
 
 def _labelling_url(row: queue.QueueRow) -> str | None:
-    """The task in Label Studio."""
-    base = services().settings.label_studio_url
+    """The task in Label Studio, under the name that people open."""
+    base = services().settings.public_label_studio_url()
     return None if base is None else f"{base}/projects/{row.project_id}/data?task={row.ls_task_id}"
 
 

@@ -17,7 +17,7 @@ from backend.importing.placing import Placed
 from backend.labelstudio.client import Json, LabelStudioClient
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.result import tube_to_result
-from backend.labelstudio.tasks import import_missing, write_frame_rates
+from backend.labelstudio.tasks import import_missing, task_data, write_frame_rates
 from stvg_core.datasets.base import video_stem
 from stvg_core.keyframes import simplify
 
@@ -66,8 +66,8 @@ def push(
         identity = _identity(task.get("data") or {}, config)
         if identity in wanted:
             tasks.setdefault(identity, task)
-    infos = {str(data[config.video_key]): item.info for item, data in new.values()}
-    rates = write_frame_rates(client, config, tasks.values(), lambda task: infos[str(task["data"][config.video_key])])
+    infos = {config.video_of(data): item.info for item, data in new.values()}
+    rates = write_frame_rates(client, config, tasks.values(), lambda task: infos[config.video_of(task["data"])])
     # That a rate varies was said when the video was looked at.
     report.warnings += [warning for warning in rates.warnings if "varies" not in warning]
     for region, (item, data) in new.items():
@@ -102,14 +102,11 @@ def _push_one(
 
 
 def _data(item: Placed, address: str, config: LabelConfig) -> Json:
-    data: Json = {config.video_key: address, config.query_key: item.query}
-    if config.frame_rate_key is not None:
-        data[config.frame_rate_key] = round(item.info.fps, 6)
-    return data
+    return task_data(config, address, item.query, fps=item.info.fps)
 
 
 def _identity(data: Mapping[str, Any], config: LabelConfig) -> tuple[str, str]:
-    return str(data.get(config.video_key)), str(data.get(config.query_key))
+    return config.video_of(data), config.query_of(data)
 
 
 def _regions(entries: Iterable[Any]) -> set[str]:

@@ -22,7 +22,7 @@ from backend.jobs.drawn import drawn_box
 from backend.jobs.identity import job_identity, prediction_identity
 from backend.jobs.payload import Asked, prediction_body
 from backend.labelstudio.asking import DrawnRegion
-from backend.labelstudio.config import LabelConfig, positive_number
+from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.payloads import TaskPayload
 from stvg_core.errors import QueryError
 from stvg_core.query import normalise_query
@@ -83,8 +83,7 @@ class Answers:
     def _hand_out(
         self, session: Session, task: Task, prediction: Prediction, config: LabelConfig
     ) -> list[dict[str, Any]]:
-        key = config.frame_rate_key
-        if key is not None and self.pushes and positive_number(task.data.get(key)) is None:
+        if self.pushes and not config.has_frame_rate(task.data):
             deliveries.owe(session, prediction.id, task.id)  # the push writes the frame rate first
             return []
         if deliveries.hand_out(session, prediction.id, task.id, window_s=self.handout_s):
@@ -180,14 +179,10 @@ def _remember(session: Session, project_id: int, config: LabelConfig, payload: T
         session,
         project_id=project_id,
         ls_task_id=payload.id,
-        video_ref=_text(payload.data.get(config.video_key)),
-        query=_text(payload.data.get(config.query_key)),
+        video_ref=config.video_of(payload.data),
+        query=config.query_of(payload.data),
         data=payload.data,
     )
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _readable(query: str) -> tuple[str | None, str | None]:

@@ -27,6 +27,7 @@ from backend.labelstudio.asking import suggested_as
 from backend.labelstudio.config import LabelConfig, LabelConfigError, read_config
 from backend.labelstudio.events import TRAIN, AnnotationEvent, Event, parse_event
 from backend.labelstudio.result import read_verdict, result_to_tubes
+from backend.labelstudio.values import counted_frames
 from backend.review import recording
 from stvg_core.errors import StvgError
 
@@ -109,7 +110,8 @@ def store_version(session: Session, event: Event, annotation: AnnotationEvent, *
     tubes, verdict = [], None
     own: dict[str, OwnSentence] = {}
     if config is not None:
-        n_frames = task.video.n_frames if task is not None and task.video is not None else _counted(annotation.result)
+        video = None if task is None else task.video
+        n_frames = counted_frames(annotation.result) if video is None else video.n_frames
         found = result_to_tubes(annotation.result, config, n_frames=n_frames) if n_frames else []
         verdict = read_verdict(annotation.result, config)
         own = own_sentences(session, task, annotation.result, config)
@@ -188,13 +190,12 @@ def _task(session: Session, event: Event, annotation: AnnotationEvent, config: L
     data = event.task_data.get(annotation.task_id)
     if known is not None or data is None or config is None:
         return known
-    video_ref, query = data.get(config.video_key), data.get(config.query_key)
     return tasks.remember(
         session,
         project_id=event.project_id,
         ls_task_id=annotation.task_id,
-        video_ref=video_ref if isinstance(video_ref, str) else "",
-        query=query if isinstance(query, str) else "",
+        video_ref=config.video_of(data),
+        query=config.query_of(data),
         data=data,
     )
 
@@ -202,9 +203,3 @@ def _task(session: Session, event: Event, annotation: AnnotationEvent, config: L
 def _origin(session: Session, task: Task, annotation: AnnotationEvent, own: Container[str]) -> int | None:
     regions = [suggested_as(region) for region in annotation.result if region.get("id") and region["id"] not in own]
     return deliveries.origin(session, task.id, ls_prediction_id=annotation.parent_prediction, region_ids=regions)
-
-
-def _counted(result: list[dict[str, Any]]) -> int:
-    """How many frames the regions say the video has, where it was never probed."""
-    counts = [(region.get("value") or {}).get("framesCount") for region in result]
-    return max((count for count in counts if isinstance(count, int)), default=0)

@@ -19,7 +19,7 @@ from backend.jobs.engine import Engine, Progress
 from backend.jobs.identity import prediction_identity, region_id
 from backend.jobs.lease import LeaseLost
 from backend.jobs.payload import keyframe_rows
-from backend.labelstudio.config import LabelConfigError, positive_number, read_config
+from backend.labelstudio.config import LabelConfigError, read_config
 from backend.media import MediaFile
 from backend.review.uncertainty import of_evidence
 from stvg_core.errors import ModelError, NonFiniteError
@@ -34,7 +34,7 @@ MIN_IOU = 0.9
 class Media(Protocol):
     """Where videos come from."""
 
-    def fetch(self, ref: str) -> MediaFile: ...
+    def fetch(self, ref: str, *, task: int | None = None, project: int | None = None) -> MediaFile: ...
 
 
 def ground_job(database: Database, media: Media, engine: Engine, job: Job, progress: Progress) -> None:
@@ -51,7 +51,10 @@ def ground_job(database: Database, media: Media, engine: Engine, job: Job, progr
         )
     assert job.leased_by is not None
     progress(0.0, "fetch")
-    file = media.fetch(job.video_ref)
+    with database.read() as session:
+        task = session.get_one(Task, job.task_id)
+        numbers = {"task": task.ls_task_id, "project": task.project_id}
+    file = media.fetch(job.video_ref, **numbers)
     identity = prediction_identity(file.sha256, job.query, job.model_version, job.prompt)
     with database.read() as session:
         known = predictions.find(session, identity) is not None
@@ -150,9 +153,7 @@ def warning_for(task: Task, video: Video) -> str | None:
     except LabelConfigError as error:
         said.append(str(error))
     else:
-        key = config.frame_rate_key
-        missing = key is not None and positive_number(task.data.get(key)) is None
-        problem = None if missing else config.frame_rate_problem(task.data, video.fps)  # a missing one is written
-        if problem:
-            said.append(problem)
+        if config.has_frame_rate(task.data):  # a missing one is written
+            problem = config.frame_rate_problem(task.data, video.fps)
+            said += [problem] if problem else []
     return " ".join(said) or None

@@ -15,7 +15,7 @@ from backend.db.engine import Database
 from backend.db.tables import Delivery
 from backend.jobs.payload import is_same, prediction_body
 from backend.jobs.sending import CLAIM_S, Sender
-from backend.labelstudio.config import LabelConfig, positive_number, read_config
+from backend.labelstudio.config import LabelConfig, read_config
 from stvg_core.errors import QueryError, StvgError
 from stvg_core.query import normalise_query
 
@@ -70,11 +70,11 @@ class Outbox(Sender[Delivery]):
                 return _number(stored)
         config = read_config(task.project.label_config)
         data = self._label_studio.task(task.ls_task_id).get("data") or {}
-        if _sentence(data.get(config.query_key)) != prediction.query:
+        if _sentence(config.query_of(data)) != prediction.query:
             raise Superseded("The task has another sentence by now, so this prediction is not pushed to it.")
-        key = config.frame_rate_key
-        if key is not None and positive_number(data.get(key)) is None:
-            self._label_studio.patch_task_data(task.ls_task_id, {**data, key: round(prediction.video.fps, 6)})
+        if not config.has_frame_rate(data):
+            changed = config.with_frame_rate(data, prediction.video.fps)
+            self._label_studio.patch_task_data(task.ls_task_id, changed)
         body = {"task": task.ls_task_id, **prediction_body(prediction, config)}
         return _number(self._label_studio.create_prediction(body, config))
 
@@ -88,8 +88,8 @@ def _number(stored: dict[str, Any]) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def _sentence(value: object) -> str | None:
+def _sentence(value: str) -> str | None:
     try:
-        return normalise_query(value) if isinstance(value, str) else None
+        return normalise_query(value)
     except QueryError:
         return None

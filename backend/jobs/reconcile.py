@@ -16,6 +16,7 @@ from backend.jobs.corrections import store_tombstone, store_version
 from backend.labelstudio.events import Event, parse_annotation
 from backend.labelstudio.payloads import PayloadError
 from backend.labelstudio.transport import LabelStudioError
+from backend.labelstudio.values import storable
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +74,13 @@ def reconcile_project(database: Database, label_studio: LabelStudioTasks, projec
         stored = [entry for entry in task.get("annotations") or [] if isinstance(entry, dict)]
         if not stored:
             continue
-        number, data = int(task["id"]), task.get("data") or {}
-        event = Event("POLLED", project_id, number, task_data={number: data}, label_config=label_config)
+        number = int(task["id"])
+        task_data = {}
+        try:
+            task_data[number] = storable(task.get("data") or {})
+        except PayloadError as error:
+            logger.warning("the data of task %d cannot be kept: %s", number, error)
+        event = Event("POLLED", project_id, number, task_data=task_data, label_config=label_config)
         with database.write() as session:
             for entry in stored:
                 try:

@@ -12,7 +12,7 @@ import httpx
 
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.payloads import validate_prediction
-from backend.labelstudio.transport import LabelStudioError, Transport
+from backend.labelstudio.transport import LabelStudioError, NotLabelStudio, Transport
 
 Json = dict[str, Any]
 
@@ -96,17 +96,22 @@ class LabelStudioClient:
         return self._object("POST", f"/api/projects/{project_id}/import", list(tasks), params=params, timeout=300.0)
 
     def tasks(self, project_id: int, *, fields: str = "all") -> Iterator[Json]:
-        """Every task of a project, page by page, by id. ``fields="all"`` brings annotations and predictions."""
+        """Every task of a project, page by page, by id. ``fields="all"`` brings annotations and predictions.
+
+        The data are as they are stored: what is written back must not turn storage addresses into Label Studio's own.
+        """
         page = 1
         while True:
-            params = {"project": project_id, "page": page, "page_size": PAGE, "fields": fields}
+            params = {"project": project_id, "page": page, "page_size": PAGE, "fields": fields, "resolve_uri": "false"}
             try:
                 answer = self._object("GET", "/api/tasks/", params=params)
             except LabelStudioError as error:
                 if error.status == 404 and page > 1:
                     return
                 raise
-            tasks = answer.get("tasks", [])
+            tasks = answer.get("tasks")
+            if not isinstance(tasks, list):
+                raise NotLabelStudio(f"What answers at {self.url} is not Label Studio: a list of tasks has no tasks.")
             yield from tasks
             if page * PAGE >= int(answer.get("total", 0)) or not tasks:
                 return

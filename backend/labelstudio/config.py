@@ -15,12 +15,17 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from backend.labelstudio.task_data import read_text_value, read_value, with_value
 from stvg_core.errors import StvgError
 
 DEFAULT_FRAME_RATE = 24.0
 """What Label Studio assumes where ``frameRate`` is absent, or names a key that the task lacks."""
 
-_VARIABLE = re.compile(r"\$([A-Za-z_][\w.]*)")
+_VARIABLE = re.compile(r"\$([A-Za-z0-9_.\[\]]+)")
+_NUMBER = re.compile(r"\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+"""What the page takes for a number as Python does: it knows no "1_000"."""
+_WHOLE = re.compile(r"\$[A-Za-z0-9_.\[\]]+")
+"""What Label Studio's page takes for a variable: it has no other letters, no dashes and no spaces."""
 _QUERY_NAMES = ("query", "sentence", "caption", "text", "question")
 
 
@@ -33,7 +38,8 @@ class LabelConfig:
     """The names that a result for this project must use.
 
     Attributes:
-        video_name, video_key: the Video tag, and the key of the task's data that holds its address.
+        video_name, video_key: the Video tag, and the name under which the task's data hold its address; like all
+            such names it may lead into objects and lists (``media.url``, ``clips[0].url``).
         box_name: the VideoRectangle tag.
         labels_name, labels: the Labels tag of the boxes and its values, None and empty where there is none.
         timeline_name, timeline_labels: the TimelineLabels tag and its values.
@@ -69,7 +75,23 @@ class LabelConfig:
         """Frames per second by which Label Studio will count this task's frames."""
         if self.frame_rate is not None:
             return self.frame_rate
-        return positive_number(data.get(self.frame_rate_key or "")) or DEFAULT_FRAME_RATE
+        return shown_rate(read_value(data, self.frame_rate_key)) or DEFAULT_FRAME_RATE
+
+    def has_frame_rate(self, data: Mapping[str, Any]) -> bool:
+        """False where the interface looks for a rate in the data and they have none."""
+        return self.frame_rate_key is None or positive_number(read_value(data, self.frame_rate_key)) is not None
+
+    def with_frame_rate(self, data: Mapping[str, Any], fps: float) -> dict[str, Any]:
+        """The data with the video's rate where the interface looks for it. Raises TaskDataError."""
+        return dict(data) if self.frame_rate_key is None else with_value(data, self.frame_rate_key, round(fps, 6))
+
+    def video_of(self, data: Mapping[str, Any] | None) -> str:
+        """The video's address in a task's data, "" where there is none."""
+        return read_text_value(data, self.video_key)
+
+    def query_of(self, data: Mapping[str, Any] | None) -> str:
+        """The sentence in a task's data, "" where there is none."""
+        return read_text_value(data, self.query_key)
 
     def frame_rate_problem(self, data: Mapping[str, Any], fps: float) -> str | None:
         """A sentence where the page would count other frames than the decoder at ``fps``, else None."""
@@ -112,7 +134,7 @@ def read_config(xml: str) -> LabelConfig:
         raise LabelConfigError("The labelling interface has no place for a tube. Add " + "; and ".join(missing) + ".")
 
     video_name, video = next((name, tag) for name, tag in videos.items() if _is_for(box, name))
-    video_key = _attribute(video, "value")[1:]
+    video_key = _video_key(_attribute(video, "value"))
     labels = _control(root, "labels", video_name)
     timeline = _control(root, "timelinelabels", video_name)
     verdict = _verdict_tag(root, video_name)
@@ -141,11 +163,19 @@ def positive_number(value: object) -> float | None:
     """``value`` as a finite number above 0 (numbers in strings too, as CSV imports leave them), else None."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
+    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
+        return None
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return number if 0 < number < float("inf") else None
+
+
+def shown_rate(value: object) -> float | None:
+    """Frames per second as Label Studio's page reads a rate: below 1 it takes it for the seconds of a frame."""
+    number = positive_number(value)
+    return number if number is None or number >= 1 else 1 / number
 
 
 def _warnings(
@@ -217,7 +247,20 @@ def _frame_rate(video: Element) -> tuple[float | None, str | None]:
     text = _attribute(video, "frameRate")
     if text.startswith("$"):
         return None, text[1:]
-    return positive_number(text), None
+    return shown_rate(text), None
+
+
+def _video_key(value: str) -> str:
+    if "{{" in value:
+        raise LabelConfigError(
+            f'The Video tag reads "{value}" inside a Repeater. A tube needs one video per task: value="$video".'
+        )
+    if not _WHOLE.fullmatch(value):
+        raise LabelConfigError(
+            f'The Video tag reads "{value}", which Label Studio does not take for one variable: a key has letters '
+            "without accents, digits, _ and dots. Call it video, in the tasks as well."
+        )
+    return value[1:]
 
 
 def _query_key(root: Element, video_key: str) -> str | None:
@@ -226,7 +269,7 @@ def _query_key(root: Element, video_key: str) -> str | None:
         key
         for name in ("header", "text")
         for tag in _tags(root, name)
-        for key in _VARIABLE.findall(_attribute(tag, "value"))
+        for key in (found.rstrip(".[") for found in _VARIABLE.findall(_attribute(tag, "value")))
         if key != video_key
     ]
     usual = [key for key in shown if key.lower() in _QUERY_NAMES]

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from backend.labelstudio.payloads import PayloadError, mapping
+from backend.labelstudio.payloads import PayloadError, mapping, project_number
+from backend.labelstudio.values import check_regions, number_of, number_or_none, storable
 
 SAVED = frozenset({"ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_CREATED"})
 DELETED = frozenset({"ANNOTATIONS_DELETED", "ANNOTATION_DELETED"})
 TRAIN = "START_TRAINING"
+_LONGEST_S = 1e9
+"""Of work on one task: thirty years."""
 WANTED = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_CREATED", "ANNOTATIONS_DELETED")
 """The actions to subscribe to. START_TRAINING is sent to the backend's /webhook in any case and cannot be chosen."""
 
@@ -74,7 +77,7 @@ def parse_event(body: object) -> Event:
     task_ids = {annotation.task_id for annotation in annotations} | set(task_data)
     return Event(
         action=action,
-        project_id=_integer(project.get("id")),
+        project_id=project_number(project.get("id")),
         task_id=next(iter(task_ids)) if len(task_ids) == 1 else None,
         annotations=annotations,
         deleted_ids=_deleted_ids(fields) if action in DELETED else [],
@@ -86,23 +89,21 @@ def parse_event(body: object) -> Event:
 def parse_annotation(body: object, *, task_id: int | None = None) -> AnnotationEvent:
     """Read one annotation, from an event or from ``GET /api/tasks/N/annotations/``; raises PayloadError."""
     fields = mapping(body, "the annotation")
-    number = _integer(fields.get("id"))
-    task = _integer(fields.get("task")) or task_id
-    if number is None or task is None:
+    number = number_of(fields.get("id"), "An annotation's id")
+    task = number_or_none(fields.get("task"), f"The task of annotation {number}")
+    task = task_id if task is None else task
+    if task is None:
         raise PayloadError("An annotation needs its id and its task's.")
-    result = fields.get("result")
-    if not isinstance(result, list) or not all(isinstance(region, dict) for region in result):
-        raise PayloadError(f'The "result" of annotation {number} must be a list of regions.')
+    result = storable(check_regions(fields.get("result"), f"annotation {number}"))
     author = fields.get("completed_by")
-    lead_time = fields.get("lead_time")
     return AnnotationEvent(
         id=number,
         task_id=task,
         result=result,
-        completed_by=_integer(author.get("id") if isinstance(author, dict) else author),
-        lead_time=float(lead_time) if isinstance(lead_time, (int, float)) else None,
+        completed_by=number_or_none(author.get("id") if isinstance(author, dict) else author, "An annotator's id"),
+        lead_time=_seconds(fields.get("lead_time")),
         was_cancelled=bool(fields.get("was_cancelled")),
-        parent_prediction=_integer(fields.get("parent_prediction")),
+        parent_prediction=number_or_none(fields.get("parent_prediction"), "A prediction's id"),
         created_at=_time(fields.get("created_at")),
         updated_at=_time(fields.get("updated_at")),
     )
@@ -117,20 +118,22 @@ def _entries(fields: Mapping[str, Any], name: str) -> list[Any]:
 def _task_data(fields: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
     found = {}
     for task in _entries(fields, "task"):
-        number = _integer(task.get("id")) if isinstance(task, dict) else None
+        number = number_or_none(task.get("id"), "A task's id") if isinstance(task, dict) else None
         if number is not None:
             data = task.get("data")
-            found[number] = data if isinstance(data, dict) else {}
+            found[number] = storable(data) if isinstance(data, dict) else {}
     return found
 
 
 def _deleted_ids(fields: Mapping[str, Any]) -> list[int]:
-    numbers = [_integer(e.get("id") if isinstance(e, dict) else e) for e in _entries(fields, "annotation")]
+    entries = (e.get("id") if isinstance(e, dict) else e for e in _entries(fields, "annotation"))
+    numbers = [number_or_none(entry, "An annotation's id") for entry in entries]
     return [number for number in numbers if number is not None]
 
 
-def _integer(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+def _seconds(value: object) -> float | None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= _LONGEST_S
+    return float(value) if number else None  # type: ignore[arg-type]
 
 
 def _time(value: object) -> datetime | None:
@@ -138,6 +141,6 @@ def _time(value: object) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -11,13 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from backend.addresses import AddressError, is_loopback, origin, without_secrets
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.result import KEYFRAME_KEYS
-from stvg_core.errors import StvgError
+from backend.labelstudio.values import LARGEST_ID, PayloadError, check_regions, number_of
 
-
-class PayloadError(StvgError):
-    """A message between Label Studio and this service is malformed; the text says which field and why."""
+__all__ = ["PayloadError"]
 
 
 @dataclass(frozen=True)
@@ -84,13 +83,25 @@ def parse_setup(body: object) -> SetupRequest:
     )
 
 
+def own_name(hostname: str) -> str | None:
+    """What Label Studio calls itself, where that holds on other machines.
+
+    Without LABEL_STUDIO_HOST it sends http://localhost:8080, whatever its port, and writes that into no task.
+    """
+    try:
+        _, host, _ = origin(hostname)
+    except AddressError:
+        return None
+    return None if is_loopback(host) else without_secrets(hostname).rstrip("/")
+
+
 def asked_sentence(context: Mapping[str, Any] | None, config: LabelConfig) -> str | None:
     """The sentence that an annotator typed into the smart TextArea, None where the context holds none."""
     for region in _context_regions(context):
         if region.get("type") == "textarea" and config.ask_name in (None, region.get("from_name")):
-            texts = (region.get("value") or {}).get("text")
+            texts = region["value"].get("text") if isinstance(region.get("value"), dict) else None
             lines = texts if isinstance(texts, list) else [texts]
-            return next((str(line) for line in reversed(lines) if line), None)
+            return next((line for line in reversed(lines) if isinstance(line, str) and line), None)
     return None
 
 
@@ -140,30 +151,28 @@ def project_number(value: object) -> int | None:
     """The id in Label Studio's ``"<id>.<creation time>"`` (or a plain number), None where there is none."""
     if value is None or value == "":
         return None
-    head = str(value).split(".", 1)[0] if isinstance(value, str) else value
-    if isinstance(head, str) and head.isascii() and head.isdigit():
-        return int(head)
-    if _is_int(head):
-        assert isinstance(head, int)
-        return head
-    raise PayloadError('"project" must be a project\'s number.')
+    if isinstance(value, str):
+        head = value.split(".", 1)[0]
+        digits = head.isascii() and head.isdigit() and len(head) <= len(str(LARGEST_ID))
+        value = int(head) if digits else head
+    return number_of(value, '"project"')
 
 
 def _task(value: object, position: int) -> TaskPayload:
     fields = mapping(value, f"task {position + 1} of the request")
-    if not _is_int(fields.get("id")):
-        raise PayloadError(f'Task {position + 1} of the request has no "id".')
-    predictions = fields.get("predictions") or []
+    number = number_of(fields.get("id"), f'"id" of task {position + 1} of the request')
+    predictions = fields.get("predictions")
     return TaskPayload(
-        id=fields["id"],
-        data=mapping(fields.get("data"), f'"data" of task {fields["id"]}'),
-        predictions=tuple(entry for entry in predictions if isinstance(entry, dict)),
+        id=number,
+        data=mapping(fields.get("data"), f'"data" of task {number}'),
+        predictions=tuple(e for e in predictions if isinstance(e, dict)) if isinstance(predictions, list) else (),
     )
 
 
 def _context_regions(context: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     result = (context or {}).get("result")
-    return [region for region in result if isinstance(region, dict)] if isinstance(result, list) else []
+    regions = [region for region in result if isinstance(region, dict)] if isinstance(result, list) else []
+    return check_regions(regions, "the question", labels=False)
 
 
 def _check_region(region: Mapping[str, Any], config: LabelConfig) -> None:

@@ -9,12 +9,12 @@ from typing import TypeVar
 from backend.labelstudio.payloads import PayloadError
 from backend.labelstudio.task_checks import Placed
 from backend.labelstudio.tasks import local_file_address
+from backend.routes import prefix_of_file
 from stvg_core.errors import StvgError
 from stvg_core.text import clean
 from stvg_core.tube import VideoInfo
 
 _Key = TypeVar("_Key", str, Path)
-_ADDRESSES = ("http://", "https://", "/data/")
 _STORAGES = ("s3://", "gs://", "azure-blob://")
 """Only Label Studio resolves these, and only for a task that exists."""
 
@@ -25,13 +25,14 @@ class TaskVideos:
     Args:
         folder: where file names are looked for; None where the files' addresses must be given.
         document_root: Label Studio's, above it.
-        fetch: brings what an address names onto this machine.
+        fetch: brings what an address names onto this machine; of a task that exists it gets the numbers of task and
+            project too.
         probe: what is in a file.
     """
 
     def __init__(
         self, folder: Path | None, document_root: Path | None, *,
-        fetch: Callable[[str], Path], probe: Callable[[Path], VideoInfo],
+        fetch: Callable[[str, int | None, int | None], Path], probe: Callable[[Path], VideoInfo],
     ) -> None:  # fmt: skip
         self._folder, self._document_root = folder, document_root
         self._fetch, self._probe = fetch, probe
@@ -45,7 +46,7 @@ class TaskVideos:
         Raises:
             PayloadError: there is no such file, it lies outside the document root, or no folder is known.
         """
-        if video.lower().startswith(_ADDRESSES + _STORAGES):
+        if "://" in video or (video.startswith("/") and prefix_of_file(video) is not None):
             return Placed(video)
         if self._folder is None or self._document_root is None:
             raise PayloadError("the folder of the videos is not known. Give its folder (--videos) or whole addresses")
@@ -59,11 +60,13 @@ class TaskVideos:
         """What is in the video, None where only Label Studio can tell; raises StvgError where it cannot be used."""
         if where.address.lower().startswith(_STORAGES):
             return None
-        return _once(self._known, where.address, lambda: self.probe(where.path or self._fetch(where.address)))
+        return _once(
+            self._known, where.address, lambda: self.probe(where.path or self._fetch(where.address, None, None))
+        )
 
-    def at(self, address: str) -> VideoInfo:
+    def at(self, address: str, *, task: int, project: int) -> VideoInfo:
         """What is in the video of a task that exists; raises StvgError where it cannot be used."""
-        return _once(self._known, address, lambda: self.probe(self._fetch(address)))
+        return _once(self._known, address, lambda: self.probe(self._fetch(address, task, project)))
 
     def probe(self, path: Path) -> VideoInfo:
         """What is in a file, whatever address leads to it; raises StvgError where it cannot be used."""

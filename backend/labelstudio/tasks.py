@@ -9,9 +9,9 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from backend.labelstudio.client import Json, LabelStudioClient
-from backend.labelstudio.config import LabelConfig, positive_number
+from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.payloads import PayloadError
-from backend.labelstudio.task_data import read_value
+from backend.labelstudio.task_data import TaskDataError, with_value
 from stvg_core.errors import StvgError
 from stvg_core.text import clean
 
@@ -37,6 +37,14 @@ class FrameRates:
     warnings: list[str] = field(default_factory=list)
 
 
+def task_data(
+    config: LabelConfig, video: str, query: str, others: Mapping[str, Any] | None = None, *, fps: float | None = None
+) -> Json:
+    """The data of a task where the project's interface reads them. Raises TaskDataError."""
+    data = with_value(with_value(others or {}, config.video_key, video), config.query_key, query)
+    return data if fps is None else config.with_frame_rate(data, fps)
+
+
 def local_file_address(file: Path, document_root: Path) -> str:
     """The address under which Label Studio serves a file below its document root; raises PayloadError for others."""
     real, root = file.resolve(), document_root.resolve()
@@ -55,7 +63,7 @@ def import_missing(
     """Import the tasks whose video and sentence the project does not have yet; how many there were."""
 
     def identity(data: Mapping[str, Any]) -> tuple[str, str]:
-        return str(read_value(data, config.video_key)), clean(str(read_value(data, config.query_key)))
+        return config.video_of(data), clean(config.query_of(data))
 
     known = {identity(task.get("data") or {}) for task in client.tasks(project_id)}
     new = {identity(data): dict(data) for data in tasks if identity(data) not in known}
@@ -89,15 +97,25 @@ def write_frame_rates(
                 f"{name}: the video's frame rate varies, Label Studio counts frames evenly: boxes may be shown some "
                 "frames early or late. Re-encode it at a constant rate for frame-exact labels."
             )
+        if facts.fps < 1:
+            report.warnings.append(
+                f"{name}: the video has {facts.fps:.6g} frames per second. Label Studio takes a rate below 1 for the "
+                "seconds of a frame and shows tubes at the wrong time: re-encode the video at 1 or more."
+            )
+            continue
         if config.frame_rate_key is None:
             problem = config.frame_rate_problem(data, facts.fps)
             report.warnings += [f"{name}: {problem}"] if problem else []
             report.right += problem is None
             continue
-        stored = positive_number(data.get(config.frame_rate_key))
-        if stored is not None and config.frame_rate_problem(data, facts.fps) is None:
+        if config.has_frame_rate(data) and config.frame_rate_problem(data, facts.fps) is None:
             report.right += 1
             continue
-        client.patch_task_data(int(task["id"]), data | {config.frame_rate_key: round(facts.fps, 6)})
+        try:
+            changed = config.with_frame_rate(data, facts.fps)
+        except TaskDataError as error:
+            report.warnings.append(f"{name}: {error}")
+            continue
+        client.patch_task_data(int(task["id"]), changed)
         report.written += 1
     return report

@@ -10,11 +10,15 @@ import ipaddress
 import socket
 from collections.abc import Callable
 
+from backend.addresses import at_host
 from backend.media.errors import MediaError, MediaUnavailable
 
 Resolver = Callable[[str, int], list[str]]
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+_SPECIAL = ("192.0.0.0/24", "192.88.99.0/24", "fec0::/10", "3fff::/20", "64:ff9b:1::/48")
+_NEVER = [ipaddress.ip_network(block) for block in _SPECIAL]
+"""Blocks for special use that the standard library (3.11) calls global."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -27,7 +31,7 @@ def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
 
 
-def vet(host: str, port: int, resolver: Resolver = resolve) -> str:
+def vet(host: str, port: int, resolver: Resolver = resolve, *, scheme: str = "http") -> str:
     """The address to connect to for a public host; :class:`MediaError` if any of its addresses is not public."""
     addresses = resolver(host, port)
     if not addresses:
@@ -36,7 +40,7 @@ def vet(host: str, port: int, resolver: Resolver = resolve) -> str:
         if not is_public(ipaddress.ip_address(address)):
             raise MediaError(
                 f"The video's host {host} is not on the public internet, so it is not contacted. If it is your own "
-                "file server, add its origin to STVG_MEDIA_ALLOWED_ORIGINS."
+                f"file server or object store, allow it: STVG_MEDIA_ALLOWED_ORIGINS={at_host(scheme, host, port)}."
             )
     return addresses[0]
 
@@ -49,4 +53,6 @@ def is_public(address: IpAddress) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
+    if any(address in block for block in _NEVER):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved and not address.is_unspecified

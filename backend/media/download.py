@@ -1,13 +1,15 @@
 """How is a remote video fetched without being led astray?
 
-Each hop of a redirect is checked like the first address. Label Studio's token goes to Label Studio's origin alone.
+Each hop of a redirect is checked like the first address. Label Studio's token goes to the media routes of its
+configured address alone: not to its other paths, not to its other names, not to the signed address of an object.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -15,13 +17,24 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from backend.addresses import AddressError, origin
 from backend.media.address import Resolver, resolve, vet
 from backend.media.errors import MediaError, MediaUnavailable
-from backend.media.source import origin, shown
+from backend.media.label_studio import LabelStudioPlace
+from backend.media.source import shown
+from backend.routes import is_media, is_static, prefix_of_file, stored_owner
 
-_CHUNK = 1 << 20
 _MAX_HOPS = 5
+_NO_VIDEO = ("text/html", "application/xhtml+xml", "application/json")
+_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _REFUSED = {401: "it needs a log-in", 403: "access is forbidden", 404: "it is not there", 410: "it is gone"}
+_REFUSED_OBJECT = {
+    401: "STVG_LABEL_STUDIO_TOKEN is missing or not valid",
+    403: "the token's user may not see the task's project",
+    404: "no storage of the task's project holds it. Connect its bucket in the project's Cloud Storage settings",
+    424: "its storage cannot be read. Check the storage in the project's Cloud Storage settings",
+}
+"""What Label Studio's storage proxy means by a status."""
 
 
 @dataclass
@@ -29,7 +42,8 @@ class Downloader:
     """Streams an address into an open file.
 
     Attributes:
-        label_studio_url: its origin may be private, and gets ``label_studio_headers()``.
+        label_studio_url: its origin may be private, and its media routes get ``label_studio_headers()``.
+        label_studio_aliases: its other names, asked each time because more are learnt.
         allowed_origins: further origins that may be private.
         max_bytes, timeout_s, deadline_s: of one video; per network operation; for the whole transfer.
         resolver, transport: replaced in tests.
@@ -37,12 +51,20 @@ class Downloader:
 
     label_studio_url: str | None = None
     label_studio_headers: Callable[[], Mapping[str, str]] = dict
+    label_studio_aliases: Callable[[], Sequence[str]] = tuple
     allowed_origins: list[str] = field(default_factory=list)
     max_bytes: int = 4 << 30
     timeout_s: float = 30.0
     deadline_s: float = 1800.0
     resolver: Resolver = resolve
     transport: httpx.BaseTransport | None = None
+
+    @property
+    def place(self) -> LabelStudioPlace:
+        """Label Studio under all of its names. An origin that a person allowed stays what it is."""
+        allowed = [origin(name) for name in self.allowed_origins]
+        aliases = tuple(name for name in self.label_studio_aliases() if origin(name) not in allowed)
+        return LabelStudioPlace(self.label_studio_url, aliases)
 
     def fetch(self, url: str, file: BinaryIO) -> tuple[str, int]:
         """Write the body to ``file``; returns its sha256 in hex and its size in bytes.
@@ -58,7 +80,7 @@ class Downloader:
                     with closing(client.send(self._request(client, url), stream=True)) as response:
                         if not response.has_redirect_location:
                             self._check_status(url, response)
-                            return self._copy(url, response, file, until)
+                            return self._copy(client, url, response, file, until)
                         url = self._next(url, response)
         except httpx.InvalidURL:
             raise MediaError("The video's address is not a usable address.") from None
@@ -70,53 +92,142 @@ class Downloader:
 
     def _request(self, client: httpx.Client, url: str) -> httpx.Request:
         """Address, headers and TLS name of one hop, after the host was checked."""
-        here = origin(url)
+        try:
+            here = origin(url)
+        except AddressError as error:
+            raise MediaError(f"The video's address cannot be used: {error}") from None
         scheme, host, port = here
-        if scheme not in ("http", "https") or not host:
-            raise MediaError("The video's address does not lead to an http(s) host.")
         headers = {"Accept-Encoding": "identity"}
-        if self.label_studio_url is not None and here == origin(self.label_studio_url):
+        if self._takes_token(url):
             return client.build_request("GET", url, headers={**headers, **self.label_studio_headers()})
-        if here in [origin(allowed) for allowed in self.allowed_origins]:
+        if here in [origin(allowed) for allowed in self.allowed_origins] or self._is_static(url):
             return client.build_request("GET", url, headers=headers)
-        address = vet(host, port, self.resolver)
+        if self.place.below(url) is not None:
+            raise MediaError(
+                f"{shown(url)} lies in Label Studio, but not where it gives out files (/data/upload/, "
+                "/data/local-files/, its storages), so it is not fetched."
+            )
+        try:
+            address = vet(host, port, self.resolver, scheme=scheme)
+        except MediaUnavailable:
+            raise
+        except MediaError as error:
+            raise MediaError(f"{error}{_other_name(url)}") from None
         target = httpx.URL(url).copy_with(host=address)
         headers["Host"] = urlsplit(url).netloc.rpartition("@")[2]
         return client.build_request("GET", target, headers=headers, extensions={"sni_hostname": host})
 
+    def _takes_token(self, url: str) -> bool:
+        below = self.place.below_configured(url)
+        return below is not None and is_media(below.partition("?")[0])
+
+    def _is_static(self, url: str) -> bool:
+        below = self.place.below_configured(url)
+        return below is not None and is_static(below.partition("?")[0])
+
     def _next(self, url: str, response: httpx.Response) -> str:
-        following = urljoin(url, response.headers["location"])
-        if self.label_studio_url and origin(url) == origin(self.label_studio_url) and "/user/login" in following:
-            raise MediaError(
-                "Label Studio asks for a log-in to give out the video. STVG_LABEL_STUDIO_TOKEN is missing or not valid."
-            )
+        try:
+            following = urljoin(url, response.headers["location"])
+            moved = origin(following) != origin(url)
+        except (AddressError, ValueError):
+            raise MediaError(f"{shown(url)} redirects to something that is no http(s) address.") from None
+        if not self._takes_token(url) and "/user/login" in following and _other_name(url):
+            raise MediaError(f"{shown(url)} asks for a log-in.{_other_name(url)}")
+        if self._takes_token(url):
+            if "/user/login" in following:
+                raise MediaError(
+                    "Label Studio asks for a log-in to give out the video. STVG_LABEL_STUDIO_TOKEN is missing or not "
+                    "valid."
+                )
+            asked, led = urlsplit(url), urlsplit(following)
+            if moved and led.path.endswith(asked.path) and led.query == asked.query:
+                name = shown(following).removesuffix(asked.path)
+                raise MediaError(f"Label Studio redirects to {name}: use that address (STVG_LABEL_STUDIO_URL).")
         return following
 
     def _check_status(self, url: str, response: httpx.Response) -> None:
         code = response.status_code
         if code == 200:
+            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if kind in _NO_VIDEO:
+                raise MediaError(
+                    f"{shown(url)} gave {kind} instead of a video: a log-in page, or a message. Open the address in a "
+                    "browser to read it."
+                )
             length = response.headers.get("content-length", "")
             if length.isdigit() and int(length) > self.max_bytes:
                 raise self._too_large(url)
             return
         if code >= 500 or code in (408, 425, 429):
             raise MediaUnavailable(f"{shown(url)} answered {code}: the server has a problem at present.")
-        raise MediaError(f"{shown(url)} answered {code}: {_REFUSED.get(code, 'the video is not given out')}.")
+        below = self.place.below_configured(url) if self._takes_token(url) else None
+        if below is not None and stored_owner(below.partition("?")[0]) is not None and code in _REFUSED_OBJECT:
+            raise MediaError(f"Label Studio answered {code} when asked for the object: {_REFUSED_OBJECT[code]}.")
+        advice = "" if self._takes_token(url) or code not in (401, 403) else _other_name(url)
+        raise MediaError(f"{shown(url)} answered {code}: {_REFUSED.get(code, 'the video is not given out')}.{advice}")
 
-    def _copy(self, url: str, response: httpx.Response, file: BinaryIO, until: float) -> tuple[str, int]:
+    def _copy(
+        self, client: httpx.Client, url: str, response: httpx.Response, file: BinaryIO, until: float
+    ) -> tuple[str, int]:
+        """Write the body; what Label Studio ends early is continued where it ended, as long as more comes."""
         digest, size = hashlib.sha256(), 0
-        for chunk in response.iter_bytes(_CHUNK):
-            size += len(chunk)
-            if size > self.max_bytes:
-                raise self._too_large(url)
-            if time.monotonic() > until:
-                raise MediaUnavailable(f"{shown(url)} was not complete after {self.deadline_s:.0f} s.")
-            digest.update(chunk)
-            file.write(chunk)
+        total, mark = _total(response), response.headers.get("etag")
+        while True:
+            before = size
+            try:
+                for chunk in response.iter_bytes():
+                    size += len(chunk)
+                    if size > self.max_bytes:
+                        raise self._too_large(url)
+                    if time.monotonic() > until:
+                        raise MediaUnavailable(f"{shown(url)} was not complete after {self.deadline_s:.0f} s.")
+                    digest.update(chunk)
+                    file.write(chunk)
+            except httpx.TransportError:
+                if size == before or not self._takes_token(url):
+                    raise
+            else:
+                if total is None or size >= total:
+                    break
+                if size == before or not self._takes_token(url):
+                    raise MediaUnavailable(f"{shown(url)} ended after {size} of {total} bytes.")
+            response.close()
+            response = self._continued(client, url, size, mark)
+            total = _total(response)
+        response.close()
+        if size == 0:
+            raise MediaError(f"{shown(url)} gave an empty file.")
         return digest.hexdigest(), size
+
+    def _continued(self, client: httpx.Client, url: str, size: int, mark: str | None) -> httpx.Response:
+        """The rest of a file from byte ``size`` on. Label Studio's proxy stops after 20 s and gives parts of 8 MiB."""
+        request = self._request(client, url)
+        request.headers["Range"] = f"bytes={size}-"
+        response = client.send(request, stream=True)
+        place = _RANGE.fullmatch(response.headers.get("content-range", ""))
+        same = mark is None or response.headers.get("etag") == mark
+        if response.status_code != 206 or place is None or int(place[1]) != size or not same:
+            response.close()
+            raise MediaUnavailable(f"{shown(url)} ended after {size} bytes and cannot be continued.")
+        return response
 
     def _too_large(self, url: str) -> MediaError:
         return MediaError(
             f"{shown(url)} is larger than {self.max_bytes / (1 << 20):.0f} MiB. Shorten the video or raise "
             "STVG_MAX_VIDEO_BYTES."
         )
+
+
+def _other_name(url: str) -> str:
+    """Advice for an address that looks like Label Studio's and has none of the names that are known here."""
+    parts = urlsplit(url)
+    if not is_media(parts.path) and prefix_of_file(parts.path) is None:
+        return ""
+    name = shown(f"{parts.scheme}://{parts.netloc}{prefix_of_file(parts.path) or ''}")
+    return f" If it is another name of your Label Studio, set STVG_LABEL_STUDIO_ALIASES={name}."
+
+
+def _total(response: httpx.Response) -> int | None:
+    """How large the file is, where the answer says what part of it follows."""
+    place = _RANGE.fullmatch(response.headers.get("content-range", ""))
+    return None if place is None else int(place[2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import hashlib
 import logging
@@ -12,7 +13,8 @@ from pathlib import Path
 from backend.media.cache import MediaCache
 from backend.media.download import Downloader
 from backend.media.errors import MediaError, MediaUnavailable
-from backend.media.source import Local, Remote, find_source
+from backend.media.source import Local, Remote, Stored, find_source
+from backend.routes import Owner, stored_path
 
 logger = logging.getLogger(__name__)
 
@@ -45,30 +47,55 @@ class MediaLibrary:
         self._tries, self._pause_s = tries, pause_s
         self._hashes: dict[tuple[Path, int, int], str] = {}
 
-    def fetch(self, ref: str) -> MediaFile:
+    def fetch(self, ref: str, *, task: int | None = None, project: int | None = None) -> MediaFile:
         """The video that a task's address names.
+
+        Args:
+            task, project: Label Studio's numbers. An object of a storage is given out for a task or project only, and
+                what its address means depends on the project's storages.
 
         Raises:
             MediaUnavailable: the source did not answer, several times.
             MediaError: the address is refused, the source has no such video, it is too large, or the disk is full.
         """
-        label_studio_url = self._downloader.label_studio_url
-        source = find_source(ref, label_studio_url=label_studio_url, document_root=self._document_root)
+        source = self._source(ref)
         try:
-            return self._local(source.path) if isinstance(source, Local) else self._remote(source)
+            if isinstance(source, Local):
+                return self._local(source.path)
+            if isinstance(source, Stored):
+                return self._remote(_key(source, project), source.name, self._signed(source, task, project))
+            return self._remote(source.url, source.name, source.url)
         except OSError as error:
             if error.errno in _FULL:
                 raise MediaError("The disk is full: the video cannot be kept. Free some space and retry.") from None
             raise MediaError(f"The video cannot be read or kept on this machine: {error.strerror}.") from None
 
-    def here(self, ref: str) -> MediaFile | None:
+    def here(self, ref: str, *, project: int | None = None) -> MediaFile | None:
         """The video, if it is on this machine already; nothing is asked of any other. Raises as :meth:`fetch`."""
-        label_studio_url = self._downloader.label_studio_url
-        source = find_source(ref, label_studio_url=label_studio_url, document_root=self._document_root)
+        source = self._source(ref)
         if isinstance(source, Local):
             return self.fetch(ref)
-        found = self._cache.find(source.url)
+        found = self._cache.find(_key(source, project))
         return None if found is None else MediaFile(*found)
+
+    def _source(self, ref: str) -> Local | Remote | Stored:
+        return find_source(ref, place=self._downloader.place, document_root=self._document_root)
+
+    def _signed(self, source: Stored, task: int | None, project: int | None) -> str:
+        """Where Label Studio gives out an object of a storage: it answers with the bytes or with a signed address."""
+        place = self._downloader.place
+        if place.url is None:
+            raise MediaError(
+                f"{source.address} is fetched through Label Studio, whose address is not known here. Set "
+                "STVG_LABEL_STUDIO_URL and STVG_LABEL_STUDIO_TOKEN."
+            )
+        owner = source.owner or (
+            Owner("tasks", task) if task is not None else None if project is None else Owner("projects", project)
+        )
+        if owner is None:
+            raise MediaError(f"{source.address} can be fetched only for a task or project of Label Studio.")
+        encoded = base64.urlsafe_b64encode(source.address.encode()).decode()
+        return place.full(stored_path(owner, encoded))
 
     def _local(self, path: Path) -> MediaFile:
         facts = path.stat()
@@ -80,25 +107,33 @@ class MediaLibrary:
                 self._hashes[key] = hashlib.file_digest(file, "sha256").hexdigest()
         return MediaFile(path, self._hashes[key], facts.st_size)
 
-    def _remote(self, source: Remote) -> MediaFile:
-        found = self._cache.find(source.url)
+    def _remote(self, key: str, name: str, url: str) -> MediaFile:
+        """What the cache knows as ``key``, else what ``url`` gives."""
+        found = self._cache.find(key)
         if found is None:
             try:
-                found = self._download(source)
+                found = self._download(key, name, url)
             except OSError as error:
                 if error.errno not in _FULL or not self._cache.evict(self._cache.max_bytes // 2):
                     raise
                 logger.warning("disk full while fetching a video; the longest unused ones were removed")
-                found = self._download(source)
+                found = self._download(key, name, url)
         return MediaFile(*found)
 
-    def _download(self, source: Remote) -> tuple[Path, str, int]:
+    def _download(self, key: str, name: str, url: str) -> tuple[Path, str, int]:
         for attempt in range(self._tries):
             try:
-                return self._cache.store(source.url, source.name, lambda file: self._downloader.fetch(source.url, file))
+                return self._cache.store(key, name, lambda file: self._downloader.fetch(url, file))
             except MediaUnavailable as error:
                 if attempt == self._tries - 1:
                     raise
                 logger.info("fetching a video failed, another try follows: %s", error)
                 time.sleep(self._pause_s * 2**attempt)
         raise AssertionError("at least one try")
+
+
+def _key(source: Remote | Stored, project: int | None) -> str:
+    """What a video is known by in the cache. Two projects may reach other stores by the same storage address."""
+    if isinstance(source, Remote):
+        return source.url
+    return source.address if project is None else f"{source.address}#project-{project}"

@@ -1,19 +1,28 @@
 """Where does the address in a task point to?
 
 A task names its video as Label Studio does: an upload (``/data/upload/...``), a local file of Label Studio's
-(``/data/local-files/?d=...``) or a full http(s) address.
+(``/data/local-files/?d=...``), an object of a storage (``s3://...``) or a full http(s) address. What lies in Label
+Studio may have its prefix in front, or any of its names.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from backend.addresses import AddressError, origin, without_secrets
 from backend.media.errors import MediaError
+from backend.media.label_studio import LabelStudioPlace
+from backend.routes import LOCAL_FILES, Owner, climbs, is_media, is_static, stored_owner
 
-_LOCAL_FILES = "/data/local-files/"
+STORAGES = ("s3", "gs", "azure-blob")
+"""The schemes that Label Studio's storages write into tasks."""
+_UNUSABLE = "The task's video address is not a usable address."
+_CLIMBS = "The task's video address climbs out of its folder with '..', which is refused."
 
 
 @dataclass(frozen=True)
@@ -31,75 +40,116 @@ class Remote:
     name: str
 
 
-def origin(url: str) -> tuple[str, str, int]:
-    """``(scheme, host, port)``: what decides whether Label Studio's token may be sent."""
-    parts = urlsplit(url)
-    try:
-        port = parts.port
-    except ValueError:
-        raise MediaError("The video's address has a port that is not a number.") from None
-    return parts.scheme.lower(), (parts.hostname or "").lower(), port or (443 if parts.scheme == "https" else 80)
+@dataclass(frozen=True)
+class Stored:
+    """An object of one of Label Studio's storages.
+
+    Attributes:
+        address: ``s3://bucket/key``: what it is known by. The signed address is another one each time.
+        owner: whose storage gives it out, where the task's address says so.
+    """
+
+    address: str
+    name: str
+    owner: Owner | None = None
 
 
 def shown(url: str) -> str:
     """The address for a person: without query and credentials, which may hold secrets."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return f"{parts.scheme}://{host}{parts.path}" if host else parts.path
+    return without_secrets(url)
 
 
-def find_source(ref: str, *, label_studio_url: str | None, document_root: Path | None) -> Local | Remote:
+def find_source(ref: str, *, place: LabelStudioPlace, document_root: Path | None) -> Local | Remote | Stored:
     """Read a task's video address; :class:`MediaError` for anything that must not or cannot be fetched."""
     ref = ref.strip()
     if not ref:
         raise MediaError("The task has no video address.")
-    if "\x00" in ref or len(ref) > 8192:
-        raise MediaError("The task's video address is not a usable address.")
+    _check_text(ref)
     try:
         parts = urlsplit(ref)
     except ValueError:
-        raise MediaError("The task's video address is not a usable address.") from None
-    relative = not parts.scheme and not parts.netloc and ref.startswith("/data/")
-    if not relative and parts.scheme.lower() not in ("http", "https"):
+        raise MediaError(_UNUSABLE) from None
+    scheme = parts.scheme.lower()
+    if scheme in STORAGES:
+        return _stored(ref)
+    if scheme in ("http", "https"):
+        try:
+            origin(ref)
+            below = place.below(ref)
+        except AddressError as error:
+            raise MediaError(f"The task's video address cannot be used: {error}") from None
+        found = None if below is None else _in_label_studio(below, place, document_root)
+        return found or Remote(ref, safe_name(unquote(parts.path)))
+    below = None if scheme or parts.netloc else place.strip_prefix(ref.partition("#")[0])
+    found = None if below is None else _in_label_studio(below, place, document_root)
+    if found is None:
         raise MediaError(
-            "The task's video must be an http(s) address or a file that Label Studio serves (/data/upload/..., "
+            "The task's video must be an http(s) address, an object of a storage "
+            f"({', '.join(f'{name}://' for name in STORAGES)}) or a file that Label Studio serves (/data/upload/..., "
             "/data/local-files/?d=...)."
         )
-    at_label_studio = relative or (label_studio_url is not None and origin(ref) == origin(label_studio_url))
-    wanted = _local_file(parts.path, parts.query) if at_label_studio else None
+    return found
+
+
+def _in_label_studio(below: str, place: LabelStudioPlace, document_root: Path | None) -> Local | Remote | Stored | None:
+    """What a path of Label Studio's means; None for one that gives out no files."""
+    path, _, query = below.partition("?")
+    if climbs(path):
+        raise MediaError(_CLIMBS)
+    owner = stored_owner(path)
+    if owner is not None:
+        return _stored(_decoded(parse_qs(query).get("fileuri", [""])[0]), owner)
+    if not is_media(path) and not is_static(path):
+        return None
+    wanted = _local_file(path, query)
     if wanted is not None and document_root is not None:
         return Local(inside(document_root, wanted))
-    name = safe_name(wanted or unquote(parts.path))
-    if not relative:
-        return Remote(ref, name)
-    if ".." in Path(unquote(parts.path)).parts:
-        raise MediaError("The task's video address climbs out of its folder with '..', which is refused.")
-    if label_studio_url is None:
+    if place.url is None:
         raise MediaError(
             "The task's video lies in Label Studio, whose address is not known here. Set STVG_LABEL_STUDIO_URL"
             + (" or STVG_DOCUMENT_ROOT." if wanted is not None else ".")
         )
-    prefix = urlsplit(label_studio_url).path.rstrip("/")
-    base = label_studio_url.rstrip("/")
-    return Remote(base.removesuffix(prefix) + ref if prefix and ref.startswith(prefix + "/") else base + ref, name)
+    return Remote(place.full(below), safe_name(wanted or unquote(path)))
+
+
+def _stored(address: str, owner: Owner | None = None) -> Stored:
+    _check_text(address)
+    scheme, _, rest = address.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme.lower() not in STORAGES or not bucket or not key:
+        raise MediaError(
+            "The task's video address names no object of a storage; it looks like s3://bucket/folder/video.mp4."
+        )
+    return Stored(f"{scheme.lower()}://{rest}", safe_name(unquote(key)), owner)
+
+
+def _decoded(encoded: str) -> str:
+    """The storage address that Label Studio's proxy is asked for."""
+    try:
+        return base64.b64decode(encoded.encode(), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        return unquote(encoded)
 
 
 def _local_file(path: str, query: str) -> str | None:
     """The ``d`` of a local-files address, None for other addresses."""
-    if _LOCAL_FILES not in path.rstrip("/") + "/":
+    if not (path + "/").startswith(LOCAL_FILES):
         return None
     wanted = parse_qs(query).get("d", [""])[0]
     if not wanted:
         raise MediaError("The task's local-files address does not say which file (?d=...).")
     if ".." in Path(wanted).parts:
-        raise MediaError("The task's video address climbs out of its folder with '..', which is refused.")
+        raise MediaError(_CLIMBS)
     return wanted
 
 
 def inside(root: Path, wanted: str) -> Path:
     """The real path of ``wanted`` under ``root``; links and absolute paths that lead out are refused."""
     real_root = root.resolve()
-    path = (real_root / wanted).resolve()
+    try:
+        path = (real_root / wanted).resolve()
+    except ValueError:
+        raise MediaError(_UNUSABLE) from None
     if not path.is_relative_to(real_root):
         raise MediaError("The task's video lies outside the document root, which is refused.")
     if not path.is_file():
@@ -111,3 +161,10 @@ def safe_name(path: str) -> str:
     """A plain file name from a path: letters, digits, dot, dash, underscore; at most 80 characters."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", path.rstrip("/").rpartition("/")[2])
     return name.lstrip("._")[-80:] or "video"
+
+
+def _check_text(address: str) -> None:
+    """No control characters, no half characters, no novels."""
+    whole = not any("\ud800" <= character <= "\udfff" for character in address)
+    if not whole or len(address) > 8192 or any(ord(character) < 32 or character == "\x7f" for character in address):
+        raise MediaError(_UNUSABLE)

@@ -9,6 +9,7 @@ from pathlib import Path
 import av.error
 import cv2
 
+from stvg_core.drawing.outputs import growing
 from stvg_core.errors import VideoError
 from stvg_core.tube import Array, Grounding, Tube, VideoInfo
 from stvg_core.video import frame_seconds, iter_frames
@@ -35,14 +36,16 @@ def write_overlay(grounding: Grounding, out: str | Path, progress: Progress | No
     """
     out, info = Path(out), grounding.video
     report = progress or (lambda share, stage: None)
-    temporary = out.with_name(f".{out.name}.part.mp4")
+    temporary: Path | None = None
     try:
+        temporary = growing(out, ".part.mp4")
         _encode(info, grounding.tube, temporary, report)
         temporary.replace(out)
     except (OSError, av.error.FFmpegError) as error:
         raise VideoError(f"{out} cannot be written: {error.strerror or error}.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
     return out
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from stvg_core.drawing.outputs import growing
 from stvg_core.errors import VideoError
 from stvg_core.grounding.choose import decided_by
 from stvg_core.notice import notices
@@ -58,10 +59,16 @@ def write_plot(grounding: Grounding, out: str | Path) -> Path:
                 axes.set_title(f"frame {evidence.slot_frames[slot] + 1}", fontsize=8)
     said = "\n".join([_COUNTED, *notices([grounding.model_version])])
     figure.supxlabel(said, x=0.01, ha="left", fontsize=8, color=_DARK)
+    temporary: Path | None = None
     try:
-        figure.savefig(out, dpi=110, format="png")
+        temporary = growing(out, ".part.png")
+        figure.savefig(temporary, dpi=110, format="png")
+        temporary.replace(out)
     except OSError as error:
         raise VideoError(f"{out} cannot be written: {error.strerror or error}.") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
     return out
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +17,8 @@ from click.testing import CliRunner
 
 from backend.cli import ground
 from stvg_core.demo import MODEL_DIR
+from stvg_core.drawing import outputs
+from stvg_core.drawing.outputs import check_writable
 from stvg_core.errors import StvgError
 from stvg_core.notice import DEMO_NOTICE
 from stvg_core.tube import Evidence, Grounding, Tube
@@ -162,3 +166,69 @@ def test_a_box_that_cannot_be_followed_is_said_before_the_model_is_loaded(
     monkeypatch.setattr(ground, "_load", lambda *chosen: pytest.fail("loaded"))
     result = CliRunner().invoke(ground.command, [str(clip), "--query", "the thing", *options])
     assert isinstance(result.exception, StvgError) and said in str(result.exception)
+
+
+@pytest.mark.parametrize("name", ["12:30", "file:x", "http://x", "-i", "50%d", "%03d", "a'b\"c", "视频 ü", "n" * 250])
+def test_files_with_odd_names_are_read_and_written(clip: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(clip.parent)
+    video, overlay, plot = (Path(f"{name}{ending}") for ending in (".v", ".mp4", ".p"))
+    if "/" in name:
+        video.parent.mkdir(parents=True)
+    clip.rename(video)
+    words = ["--query", "the grey thing", "--overlay", str(overlay), "--plot", str(plot), "--", str(video)]
+    result = CliRunner().invoke(ground.command, words)
+    assert result.exit_code == 0, result.exception
+    assert probe(overlay).n_frames == 10 and plot.read_bytes()[:4] == b"\x89PNG"
+    assert sorted(path.name for path in video.absolute().parent.iterdir()) == sorted(
+        path.name for path in (video, overlay, plot)
+    )
+
+
+@pytest.mark.parametrize("option", ["--overlay", "--plot"])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nowhere/o", "no folder"),
+        ("folder", "is a folder|is a directory"),
+        ("closed/o", "cannot be written: Permission denied"),
+        ("n" * 300, "cannot be written: File name too long"),
+        ("clip.mp4", "other ones than the video"),
+        ("file/o", "no folder"),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_the_run(
+    clip: Path, monkeypatch: pytest.MonkeyPatch, option: str, name: str, said: str
+) -> None:
+    monkeypatch.chdir(clip.parent)
+    monkeypatch.setattr(ground, "_load", lambda *chosen: pytest.fail("the model was loaded"))
+    Path("folder").mkdir()
+    Path("closed").mkdir()
+    Path("file").touch()
+    if name == "closed/o":  # root may write everywhere, so the refusal is played
+        monkeypatch.setattr(outputs, "growing", lambda *given: _refuse())
+    result = CliRunner().invoke(ground.command, [str(clip), "--query", "the grey thing", option, name])
+    assert result.exit_code != 0 and re.search(said, result.output + str(result.exception))
+    assert sorted(path.name for path in clip.parent.rglob("*")) == ["clip.mp4", "closed", "file", "folder"]
+
+
+def _refuse() -> None:
+    raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def test_the_answer_is_printed_also_where_its_picture_cannot_be_written(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: object) -> None:
+        raise StvgError("o.mp4 cannot be written: No space left on device.")
+
+    monkeypatch.setattr("stvg_core.drawing.write_overlay", fail)
+    out = str(clip.parent / "o.mp4")
+    result = CliRunner().invoke(ground.command, [str(clip), "--query", "the grey thing", "--overlay", out])
+    assert isinstance(result.exception, StvgError) and json.loads(result.stdout)["start_frame"] == 2
+
+
+def test_a_file_that_was_there_stays_until_the_new_one_is_whole(clip: Path) -> None:
+    out = clip.parent / "o.mp4"
+    out.write_bytes(b"old")
+    check_writable(out)
+    assert out.read_bytes() == b"old"

@@ -14,8 +14,9 @@ from backend.cli.main import stvg
 from backend.db import diffs, projects
 from backend.db.engine import Database
 from backend.db.tables import Base, Diff, Prediction
+from backend.jobs.reconcile import _is_gone
 from backend.labelstudio.client import LabelStudioClient
-from backend.labelstudio.transport import LabelStudioError
+from backend.labelstudio.transport import LabelStudioError, NotLabelStudio
 from backend.settings import Settings, SettingsError
 from tests.db.helpers import CONFIG
 from tests.jobs.conftest import Loop, each_loop, loop  # noqa: F401
@@ -122,3 +123,46 @@ def test_what_cannot_be_compared_is_said(shell: Loop, monkeypatch: pytest.Monkey
     monkeypatch.setattr(bootstrap, "open_label_studio", lambda settings: None)
     nowhere = _sync()
     assert isinstance(nowhere.exception, SettingsError) and "STVG_LABEL_STUDIO_URL" in str(nowhere.exception)
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        httpx.Response(301, headers={"Location": "https://ls/api/projects/1/"}),
+        httpx.Response(404, html="<title>404 Not Found</title>"),
+        httpx.Response(200, html="<title>Sign in</title>"),
+        httpx.Response(200),
+    ],
+)
+def test_an_address_that_leads_elsewhere_is_an_error_and_deletes_nothing(shell: Loop, instead: httpx.Response) -> None:
+    """A proxy's page once passed for "this annotation is gone", and the correction for deleted."""
+    shell.task(1)
+    shell.label_studio.annotations = [_annotation(8)]
+    _sync()
+    before = _everything(shell.database)
+    shell.label_studio.instead = instead
+    done = _sync()
+    assert isinstance(done.exception, NotLabelStudio) and _everything(shell.database) == before
+    with pytest.raises(NotLabelStudio):
+        _is_gone(shell.client, 8, 1)
+
+
+def test_odd_data_in_label_studio_stop_no_comparison(shell: Loop) -> None:
+    """What a webhook would be refused for is fetched later, and must lose no correction, of others or its own."""
+    deep: dict[str, Any] = {}
+    for _ in range(480):
+        deep = {"a": deep}
+    shell.label_studio.add_task(1, **deep)
+    shell.task(2, query="half \ud800 a sentence")
+    half = _box("\ud800") | {"meta": {"text": ["\ud800", "\x00"]}}
+    shell.label_studio.annotations = [
+        _annotation(7),
+        _annotation(8, task=2, result=[half]),
+        _annotation(2**70, task=2),
+        _annotation(9, task=2, result=[_box() | {"value": []}]),
+    ]
+    done = _sync()
+    assert done.exit_code == 0, done.exception
+    assert "project 1: 2 versions fetched, 0 deletions noted" in done.output
+    again = _sync()
+    assert "project 1: 0 versions fetched, 0 deletions noted" in again.output

@@ -362,3 +362,28 @@ def test_deciding_when_nothing_is_there_to_decide(web: FlaskClient, sqlite_datab
         number = a_task(session, 11).id
     refused = post(web, f"/review/tasks/{number}/decision", decision="accepted", seen="")
     assert refused.status_code == 400 and "nothing to decide" in refused.text
+
+
+def test_an_object_of_a_storage_is_fetched_for_its_task(
+    web: FlaskClient, sqlite_database: Database, labelled: int, clip: Path, tmp_path: Path
+) -> None:
+    with sqlite_database.write() as session:
+        task = session.get_one(Task, labelled)
+        task.video_ref, number = "s3://bucket/clip.mp4", task.ls_task_id
+    asked = []
+
+    class Source(Downloader):
+        def fetch(self, url: str, file: io.IOBase) -> tuple[str, int]:  # type: ignore[override]
+            asked.append(url.partition("?")[0])
+            file.write(clip.read_bytes())
+            return hashlib.sha256(clip.read_bytes()).hexdigest(), clip.stat().st_size
+
+    media = MediaLibrary(MediaCache(tmp_path / "cache", 10**9), Source(label_studio_url="http://ls"))
+    fetching = Fetching(media)
+    extensions = web.application.extensions
+    extensions["stvg"] = replace(extensions["stvg"], media=media, fetching=fetching)
+    assert web.get("/review/videos/1/state.json").json == {"state": "away", "reason": None}
+    post(web, "/review/videos/1/fetch", task=labelled)
+    fetching.wait()
+    assert asked == [f"http://ls/tasks/{number}/presign/"]
+    assert web.get("/review/videos/1/state.json").json == {"state": "here", "reason": None}

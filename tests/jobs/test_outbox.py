@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
+import pytest
 from sqlalchemy import select
 
-from backend.db import projects
-from backend.db.tables import Delivery
+from backend.db import events, projects
+from backend.db.tables import Annotation, Delivery
+from backend.jobs.corrections import read_events
 from backend.labelstudio.config import read_config
-from backend.labelstudio.payloads import validate_prediction
+from backend.labelstudio.payloads import TaskPayload, validate_prediction
 from tests.db.helpers import CONFIG
 from tests.jobs.conftest import Loop
+from tests.jobs.test_corrections import _saved
 
 
 def _delivery(loop: Loop) -> Delivery:
@@ -42,6 +47,28 @@ def test_label_studio_away_keeps_it_and_delivers_later_once(each_loop: Loop) -> 
         assert "cannot be reached" in str(_delivery(loop).reason)
         loop.make_due()
     loop.label_studio.away = False
+    assert loop.outbox.send_due() == 1 and len(loop.label_studio.of_task(1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("instead", "said"),
+    [
+        (httpx.Response(301, headers={"Location": "https://ls/api/predictions/"}), "redirects to https://ls: use that"),
+        (httpx.Response(308, headers={"Location": "https://ls/api/predictions/"}), "redirects to https://ls: use that"),
+        (httpx.Response(200, html="<title>Sign in</title>"), 'a page ("Sign in")'),
+        (httpx.Response(200), "an empty answer"),
+        (httpx.Response(404, html="<title>404</title>"), "something in front of it"),
+    ],
+)
+def test_an_address_that_leads_elsewhere_keeps_it_until_the_address_is_mended(
+    loop: Loop, instead: httpx.Response, said: str
+) -> None:
+    _ready(loop)
+    loop.label_studio.instead = instead
+    assert loop.outbox.send_due() == 0
+    assert _delivery(loop).state == "pending" and said in str(_delivery(loop).reason)
+    loop.label_studio.instead = None
+    loop.make_due()
     assert loop.outbox.send_due() == 1 and len(loop.label_studio.of_task(1)) == 1
 
 
@@ -137,3 +164,31 @@ def test_one_claim_that_was_never_ended_runs_out(loop: Loop) -> None:
     assert loop.outbox.send_due() == 0
     loop.make_due()
     assert loop.outbox.send_due() == 1 and len(loop.label_studio.of_task(1)) == 1
+
+
+def test_an_interface_with_nested_names_is_answered_pushed_and_corrected(loop: Loop) -> None:
+    names = {'"$video"': '"$media.url"', "$fps": "$media.fps", "$query": "$ask.text"}
+    config_text = CONFIG
+    for flat, nested in names.items():
+        config_text = config_text.replace(flat, nested)
+    config = read_config(config_text)
+    with loop.database.write() as session:
+        projects.register(session, 1, config_text)
+    data = {"media": {"url": "/data/local-files/?d=a.mp4", "id": 5}, "ask": {"text": "the red box"}, "note": "n"}
+    loop.label_studio.add_task(1, **data)
+    asked = loop.answers.for_tasks(1, config, (TaskPayload(1, data),))
+    assert asked == [[]] and loop.worker.drain() == 1 and loop.job().state == "done"
+    assert loop.outbox.send_due() == 1
+    written = loop.label_studio.tasks[1]["data"]
+    assert written == {**data, "media": {**data["media"], "fps": 25.0}}
+
+    box = loop.label_studio.of_task(1)[0]["result"][0]
+    event = _saved(id=8, task=2, result=[box])
+    event |= {"task": {"id": 2, "data": data}, "project": {"id": 1, "label_config": config_text}}
+    with loop.database.write() as session:
+        events.store(session, json.dumps(event).encode(), action="ANNOTATION_CREATED", project_id=1)
+    assert read_events(loop.database) == 1
+    with loop.database.read() as session:
+        row = session.scalars(select(Annotation)).one()
+        assert row.task is not None and row.task.query == "the red box"
+        assert row.task.video_ref == "/data/local-files/?d=a.mp4" and row.tubes

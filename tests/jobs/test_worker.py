@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from sqlalchemy import func, select
@@ -18,6 +19,10 @@ from sqlalchemy import func, select
 from backend.db.engine import Database
 from backend.db.tables import Delivery, Job, Prediction, Task
 from backend.jobs.payload import keyframes
+from backend.labelstudio.payloads import TaskPayload
+from backend.media import MediaLibrary
+from backend.media.cache import MediaCache
+from backend.media.download import Downloader
 from backend.review.queue import QueueFilter, look
 from stvg_core.keyframes import expand
 from stvg_core.metrics import box_iou
@@ -221,3 +226,34 @@ def test_a_worker_waits_for_a_database_that_is_away(loop: Loop, monkeypatch: pyt
     monkeypatch.setattr(loop.worker.stop, "wait", wait)
     loop.worker.run()
     assert waited == [5.0]
+
+
+def test_an_object_of_a_storage_is_grounded_through_label_studio(each_loop: Loop, tmp_path: Path) -> None:
+    loop = each_loop
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(f"{request.url.host}{request.url.path} {'authorization' in request.headers}")
+        if request.url.host == "ls":
+            return httpx.Response(303, headers={"Location": "http://store.intern/b/a.mp4?X-Amz-Signature=hush"})
+        return httpx.Response(200, content=b"a.mp4")
+
+    downloader = Downloader(
+        label_studio_url="http://ls",
+        label_studio_headers=lambda: {"Authorization": "Token t"},
+        allowed_origins=["http://store.intern"],
+        transport=httpx.MockTransport(answer),
+    )
+    loop.worker.media = MediaLibrary(MediaCache(tmp_path / "objects", 1 << 20), downloader, pause_s=0)
+    loop.ask(_stored(loop, 17))
+    assert loop.worker.drain() == 1 and loop.job().state == "done"
+    assert asked == ["ls/tasks/17/presign/ True", "store.intern/b/a.mp4 False"]
+    assert loop.job().video_ref == "s3://b/a.mp4"
+    loop.ask(_stored(loop, 18, "another sentence"))
+    assert loop.worker.drain() == 1 and len(asked) == 2, "the same object is not fetched twice"
+
+
+def _stored(loop: Loop, number: int, query: str = "the red box") -> TaskPayload:
+    data = {"video": "s3://b/a.mp4", "query": query, "fps": 25}
+    loop.label_studio.add_task(number, **data)
+    return TaskPayload(number, data)

@@ -13,7 +13,7 @@ import pytest
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import read_config
 from backend.labelstudio.payloads import PayloadError
-from backend.labelstudio.transport import RETRIES, LabelStudioError
+from backend.labelstudio.transport import RETRIES, LabelStudioError, NotLabelStudio
 from tests.labelstudio.bodies import CONFIG
 
 TOKEN = "5ec4e7" * 6
@@ -202,3 +202,95 @@ def test_files_are_streamed_and_the_token_stays_at_home() -> None:
 def test_a_missing_file_is_said() -> None:
     with pytest.raises(LabelStudioError, match=r"nothing at /data/upload/1/gone\.mp4"):
         client(Answers(httpx.Response(404))).download("/data/upload/1/gone.mp4", io.BytesIO())
+
+
+def _redirecting(status: int, location: str | None) -> Answers:
+    return Answers(httpx.Response(status, headers={"Location": location} if location else {}))
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda ls: ls.whoami(),
+        lambda ls: ls.predictions(5),
+        lambda ls: list(ls.tasks(7)),
+        lambda ls: ls.create_annotation(5, []),
+        lambda ls: ls.patch_task_data(5, {"a": 1}),
+        lambda ls: ls.delete_webhook(3),
+        lambda ls: ls.validate_config("<View/>"),
+    ],
+)
+def test_a_redirect_is_never_a_success_and_names_the_address_to_use(
+    status: int, call: Callable[[LabelStudioClient], object]
+) -> None:
+    def to_https(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, headers={"Location": str(request.url.copy_with(scheme="https", port=443))})
+
+    with pytest.raises(NotLabelStudio, match=r"redirects to https://ls\.test: use that address") as caught:
+        call(client(to_https))
+    assert caught.value.temporary and TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("https://ls.test/label/api/current-user/whoami", "redirects to https://ls.test/label: use that address"),
+        ("https://u:hush@new.test/api/current-user/whoami?sig=hush", "redirects to https://new.test: use that"),
+        ("/user/login/?next=/api/current-user/whoami", "asks for a log-in"),
+        ("https://sso.test/authorize?state=hush", "redirects /api/current-user/whoami to https://sso.test/authorize"),
+        ("http://[oops/", "does not say where"),
+        ("ftp://ls.test/api", "does not say where"),
+        (None, "redirects /api/current-user/whoami to"),
+    ],
+)
+def test_wherever_a_redirect_leads_a_sentence_says_so(location: str | None, said: str) -> None:
+    with pytest.raises(NotLabelStudio) as caught:
+        client(_redirecting(302, location)).whoami()
+    assert said in str(caught.value) and "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (httpx.Response(200), "an empty answer"),
+        (httpx.Response(204), "an empty answer"),
+        (httpx.Response(200, text="[1]"), "no JSON of the expected kind"),
+        (httpx.Response(200, html="<html><title>Sign in\n</title></html>"), 'a page ("Sign in") instead of JSON'),
+        (httpx.Response(404, html="<html><title>404 Not Found</title></html>"), 'a page ("404 Not Found")'),
+        (httpx.Response(400, html="<title>The plain HTTP request was sent to HTTPS port</title>"), "HTTPS port"),
+    ],
+)
+def test_what_is_not_label_studio_speaks_for_no_task(answer: httpx.Response, said: str) -> None:
+    """Such an answer once meant "gone" or "done"; now the same request is sent again when the address is mended."""
+    with pytest.raises(NotLabelStudio) as caught:
+        client(Answers(answer)).whoami()
+    assert said in str(caught.value) and caught.value.temporary and caught.value.status is None
+
+
+def test_an_empty_200_to_a_deletion_deletes_nothing() -> None:
+    with pytest.raises(NotLabelStudio):
+        client(Answers(httpx.Response(200))).delete_prediction(4)
+    client(Answers(httpx.Response(204))).delete_prediction(4)
+
+
+def test_a_list_of_tasks_without_tasks_is_no_empty_project() -> None:
+    with pytest.raises(NotLabelStudio):
+        list(client(Answers(httpx.Response(200, json={"status": "ok"}))).tasks(7))
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/current-user/token", "/data/upload/../../api/current-user/token", "/data/avatars/1"]
+)
+def test_files_are_fetched_from_media_routes_only(path: str) -> None:
+    answers = Answers(httpx.Response(200, content=b"x"))
+    with pytest.raises(LabelStudioError, match="no place of Label Studio's"):
+        client(answers).download(path, io.BytesIO())
+    assert answers.requests == []
+
+
+def test_tasks_are_listed_with_their_storage_addresses() -> None:
+    """By default Label Studio lists addresses of its own in their place, and a PATCH of all data would keep those."""
+    answers = Answers(httpx.Response(200, json={"tasks": [], "total": 0}))
+    list(client(answers).tasks(7))
+    assert answers.requests[0].url.params["resolve_uri"] == "false"

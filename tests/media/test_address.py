@@ -7,6 +7,7 @@ import pytest
 
 from backend.media.address import is_public, resolve, vet
 from backend.media.errors import MediaError, MediaUnavailable
+from backend.media.label_studio import LabelStudioPlace
 from backend.media.source import Local, Remote, find_source, safe_name
 
 
@@ -15,7 +16,9 @@ from backend.media.source import Local, Remote, find_source, safe_name
     [
         "127.0.0.1", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "224.0.0.1",
         "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254",
-        "2002:7f00:0001::1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe",
+        "2002:7f00:0001::1", "64:ff9b::7f00:1", "::ffff:10.0.0.1", "::10.0.0.1", "::ffff:0:127.0.0.1",
+        "64:ff9b:1::a00:1", "fec0::1", "2001:db8::1", "3fff::1", "2001:0:7f00:1::", "192.0.0.8", "192.88.99.1",
+        "198.18.0.1", "64:ff9b::a9fe:a9fe",
     ],
 )  # fmt: skip
 def test_inner_addresses_are_refused_however_they_are_written(address: str) -> None:
@@ -49,7 +52,7 @@ def test_a_name_without_an_address_may_get_one_later() -> None:
     "ref",
     [
         "", "   ", "file:///etc/passwd", "/etc/passwd", "clip.mp4", "../clip.mp4", "ftp://h/x.mp4", "concat:a|b",
-        "s3://b/k", "gopher://h/", "data:video/mp4;base64,AAAA", "//host/x.mp4",
+        "s3://b", "s3:///k", "redis://h/k", "gopher://h/", "data:video/mp4;base64,AAAA", "//host/x.mp4",
         "/data/upload/../../etc/passwd", "http://[oops/x.mp4",
         "/data/upload/%2e%2e/%2e%2e/secret", "/data/local-files/?d=../../etc/passwd",
         "/data/local-files/?d=..%2F..%2Fetc",
@@ -59,13 +62,13 @@ def test_a_name_without_an_address_may_get_one_later() -> None:
 @pytest.mark.parametrize("document_root", [None, Path("/srv/videos")])
 def test_addresses_that_are_refused_unseen(ref: str, document_root: Path | None) -> None:
     with pytest.raises(MediaError):
-        find_source(ref, label_studio_url="http://ls:8080", document_root=document_root)
+        find_source(ref, place=LabelStudioPlace("http://ls:8080"), document_root=document_root)
 
 
 def test_label_studio_addresses_need_label_studio_or_the_root() -> None:
     for ref in ("/data/upload/1/a.mp4", "/data/local-files/?d=a.mp4"):
         with pytest.raises(MediaError, match="STVG_LABEL_STUDIO_URL"):
-            find_source(ref, label_studio_url=None, document_root=None)
+            find_source(ref, place=LabelStudioPlace(), document_root=None)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +81,7 @@ def test_label_studio_addresses_need_label_studio_or_the_root() -> None:
     ],
 )
 def test_addresses_become_full(base: str, ref: str, url: str) -> None:
-    assert find_source(ref, label_studio_url=base, document_root=None) == Remote(url, "a.mp4")
+    assert find_source(ref, place=LabelStudioPlace(base), document_root=None) == Remote(url, "a.mp4")
 
 
 def test_the_document_root_is_read_directly_and_never_left(tmp_path: Path) -> None:
@@ -90,7 +93,7 @@ def test_the_document_root_is_read_directly_and_never_left(tmp_path: Path) -> No
     (root / "good-link.mp4").symlink_to(root / "sub" / "a b.mp4")
 
     def find(ref: str) -> object:
-        return find_source(ref, label_studio_url="http://ls:8080", document_root=root)
+        return find_source(ref, place=LabelStudioPlace("http://ls:8080"), document_root=root)
 
     inside = Local((root / "sub" / "a b.mp4").resolve())
     assert find("/data/local-files/?d=sub/a%20b.mp4") == inside
