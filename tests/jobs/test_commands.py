@@ -19,6 +19,7 @@ from backend.bootstrap import open_worker
 from backend.cli.main import stvg
 from backend.db import events
 from backend.db.engine import Database
+from backend.db.schema import head_revision
 from backend.db.tables import Calibration, Delivery, Event
 from backend.settings import Settings
 from backend.testing import FakeEngine
@@ -42,7 +43,7 @@ def test_the_database_is_made_and_looked_at(tmp_path: Path, monkeypatch: pytest.
     for words in (["db", "status"], ["jobs"], ["worker", "--drain"]):
         done = _stvg(*words)
         assert isinstance(done.exception, StvgError) and "stvg db upgrade" in str(done.exception)
-    assert "migration 0003" in _stvg("db", "upgrade").output
+    assert f"migration {head_revision()}" in _stvg("db", "upgrade").output
     assert "ready" in _stvg("db", "status").output and _stvg("jobs").output == "No jobs.\n"
     assert "migration none" in _stvg("db", "downgrade", "base", "--yes").output
 
