@@ -20,6 +20,7 @@ from backend.cli import worker
 from backend.cli.main import stvg
 from backend.db import events
 from backend.db.engine import Database
+from backend.db.schema import head_revision
 from backend.db.tables import Calibration, Delivery, Event, Job
 from backend.settings import Settings
 from backend.testing import FakeEngine
@@ -46,7 +47,7 @@ def test_the_database_is_made_and_looked_at(tmp_path: Path, monkeypatch: pytest.
     for words in (["db", "status"], ["jobs"], ["worker", "--drain"]):
         done = _stvg(*words)
         assert isinstance(done.exception, StvgError) and "stvg db upgrade" in str(done.exception)
-    assert "migration 0003" in _stvg("db", "upgrade").output
+    assert f"migration {head_revision()}" in _stvg("db", "upgrade").output
     assert "ready" in _stvg("db", "status").output and _stvg("jobs").output == "No jobs.\n"
     assert "migration none" in _stvg("db", "downgrade", "base", "--yes").output
 
