@@ -90,5 +90,5 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="cannot be read"):
         read_predictions(tmp_path / "none.json")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DatasetError, match="not a text file"):
+    with pytest.raises(DatasetError, match="line 1 is not UTF-16"):
         read_predictions(tmp_path / "binary")
