@@ -17,6 +17,9 @@ from stvg_core.tube import Array, Tube
 MAX_FRAMES = 10_000_000
 """Over four days at 25 fps; a larger number in a file is a mistake that would fill the memory."""
 
+SHARES = (1, 1)
+"""The size of a picture in which boxes are shares of it, from 0 to 1."""
+
 VIDEO_ENDINGS = frozenset(
     {"3gp", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ogv", "ts", "webm", "wmv"}
 )
@@ -35,6 +38,14 @@ class RepeatedKeyError(DatasetError):
 
 
 @dataclass(frozen=True)
+class VideoPlace:
+    """Which video it was that was labelled: its address in Label Studio, and the hash of its bytes."""
+
+    address: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
 class VideoLabel:
     """One object in one video, as any of the formats can say it.
 
@@ -45,9 +56,10 @@ class VideoLabel:
         frames: ``(N,)`` int64, 0-based and strictly increasing: where the object has a box. Gaps are allowed.
         boxes: ``(N, 4)`` float64 ``x1, y1, x2, y2`` in pixels of a picture of ``size``.
         size: ``(width, height)`` in pixels; None where the format does not say it and the video itself decides.
-            ``(1, 1)`` for boxes that are shares of the picture.
+            :data:`SHARES` for boxes that are shares of the picture.
         n_frames: frames in the whole video as the dataset counts them; None where it does not say.
         record: names the label inside its file, for messages: "object 3 of gt.txt".
+        place: where the video comes from, for the exports of ours that say it.
     """
 
     video: str
@@ -58,6 +70,7 @@ class VideoLabel:
     size: tuple[int, int] | None
     record: str
     n_frames: int | None = None
+    place: VideoPlace | None = None
 
     def __post_init__(self) -> None:
         frames, boxes = np.asarray(self.frames, dtype=np.int64), np.asarray(self.boxes, dtype=np.float64)
@@ -129,10 +142,10 @@ def take_or_raise(error: DatasetError, bad: list[str] | None) -> None:
     bad.append(str(error))
 
 
-def load_text(path: Path, *, encoding: str | None = None) -> str:
+def load_text(path: Path, *, encoding: str | None = None, keep_line_ends: bool = False) -> str:
     """The file's text, see :func:`stvg_core.text.read_text`; :class:`DatasetError` where there is none."""
     try:
-        return read_text(path, encoding=encoding)
+        return read_text(path, encoding=encoding, keep_line_ends=keep_line_ends)
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
     except TextError as error:
