@@ -100,6 +100,8 @@ def _say_placing(placing: Placing, notes: list[str]) -> None:
     if not placing.placed:
         if not placing.left_out and not notes:
             raise DatasetError("The files hold no label.")
+        if len(placing.left_out) == 1:
+            raise DatasetError(f"None of the labels can be placed in a video: {shown(placing.left_out[0])}")
         raise DatasetError("None of the labels can be placed in a video; the lines above say why.")
 
 

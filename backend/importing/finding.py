@@ -59,7 +59,7 @@ class _Found:
 
 
 class VideoFolder:
-    """The videos below a folder, found by name: ending, case and subfolder may differ where one video only can be meant.
+    """The videos below a folder, found by name: ending, case and subfolder may differ where only one can be meant.
 
     Where several could be, the hash of the bytes decides, if the dataset says it.
 

@@ -16,7 +16,10 @@ def location(address: str) -> str:
     Nothing in it leads out of a folder. Bytes that are not UTF-8 are kept as Python keeps them in file names
     (surrogate escapes).
     """
-    return "/".join(part for part in _path(address.strip()).split("/") if part not in ("", ".", ".."))
+    parts = [part for part in _path(address.strip()).split("/") if part]
+    if not parts or parts[-1] in (".", ".."):
+        return ""
+    return "/".join(part for part in parts if part not in (".", ".."))
 
 
 def local_file(address: str) -> str | None:

@@ -60,7 +60,7 @@ class VidStgRecord:
         """
         inside = self.frames < self.end
         return VideoLabel(
-            self.video, clean(self.sentence), self.category, self.frames[inside], self.boxes[inside],
+            self.video, clean(self.sentence), clean(self.category), self.frames[inside], self.boxes[inside],
             (self.width, self.height), f'"{self.sentence}" on {self.video}, frames {self.start} to {self.end}',
             self.n_frames,
         )  # fmt: skip
