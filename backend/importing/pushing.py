@@ -60,9 +60,9 @@ def push(
     new: dict[tuple[str, str], tuple[Placed, Json]] = {}
     for item, address in placed:
         # The region tells the file's name, the address its folder.
-        region = location(address), region_id(item)
-        if region not in known:
-            new.setdefault(region, (item, _data(item, address, config)))
+        label = location(address), region_id(item)
+        if label not in known:
+            new.setdefault(label, (item, _data(item, address, config)))
     report = Pushed(there=len(placed) - len(new))
     report.tasks = import_missing(client, project_id, config, [data for _, data in new.values()])
     wanted = Counter(_identity(data, config) for _, data in new.values())

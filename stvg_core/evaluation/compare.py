@@ -57,13 +57,17 @@ def compare(protocol: Protocol, truths: Sequence[Truth], predictions: Iterable[P
     for video, sentence in keys:
         sentences.setdefault(video, set()).add(sentence)
     known: dict[_Place, Prediction] = {}
-    repeated = foreign = 0
+    foreign: set[_Place] = set()
+    repeated = 0
+    place: _Place
     for prediction in predictions:
         named = videos.of(prediction.video)
         if named is None:
-            foreign += 1
+            place = prediction.key, prediction.segment
+            repeated += place in foreign
+            foreign.add(place)
             continue
-        place: _Place = _only_sentence(prediction, named, sentences), prediction.segment
+        place = _only_sentence(prediction, named, sentences), prediction.segment
         repeated += place in known
         known.setdefault(place, prediction)
     used: set[_Place] = set()
@@ -78,7 +82,7 @@ def compare(protocol: Protocol, truths: Sequence[Truth], predictions: Iterable[P
         prediction = known[found]
         empty = prediction.raw_ends is None and prediction.first is None
         samples.append(Sample(truth, measure(protocol, truth, prediction), "no tube" if empty else "scored"))
-    return Comparison(protocol, samples, foreign + len(known) - len(used), repeated)
+    return Comparison(protocol, samples, len(foreign) + len(known) - len(used), repeated)
 
 
 class _Videos:

@@ -101,3 +101,22 @@ def test_mistakes_are_said(tmp_path: Path) -> None:
         run("--truth", tmp_path / "none.json", "--predictions", truth)
     with pytest.raises(StvgError, match="no folder"):
         run("--truth", truth, "--predictions", truth, "--json", tmp_path / "none" / "out.json")
+
+
+def test_a_bad_record_of_the_truth_is_named_and_the_means_are_over_the_others(tmp_path: Path) -> None:
+    truth = write(tmp_path / "truth.json", {"a.mp4": hcstvg_entry(6, 10), "b.mp4": {}})
+    predicted = write(tmp_path / "predicted.json", {"a.mp4": hcstvg_entry(6, 10)})
+    printed = run("--truth", truth, "--predictions", predicted)
+    assert "1 sentences" in printed and "left out of the truth: " in printed and "record of b.mp4" in printed
+    with pytest.raises(StvgError, match="holds nothing that can be used"):
+        run("--truth", write(tmp_path / "truth.json", {"b.mp4": {}}), "--predictions", predicted)
+
+
+def test_files_in_another_encoding(tmp_path: Path) -> None:
+    content = json.dumps({"a.mp4": hcstvg_entry(6, 10, caption="der Fußgänger")}, ensure_ascii=False)
+    for name in ("truth.json", "predicted.json"):
+        (tmp_path / name).write_bytes(content.encode("cp1252"))
+    arguments = ("--truth", tmp_path / "truth.json", "--predictions", tmp_path / "predicted.json")
+    with pytest.raises(StvgError, match="--encoding"):
+        run(*arguments)
+    assert "m_vIoU        1.0000" in run(*arguments, "--encoding", "cp1252")
