@@ -50,7 +50,7 @@ def test_by_name(tmp_path: Path, files: list[str], name: str, found: str | None)
     if found is not None:
         assert videos.find(name).relative_to(tmp_path).as_posix() == found
         return
-    with pytest.raises(DatasetError, match="Several videos could be|There is no video"):
+    with pytest.raises(DatasetError, match=r"Several videos could be|There is no video"):
         videos.find(name)
 
 
