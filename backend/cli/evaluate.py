@@ -99,10 +99,11 @@ def _read(
         return truths, predicted
     from backend.evaluation.stored import corrected_truths, newest_predictions
     from backend.export.names import VideoNames
+    from backend.export.records import addresses
 
-    name = VideoNames().name
     counts: Counter[str] = Counter()
     with _session(stored.url) as session:
+        name = VideoNames(addresses(session)).name
         if truth == DATABASE:
             truths = corrected_truths(
                 session, name, counts, project_id=stored.project_id, accepted_only=stored.accepted_only

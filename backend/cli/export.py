@@ -15,6 +15,7 @@ from backend.export.run import Outcome, export
 from backend.export.selection import Selection
 from backend.export.split import parse_split
 from backend.settings import SettingsError, load_settings
+from stvg_core.text import shown
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -102,5 +103,5 @@ def _report(outcome: Outcome, out: Path) -> None:
         if reason not in NO_REASONS and number:
             click.echo(f"{number} tasks left out: {reason}")
     for name in outcome.renamed:
-        click.echo(f"another video has the same file name: written as {name}")
+        click.echo(f"another video has the same file name: written as {shown(name)}")
     click.echo(f"datasheet: {outcome.datasheet.name}")

@@ -13,6 +13,7 @@ _HASH_DIGITS = 8
 _STEM_BYTES = 150
 """File systems take 255 bytes for a name, endings and a temporary's marks included."""
 _NOT_IN_FILES = re.compile(r'[<>:"/\\|?*]')
+_FRONTS = ("", ".", "-", "=", "+", "@", "~")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 
@@ -97,7 +98,7 @@ def _harmless(part: str) -> str:
 
 
 def _file_name(name: str) -> str:
-    """What Linux, macOS and Windows take for a file's name, and no shell for an option or a hidden file."""
+    """What Linux, macOS and Windows take for a file's name, and nobody for an option, a hidden file or a formula."""
     kept = "".join("_" if unicodedata.category(ch).startswith("C") else ch for ch in _NOT_IN_FILES.sub("_", name))
     kept = kept.encode()[:_STEM_BYTES].decode(errors="ignore").strip(" ").rstrip(".")
-    return f"_{kept}" if kept[:1] in (".", "-", "") or _RESERVED.match(kept) else kept
+    return f"_{kept}" if kept[:1] in _FRONTS or _RESERVED.match(kept) else kept

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import Task
 from backend.export.datasheet import Tally, datasheet
 from backend.export.errors import ExportError
 from backend.export.formats import Format
 from backend.export.names import VideoNames
 from backend.export.outputs import Output
 from backend.export.record import Record, VideoLabels
-from backend.export.records import EVERYTHING, records
+from backend.export.records import EVERYTHING, addresses, records
 from backend.export.selection import Selection
 from backend.export.split import Split
 from backend.media.location import location
@@ -76,7 +74,7 @@ def export(
     tally = Tally()
     shared: list[int] = []
     _one_snapshot(session)
-    names = VideoNames(session.scalars(select(Task.video_ref).distinct()))
+    names = VideoNames(addresses(session))
     tables: dict[str, list[TableEntry]] = {part: [] for part in paths}
     found = records(session, counts, project_id=project_id, selection=selection, shared=shared)
     with ExitStack() as cleaning:
@@ -101,6 +99,9 @@ def export(
         cleaning.callback(last.discard)
         filters = ([] if project_id is None else [f"project {project_id}"]) + selection.sentences()
         shares = split.shares if split else ()
+        if form.has_table:
+            note = f"{', '.join(table_path(path).name for path in paths.values())} says which video each name means."
+            form = replace(form, notes=(*form.notes, note))
         text = datasheet(form, tally, counts, opinions.summary_of(session, shared), filters=filters, shares=shares)
         last.temporary.write_text(text, encoding="utf-8")
         finished = [*outputs.values(), *beside, last]

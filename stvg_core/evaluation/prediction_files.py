@@ -124,4 +124,10 @@ def _boxes(where: str, by_frame: Mapping[str, Any]) -> tuple[Array, Array]:
     frames = np.array([frame for frame, _ in found], dtype=np.int64)
     if any(len(box) != 4 or not np.isfinite(box).all() for _, box in found) or np.any(np.diff(frames) <= 0):
         raise DatasetError(f"{where} has a frame without four finite numbers, or twice.")
-    return frames, np.array([box for _, box in found], dtype=np.float64).reshape(-1, 4)
+    boxes = np.array([box for _, box in found], dtype=np.float64).reshape(-1, 4)
+    swapped = (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
+    if swapped.any():
+        raise DatasetError(
+            f"{where} has a box that ends before it starts on frame {frames[swapped][0]}. Boxes are x1, y1, x2, y2."
+        )
+    return frames, boxes

@@ -15,7 +15,7 @@ from backend.db.engine import Database
 from stvg_core.errors import StvgError
 from tests.datasets.samples import sample
 from tests.datasets.small import hcstvg_entry, moving, vidor, vidstg_entry
-from tests.export.rows import CORRECTED, a_prediction, a_task, a_tube, annotate
+from tests.export.rows import CORRECTED, a_prediction, a_task, a_tube, a_video, annotate
 
 
 def run(*arguments: object) -> str:
@@ -120,3 +120,22 @@ def test_files_in_another_encoding(tmp_path: Path) -> None:
     with pytest.raises(StvgError, match="--encoding"):
         run(*arguments)
     assert "m_vIoU        1.0000" in run(*arguments, "--encoding", "cp1252")
+
+
+def test_a_name_that_two_videos_of_the_database_have_is_no_guess(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    with database.write() as session:
+        for number, folder in enumerate("ab", start=1):
+            video = a_video(session, folder)
+            ref = f"/data/local-files/?d={folder}/clip.mp4"
+            annotate(session, a_task(session, number, video=video, ref=ref), a_tube(CORRECTED))
+    entry = {"query": "the red box", "start_frame": 4, "end_frame": 9, "boxes": {}}
+    for name, said in (("b/clip.mp4", "without a prediction, counted 0: 1"), ("clip.mp4", "could be a/clip.mp4 or b/")):
+        file = write(tmp_path / "p.json", [entry | {"video": name}])
+        arguments = ("--truth", "database", "--predictions", file, "--database-url", database_url)
+        if name == "clip.mp4":
+            with pytest.raises(StvgError, match=said):
+                run(*arguments)
+        else:
+            assert said in run(*arguments)

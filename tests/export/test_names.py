@@ -27,7 +27,7 @@ def local(path: str) -> str:
         ("s3://bucket/a/100%25 #1?.mp4", "100%25 #1?.mp4", "100%25 #1_"),
         (local("../../etc/passwd"), "passwd", "passwd"),
         (local("x/.."), "video", "video"),
-        (local("=cmd()|x.mp4"), "=cmd()|x.mp4", "=cmd()_x"),
+        (local("=cmd()|x.mp4"), "=cmd()|x.mp4", "_=cmd()_x"),
         (local("x/.hidden.mp4"), ".hidden.mp4", "_.hidden"),
         (local("x/-rf.mp4"), "-rf.mp4", "_-rf"),
         (local("x/con.mp4"), "con.mp4", "_con"),
