@@ -29,6 +29,13 @@ UNUSABLE = (KeyError, IndexError, TypeError, ValueError, AttributeError, Overflo
 """What reading a value of any kind out of somebody else's JSON may raise."""
 
 
+_LARGEST = 1_000_000
+"""Pixels; no picture is wider or higher."""
+
+_FARTHEST = 1e9
+"""A corner farther away than so many pixels is a mistake."""
+
+
 class DatasetError(StvgError):
     """An annotation file cannot be read: missing, of another format, or a record (named) lacks something."""
 
@@ -78,8 +85,10 @@ class VideoLabel:
             raise DatasetError(f"{self.record} has no boxes, or not four numbers for each of its frames.")
         if frames[0] < 0 or np.any(np.diff(frames) <= 0):
             raise DatasetError(f"{self.record}: its frames do not increase from 0 on; a frame may occur once.")
-        if not np.isfinite(boxes).all():
-            raise DatasetError(f"{self.record} has a box that is not made of finite numbers.")
+        if not (np.abs(boxes) <= _FARTHEST).all():
+            raise DatasetError(f"{self.record} has a box that is not made of finite, plausible numbers.")
+        if self.size is not None and not all(1 <= side <= _LARGEST for side in self.size):
+            raise DatasetError(f"{self.record} is for a picture of an impossible size.")
         object.__setattr__(self, "frames", frames)
         object.__setattr__(self, "boxes", boxes)
 

@@ -41,6 +41,7 @@ def read_coco_vid(path: str | Path, *, encoding: str | None = None, bad: list[st
         try:
             image = images[entry["image_id"]]
             key, frame, box = (image["video_id"], entry["instance_id"]), int(image["frame_id"]), _corners(entry["bbox"])
+            hash(key)
             if image["video_id"] not in videos or not 0 <= frame < MAX_FRAMES:
                 raise ValueError("its video or frame is impossible")
         except UNUSABLE as error:
@@ -100,7 +101,10 @@ def _content(path: Path, encoding: str | None, lists: tuple[str, ...]) -> dict[s
 def _by_id(path: Path, content: dict[str, Any], name: str) -> dict[Any, dict[str, Any]]:
     """The entries of a list by their id; one that is there twice would make two things one."""
     found: dict[Any, dict[str, Any]] = {}
-    for entry in content.get(name) or []:
+    entries = content.get(name) or []
+    if not isinstance(entries, list):
+        raise DatasetError(f"{path}: {name} is no list.")
+    for entry in entries:
         try:
             if entry["id"] in found:
                 raise DatasetError(f"{path}: two entries of {name} have the id {entry['id']}.")
