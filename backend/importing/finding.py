@@ -164,9 +164,13 @@ class VideoFolder:
             yield [path for path in named if self._hash(path) == wanted.sha256]
 
     def _hash(self, path: Path) -> str:
+        """Of the bytes; "" where they cannot be read, which is said when the video is opened."""
         if path not in self._hashes:
-            with path.open("rb") as file:
-                self._hashes[path] = hashlib.file_digest(file, "sha256").hexdigest()
+            try:
+                with path.open("rb") as file:
+                    self._hashes[path] = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError:
+                self._hashes[path] = ""
         return self._hashes[path]
 
 

@@ -71,7 +71,9 @@ def _read(
             folder = vidor or path.parent / "vidor"
             if vidor is None and not folder.is_dir():
                 raise DatasetError("VidSTG's boxes are in VidOR: name the folder with its annotations, --vidor.")
-            return _labels(vidstg.read(path, folder, encoding=encoding, bad=bad), bad)
+            records = vidstg.read(path, folder, encoding=encoding, bad=bad)
+            notes += _shorter(path, records)
+            return _labels(records, bad)
         case "mot":
             sequence = mot.read(path, video=video, encoding=encoding, bad=bad)
             if sequence.ignored:
@@ -92,6 +94,18 @@ def _read(
         case "parquet":
             return parquet_rows.read(path, bad=bad)
     return _labels(hcstvg.read(path, encoding=encoding, bad=bad), bad)
+
+
+def _shorter(path: Path, records: Sequence[vidstg.VidStgRecord]) -> list[str]:
+    """A target is not seen on every frame of its sentence; a tube is only as long as the target's boxes."""
+    found = [r for r in records if r.frames[0] > r.start or r.frames[-1] < r.end - 1]
+    if not found:
+        return []
+    first = found[0]
+    return [
+        f"{path}: {len(found)} sentences have boxes on a part of their interval only, and their tubes are that much "
+        f'shorter; the first is "{first.sentence}" on {first.video}, frames {first.start} to {first.end - 1}'
+    ]
 
 
 def _labels(

@@ -163,6 +163,10 @@ def _facts(where: str, entry: dict[str, Any], video: VidOrVideo) -> list[tuple[s
             f"{where} is for a picture of {record.size[0]}x{record.size[1]}, its trajectories are for "
             f"{video.width}x{video.height}."
         )
+    if record.n_frames != video.n_frames:
+        raise DatasetError(
+            f"{where} counts {record.n_frames} frames, its trajectories {video.n_frames}: the frames are not the same."
+        )
     return texts
 
 

@@ -265,3 +265,9 @@ def test_an_exported_folder_comes_back_under_its_videos_names(
         _, said = run(tmp_path / kind, "--format", kind, "--model-version", kind)
         assert "left out" not in said, said
         assert {task["data"]["video"] for task in ls.all("tasks")} == set(addresses)
+
+
+def test_a_target_that_is_not_seen_to_the_end_is_said(run: Run, tmp_path: Path) -> None:
+    vidor(tmp_path / "vidor", "77", {0: moving(range(5, 15)), 1: moving(range(40))})
+    _, said = run(write(tmp_path, [vidstg_entry("77", 10, 20)]), "--format", "vidstg")
+    assert "1 sentences have boxes on a part of their interval only" in said and '"the dog  runs" on 77' in said

@@ -95,7 +95,7 @@ def read(kind: str, path: Path, bad: list[str]) -> list[VideoLabel]:
 @given(data=st.data())
 def test_any_value_anywhere(kind: str, data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        trajectories = vidor(Path(folder, "vidor"), "77", {0: moving(range(5, 30)), 1: moving(range(30))}, n_frames=30)
+        trajectories = vidor(Path(folder, "vidor"), "77", {0: moving(range(5, 30)), 1: moving(range(30))})
         changed = json.loads(trajectories.read_text()) if kind == "vidor" else copy.deepcopy(CONTENTS[kind])
         *outer, last = data.draw(st.sampled_from(list(places(changed))))
         place = changed

@@ -122,6 +122,7 @@ def test_what_cannot_be_used_is_left_out_and_named_and_the_rest_comes(tmp_path: 
         vidstg_entry("78", 10, 20),  # no such trajectories
         vidstg_entry("77", 10, 10),  # ends before it starts
         vidstg_entry("77", 10, 14, width=100),  # of another picture
+        vidstg_entry("77", 10, 14, frame_count=80),  # of another frame rate
         vidstg_entry("80", 10, 20),  # object 0 doubled on frame 12; object 1 is broken later only
         5,
     ]
@@ -133,7 +134,8 @@ def test_what_cannot_be_used_is_left_out_and_named_and_the_rest_comes(tmp_path: 
     for said, sentence in zip(
         (
             'target 1 of "who sits down?" has no box', "no trajectories of video 78", "impossible interval",
-            "picture of 100x100, its trajectories are for 200x100", "object 0 has two boxes on frame 12",
+            "picture of 100x100, its trajectories are for 200x100", "counts 80 frames, its trajectories 40",
+            "object 0 has two boxes on frame 12",
             "no trajectories of video without vid",
         ),
         bad, strict=True,
