@@ -190,5 +190,5 @@ def _whole(path: Path, text: str, *, least: int = 1) -> int:
     except ValueError:
         number = -1
     if not least <= number <= MAX_FRAMES:
-        raise DatasetError(f"{path}: its size is written as {text!r}, not as a plausible whole number.")
+        raise DatasetError(f"{path}: a size or frame in <meta> is {text!r}, which is no plausible whole number.")
     return number

@@ -122,3 +122,12 @@ def test_bad_lines_and_objects_are_left_out_and_named(tmp_path: Path) -> None:
     ):
         assert said in bad[place]
     assert len(bad) == 5
+
+
+def test_a_stray_quote_hides_no_line_and_large_ids_stay_apart(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, '1,"7",10,20,30,40\n"2,7,10,20,30,40\n1,9007199254740992,1,1,2,2\n1,9007199254740993,1,1,2,2\n'
+    )
+    records = [label.record for label in read(path).labels]
+    assert records == [f"object {number} of gt.txt" for number in (7, 2**53, 2**53 + 1)]
+    assert read(path).labels[0].frames.tolist() == [0, 1]
