@@ -60,4 +60,4 @@ def without_final_mark(sentence: str) -> str:
 
 def as_statement(sentence: str) -> str:
     """The original query as the model sees it: its final full stop is a candidate for the grounding token."""
-    return sentence if sentence[-1] in ".?!" else f"{sentence}."
+    return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."

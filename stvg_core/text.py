@@ -35,10 +35,16 @@ def key(text: str) -> str:
     return unicodedata.normalize("NFC", folded)
 
 
-def read_text(path: Path, *, encoding: str | None = None) -> str:
+def shown(text: str) -> str:
+    """The text on one line for a terminal or a log: what cannot be printed there is written as an escape."""
+    return "".join(ch if ch.isprintable() else ch.encode("unicode_escape").decode() for ch in text)
+
+
+def read_text(path: Path, *, encoding: str | None = None, keep_line_ends: bool = False) -> str:
     """The text of a file: UTF-8 with or without a byte-order mark, UTF-16 with one. Line ends become ``\\n``.
 
     Args:
+        keep_line_ends: leave line ends as they are, for formats in which one may be part of a value.
         encoding: what a person says that it is; nothing is guessed, because a wrong guess changes names in silence.
 
     Raises:
@@ -56,4 +62,5 @@ def read_text(path: Path, *, encoding: str | None = None) -> str:
         where = f"line {line} is not {named.upper()} (byte 0x{data[error.start]:02X})"
         hint = "" if encoding else " Save it as UTF-8, or say what it is with --encoding (latin-1, cp1252, ...)."
         raise TextError(f"{path}: {where}.{hint}") from error
-    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = text.removeprefix("\ufeff")
+    return text if keep_line_ends else text.replace("\r\n", "\n").replace("\r", "\n")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stvg_core.datasets import hcstvg, vidstg
+from stvg_core.datasets.base import load_text
 from stvg_core.datasets.unreviewed import count_unreviewed
 from stvg_core.errors import StvgError
 from stvg_core.evaluation.compare import compare
@@ -40,6 +41,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--protocol", type=click.Choice([p.value for p in Protocol]), help="Default: tubedetr for VidSTG, else hcstvg."
 )
+@click.option("--encoding", help="Of the files, where they are not UTF-8: latin-1, cp1252, ...")
 @click.option("--project", "project_id", type=int, help="Of the database, only this Label Studio project (its number).")
 @click.option(
     "--accepted-only",
@@ -53,7 +55,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def command(
     predictions: str, truth: str, vidor: Path | None, protocol: str | None, json_file: Path | None,
     plots: Path | None, project_id: int | None, accepted_only: bool, model_version: str | None,
-    database_url: str | None,
+    database_url: str | None, encoding: str | None,
 ) -> None:  # fmt: skip
     """Compare predicted tubes with the truth and print m_tIoU, m_vIoU, m_gt_vIoU, vIoU@0.3 and vIoU@0.5.
 
@@ -62,7 +64,7 @@ def command(
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise StvgError(f"There is no folder {json_file.parent} to write {json_file.name} to. Make it first.")
     stored = _Stored(database_url, project_id, accepted_only, model_version)
-    truths, predicted = _read(predictions, truth, vidor, stored)
+    truths, predicted = _read(predictions, truth, vidor, stored, encoding)
     chosen = Protocol(protocol) if protocol else _usual(truths)
     comparison = compare(chosen, truths, predicted)
     unreviewed = 0 if truth == DATABASE else count_unreviewed(Path(truth))
@@ -99,18 +101,21 @@ class _Stored:
     model_version: str | None
 
 
-def _read(predictions: str, truth: str, vidor: Path | None, stored: _Stored) -> tuple[list[Truth], list[Prediction]]:
+def _read(
+    predictions: str, truth: str, vidor: Path | None, stored: _Stored, encoding: str | None
+) -> tuple[list[Truth], list[Prediction]]:
     """Both sides; what comes from the database is read in one look at it."""
-    truths = [] if truth == DATABASE else read_truths(Path(truth), vidor)
-    predicted = [] if predictions == DATABASE else read_predictions(predictions)
+    truths = [] if truth == DATABASE else read_truths(Path(truth), vidor, encoding)
+    predicted = [] if predictions == DATABASE else read_predictions(predictions, encoding=encoding)
     if DATABASE not in (truth, predictions):
         return truths, predicted
     from backend.evaluation.stored import corrected_truths, newest_predictions
     from backend.export.names import VideoNames
+    from backend.export.records import addresses
 
-    name = VideoNames().name
     counts: Counter[str] = Counter()
     with _session(stored.url) as session:
+        name = VideoNames(addresses(session)).name
         if truth == DATABASE:
             truths = corrected_truths(
                 session, name, counts, project_id=stored.project_id, accepted_only=stored.accepted_only
@@ -124,20 +129,26 @@ def _read(predictions: str, truth: str, vidor: Path | None, stored: _Stored) -> 
     return truths, predicted
 
 
-def read_truths(path: Path, vidor: Path | None) -> list[Truth]:
-    """An HC-STVG file (an object) or, with VidOR's folder, a VidSTG file (a list)."""
+def read_truths(path: Path, vidor: Path | None, encoding: str | None = None) -> list[Truth]:
+    """An HC-STVG file (an object) or, with VidOR's folder, a VidSTG file (a list).
+
+    A record that cannot be used is left out and named on stderr: the means are over the others.
+    """
+    bad: list[str] = []
+    truths: list[Truth] = []
     if vidor is not None:
-        return [Truth.of_vidstg(record) for record in vidstg.read(path, vidor)]
-    try:
-        with path.open(encoding="utf-8") as file:
-            start = file.read(4096).lstrip()[:1]
-    except OSError as error:
-        raise StvgError(f"{path} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        start = ""
-    if start == "[":
-        raise StvgError(f"{path} looks like VidSTG, whose boxes are in VidOR: name the folder with them, --vidor.")
-    return [Truth.of_hcstvg(record) for record in hcstvg.read(path)]
+        truths = [Truth.of_vidstg(record) for record in vidstg.read(path, vidor, encoding=encoding, bad=bad)]
+    else:
+        if load_text(path, encoding=encoding)[:4096].lstrip().startswith("["):
+            raise StvgError(f"{path} looks like VidSTG, whose boxes are in VidOR: name the folder with them, --vidor.")
+        truths = [Truth.of_hcstvg(record) for record in hcstvg.read(path, encoding=encoding, bad=bad)]
+    for sentence in bad:
+        click.echo(f"left out of the truth: {sentence}", err=True)
+    if bad:
+        click.echo(f"left out of the truth: {len(bad)} records that cannot be used", err=True)
+    if bad and not truths:
+        raise StvgError(f"{path} holds nothing that can be used; the lines above say why.")
+    return truths
 
 
 def _usual(truths: list[Truth]) -> Protocol:

@@ -16,6 +16,7 @@ from backend.export.selection import Selection
 from backend.export.split import parse_split
 from backend.export.unlabelled import NOT_LOOKED_AT
 from backend.settings import SettingsError, load_settings
+from stvg_core.text import shown
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -125,4 +126,4 @@ def _report(outcome: Outcome, out: Path, suggestions: bool) -> None:
     if counts[NOT_LOOKED_AT]:
         click.echo("to get those that nobody has looked at, marked as such: stvg export --suggestions", err=True)
     for name in outcome.renamed:
-        click.echo(f"another video has the same file name: written as {name}", err=True)
+        click.echo(f"another video has the same file name: written as {shown(name)}", err=True)

@@ -67,7 +67,7 @@ def newest_predictions(
         statement = statement.where(Task.project_id == project_id)
     if model_version is not None:
         statement = statement.where(StoredPrediction.model_version == model_version)
-    found: dict[tuple[str, str], Prediction] = {}
+    found: dict[tuple[str, str], Prediction] = {}  # by the video's whole name: two may differ in their folder only
     for task, video, stored in session.execute(statement, execution_options={"yield_per": 200}):
         if _normalised(task.query) != stored.query:
             continue
@@ -75,7 +75,7 @@ def newest_predictions(
             name(task.video_ref, video.sha256), task.query, _tube(stored), (video.width, video.height),
             stored.model_version,
         )  # fmt: skip
-        found.setdefault(prediction.key, prediction)
+        found.setdefault((prediction.video, prediction.key[1]), prediction)
     return list(found.values())
 
 

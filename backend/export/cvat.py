@@ -109,4 +109,4 @@ class _Xml:
 
 
 def _clean(text: str) -> str:
-    return _UNWRITABLE.sub("", text)
+    return _UNWRITABLE.sub(lambda found: " " if found.group().isspace() else "", text)

@@ -26,6 +26,7 @@ class Format:
         folder: a folder of files, else one file.
         open: opens the file or folder, which the format creates or finds empty, for adding video after video.
         notes: sentences for the datasheet: coordinates, frames, and what is lost.
+        has_table: a table of the videos' addresses is written beside it; else the format holds the addresses.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Format:
     folder: bool
     open: Callable[[Path], AbstractContextManager[Add]]
     notes: tuple[str, ...]
+    has_table: bool = True
 
 
 _FORMATS = (
@@ -45,7 +47,7 @@ _FORMATS = (
             "st_frame counts from 1; boxes are x, y, width, height in pixels; st_time and ed_time are those "
             "of the first and the last frame.",
             "Where a box was switched off for a while it is filled linearly.",
-            "A further sentence on a video is named video#2, video#3 ...",
+            'A further sentence on a video is named video#2, video#3 ...; "video" says its own name then.',
             f"{_BOXES_PER_FRAME} Labels are not in the format.",
         ),
     ),
@@ -57,7 +59,7 @@ _FORMATS = (
         (
             "st_frame counts from 1; boxes are x, y, width, height in pixels; img_size is height, width.",
             "Where a box was switched off for a while it is filled linearly.",
-            "A further sentence on a video is named video#2, video#3 ...",
+            'A further sentence on a video is named video#2, video#3 ...; "video" says its own name then.',
             f"{_BOXES_PER_FRAME} Labels are not in the format.",
         ),
     ),
@@ -126,6 +128,7 @@ _FORMATS = (
             "A box that was switched off is enabled: false on the last frame before.",
             "Only the target's box of each task, without the person who drew it.",
         ),
+        has_table=False,
     ),
     Format(
         "csv",
@@ -135,7 +138,8 @@ _FORMATS = (
         (
             "Frames count from 0, seconds from the first frame; boxes are corners in pixels.",
             "Frames on which a box was switched off have no row.",
-            f"Text that a spreadsheet would take for a formula has an apostrophe in front. {_BOXES_PER_FRAME}",
+            "Text that a spreadsheet would take for a formula has an apostrophe in front; take one off to read it.",
+            _BOXES_PER_FRAME,
         ),
     ),
     Format(
@@ -162,4 +166,5 @@ def with_predictions(form: Format) -> Format:
         form.folder,
         partial(labelstudio.write, as_predictions=True),
         (*form.notes, "Labels are predictions; verdicts are left out."),
+        form.has_table,
     )

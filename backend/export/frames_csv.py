@@ -11,14 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from backend.export.record import VideoLabels
+from stvg_core.datasets.frames_csv import guarded
 
 COLUMNS = (
     "video", "project", "task", "annotation", "annotator", "label", "sentence", "origin", "verdict",
     "frame", "time_s", "x1", "y1", "x2", "y2",
 )  # fmt: skip
-
-_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-_CONTROL = ("\t", "\r", "\n")
 
 
 @contextmanager
@@ -31,7 +29,7 @@ def write(path: Path) -> Iterator[Callable[[VideoLabels], None]]:
         def add(labels: VideoLabels) -> None:
             for record in labels.records:
                 texts = (record.label, record.query, record.origin, record.verdict)
-                head = [labels.name, record.project_id, record.task_id, record.name, record.author_id]
+                head = [guarded(labels.name), record.project_id, record.task_id, record.name, record.author_id]
                 head += [guarded(text or "") for text in texts]
                 for frame, box, drawn in zip(
                     record.tube.frames.tolist(), record.corners(), record.drawn(), strict=True
@@ -40,9 +38,3 @@ def write(path: Path) -> Iterator[Callable[[VideoLabels], None]]:
                         writer.writerow([*head, frame, round(frame / labels.video.fps, 6), *box])
 
         yield add
-
-
-def guarded(text: str) -> str:
-    """The text, harmless in a spreadsheet: none takes what begins with an apostrophe for a formula."""
-    dangerous = text.lstrip().startswith(_FORMULA) or text.startswith(_CONTROL)
-    return f"'{text}" if dangerous else text

@@ -2,7 +2,8 @@
 
 Version 1 has ``caption``, ``width`` and ``height``; version 2 has ``English`` and ``img_size: [height, width]``. The
 format knows one uninterrupted tube: where an annotator switched a box off for a while, it is filled linearly. It
-allows each name once: a further sentence on a video gets ``#2``, ``#3`` ... after the video's name.
+allows each name once: a further sentence on a video gets ``#2``, ``#3`` ... after the video's name, and ``video`` says
+the name itself.
 """
 
 from __future__ import annotations
@@ -14,24 +15,33 @@ from typing import Any
 
 from backend.export.pieces import dumps, elements
 from backend.export.record import VideoLabels
-from stvg_core.datasets.hcstvg import HcStvgRecord
+from stvg_core.datasets.hcstvg import CLIP, HcStvgRecord
 
 
 @contextmanager
 def write(path: Path, *, version: int) -> Iterator[Callable[[VideoLabels], None]]:
     """A function that adds a video's labels to the file."""
+    taken: set[str] = set()
     with path.open("x", encoding="utf-8") as file:
         with elements(file, "{}") as element:
 
             def add(labels: VideoLabels) -> None:
-                for number, (name, fields) in enumerate(_entries(labels, version), start=1):
-                    element(f"{dumps(name if number == 1 else f'{name}#{number}')}:{dumps(fields)}")
+                number = 1
+                for fields in _entries(labels, version):
+                    name = labels.name
+                    while name in taken:
+                        number += 1
+                        name = f"{labels.name}#{number}"
+                    taken.add(name)
+                    # A video may be called "take#2": then the name alone would not tell which video is meant.
+                    own = {CLIP: labels.name} if name != labels.name or "#" in name else {}
+                    element(f"{dumps(name)}:{dumps(fields | own)}")
 
             yield add
         file.write("\n")
 
 
-def _entries(labels: VideoLabels, version: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def _entries(labels: VideoLabels, version: int) -> Iterator[dict[str, Any]]:
     video = labels.video
     for label in labels.records:
         record = HcStvgRecord.from_tube(
@@ -49,4 +59,4 @@ def _entries(labels: VideoLabels, version: int) -> Iterator[tuple[str, dict[str,
             fields |= {"width": record.width, "height": record.height, "caption": record.caption}
         else:
             fields |= {"img_size": [record.height, record.width], "English": record.caption}
-        yield labels.name, fields | label.mark()
+        yield fields | label.mark()

@@ -116,16 +116,18 @@ class VideoLabels:
     """All labels of one video.
 
     Attributes:
-        name: the file name that it has in the dataset, safe and its own.
-        stem: a name without ending, safe and its own too: for folders and for files about the video.
+        name: the file name that it has in the dataset, its own; folders in front where that tells two apart.
+        stem: a name without ending that every file system takes, its own too: for folders and for files about it.
         video: as probed.
         records: at least one, in order of project and task.
+        address: the video's in Label Studio, as the first record's task has it.
     """
 
     name: str
     stem: str
     video: Video
     records: list[Record]
+    address: str = ""
 
 
 def _rounded(value: float) -> float:

@@ -99,6 +99,11 @@ def _annotated(
             yield found
 
 
+def addresses(session: Session) -> Iterable[str]:
+    """Every address that a task has: whose names must be told apart."""
+    return session.scalars(select(Task.video_ref).distinct())
+
+
 def _chosen(kept: Sequence[_Candidate], selection: Selection) -> _Candidate | str:
     """The annotation that counts of a task's, or why there is none."""
     if not kept:

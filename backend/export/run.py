@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -18,11 +18,13 @@ from backend.export.formats import Format
 from backend.export.names import VideoNames
 from backend.export.outputs import Output
 from backend.export.record import Record, VideoLabels
-from backend.export.records import EVERYTHING, records
+from backend.export.records import EVERYTHING, addresses, records
 from backend.export.selection import Selection
 from backend.export.split import Split
 from backend.export.suggested import unreviewed_suggestions
+from backend.media.location import location
 from backend.review import opinions
+from stvg_core.datasets.video_table import TableEntry, as_text, table_path
 
 WHOLE = ""
 """The one part of a dataset that is not split."""
@@ -71,9 +73,11 @@ def export(
     for path in paths.values():
         _check_ours(path, sheet, form)
     counts: Counter[str] = Counter()
-    tally, names = Tally(), VideoNames()
+    tally = Tally()
     shared: list[int] = []
     _one_snapshot(session)
+    names = VideoNames(addresses(session))
+    tables: dict[str, list[TableEntry]] = {part: [] for part in paths}
     if selection.suggestions:
         found = unreviewed_suggestions(session, counts, project_id=project_id, selection=selection)
     else:
@@ -89,17 +93,27 @@ def export(
                 part = split.part(labels.video.sha256) if split else WHOLE
                 adding[part](labels)
                 tally.add(labels, part)
+                tables[part].append(TableEntry(labels.name, labels.stem, labels.address, labels.video.sha256))
         counts.update(_untouched(session, project_id, selection))
+        beside = []
+        for part, path in paths.items():
+            if form.has_table:
+                beside.append(Output(table_path(path), folder=False))
+                cleaning.callback(beside[-1].discard)
+                beside[-1].temporary.write_text(as_text(tables[part]), encoding="utf-8")
         last = Output(sheet, folder=False)
         cleaning.callback(last.discard)
         filters = ([] if project_id is None else [f"project {project_id}"]) + selection.sentences()
         shares = split.shares if split else ()
+        if form.has_table:
+            note = f"{', '.join(table_path(path).name for path in paths.values())} says which video each name means."
+            form = replace(form, notes=(*form.notes, note))
         text = datasheet(
             form, tally, counts, opinions.summary_of(session, shared), filters=filters, shares=shares,
             suggestions=selection.suggestions,
         )  # fmt: skip
         last.temporary.write_text(text, encoding="utf-8")
-        finished = [*outputs.values(), last]
+        finished = [*outputs.values(), *beside, last]
         for output in finished:
             output.sync()
         for output in finished:
@@ -124,13 +138,14 @@ def _one_snapshot(session: Session) -> None:
 
 
 def by_video(found: Iterator[Record], names: VideoNames) -> Iterator[VideoLabels]:
-    """The records of each video together; they come in that order."""
-    stems = VideoNames()
+    """The records of each video together; they come in order of content, which may lie at several addresses."""
     for sha256, group in groupby(found, key=lambda record: record.video.sha256):
-        of_video = list(group)
-        name = names.name(of_video[0].video_ref, sha256)
-        stem = stems.unique(Path(name).stem, sha256)
-        yield VideoLabels(name, stem, of_video[0].video, of_video)
+        places: dict[str, list[Record]] = {}
+        for record in group:
+            places.setdefault(location(record.video_ref), []).append(record)
+        for of_video in places.values():
+            ref = of_video[0].video_ref
+            yield VideoLabels(names.name(ref, sha256), names.stem(ref, sha256), of_video[0].video, of_video, ref)
 
 
 def part_path(out: Path, part: str, *, folder: bool) -> Path:

@@ -7,32 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stvg_core.datasets.base import VIDEO_ENDINGS, DatasetError, VideoLabel, video_stem
+import numpy as np
+
+from backend.importing.finding import VideoFolder, Wanted
+from stvg_core.datasets.base import SHARES, DatasetError, VideoLabel, video_stem
 from stvg_core.errors import StvgError
+from stvg_core.text import clean
 from stvg_core.tube import Tube, VideoInfo
-
-
-class VideoFolder:
-    """The videos below a folder, found by name: ending, case and subfolder may differ from what a dataset says."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._by_stem: dict[str, list[Path]] = {}
-        for path in sorted(folder.rglob("*")):
-            if path.suffix.lower().lstrip(".") in VIDEO_ENDINGS and path.is_file():
-                self._by_stem.setdefault(video_stem(path.name), []).append(path)
-
-    def find(self, name: str) -> Path:
-        """Raises :class:`DatasetError`: no such video, or several that the name does not tell apart."""
-        found = self._by_stem.get(video_stem(name), [])
-        wanted = name.replace("\\", "/").strip("/")
-        exact = [path for path in found if f"/{path.as_posix()}".endswith(f"/{wanted}")]
-        found = exact or found
-        if not found:
-            raise DatasetError(f"There is no video {name} below {self._folder}.")
-        if len(found) > 1:
-            raise DatasetError(f"Several videos could be {name}: {found[0]} and {found[1]}. Keep one of them.")
-        return found[0]
 
 
 @dataclass(frozen=True)
@@ -71,14 +52,20 @@ def place_labels(
     probed: dict[Path, VideoInfo | StvgError] = {}
     warned: set[Path] = set()
     queries = _queries(labels)
+    files = videos.find_all({Wanted.of(label) for label in labels})
+    result.warnings += videos.doubts
     for label, query in zip(progress(labels), queries, strict=True):
         try:
-            path = videos.find(label.video)
+            path = files[Wanted.of(label)]
+            if isinstance(path, DatasetError):
+                raise path
+            _check_name(path)
             if path not in probed:
                 probed[path] = _probe(probe, path)
             info = probed[path]
             if isinstance(info, StvgError):
                 raise info
+            _check_boxes(label, (info.width, info.height))
             tube = _cut(label, label.tube((info.width, info.height)), info, result)
         except StvgError as error:
             result.left_out.append(f"{label.record}: {error}")
@@ -98,6 +85,22 @@ def _probe(probe: Callable[[Path], VideoInfo], path: Path) -> VideoInfo | StvgEr
         return error
 
 
+def _check_name(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise DatasetError("Its file's name is not UTF-8, so Label Studio cannot serve it: rename the file.") from None
+
+
+def _check_boxes(label: VideoLabel, size: tuple[int, int]) -> None:
+    """Every box shows something of the picture."""
+    width, height = label.size or size
+    inside = np.clip(label.boxes, 0, (width, height, width, height))
+    nothing = (inside[:, 2] <= inside[:, 0]) | (inside[:, 3] <= inside[:, 1])
+    if nothing.any():
+        raise DatasetError(f"its box on frame {label.frames[nothing][0]} lies outside of the picture or has no size.")
+
+
 def _queries(labels: Sequence[VideoLabel]) -> list[str]:
     """Each label's sentence, else its class, numbered where a video has several of it."""
     total = Counter((video_stem(label.video), label.category) for label in labels if not label.sentence)
@@ -106,7 +109,7 @@ def _queries(labels: Sequence[VideoLabel]) -> list[str]:
     for label in labels:
         kind = video_stem(label.video), label.category
         if label.sentence:
-            queries.append(" ".join(label.sentence.split()))
+            queries.append(clean(label.sentence))
             continue
         count[kind] += 1
         name = label.category or "object"
@@ -135,7 +138,7 @@ def _differences(label: VideoLabel, info: VideoInfo) -> list[str]:
             f"the labels count {label.n_frames} frames, the video has {info.n_frames}: was it converted to another "
             "frame rate? Then the tubes lie at the wrong time."
         )
-    if label.size is not None:
+    if label.size is not None and label.size != SHARES:
         labelled, real = label.size[0] / label.size[1], info.width / info.height
         if abs(labelled - real) > 0.02 * real:
             said.append(

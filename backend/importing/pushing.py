@@ -18,8 +18,10 @@ from backend.labelstudio.client import Json, LabelStudioClient
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.result import tube_to_result
 from backend.labelstudio.tasks import import_missing, task_data, write_frame_rates
+from backend.media.location import location
 from stvg_core.datasets.base import video_stem
 from stvg_core.keyframes import simplify
+from stvg_core.text import key as text_key
 
 PREDICTION, ANNOTATION = "predictions", "annotations"
 MIN_IOU = {PREDICTION: 0.9, ANNOTATION: 0.98}
@@ -50,12 +52,17 @@ def push(
     Raises:
         LabelStudioError: a refusal; what was pushed before it stays, and a second run goes on from there.
     """
-    known = {region for task in client.tasks(project_id) for region in _regions(task.get(kind) or [])}
-    new: dict[str, tuple[Placed, Json]] = {}
+    known = {
+        (location(str((task.get("data") or {}).get(config.video_key))), region)
+        for task in client.tasks(project_id)
+        for region in _regions(task.get(kind) or [])
+    }
+    new: dict[tuple[str, str], tuple[Placed, Json]] = {}
     for item, address in placed:
-        region = region_id(item)
-        if region not in known:
-            new.setdefault(region, (item, _data(item, address, config)))
+        # The region tells the file's name, the address its folder.
+        label = location(address), region_id(item)
+        if label not in known:
+            new.setdefault(label, (item, _data(item, address, config)))
     report = Pushed(there=len(placed) - len(new))
     report.tasks = import_missing(client, project_id, config, [data for _, data in new.values()])
     wanted = Counter(_identity(data, config) for _, data in new.values())
@@ -70,7 +77,7 @@ def push(
     rates = write_frame_rates(client, config, tasks.values(), lambda task: infos[config.video_of(task["data"])])
     # That a rate varies was said when the video was looked at.
     report.warnings += [warning for warning in rates.warnings if "varies" not in warning]
-    for region, (item, data) in new.items():
+    for (_, region), (item, data) in new.items():
         _push_one(client, config, int(tasks[_identity(data, config)]["id"]), item, region, kind, model_version)
         report.added += 1
     return report
@@ -86,7 +93,8 @@ def region_id(item: Placed) -> str:
 def _push_one(
     client: LabelStudioClient, config: LabelConfig, task_id: int, item: Placed, region: str, kind: str, version: str
 ) -> None:
-    label = item.label.category if item.label.category in config.labels else None
+    wanted = text_key(item.label.category)
+    label = next((name for name in config.labels if text_key(name) == wanted), None)
     keyframes = simplify(item.tube, MIN_IOU[kind])
     result = tube_to_result(
         item.tube, info=item.info, config=config, score=1.0, region_id=region, label=label, keyframes=keyframes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,45 @@ from typing import Any
 import numpy as np
 
 from stvg_core.errors import StvgError
+from stvg_core.text import TextError, read_text
 from stvg_core.tube import Array, Tube
 
 MAX_FRAMES = 10_000_000
 """Over four days at 25 fps; a larger number in a file is a mistake that would fill the memory."""
+
+SHARES = (1, 1)
+"""The size of a picture in which boxes are shares of it, from 0 to 1."""
 
 VIDEO_ENDINGS = frozenset(
     {"3gp", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ogv", "ts", "webm", "wmv"}
 )
 
 
+UNUSABLE = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError)
+"""What reading a value of any kind out of somebody else's JSON may raise."""
+
+
+_LARGEST = 1_000_000
+"""Pixels; no picture is wider or higher."""
+
+_FARTHEST = 1e9
+"""A corner farther away than so many pixels is a mistake."""
+
+
 class DatasetError(StvgError):
     """An annotation file cannot be read: missing, of another format, or a record (named) lacks something."""
+
+
+class RepeatedKeyError(DatasetError):
+    """An object in a JSON file has a key twice, so that a record would be lost."""
+
+
+@dataclass(frozen=True)
+class VideoPlace:
+    """Which video it was that was labelled: its address in Label Studio, and the hash of its bytes."""
+
+    address: str
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -35,8 +63,10 @@ class VideoLabel:
         frames: ``(N,)`` int64, 0-based and strictly increasing: where the object has a box. Gaps are allowed.
         boxes: ``(N, 4)`` float64 ``x1, y1, x2, y2`` in pixels of a picture of ``size``.
         size: ``(width, height)`` in pixels; None where the format does not say it and the video itself decides.
+            :data:`SHARES` for boxes that are shares of the picture.
         n_frames: frames in the whole video as the dataset counts them; None where it does not say.
         record: names the label inside its file, for messages: "object 3 of gt.txt".
+        place: where the video comes from, for the exports of ours that say it.
     """
 
     video: str
@@ -47,6 +77,7 @@ class VideoLabel:
     size: tuple[int, int] | None
     record: str
     n_frames: int | None = None
+    place: VideoPlace | None = None
 
     def __post_init__(self) -> None:
         frames, boxes = np.asarray(self.frames, dtype=np.int64), np.asarray(self.boxes, dtype=np.float64)
@@ -54,8 +85,10 @@ class VideoLabel:
             raise DatasetError(f"{self.record} has no boxes, or not four numbers for each of its frames.")
         if frames[0] < 0 or np.any(np.diff(frames) <= 0):
             raise DatasetError(f"{self.record}: its frames do not increase from 0 on; a frame may occur once.")
-        if not np.isfinite(boxes).all():
-            raise DatasetError(f"{self.record} has a box that is not made of finite numbers.")
+        if not (np.abs(boxes) <= _FARTHEST).all():
+            raise DatasetError(f"{self.record} has a box that is not made of finite, plausible numbers.")
+        if self.size is not None and not all(1 <= side <= _LARGEST for side in self.size):
+            raise DatasetError(f"{self.record} is for a picture of an impossible size.")
         object.__setattr__(self, "frames", frames)
         object.__setattr__(self, "boxes", boxes)
 
@@ -75,18 +108,82 @@ class VideoLabel:
 def video_stem(name: str) -> str:
     """What a video is known by across files: its name without folders and a video's ending, in lower case.
 
-    VidSTG leaves endings out and videos get converted, so ``0001/27938.mp4``, ``27938.mkv`` and ``27938`` are one.
+    VidSTG leaves endings out and videos get converted, so ``0001/27938.mp4``, ``27938.mkv`` and ``27938`` are one. In
+    which way an accent is written does not matter either.
     """
-    last = name.replace("\\", "/").rstrip("/").rpartition("/")[2].casefold()
+    last = unicodedata.normalize("NFC", unicodedata.normalize("NFC", base_name(name)).casefold())
+    return split_ending(last)[0]
+
+
+def same_text(one: str, other: str) -> bool:
+    """The same letters, in whichever way accents are written."""
+    return unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other)
+
+
+def contradict(one: str, other: str) -> bool:
+    """Do two names for a video say different things, one not being a shorter form of the other?
+
+    ``a/clip.mp4`` and ``b/clip.mp4`` do, ``Clip.mp4`` and ``clip.mp4`` do, ``clip.mp4`` and ``clip.mkv`` do;
+    ``a/clip.mp4`` and ``clip.mp4`` do not, nor ``clip.mp4`` and ``clip``.
+    """
+    first, second = ([*reversed(name.replace("\\", "/").strip("/").split("/"))] for name in (one, other))
+    if any(not same_text(a, b) for a, b in zip(first[1:], second[1:], strict=False)):
+        return True
+    (stem, ending), (other_stem, other_ending) = split_ending(first[0]), split_ending(second[0])
+    return not same_text(stem, other_stem) or bool(ending and other_ending and ending != other_ending)
+
+
+def split_ending(last: str) -> tuple[str, str]:
+    """``clip.mp4`` as ``("clip", "mp4")``; what is no video's ending stays with the name."""
     stem, _, ending = last.rpartition(".")
-    return stem if stem and ending in VIDEO_ENDINGS else last
+    return (stem, ending) if stem and ending.casefold() in VIDEO_ENDINGS else (last, "")
 
 
-def load_json(path: Path) -> Any:
-    """The file's content; :class:`DatasetError` where there is none or it is not JSON."""
+def base_name(name: str) -> str:
+    """The last part of a path that was written on any system."""
+    return name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
+def take_or_raise(error: DatasetError, bad: list[str] | None) -> None:
+    """A record at fault is noted in ``bad`` where the caller wants the rest; else it ends the reading."""
+    if bad is None:
+        raise error
+    bad.append(str(error))
+
+
+def load_text(path: Path, *, encoding: str | None = None, keep_line_ends: bool = False) -> str:
+    """The file's text, see :func:`stvg_core.text.read_text`; :class:`DatasetError` where there is none."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_text(path, encoding=encoding, keep_line_ends=keep_line_ends)
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise DatasetError(f"{path} is not a JSON file.") from error
+    except TextError as error:
+        raise DatasetError(str(error)) from error
+
+
+def load_json(path: Path, *, encoding: str | None = None) -> Any:
+    """The file's content; :class:`DatasetError` where there is none or it is not JSON.
+
+    A key that is there twice in one object is an error too: all but the last would be lost.
+    """
+    return parse_json(load_text(path, encoding=encoding), str(path))
+
+
+def parse_json(text: str, where: str) -> Any:
+    """:class:`DatasetError` names ``where`` the text comes from."""
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except RepeatedKeyError as error:
+        raise RepeatedKeyError(
+            f"{where} has the key {str(error)!r} twice in one object; only one of them would be read. Rename one."
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{where} is not a JSON file ({error}).") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise RepeatedKeyError(next(key for key in found if keys.count(key) > 1))
+    return found

@@ -18,10 +18,22 @@ from typing import Any
 
 import numpy as np
 
-from stvg_core.datasets.base import DatasetError, VideoLabel, load_json
+from stvg_core.datasets.base import (
+    MAX_FRAMES,
+    UNUSABLE,
+    DatasetError,
+    VideoLabel,
+    load_json,
+    split_ending,
+    take_or_raise,
+)
+from stvg_core.text import clean
 from stvg_core.tube import Array, Tube
 
-__all__ = ["DatasetError", "HcStvgRecord", "read", "write_v2"]
+__all__ = ["CLIP", "DatasetError", "HcStvgRecord", "read", "write_v2"]
+
+CLIP = "video"
+"""An addition to the format: the video's own name, in records whose name had to be made unique."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,7 @@ class HcStvgRecord:
         start_s, end_s: as written in the file.
         n_frames: frames in the whole clip.
         width, height: of the picture in pixels.
+        clip: the video's own name, where ``video`` was made unique; None where they are the same.
     """
 
     video: str
@@ -47,6 +60,7 @@ class HcStvgRecord:
     n_frames: int
     width: int
     height: int
+    clip: str | None = None
 
     def tube(self) -> Tube:
         """The boxes as normalised xyxy, cut at the border of the picture."""
@@ -59,12 +73,10 @@ class HcStvgRecord:
 
     def label(self) -> VideoLabel:
         """The same as a label of any format; a name that was made unique (``a.mp4#2``) is the video's again."""
-        name, mark, number = self.video.rpartition("#")
-        video = name if mark and number.isdigit() else self.video
         frames = np.arange(self.start_frame, self.start_frame + len(self.boxes))
         return VideoLabel(
-            video,
-            self.caption,
+            self.video if self.clip is None else self.clip,
+            clean(self.caption),
             "person",
             frames,
             self.corners(),
@@ -85,20 +97,38 @@ class HcStvgRecord:
         )  # fmt: skip
 
 
-def read(path: str | Path) -> list[HcStvgRecord]:
+def read(path: str | Path, *, encoding: str | None = None, bad: list[str] | None = None) -> list[HcStvgRecord]:
     """All records of a version 1 or 2 file, in the file's order.
 
+    Args:
+        encoding: of the file, where it is not UTF-8.
+        bad: gets a sentence for each record that cannot be used, which is left out then.
+
     Raises:
-        DatasetError: the file is missing or is not an annotation file; the record at fault is named.
+        DatasetError: the file is missing or is not an annotation file; without ``bad``, the record at fault is named.
     """
     path = Path(path)
-    content = load_json(path)
+    content = load_json(path, encoding=encoding)
     if not isinstance(content, dict):
         raise DatasetError(f"{path} is not an HC-STVG file: one object of video names is expected.")
-    return [_record(path, video, fields) for video, fields in content.items()]
+    found = []
+    for name, fields in content.items():
+        try:
+            found.append(_record(path, name, fields, clip=_clip(name, fields, content)))
+        except DatasetError as error:
+            take_or_raise(error, bad)
+    return found
 
 
-def _record(path: Path, video: str, fields: Any) -> HcStvgRecord:
+def _clip(name: str, fields: Any, content: dict[str, Any]) -> str | None:
+    """The video of a record: our own exports say it where the name was made unique, else ``a.mp4#2`` tells it."""
+    if isinstance(fields, dict) and isinstance(fields.get(CLIP), str):
+        return str(fields[CLIP])
+    first, mark, number = name.rpartition("#")
+    return first if mark and number.isdigit() and (first in content or split_ending(first)[1]) else None
+
+
+def _record(path: Path, video: str, fields: Any, *, clip: str | None) -> HcStvgRecord:
     try:
         if "img_size" in fields:
             height, width = (int(v) for v in fields["img_size"][:2])
@@ -106,13 +136,18 @@ def _record(path: Path, video: str, fields: Any) -> HcStvgRecord:
             width, height = int(fields["width"]), int(fields["height"])
         boxes = np.array(fields["bbox"], dtype=np.float64).reshape(-1, 4)
         start = int(fields["st_frame"]) - 1
-        if len(boxes) == 0 or start < 0 or width < 1 or height < 1 or not np.isfinite(boxes).all():
+        if len(boxes) == 0 or width < 1 or height < 1 or not np.isfinite(boxes).all() or (boxes[:, 2:] < 0).any():
             raise ValueError("empty or impossible")
-        return HcStvgRecord(
-            video, str(fields["English"] if "English" in fields else fields["caption"]), boxes, start,
-            float(fields["st_time"]), float(fields["ed_time"]), int(fields["img_num"]), width, height,
-        )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as error:
+        if not 0 <= start <= MAX_FRAMES - len(boxes):
+            raise ValueError(f"st_frame {start + 1} is impossible")
+        caption = fields["English"] if "English" in fields else fields["caption"]
+        begins, ends, n_frames = float(fields["st_time"]), float(fields["ed_time"]), int(fields["img_num"])
+        if not isinstance(caption, str):
+            raise ValueError("the sentence is no text")
+        if not 0 <= begins <= ends < float("inf"):
+            raise ValueError("it ends before it starts")
+        return HcStvgRecord(video, caption, boxes, start, begins, ends, n_frames, width, height, clip)
+    except UNUSABLE as error:
         raise DatasetError(f"{path}: the record of {video} lacks a usable value ({error}).") from error
 
 

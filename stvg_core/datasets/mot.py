@@ -7,14 +7,15 @@ of the last columns as the year of the challenge has. In ground truth a confiden
 from __future__ import annotations
 
 import configparser
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 
-from stvg_core.datasets.base import MAX_FRAMES, DatasetError, VideoLabel, load_json
+from stvg_core.datasets.base import MAX_FRAMES, DatasetError, VideoLabel, load_json, load_text, take_or_raise
+from stvg_core.text import clean
 
 _PARTS = ("gt", "det")
 
@@ -40,7 +41,9 @@ class _Object:
     kind: int | None = None
 
 
-def read(path: str | Path, *, video: str | None = None) -> MotSequence:
+def read(
+    path: str | Path, *, video: str | None = None, encoding: str | None = None, bad: list[str] | None = None
+) -> MotSequence:
     """Read one sequence.
 
     What the lines cannot say is taken from files beside them where they exist: the size and length from
@@ -49,30 +52,38 @@ def read(path: str | Path, *, video: str | None = None) -> MotSequence:
 
     Args:
         video: the video's name, where it is not the sequence's.
+        encoding: of the files, where they are not UTF-8.
+        bad: gets a sentence for each line that cannot be used and each object that has two boxes on one frame; they
+            are left out then.
 
     Raises:
-        DatasetError: missing, or not such a file; the line at fault is named.
+        DatasetError: missing, or not such a file; without ``bad``, the line at fault is named.
     """
     path = Path(path)
     home = path.absolute().parent
     home = home.parent if home.name in _PARTS else home
     name = home.name if path.stem in _PARTS else path.stem
+    size, n_frames = _sequence_facts(home / "seqinfo.ini", encoding)
     objects: dict[int, _Object] = {}
+    doubled: dict[int, str] = {}
     ignored = 0
-    for number, line in _lines(path):
+    for number, line in _lines(path, size, encoding, bad):
         if line.confidence == 0:
             ignored += 1
             continue
         found = objects.setdefault(line.identity, _Object(kind=line.kind))
         if line.frame in found.boxes:
-            raise DatasetError(
-                f"{path}, line {number}: object {line.identity} has a second box on frame {line.frame + 1}."
+            doubled.setdefault(
+                line.identity,
+                f"{path}, line {number}: object {line.identity} has a second box on frame {line.frame + 1}.",
             )
         found.boxes[line.frame] = line.box
-    if not objects:
+    for identity, reason in doubled.items():
+        take_or_raise(DatasetError(reason), bad)
+        del objects[identity]
+    if not objects and not bad:
         raise DatasetError(f"{path} holds no box that counts.")
-    size, n_frames = _sequence_facts(home / "seqinfo.ini")
-    sentences, kinds = _sentences(home / "sentences.json"), _kinds(path.parent / "labels.txt")
+    sentences, kinds = _sentences(home / "sentences.json", encoding), _kinds(path.parent / "labels.txt", encoding)
     labels = []
     for identity, found in sorted(objects.items()):
         frames = sorted(found.boxes)
@@ -95,60 +106,66 @@ class _Line:
     kind: int | None
 
 
-def _lines(path: Path) -> Iterator[tuple[int, _Line]]:
-    """Each line that is not empty, with its number from 1."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            for number, row in enumerate(csv.reader(file), start=1):
-                if any(cell.strip() for cell in row):
-                    yield number, _line(path, number, row)
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{path} is not a text file of lines with commas.") from error
+def _lines(
+    path: Path, size: tuple[int, int] | None, encoding: str | None, bad: list[str] | None
+) -> Iterator[tuple[int, _Line]]:
+    """Each line that is not empty and can be used, with its number from 1."""
+    for number, text in enumerate(load_text(path, encoding=encoding).split("\n"), start=1):
+        row = [cell.strip().strip('"') for cell in text.split(",")]
+        if any(row):
+            try:
+                yield number, _line(path, number, row, size)
+            except DatasetError as error:
+                take_or_raise(error, bad)
 
 
-def _line(path: Path, number: int, row: list[str]) -> _Line:
+def _line(path: Path, number: int, row: list[str], size: tuple[int, int] | None) -> _Line:
     try:
-        frame, identity, x, y, width, height = (float(cell) for cell in row[:6])
+        frame, _, x, y, width, height = (float(cell) for cell in row[:6])
+        identity = Decimal(row[1])  # exact: two large ids must not become one
         confidence = float(row[6]) if len(row) > 6 else 1.0
         kind = float(row[7]) if len(row) > 7 else -1.0
-    except ValueError as error:
+    except (ValueError, ArithmeticError) as error:
         raise DatasetError(f"{path}, line {number} is not: frame, id, left, top, width, height, ...") from error
-    numbers = [frame, identity, x, y, width, height, confidence, kind]
+    numbers = [frame, float(identity), x, y, width, height, confidence, kind]
     if not np.isfinite(numbers).all() or not 1 <= frame <= MAX_FRAMES or min(width, height) < 0:
         raise DatasetError(f"{path}, line {number} has an impossible frame or box; frames count from 1.")
     if frame != int(frame) or identity != int(identity):
         raise DatasetError(f"{path}, line {number}: frame and id must be whole numbers.")
+    if size is not None and not (x < size[0] and y < size[1] and x + width > 0 and y + height > 0):
+        raise DatasetError(
+            f"{path}, line {number}: object {int(identity)} has a box outside of the picture on frame {int(frame)}."
+        )
     return _Line(
         int(frame) - 1, int(identity), [x, y, x + width, y + height], confidence, int(kind) if kind > 0 else None
     )
 
 
-def _sequence_facts(path: Path) -> tuple[tuple[int, int] | None, int | None]:
+def _sequence_facts(path: Path, encoding: str | None) -> tuple[tuple[int, int] | None, int | None]:
     """``(width, height)`` and the number of frames, None where there is no such file."""
     if not path.is_file():
         return None, None
     try:
         parsed = configparser.ConfigParser(interpolation=None)
-        parsed.read(path, encoding="utf-8")
+        parsed.read_string(load_text(path, encoding=encoding))
         size = parsed.getint("Sequence", "imWidth"), parsed.getint("Sequence", "imHeight")
         length = parsed.getint("Sequence", "seqLength", fallback=0)
     except (configparser.Error, ValueError) as error:
         raise DatasetError(f"{path} does not say imWidth and imHeight in [Sequence].") from error
-    return size if min(size) > 0 else None, length or None
+    return size if min(size) > 0 else None, length if 0 < length <= MAX_FRAMES else None
 
 
-def _sentences(path: Path) -> dict[str, str]:
+def _sentences(path: Path, encoding: str | None) -> dict[str, str]:
     if not path.is_file():
         return {}
-    content = load_json(path)
+    content = load_json(path, encoding=encoding)
     if not isinstance(content, dict):
         raise DatasetError(f'{path} must hold one object: {{"1": "the man in red", ...}}.')
-    return {str(identity): " ".join(str(sentence).split()) for identity, sentence in content.items()}
+    return {str(identity): clean(str(sentence)) for identity, sentence in content.items()}
 
 
-def _kinds(path: Path) -> dict[int, str]:
+def _kinds(path: Path, encoding: str | None) -> dict[int, str]:
     if not path.is_file():
         return {}
-    return {number: name.strip() for number, name in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)}
+    lines = load_text(path, encoding=encoding).split("\n")
+    return {number: clean(name) for number, name in enumerate(lines, start=1)}

@@ -7,15 +7,15 @@ captions, questions}`` with frames counted from 0. Captions are declarative, que
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stvg_core.datasets.base import DatasetError, VideoLabel, load_json
-from stvg_core.datasets.vidor import VidOrVideo, find_vidor, read_vidor
+from stvg_core.datasets.base import UNUSABLE, DatasetError, VideoLabel, load_json, take_or_raise
+from stvg_core.datasets.vidor import VidOrFolder, VidOrVideo, read_vidor
+from stvg_core.text import clean
 from stvg_core.tube import Array
 
 
@@ -60,63 +60,133 @@ class VidStgRecord:
         """
         inside = self.frames < self.end
         return VideoLabel(
-            self.video, " ".join(self.sentence.split()), self.category, self.frames[inside], self.boxes[inside],
+            self.video, clean(self.sentence), clean(self.category), self.frames[inside], self.boxes[inside],
             (self.width, self.height), f'"{self.sentence}" on {self.video}, frames {self.start} to {self.end}',
             self.n_frames,
         )  # fmt: skip
 
 
-def read(path: str | Path, vidor: str | Path) -> list[VidStgRecord]:
+def read(
+    path: str | Path, vidor: str | Path, *, encoding: str | None = None, bad: list[str] | None = None
+) -> list[VidStgRecord]:
     """All sentences of a VidSTG file with their boxes, captions before questions, in the file's order.
 
     Args:
         path: ``train_annotations.json``, ``val_annotations.json``, ``test_annotations.json`` or a part of one.
         vidor: folder of VidOR's annotation files; subfolders are searched.
+        encoding: of the files, where they are not UTF-8.
+        bad: gets a line for each record or sentence that cannot be used, which is left out then.
 
     Raises:
-        DatasetError: a file is missing or not of its format; the record at fault is named.
+        DatasetError: a file is missing or not of its format; without ``bad``, the record at fault is named.
     """
     path = Path(path)
-    content = load_json(path)
+    content = load_json(path, encoding=encoding)
     if not isinstance(content, list):
         raise DatasetError(f"{path} is not a VidSTG file: a list of videos with captions and questions is expected.")
-    places = find_vidor(vidor)
-    current: tuple[str, VidOrVideo] | None = None
+    places = VidOrFolder(vidor)
+    videos = _Videos(places, tolerant=bad is not None, encoding=encoding)
     found: list[VidStgRecord] = []
     for number, entry in enumerate(content, start=1):
-        name = str(entry.get("vid", "")) if isinstance(entry, dict) else ""
-        if name not in places:
-            raise DatasetError(
-                f"{path}, record {number}: there are no trajectories of video {name or 'without vid'} below {vidor}. "
-                "Get VidOR's annotations, or leave the record out."
-            )
-        if current is None or current[0] != name:  # records of a video follow each other; files are large
-            current = name, read_vidor(places[name])
-        found += _sentences(path, number, entry, current[1])
+        where = f"{path}, record {number}"
+        try:
+            name = str(entry.get("vid", "")) if isinstance(entry, dict) else ""
+            video = videos.read(where, name or "without vid")
+            where = f"{where} (video {name})"
+            for kind, text, record in _facts(where, entry, video):
+                try:
+                    found.append(_sentence(where, kind, text, record, video))
+                except DatasetError as error:
+                    take_or_raise(error, bad)
+        except DatasetError as error:
+            take_or_raise(error, bad)
     return found
 
 
-def _sentences(path: Path, number: int, entry: dict[str, Any], video: VidOrVideo) -> Iterator[VidStgRecord]:
-    where = f"{path}, record {number} (video {entry['vid']})"
+class _Videos:
+    """Reads trajectories; records of a video follow each other and files are large, so the last one is kept."""
+
+    def __init__(self, places: VidOrFolder, *, tolerant: bool, encoding: str | None) -> None:
+        self._places, self._tolerant, self._encoding = places, tolerant, encoding
+        self._last: tuple[str, VidOrVideo | DatasetError] | None = None
+
+    def read(self, where: str, name: str) -> VidOrVideo:
+        if self._last is None or self._last[0] != name:
+            self._last = name, self._read(name)
+        video = self._last[1]
+        if isinstance(video, DatasetError):
+            raise DatasetError(f"{where}: {video}") from video
+        return video
+
+    def _read(self, name: str) -> VidOrVideo | DatasetError:
+        try:
+            return read_vidor(self._places.find(name), tolerant=self._tolerant, encoding=self._encoding)
+        except DatasetError as error:
+            return error
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What a record says for all of its sentences."""
+
+    video: str
+    size: tuple[int, int]
+    objects: dict[int, str]
+    segment: tuple[int, int]
+    start: int
+    end: int
+    fps: float
+    n_frames: int
+
+
+def _facts(where: str, entry: dict[str, Any], video: VidOrVideo) -> list[tuple[str, Any, _Record]]:
+    """``(kind, sentence's entry, record)`` of each sentence."""
     try:
-        size = int(entry["width"]), int(entry["height"])
-        objects = {int(thing["tid"]): str(thing["category"]) for thing in entry["subject/objects"]}
-        segment = int(entry["used_segment"]["begin_fid"]), int(entry["used_segment"]["end_fid"])
-        start, end = int(entry["temporal_gt"]["begin_fid"]), int(entry["temporal_gt"]["end_fid"])
-        fps, n_frames = float(entry["fps"]), int(entry["frame_count"])
-        texts = [("declarative", text) for text in entry["captions"]]
-        texts += [("interrogative", text) for text in entry["questions"]]
-        asked = [(kind, str(text["description"]), int(text["target_id"])) for kind, text in texts]
-    except (KeyError, TypeError, ValueError) as error:
+        record = _Record(
+            str(entry["vid"]),
+            (int(entry["width"]), int(entry["height"])),
+            {int(thing["tid"]): str(thing["category"]) for thing in entry["subject/objects"]},
+            (int(entry["used_segment"]["begin_fid"]), int(entry["used_segment"]["end_fid"])),
+            int(entry["temporal_gt"]["begin_fid"]),
+            int(entry["temporal_gt"]["end_fid"]),
+            float(entry["fps"]),
+            int(entry["frame_count"]),
+        )
+        texts = [("declarative", text, record) for text in entry["captions"]]
+        texts += [("interrogative", text, record) for text in entry["questions"]]
+    except UNUSABLE as error:
         raise DatasetError(f"{where} lacks a usable value ({error}).") from error
-    if not 0 <= start < end or not fps > 0 or min(size) < 1:
+    if not 0 <= record.start < record.end or not 0 < record.fps < float("inf") or min(record.size) < 1:
         raise DatasetError(f"{where} has an impossible interval, frame rate or size.")
-    for kind, sentence, target in asked:
-        frames, boxes = video.trajectories.get(target, (np.zeros(0, dtype=np.int64), np.zeros((0, 4))))
-        inside = (frames >= start) & (frames <= end)
-        if not inside.any():
-            raise DatasetError(f'{where}: target {target} of "{sentence}" has no box from frame {start} to {end}.')
-        yield VidStgRecord(
-            str(entry["vid"]), sentence, kind, target, objects.get(target, ""), len(objects), fps, n_frames, *size,
-            segment, start, end, frames[inside], boxes[inside],
-        )  # fmt: skip
+    if record.size != (video.width, video.height):
+        raise DatasetError(
+            f"{where} is for a picture of {record.size[0]}x{record.size[1]}, its trajectories are for "
+            f"{video.width}x{video.height}."
+        )
+    if record.n_frames != video.n_frames:
+        raise DatasetError(
+            f"{where} counts {record.n_frames} frames, its trajectories {video.n_frames}: the frames are not the same."
+        )
+    return texts
+
+
+def _sentence(where: str, kind: str, text: Any, record: _Record, video: VidOrVideo) -> VidStgRecord:
+    try:
+        sentence, target = text["description"], int(text["target_id"])
+        if not isinstance(sentence, str):
+            raise ValueError("description is no text")
+    except UNUSABLE as error:
+        raise DatasetError(f"{where} lacks a usable value ({error}).") from error
+    wrong = next((r for f, r in video.broken.get(target, {}).items() if record.start <= f < record.end), None)
+    if wrong is not None:
+        raise DatasetError(f'{where}: "{sentence}": {wrong}')
+    frames, boxes = video.trajectories.get(target, (np.zeros(0, dtype=np.int64), np.zeros((0, 4))))
+    inside = (frames >= record.start) & (frames <= record.end)
+    if not inside.any():
+        raise DatasetError(
+            f'{where}: target {target} of "{sentence}" has no box from frame {record.start} to {record.end}.'
+        )
+    return VidStgRecord(
+        record.video, sentence, kind, target, record.objects.get(target, ""), len(record.objects), record.fps,
+        record.n_frames, *record.size, record.segment, record.start, record.end, frames[inside], boxes[inside],
+    )  # fmt: skip

@@ -43,7 +43,7 @@ def parts_of(answer: str, sentence: str) -> SubQueries | None:
     attribute, action = _part(found["attribute"], sentence), _part(found["action"], sentence)
     if attribute is None or action is None or attribute.lower() == action.lower():
         return None
-    asked = sentence.split()[0].lower() in lexicon.INTERROGATIVES
+    asked = next(iter(sentence.lower().split()), "") in lexicon.INTERROGATIVES
     if not (_is_about(attribute, sentence, may_be_generic=asked) and _is_about(action, sentence)):
         return None
     if not any(_same(word, other) for word in _content(attribute) for other in _content(action)):

@@ -38,7 +38,7 @@ def decompose(query: str) -> SubQueries:
     SubQueries(attribute='the man in red', action='the man in red sits down', found=True)
     """
     text = _ORDER.sub("", tidy(without_final_mark(query)))
-    asked = text.split()[0].lower() in lexicon.INTERROGATIVES if text else False
+    asked = next(iter(text.lower().split()), "") in lexicon.INTERROGATIVES
     parts = split_question(text) if asked else _split_there_is(text) or _split_statement(text)
     if parts is None or not parts[0] or parts[0] == parts[1]:
         return whole(query)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from stvg_core.datasets.base import DatasetError
+from stvg_core.datasets.base import DatasetError, contradict, same_text, video_stem
 from stvg_core.evaluation.protocols import ZERO, Protocol, Scores, measure
 from stvg_core.evaluation.samples import Key, Prediction, Truth
 
@@ -50,19 +50,30 @@ def compare(protocol: Protocol, truths: Sequence[Truth], predictions: Iterable[P
     """
     if not truths:
         raise DatasetError("There is nothing to compare with: the truth holds no sentence.")
+    predictions = list(predictions)
+    videos = _Videos((truth.video for truth in truths), (prediction.video for prediction in predictions))
+    keys = [(videos.of(truth.video) or truth.video, truth.key[1]) for truth in truths]
     sentences: dict[str, set[str]] = {}
-    for truth in truths:
-        sentences.setdefault(truth.key[0], set()).add(truth.key[1])
+    for video, sentence in keys:
+        sentences.setdefault(video, set()).add(sentence)
     known: dict[_Place, Prediction] = {}
+    foreign: set[_Place] = set()
     repeated = 0
+    place: _Place
     for prediction in predictions:
-        place: _Place = _only_sentence(prediction, sentences), prediction.segment
+        named = videos.of(prediction.video)
+        if named is None:
+            place = prediction.key, prediction.segment
+            repeated += place in foreign
+            foreign.add(place)
+            continue
+        place = _only_sentence(prediction, named, sentences), prediction.segment
         repeated += place in known
         known.setdefault(place, prediction)
     used: set[_Place] = set()
     samples = []
-    for truth in truths:
-        candidates: list[_Place] = [(truth.key, truth.segment), (truth.key, None)]
+    for truth, key in zip(truths, keys, strict=True):
+        candidates: list[_Place] = [(key, truth.segment), (key, None)]
         found = next((place for place in candidates if place in known), None)
         if found is None:
             samples.append(Sample(truth, ZERO, "missing"))
@@ -71,11 +82,49 @@ def compare(protocol: Protocol, truths: Sequence[Truth], predictions: Iterable[P
         prediction = known[found]
         empty = prediction.raw_ends is None and prediction.first is None
         samples.append(Sample(truth, measure(protocol, truth, prediction), "no tube" if empty else "scored"))
-    return Comparison(protocol, samples, len(known) - len(used), repeated)
+    return Comparison(protocol, samples, len(foreign) + len(known) - len(used), repeated)
 
 
-def _only_sentence(prediction: Prediction, sentences: dict[str, set[str]]) -> Key:
-    video, sentence = prediction.key
+class _Videos:
+    """Which of the truth's videos does a name mean? Folder, ending and case matter only where they tell two apart."""
+
+    def __init__(self, truths: Iterable[str], predictions: Iterable[str]) -> None:
+        self._truths: dict[str, list[str]] = {}
+        self._predictions: dict[str, set[str]] = {}
+        for name in dict.fromkeys(truths):
+            self._truths.setdefault(video_stem(name), []).append(name)
+        for name in predictions:
+            self._predictions.setdefault(video_stem(name), set()).add(name)
+
+    def of(self, name: str) -> str | None:
+        """The truth's own name, None where it has no such video.
+
+        Raises:
+            DatasetError: it could be one of several.
+        """
+        stem = video_stem(name)
+        candidates = self._truths.get(stem, [])
+        exact = [other for other in candidates if other == name] or [o for o in candidates if same_text(o, name)]
+        if exact:
+            return exact[0]
+        if len(candidates) == 1:
+            rivals = self._predictions.get(stem, set()) - {name}
+            if any(same_text(rival, candidates[0]) for rival in rivals):
+                return None
+            if any(contradict(rival, name) for rival in rivals):
+                raise DatasetError(
+                    f"The predictions have videos {name} and {min(rivals)}, the truth only {candidates[0]}. Write the "
+                    "names in one way."
+                )
+            return candidates[0]
+        candidates = [other for other in candidates if not contradict(other, name)]
+        if len(candidates) > 1:
+            raise DatasetError(f"{name} could be {candidates[0]} or {candidates[1]}. Write the name as the truth does.")
+        return next(iter(candidates), None)
+
+
+def _only_sentence(prediction: Prediction, video: str, sentences: dict[str, set[str]]) -> Key:
+    sentence = prediction.key[1]
     if sentence:
         return video, sentence
     candidates = sentences.get(video, set())

@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from stvg_core.datasets import hcstvg
-from stvg_core.datasets.base import DatasetError
+from stvg_core.datasets.base import UNUSABLE, DatasetError, RepeatedKeyError, load_text, parse_json
 from stvg_core.evaluation.samples import Prediction
 from stvg_core.tube import Array
 
@@ -28,14 +27,17 @@ NO_SENTENCE = ""
 """A prediction without a sentence is for its video's only one."""
 
 
-def read_predictions(path: str | Path) -> list[Prediction]:
+def read_predictions(path: str | Path, *, encoding: str | None = None) -> list[Prediction]:
     """Read a file of any of the four layouts, ``.json`` or one object per line.
+
+    Args:
+        encoding: of the file, where it is not UTF-8.
 
     Raises:
         DatasetError: missing, or of none of the layouts; the record at fault is named.
     """
     path = Path(path)
-    content = _load(path)
+    content = _load(path, encoding)
     if isinstance(content, dict) and "boxes" in content and "video" in content:
         content = [content]  # one line of stvg ground
     if isinstance(content, list):
@@ -47,25 +49,24 @@ def read_predictions(path: str | Path) -> list[Prediction]:
         raise DatasetError(f"{path} holds no predictions: a list or an object is expected.")
     if content and all(isinstance(v, dict) and isinstance(v.get("bbox"), dict) for v in content.values()):
         return [_challenge(f"{path}: the prediction for {video}", video, v) for video, v in content.items()]
-    return [_of_record(record) for record in hcstvg.read(path)]
+    return [_of_record(record) for record in hcstvg.read(path, encoding=encoding)]
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path, encoding: str | None) -> Any:
     """JSON, else JSON lines."""
+    text = load_text(path, encoding=encoding)
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path} is not a text file.") from error
-    try:
-        return json.loads(text)
-    except ValueError:
+        return parse_json(text, str(path))
+    except RepeatedKeyError:
+        raise
+    except DatasetError:
         entries = []
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(text.split("\n"), start=1):  # a sentence may hold other marks of a line's end
             try:
-                entries += [json.loads(line)] if line.strip() else []
-            except ValueError as error:
+                entries += [parse_json(line, f"{path}, line {number}")] if line.strip() else []
+            except RepeatedKeyError:
+                raise
+            except DatasetError as error:
                 raise DatasetError(f"{path} is neither JSON nor JSON lines: see line {number}.") from error
         return entries
 
@@ -89,7 +90,7 @@ def _entry(where: str, entry: Any) -> Prediction:
         if entry["start_frame"] is None or entry["end_frame"] is None:
             return Prediction(entry["video"], sentence, None, None, frames, boxes, segment)
         first, last = _pair((entry["start_frame"], entry["end_frame"]))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except UNUSABLE as error:
         raise DatasetError(f"{where} lacks a usable value ({error}).") from error
     if not 0 <= first <= last:
         raise DatasetError(f"{where} ends before it starts: frames {first} to {last}.")
@@ -108,7 +109,7 @@ def _challenge(where: str, video: str, fields: Mapping[str, Any]) -> Prediction:
         first, last = _pair((fields["st_frame"], fields["ed_frame"]))
         sentence = str(fields.get("English", fields.get("caption", NO_SENTENCE)))
         frames, boxes = _boxes(where, fields["bbox"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except UNUSABLE as error:
         raise DatasetError(f"{where} lacks a usable value ({error}).") from error
     if not 1 <= first <= last or (len(frames) and frames[0] < 1):
         raise DatasetError(f"{where} has impossible frames; they count from 1.")
@@ -133,4 +134,10 @@ def _boxes(where: str, by_frame: Mapping[str, Any]) -> tuple[Array, Array]:
     frames = np.array([frame for frame, _ in found], dtype=np.int64)
     if any(len(box) != 4 or not np.isfinite(box).all() for _, box in found) or np.any(np.diff(frames) <= 0):
         raise DatasetError(f"{where} has a frame without four finite numbers, or twice.")
-    return frames, np.array([box for _, box in found], dtype=np.float64).reshape(-1, 4)
+    boxes = np.array([box for _, box in found], dtype=np.float64).reshape(-1, 4)
+    swapped = (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
+    if swapped.any():
+        raise DatasetError(
+            f"{where} has a box that ends before it starts on frame {frames[swapped][0]}. Boxes are x1, y1, x2, y2."
+        )
+    return frames, boxes

@@ -10,6 +10,7 @@ import numpy as np
 from stvg_core.datasets.base import video_stem
 from stvg_core.datasets.hcstvg import HcStvgRecord
 from stvg_core.datasets.vidstg import VidStgRecord
+from stvg_core.text import key as text_key
 from stvg_core.tube import Array, Tube
 
 Key = tuple[str, str]
@@ -142,5 +143,8 @@ class Prediction:
 
 
 def key(video: str, sentence: str) -> Key:
-    """Case and spaces of a sentence do not matter, nor folder and ending of a video's name."""
-    return video_stem(video), " ".join(sentence.split()).casefold()
+    """Case and spaces of a sentence do not matter, nor folder and ending of a video's name.
+
+    In which way an accent is written and characters that nobody sees do not matter either.
+    """
+    return video_stem(video), text_key(sentence)

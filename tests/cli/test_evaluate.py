@@ -19,7 +19,7 @@ from stvg_core.notice import DEMO_NOTICE
 from stvg_core.version import model_version
 from tests.datasets.small import hcstvg_entry, moving, vidor, vidstg_entry
 from tests.evaluation.own_sentences import write_sentences
-from tests.export.rows import CORRECTED, a_prediction, a_task, a_tube, annotate
+from tests.export.rows import CORRECTED, a_prediction, a_task, a_tube, a_video, annotate
 
 
 def run(*arguments: object) -> str:
@@ -123,3 +123,41 @@ def test_mistakes_are_said(tmp_path: Path) -> None:
         run("--truth", tmp_path / "none.json", "--predictions", truth)
     with pytest.raises(StvgError, match="no folder"):
         run("--truth", truth, "--predictions", truth, "--json", tmp_path / "none" / "out.json")
+
+
+def test_a_bad_record_of_the_truth_is_named_and_the_means_are_over_the_others(tmp_path: Path) -> None:
+    truth = write(tmp_path / "truth.json", {"a.mp4": hcstvg_entry(6, 10), "b.mp4": {}})
+    predicted = write(tmp_path / "predicted.json", {"a.mp4": hcstvg_entry(6, 10)})
+    printed = run("--truth", truth, "--predictions", predicted)
+    assert "1 sentences" in printed and "left out of the truth: " in printed and "record of b.mp4" in printed
+    with pytest.raises(StvgError, match="holds nothing that can be used"):
+        run("--truth", write(tmp_path / "truth.json", {"b.mp4": {}}), "--predictions", predicted)
+
+
+def test_files_in_another_encoding(tmp_path: Path) -> None:
+    content = json.dumps({"a.mp4": hcstvg_entry(6, 10, caption="der Fußgänger")}, ensure_ascii=False)
+    for name in ("truth.json", "predicted.json"):
+        (tmp_path / name).write_bytes(content.encode("cp1252"))
+    arguments = ("--truth", tmp_path / "truth.json", "--predictions", tmp_path / "predicted.json")
+    with pytest.raises(StvgError, match="--encoding"):
+        run(*arguments)
+    assert "m_vIoU        1.0000" in run(*arguments, "--encoding", "cp1252")
+
+
+def test_a_name_that_two_videos_of_the_database_have_is_no_guess(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    with database.write() as session:
+        for number, folder in enumerate("ab", start=1):
+            video = a_video(session, folder)
+            ref = f"/data/local-files/?d={folder}/clip.mp4"
+            annotate(session, a_task(session, number, video=video, ref=ref), a_tube(CORRECTED))
+    entry = {"query": "the red box", "start_frame": 4, "end_frame": 9, "boxes": {}}
+    for name, said in (("b/clip.mp4", "without a prediction, counted 0: 1"), ("clip.mp4", "could be a/clip.mp4 or b/")):
+        file = write(tmp_path / "p.json", [entry | {"video": name}])
+        arguments = ("--truth", "database", "--predictions", file, "--database-url", database_url)
+        if name == "clip.mp4":
+            with pytest.raises(StvgError, match=said):
+                run(*arguments)
+        else:
+            assert said in run(*arguments)

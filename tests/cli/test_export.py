@@ -41,7 +41,7 @@ def test_names_stay_inside_the_folder(sqlite_database: Database, sqlite_url: str
         export(sqlite_url, kind, tmp_path / kind)
         after = {path for path in tmp_path.rglob("*") if not path.name.startswith("stvg.sqlite3")}
         new = {path.relative_to(tmp_path) for path in after - before}
-        assert new and all(path.parts[0] in (kind, f"{kind}.datasheet.md") for path in new)
+        assert new and all(path.parts[0] in (kind, f"{kind}.datasheet.md", f"{kind}.videos.json") for path in new)
         assert not [path for path in new if path.name.startswith((".", "=", "-", "+", "@"))]
 
 

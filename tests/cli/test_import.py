@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from backend.cli import import_labels as module
+from backend.db import predictions
+from backend.db.engine import Database
+from backend.export.formats import FORMATS
+from backend.export.run import export
 from backend.labelstudio.config import read_config
 from backend.labelstudio.result import result_to_tubes
 from labeling_config import video_tube
@@ -19,6 +25,7 @@ from stvg_core.metrics import box_iou
 from stvg_core.tube import VideoInfo
 from tests.cli.labelled_label_studio import LabelledLabelStudio
 from tests.datasets.small import hcstvg_entry, moving, vidor, vidstg_entry
+from tests.export.rows import a_task, a_tube, annotate
 
 CONFIG = read_config(video_tube())
 Run = Callable[..., tuple[str, str]]
@@ -195,3 +202,72 @@ def test_mistakes_are_said_before_anything_changes(
             catch_exceptions=False,
         )  # fmt: skip
     assert ls.changes == []
+
+
+def test_one_bad_record_is_named_with_its_reason_and_the_rest_comes(run: Run, tmp_path: Path) -> None:
+    bad = {f"bad{n}.mp4": {} for n in range(15)}
+    outside = hcstvg_entry(6, 10, bbox=[[500, 20, 5, 5]] * 10, img_num=40)
+    file = write(tmp_path, {"a.mp4": hcstvg_entry(6, 10, img_num=40), "b.mp4": outside, **bad})
+    printed, said = run(file, "--format", "hcstvg")
+    assert "added 1 predictions" in printed
+    assert all(f"the record of {name} lacks a usable value" in said for name in bad)
+    assert "record b.mp4: its box on frame 5 lies outside of the picture" in said
+    assert "16 records are left out" in said
+
+
+def test_names_and_messages_that_no_terminal_can_show(run: Run, tmp_path: Path) -> None:
+    file = write(tmp_path, {"a.mp4": hcstvg_entry(6, 10, img_num=40), "\ud800\x1b[31m.mp4": hcstvg_entry(6, 10)})
+    _, said = run(file, "--format", "hcstvg")
+    assert "left out: record \\ud800\\x1b[31m.mp4" in said
+
+
+def test_a_file_in_another_encoding(run: Run, ls: LabelledLabelStudio, tmp_path: Path) -> None:
+    file = tmp_path / "labels.json"
+    entry = hcstvg_entry(6, 10, img_num=40, caption="der Fußgänger")
+    file.write_bytes(json.dumps({"a.mp4": entry}, ensure_ascii=False).encode("latin-1"))
+    with pytest.raises(StvgError, match="--encoding"):
+        run(file, "--format", "hcstvg")
+    run(file, "--format", "hcstvg", "--encoding", "latin-1")
+    assert ls.all("tasks")[0]["data"]["query"] == "der Fußgänger"
+
+
+def test_videos_of_one_name_are_not_taken_for_one(
+    run: Run, ls: LabelledLabelStudio, folder: Path, tmp_path: Path
+) -> None:
+    """The same sentence and the same boxes on both: neither label is "there already" because of the other."""
+    (folder / "0001" / "a.mp4").write_bytes(b"other")
+    entry = hcstvg_entry(6, 10, img_num=40)
+    file = write(tmp_path, {"0001/a.mp4": entry, "clips/a.mp4": entry})
+    printed, _ = run(file, "--format", "hcstvg")
+    assert "made 2 tasks" in printed and "added 2 predictions, 0 were there" in printed
+    assert "added 0 predictions, 2 were there" in run(file, "--format", "hcstvg")[0]
+
+
+def test_an_exported_folder_comes_back_under_its_videos_names(
+    run: Run, ls: LabelledLabelStudio, folder: Path, tmp_path: Path, sqlite_database: Database
+) -> None:
+    names = ["视频一.mp4", "my clip (1).mp4", "b/same.mp4", "c/same.mp4", ".dot.mp4", "a:b?.mp4"]
+    addresses = []
+    with sqlite_database.write() as session:
+        for number, name in enumerate(names, start=1):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(name.encode())
+            addresses.append(f"/data/local-files/?d=clips/{quote(name)}")
+            video = predictions.store_video(
+                session, hashlib.sha256(name.encode()).hexdigest(), width=200, height=100, fps_num=25, fps_den=1,
+                n_frames=40, duration_s=1.6, size_bytes=1,
+            )  # fmt: skip
+            annotate(session, a_task(session, number, video=video, ref=addresses[-1]), a_tube())
+    for kind in ("mot", "cvat", "vidstg"):
+        with sqlite_database.read() as session:
+            export(session, FORMATS[kind], tmp_path / kind)
+        ls.changes.clear()
+        _, said = run(tmp_path / kind, "--format", kind, "--model-version", kind)
+        assert "left out" not in said, said
+        assert {task["data"]["video"] for task in ls.all("tasks")} == set(addresses)
+
+
+def test_a_target_that_is_not_seen_to_the_end_is_said(run: Run, tmp_path: Path) -> None:
+    vidor(tmp_path / "vidor", "77", {0: moving(range(5, 15)), 1: moving(range(40))})
+    _, said = run(write(tmp_path, [vidstg_entry("77", 10, 20)]), "--format", "vidstg")
+    assert "1 sentences have boxes on a part of their interval only" in said and '"the dog  runs" on 77' in said

@@ -10,8 +10,9 @@ import pytest
 from backend.db.engine import Database
 from backend.export.formats import FORMATS
 from backend.export.run import export
+from backend.importing.formats import FORMATS as IMPORTED
 from backend.importing.formats import read_labels
-from stvg_core.datasets.base import video_stem
+from stvg_core.datasets.base import SHARES, video_stem
 from tests.export.rows import CORRECTED, PROPOSED, a_task, a_tube, annotate
 
 WRITTEN = {
@@ -20,7 +21,12 @@ WRITTEN = {
     "vidstg": ("vidstg", "out/annotations.json", "out/vidor"),
     "mot": ("mot", "out/1/gt/gt.txt", None),
     "cvat": ("cvat", "out/1.xml", None),
+    **{name: (name, "out", None) for name in ("coco-vid", "youtube-vis", "labelstudio", "csv", "parquet")},
 }
+
+
+def test_every_format_is_tried() -> None:
+    assert set(WRITTEN) == set(FORMATS) <= set(IMPORTED)
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -38,8 +44,10 @@ def test_an_export_comes_back(database: Database, tmp_path: Path, name: str) -> 
     assert set(found) == {"the red box", "what moves?"}
     for query, keyframes in (("the red box", PROPOSED), ("what moves?", CORRECTED)):
         label = found[query]
-        assert (video_stem(label.video), label.size, label.missing) == ("1", (320, 240), 0)
-        tube = label.tube((1, 1))
+        size = {"labelstudio": SHARES, "csv": None}.get(name, (320, 240))
+        assert (video_stem(label.video), label.size, label.missing) == ("1", size, 0)
+        assert label.place is not None and label.place.address == ref
+        tube = label.tube((320, 240))
         assert (tube.start_frame, tube.end_frame) == (keyframes[0][0], keyframes[-1][0])
         np.testing.assert_allclose(tube.boxes[0], keyframes[0][1:], atol=1e-4)
         np.testing.assert_allclose(tube.boxes[-1], keyframes[-1][1:], atol=1e-4)

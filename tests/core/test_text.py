@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stvg_core.text import TextError, clean, key, read_text
+from stvg_core.text import TextError, clean, key, read_text, shown
 
 
 @given(st.text(max_size=100))
@@ -53,3 +53,14 @@ def test_another_encoding_is_refused_with_the_line_and_read_when_it_is_named(tmp
     assert read_text(file, encoding="latin-1") == "one\ncaf\u00e9\n"
     with pytest.raises(TextError, match="no encoding"):
         read_text(file, encoding="latin1000")
+
+
+def test_what_cannot_be_printed_is_shown_as_an_escape() -> None:
+    assert shown("a\nb\x1b[31m\udce9 视 é") == "a\\nb\\x1b[31m\\udce9 视 é"
+
+
+def test_line_ends_inside_values_can_be_kept(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"a\rb\r\nc")
+    assert read_text(path) == "a\nb\nc"
+    assert read_text(path, keep_line_ends=True) == "a\rb\r\nc"

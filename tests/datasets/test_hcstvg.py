@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from stvg_core.datasets.hcstvg import DatasetError, HcStvgRecord, read, write_v2
 from stvg_core.tube import Tube
+from tests.datasets.small import hcstvg_entry
 
 
 @st.composite
@@ -112,3 +114,49 @@ def test_as_a_label_of_any_format(tmp_path: Path) -> None:
     np.testing.assert_array_equal(labels[0].frames, [3, 4])
     np.testing.assert_allclose(labels[0].boxes, [[0, 0, 32, 16], [0, 0, 32, 32]])
     np.testing.assert_allclose(labels[0].tube((1, 1)).boxes, tube.boxes)
+
+
+def test_a_bad_record_is_left_out_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "labels.json"
+    nan = float("nan")
+    bad_ones: dict[str, Any] = {
+        "b.mp4": hcstvg_entry(1, 2, bbox=[[1, 2, -3, 4]]),
+        "c.mp4": hcstvg_entry(1, 2, bbox=[[1, nan, 3, 4]]),
+        "d.mp4": hcstvg_entry(1, 2, st_time=5.0, ed_time=4.0),
+        "e.mp4": hcstvg_entry(10**30, 2),
+        "f.mp4": hcstvg_entry(1, 2, img_num=float("inf")),
+        "g.mp4": hcstvg_entry(1, 2, caption=None),
+        "h.mp4": [1],
+        "i.mp4": None,
+    }
+    path.write_text(json.dumps({"a.mp4": hcstvg_entry(6, 3), **bad_ones}))
+    bad: list[str] = []
+    assert [record.video for record in read(path, bad=bad)] == ["a.mp4"]
+    assert len(bad) == len(bad_ones) and all(name in said for name, said in zip(bad_ones, bad, strict=True))
+    with pytest.raises(DatasetError, match=r"b\.mp4"):
+        read(path)
+
+
+def test_a_record_that_is_there_twice_is_never_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "labels.json"
+    entry = json.dumps(hcstvg_entry(6, 3))
+    path.write_text(f'{{"a.mp4": {entry}, "b.mp4": {entry}, "a.mp4": {entry}}}')
+    with pytest.raises(DatasetError, match=r"the key 'a\.mp4' twice"):
+        read(path)
+
+
+def test_which_video_a_number_behind_a_name_means(tmp_path: Path) -> None:
+    path = tmp_path / "labels.json"
+    names = ["a.mp4", "a.mp4#2", "take#2", "b#2", "b", "c.mp4#3", "take#2#2"]
+    content = {name: hcstvg_entry(6, 3) for name in names}
+    content["take#2#2"]["video"] = "take#2"
+    path.write_text(json.dumps(content))
+    found = [record.label().video for record in read(path)]
+    assert found == ["a.mp4", "a.mp4", "take#2", "b", "b", "c.mp4", "take#2"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_read(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "labels.json"
+    path.write_bytes(json.dumps({"é.mp4": hcstvg_entry(6, 3)}, ensure_ascii=False).encode(encoding))
+    assert [record.video for record in read(path)] == ["é.mp4"]

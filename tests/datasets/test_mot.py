@@ -87,3 +87,47 @@ def test_broken_files_beside_it_are_named(tmp_path: Path) -> None:
         read(path)
     with pytest.raises(DatasetError, match="cannot be read"):
         read(tmp_path / "none.txt")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1", "cp1252"])
+def test_all_files_are_read_as_they_are_written(tmp_path: Path, encoding: str) -> None:
+    path = write(tmp_path, "")
+    for place, text in (
+        (path, "1,2,10,20,30,40,1,1,1\r\n"),
+        (path.parent / "labels.txt", "Fußgänger\r\n"),
+        (path.parent.parent / "seqinfo.ini", "[Sequence]\nname=é\nimWidth=200\nimHeight=100\n"),
+        (path.parent.parent / "sentences.json", '{"2": "der Fußgänger"}'),
+    ):
+        place.write_bytes(text.encode(encoding))
+    named = encoding if encoding in ("latin-1", "cp1252") else None
+    [label] = read(path, encoding=named).labels
+    assert (label.category, label.sentence, label.size) == ("Fußgänger", "der Fußgänger", (200, 100))
+    if named:
+        with pytest.raises(DatasetError, match=r"line [12] is not UTF-8.*--encoding"):
+            read(path)
+
+
+def test_bad_lines_and_objects_are_left_out_and_named(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "1,1,10,20,30,40\n2,1,10,20,-30,40\n3,1,10,20,30,40\n1,2,10,20,30,40\n1,2,11,20,30,40\n1,3,nan,20,30,40\n"
+        "1,4,500,20,30,40\nx\n",
+    )
+    (path.parent.parent / "seqinfo.ini").write_text("[Sequence]\nimWidth=200\nimHeight=100\n")
+    bad: list[str] = []
+    [label] = read(path, bad=bad).labels
+    assert (label.record, label.frames.tolist()) == ("object 1 of gt.txt", [0, 2])
+    for place, said in enumerate(
+        ("line 2 has an imp", "line 6 has an imp", "line 7: object 4 has a box outside", "line 8 is not", "second box")
+    ):
+        assert said in bad[place]
+    assert len(bad) == 5
+
+
+def test_a_stray_quote_hides_no_line_and_large_ids_stay_apart(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, '1,"7",10,20,30,40\n"2,7,10,20,30,40\n1,9007199254740992,1,1,2,2\n1,9007199254740993,1,1,2,2\n'
+    )
+    records = [label.record for label in read(path).labels]
+    assert records == [f"object {number} of gt.txt" for number in (7, 2**53, 2**53 + 1)]
+    assert read(path).labels[0].frames.tolist() == [0, 1]

@@ -110,3 +110,44 @@ def test_one_video_with_two_segments_and_ends_with_and_without_a_box(tmp_path: P
     # One target has a box on the exclusive end, another of the same interval has none.
     assert {record.frames[-1] for record in records if record.end == 99} == {98, 99}
     assert len({record.segment for record in records if record.start == 40}) == 2
+
+
+def test_what_cannot_be_used_is_left_out_and_named_and_the_rest_comes(tmp_path: Path) -> None:
+    vidor(tmp_path / "vidor", "77", {0: moving(range(5, 30)), 1: moving(range(15))})
+    path = vidor(tmp_path / "vidor", "80", {0: moving(range(40)), 1: moving(range(40))})
+    content = json.loads(path.read_text())
+    content["trajectories"][12].append(content["trajectories"][12][0])  # object 0 is there twice
+    content["trajectories"][35][1]["bbox"]["xmin"] = float("nan")
+    path.write_text(json.dumps(content))
+    entries = [
+        vidstg_entry("77", 20, 25),  # object 1 has no box there
+        vidstg_entry("78", 10, 20),  # no such trajectories
+        vidstg_entry("77", 10, 10),  # ends before it starts
+        vidstg_entry("77", 10, 14, width=100),  # of another picture
+        vidstg_entry("77", 10, 14, frame_count=80),  # of another frame rate
+        vidstg_entry("80", 10, 20),  # object 0 doubled on frame 12; object 1 is broken later only
+        5,
+    ]
+    file = tmp_path / "annotations.json"
+    file.write_text(json.dumps(entries))
+    bad: list[str] = []
+    found = read(file, tmp_path / "vidor", bad=bad)
+    assert [(record.video, record.target_id) for record in found] == [("77", 0), ("80", 1)]
+    for said, sentence in zip(
+        (
+            'target 1 of "who sits down?" has no box', "no trajectories of video 78", "impossible interval",
+            "picture of 100x100, its trajectories are for 200x100", "counts 80 frames, its trajectories 40",
+            "object 0 has two boxes on frame 12",
+            "no trajectories of video without vid",
+        ),
+        bad, strict=True,
+    ):  # fmt: skip
+        assert said in sentence
+
+
+def test_two_files_about_one_video_are_no_guess(tmp_path: Path) -> None:
+    path = vidor(tmp_path / "vidor", "77", {0: moving(range(40)), 1: moving(range(40))})
+    (tmp_path / "vidor" / "more").mkdir()
+    (tmp_path / "vidor" / "more" / "77.json").write_text(path.read_text())
+    with pytest.raises(DatasetError, match="video 77 has two files"):
+        read_entries(tmp_path, vidstg_entry("77", 10, 20))

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stvg_core.decomposition.checking import LONGER, parts_of, whole
-from stvg_core.query import SubQueries
+from stvg_core.decomposition.rules import decompose
+from stvg_core.query import SubQueries, as_statement
 
 SENTENCE = "The man in red who carries a box sits down."
 GOOD = {"attribute": "the man in red carrying a box", "action": "The man in red sits down."}
@@ -88,3 +89,11 @@ def test_whatever_gets_through_is_clean_and_bounded(attribute: str, action: str,
 
 def test_the_whole_is_the_sentence_without_its_mark() -> None:
     assert whole("the man sits.") == SubQueries("the man sits", "the man sits", found=False)
+
+
+@pytest.mark.parametrize("sentence", ["", " ", "\r", "\n\t", "\u00a0", "\u2003"])
+def test_a_sentence_of_white_space_has_no_parts(sentence: str) -> None:
+    answer = '{"attribute": "the man in red", "action": "the man in red sits down"}'
+    assert parts_of(answer, sentence) is None
+    assert not decompose(sentence).found
+    as_statement(sentence)

@@ -68,3 +68,28 @@ def test_a_prediction_without_a_sentence_needs_a_video_with_one() -> None:
 def test_no_truth_is_refused() -> None:
     with pytest.raises(DatasetError, match="no sentence"):
         compare(Protocol.HCSTVG, [], [prediction()])
+
+
+def test_accents_and_invisible_marks_do_not_matter() -> None:
+    other = prediction("cafe\u0301.mp4", "The\u00a0man in the caf\u200be\u0301")
+    [sample] = compare(Protocol.HCSTVG, [truth("caf\u00e9.mp4", "the man in the caf\u00e9")], [other]).samples
+    assert sample.scores.viou == 1.0
+
+
+def test_videos_of_one_name_in_two_folders_are_never_mixed() -> None:
+    truths = [truth("a/clip.mp4"), truth("b/clip.mp4"), truth("clip.mkv"), truth("Clip.mkv")]
+    found = compare(
+        Protocol.HCSTVG, truths, [prediction("b/clip.mp4"), prediction("clip.mkv", start=50), prediction("CLIP.mkv")]
+    )
+    assert [sample.state for sample in found.samples] == ["missing", "scored", "scored", "missing"]
+    assert [sample.scores.viou for sample in found.samples] == [0.0, 1.0, 0.0, 0.0]
+    assert (found.unused, found.repeated) == (1, 0)
+    with pytest.raises(DatasetError, match=r"clip\.mp4 could be a/clip\.mp4 or b/clip\.mp4"):
+        compare(Protocol.HCSTVG, truths, [prediction("clip.mp4")])
+
+
+def test_two_videos_of_the_predictions_are_not_the_truths_one() -> None:
+    with pytest.raises(DatasetError, match="Write the names in one way"):
+        compare(Protocol.HCSTVG, [truth("clip.mp4")], [prediction("x/Clip.mp4"), prediction("y/Clip.mp4", start=50)])
+    found = compare(Protocol.HCSTVG, [truth("clip.mp4")], [prediction("Clip.mp4", start=50), prediction("clip.mp4")])
+    assert (found.samples[0].scores.viou, found.unused) == (1.0, 1)

@@ -73,6 +73,9 @@ def test_hcstvg_files_and_the_challenges_results_count_from_one(tmp_path: Path) 
         ([{**GROUND, "end_frame": 2}], "ends before it starts: frames 3 to 2"),
         ([{**GROUND, "boxes": {"3": [1, 2, 3]}}], "without four finite numbers"),
         ([{**GROUND, "boxes": {"3": [1, 2, 3, 4], "4": [1]}}], "usable value|four finite"),
+        ([{**GROUND, "boxes": {"3": [100, 2, 30, 40]}}], "ends before it starts on frame 3"),
+        (f'[{{"video": "a", "video": "b"}}, {json.dumps(GROUND)}]', "the key 'video' twice"),
+        (f'{json.dumps(GROUND)}\n{{"video": "a", "video": "b"}}\n', "line 2 has the key 'video' twice"),
         ([{**GROUND, "boxes": {"x": [1, 2, 3, 4]}}], "lacks a usable value"),
         ([{**GROUND, "boxes": [1]}], "lacks a usable value"),
         ([{"video": "a", "query": "x", "boxes": {}}], "lacks a usable value"),
@@ -90,5 +93,5 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="cannot be read"):
         read_predictions(tmp_path / "none.json")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DatasetError, match="not a text file"):
+    with pytest.raises(DatasetError, match="line 1 is not UTF-16"):
         read_predictions(tmp_path / "binary")

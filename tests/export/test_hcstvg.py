@@ -53,8 +53,9 @@ def test_a_second_sentence_on_a_video_and_another_video_of_the_same_name(
         annotate(session, a_task(session, 3, video=other, ref="/data/local-files/?d=y/clip.mp4"), a_tube())
     out = tmp_path / "labels.json"
     printed = export(database_url, out)
-    assert [record.video for record in hcstvg.read(out)] == ["clip.mp4", "clip.mp4#2", "clip-bbbbbbbb.mp4"]
-    assert "written as clip-bbbbbbbb.mp4" in printed
+    assert [record.video for record in hcstvg.read(out)] == ["x/clip.mp4", "x/clip.mp4#2", "y/clip.mp4"]
+    assert [record.label().video for record in hcstvg.read(out)] == ["x/clip.mp4", "x/clip.mp4", "y/clip.mp4"]
+    assert "written as x/clip.mp4" in printed and "written as y/clip.mp4" in printed
 
 
 def test_an_empty_export_is_an_empty_dataset(database: Database, database_url: str, tmp_path: Path) -> None:

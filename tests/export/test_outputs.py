@@ -32,7 +32,7 @@ def filled_url(sqlite_database: Database, sqlite_url: str) -> str:
 def test_a_folder_is_replaced_only_when_asked(filled_url: str, sqlite_database: Database, tmp_path: Path) -> None:
     out = tmp_path / "cvat"
     export(filled_url, "cvat", out)
-    assert names(out) == ["walk-bbbbbbbb.xml", "walk.xml"]
+    assert names(out) == ["_=walk.xml", "walk.xml"]
     with pytest.raises(ExportError, match="--overwrite"):
         export(filled_url, "cvat", out)
     with sqlite_database.write() as session:
@@ -40,7 +40,7 @@ def test_a_folder_is_replaced_only_when_asked(filled_url: str, sqlite_database: 
         annotate(session, third, was_cancelled=True, minute=9)
     export(filled_url, "cvat", out, "--overwrite")
     assert names(out) == ["walk.xml"]
-    assert names(tmp_path) == ["cvat", "cvat.datasheet.md"]
+    assert names(tmp_path) == ["cvat", "cvat.datasheet.md", "cvat.videos.json"]
 
 
 def test_a_folder_that_is_no_export_is_never_replaced(filled_url: str, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_hcstvg(filled_url: str, tmp_path: Path, version: int) -> None:
     out = tmp_path / "labels.json"
     export(filled_url, f"hcstvg{version}", out)
     content = json.loads(out.read_text())
-    assert list(content) == ["walk.mp4", "walk.mp4#2", "walk-bbbbbbbb.mp4"]
+    assert list(content) == ["walk.mp4", "walk.mp4#2", "=walk.mp4"]
     fields = content["walk.mp4"]
     # st_frame counts from 1 in the file.
     assert (fields["st_frame"], fields["st_time"], fields["ed_time"], fields["img_num"]) == (5, 4 / FPS, 9 / FPS, 50)
@@ -69,7 +69,7 @@ def test_vidstg(filled_url: str, tmp_path: Path) -> None:
     export(filled_url, "vidstg", out)
     content = json.loads((out / "annotations.json").read_text())
     assert [(entry["vid"], len(entry["captions"]), len(entry["questions"])) for entry in content] == [
-        ("walk", 1, 0), ("walk", 0, 1), ("walk-bbbbbbbb", 1, 0),
+        ("walk", 1, 0), ("walk", 0, 1), ("_=walk", 1, 0),
     ]  # fmt: skip
     assert content[1]["temporal_gt"] == {"begin_fid": 2, "end_fid": 10}
     assert content[1]["questions"] == [{"description": QUESTION, "type": "object", "target_id": 1}]
@@ -98,7 +98,7 @@ def test_coco_vid_by_pycocotools(filled_url: str, tmp_path: Path) -> None:
             assert annotation["video_id"] == image["video_id"]
             found[sentences[annotation["instance_id"]]][image["frame_id"]] = corners(*annotation["bbox"])
     assert_same(found, expected(), atol=0.021)
-    assert [video["name"] for video in coco.dataset["videos"]] == ["walk", "walk-bbbbbbbb"]
+    assert [video["name"] for video in coco.dataset["videos"]] == ["walk", "_=walk"]
     assert len(coco.getImgIds()) == 2 * N_FRAMES
     assert coco.loadImgs([1])[0]["file_name"] == "walk/000001.jpg"
     assert [category["name"] for category in coco.loadCats(coco.getCatIds())] == ["Target", "object"]
@@ -130,14 +130,14 @@ def test_mot_by_motmetrics(filled_url: str, tmp_path: Path) -> None:
             box = corners(row["X"] + 1, row["Y"] + 1, row["Width"], row["Height"])
             found.setdefault(sentences[str(identity)], {})[frame - 1] = box
     assert_same(found, expected(), atol=0.021)
-    assert (out / "walk-bbbbbbbb" / "gt" / "labels.txt").read_text().split() == ["Target", "object"]
+    assert (out / "_=walk" / "gt" / "labels.txt").read_text().split() == ["Target", "object"]
 
 
 def test_mot_by_our_reader(filled_url: str, tmp_path: Path) -> None:
     out = tmp_path / "mot"
     export(filled_url, "mot", out)
-    sequence = mot.read(out / "walk-bbbbbbbb" / "gt" / "gt.txt")
-    assert (sequence.name, sequence.ignored, sequence.labels[0].size) == ("walk-bbbbbbbb", 0, (WIDTH, HEIGHT))
+    sequence = mot.read(out / "_=walk" / "gt" / "gt.txt")
+    assert (sequence.name, sequence.ignored, sequence.labels[0].size) == ("_=walk", 0, (WIDTH, HEIGHT))
     [label] = sequence.labels
     boxes = dict(zip(label.frames.tolist(), label.boxes.tolist(), strict=True))
     assert_same({GAP_SENTENCE: boxes}, {GAP_SENTENCE: expected()[GAP_SENTENCE]}, atol=0.021)
@@ -146,7 +146,7 @@ def test_mot_by_our_reader(filled_url: str, tmp_path: Path) -> None:
 def test_cvat_by_dagshub(filled_url: str, tmp_path: Path) -> None:
     out = tmp_path / "cvat"
     export(filled_url, "cvat", out)
-    for stem, sentences in (("walk", [CORRECTED_SENTENCE, QUESTION]), ("walk-bbbbbbbb", [GAP_SENTENCE])):
+    for stem, sentences in (("walk", [CORRECTED_SENTENCE, QUESTION]), ("_=walk", [GAP_SENTENCE])):
         video = load_cvat_from_xml_file(out / f"{stem}.xml")
         assert (video.video_width, video.video_height, video.sequence_length) == (WIDTH, HEIGHT, N_FRAMES)
         assert [track.object_id for track in video.tracks] == [str(n) for n in range(len(sentences))]
@@ -166,7 +166,7 @@ def test_cvat_by_our_reader(filled_url: str, tmp_path: Path) -> None:
     for path in sorted(out.iterdir()):
         task = cvat.read(path)
         assert (task.size, task.n_frames, task.empty) == ((WIDTH, HEIGHT), N_FRAMES, [])
-        assert {label.category for label in task.labels} == {"object" if "bbbb" in path.name else "Target"}
+        assert {label.category for label in task.labels} == {"object" if "=" in path.name else "Target"}
         for label in task.labels:
             found[label.sentence] = dict(zip(label.frames.tolist(), label.boxes.tolist(), strict=True))
     assert_same(found, expected())

@@ -1,0 +1,108 @@
+"""Label Studio's own JSON: a list of tasks with their annotations or predictions, as ``stvg export`` writes it too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backend.labelstudio.config import LabelConfig, read_config
+from backend.labelstudio.result import Interval, read_keyframes, read_spans, result_to_tubes
+from backend.media.location import location
+from labeling_config import video_tube
+from stvg_core.datasets.base import (
+    MAX_FRAMES,
+    SHARES,
+    UNUSABLE,
+    DatasetError,
+    VideoLabel,
+    VideoPlace,
+    load_json,
+    split_ending,
+    take_or_raise,
+)
+from stvg_core.datasets.cvat import SENTENCE_NAMES
+from stvg_core.text import clean
+
+
+def read(path: Path, *, encoding: str | None = None, bad: list[str] | None = None) -> list[VideoLabel]:
+    """Every box region of every task that was not skipped; its sentence is its note, else the task's.
+
+    Args:
+        encoding: of the file, where it is not UTF-8.
+        bad: gets a sentence for each task or region that cannot be used, which is left out then.
+
+    Raises:
+        DatasetError: missing, or no such file; without ``bad``, the task at fault is named.
+    """
+    content = load_json(path, encoding=encoding)
+    if not isinstance(content, list):
+        raise DatasetError(f"{path} is not Label Studio's JSON: a list of tasks is expected.")
+    config = read_config(video_tube())
+    found: list[VideoLabel] = []
+    for number, task in enumerate(content, start=1):
+        where = f"task {number} of {path.name}"
+        try:
+            for region, siblings, data in _regions(task):
+                found.append(_label(where, region, siblings, data, config))
+        except UNUSABLE as error:
+            take_or_raise(DatasetError(f"{where} lacks a usable value ({error})."), bad)
+        except DatasetError as error:
+            take_or_raise(error, bad)
+    return found
+
+
+def _regions(task: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Sequence[Any], Mapping[str, Any]]]:
+    """Each box region with all regions of its annotation and the task's data."""
+    kept = [entry for entry in task.get("annotations") or [] if not entry.get("was_cancelled")]
+    for entry in kept or task.get("predictions") or []:
+        result = entry.get("result") or []
+        yield from ((region, result, task["data"]) for region in result if region.get("type") == "videorectangle")
+
+
+def _label(
+    where: str, region: Mapping[str, Any], siblings: Sequence[Any], data: Mapping[str, Any], config: LabelConfig
+) -> VideoLabel:
+    address = _address(where, data, config)
+    n_frames = int(region["value"].get("framesCount") or 0) or MAX_FRAMES
+    tubes = result_to_tubes([region], replace(config, video_name=str(region["to_name"])), n_frames=n_frames)
+    if not tubes:
+        raise DatasetError(f"{where}: region {region.get('id')} is drawn on no frame.")
+    keyframes, boxes, _ = read_keyframes(region["value"]["sequence"])
+    intervals = _spans(region, siblings, keyframes.tolist(), n_frames) or tubes[0].intervals
+    if intervals[-1][1] >= MAX_FRAMES - 1:
+        raise DatasetError(f"{where}: region {region.get('id')} has no end, and the file does not say the video's.")
+    frames = np.concatenate([np.arange(first, last + 1) for first, last in intervals])
+    filled = np.stack([np.interp(frames, keyframes, boxes[:, side]) for side in range(4)], axis=1)
+    note = (region.get("meta") or {}).get("text") or [_sentence(data, config)]
+    return VideoLabel(
+        location(address).rpartition("/")[2], clean(str(note[0] if isinstance(note, list) else note)),
+        clean(tubes[0].label or ""), frames, filled, SHARES, f"region {region.get('id')} in {where}",
+        None if n_frames == MAX_FRAMES else n_frames, VideoPlace(address),
+    )  # fmt: skip
+
+
+def _spans(
+    region: Mapping[str, Any], siblings: Sequence[Any], keyframes: Sequence[int], n_frames: int
+) -> Sequence[Interval]:
+    """The box's own range on the timeline, where our export wrote it: a lone frame is told by nothing else."""
+    own = [other for other in siblings if other.get("id") == f"{region.get('id')}-span"]
+    spans = read_spans(own, n_frames=n_frames)
+    known = set(keyframes)
+    return spans if all(first in known and last in known for first, last in spans) else []
+
+
+def _address(where: str, data: Mapping[str, Any], config: LabelConfig) -> str:
+    if isinstance(data.get(config.video_key), str):
+        return str(data[config.video_key])
+    found = [value for value in data.values() if isinstance(value, str) and split_ending(location(value))[1]]
+    if len(found) != 1:
+        raise DatasetError(f"{where} does not say which of its data is the video.")
+    return found[0]
+
+
+def _sentence(data: Mapping[str, Any], config: LabelConfig) -> str:
+    return next((str(data[key]) for key in (config.query_key, *SENTENCE_NAMES) if data.get(key)), "")
