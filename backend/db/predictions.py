@@ -37,9 +37,12 @@ def without_uncertainty(session: Session, *, after: int, limit: int) -> Sequence
 
 
 def store_video(session: Session, sha256: str, **facts: Any) -> Video:
-    """The row of a video's content; an existing one is kept as it is."""
+    """The row of a video's content; an existing one is kept as it is, but for frame times that it lacked."""
     insert_once(session, Video, "sha256", sha256=sha256, **facts)
-    return session.scalars(select(Video).where(Video.sha256 == sha256)).one()
+    row = session.scalars(select(Video).where(Video.sha256 == sha256)).one()
+    if not row.times_known and row.n_frames == facts.get("n_frames"):
+        row.frame_times = facts.get("frame_times")
+    return row
 
 
 def find_video(session: Session, sha256: str) -> Video | None:

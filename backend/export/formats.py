@@ -26,6 +26,7 @@ class Format:
         folder: a folder of files, else one file.
         open: opens the file or folder, which the format creates or finds empty, for adding video after video.
         notes: sentences for the datasheet: coordinates, frames, and what is lost.
+        needs_times: every label has seconds, and there is no way to leave them out.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Format:
     folder: bool
     open: Callable[[Path], AbstractContextManager[Add]]
     notes: tuple[str, ...]
+    needs_times: bool = False
 
 
 _FORMATS = (
@@ -48,6 +50,7 @@ _FORMATS = (
             "A further sentence on a video is named video#2, video#3 ...",
             f"{_BOXES_PER_FRAME} Labels are not in the format.",
         ),
+        needs_times=True,
     ),
     Format(
         "hcstvg2",
@@ -60,6 +63,7 @@ _FORMATS = (
             "A further sentence on a video is named video#2, video#3 ...",
             f"{_BOXES_PER_FRAME} Labels are not in the format.",
         ),
+        needs_times=True,
     ),
     Format(
         "vidstg",
@@ -134,6 +138,7 @@ _FORMATS = (
         frames_csv.write,
         (
             "Frames count from 0, seconds from the first frame; boxes are corners in pixels.",
+            "time_s is the frame's own also where the rate varies; empty where that is not known (stvg sync finds it).",
             "Frames on which a box was switched off have no row.",
             f"Text that a spreadsheet would take for a formula has an apostrophe in front. {_BOXES_PER_FRAME}",
         ),
@@ -145,6 +150,7 @@ _FORMATS = (
         parquet.write,
         (
             "Frames count from 0, start_frame and end_frame are included; boxes are corners from 0 to 1.",
+            "start_s and end_s are those frames' own also where the rate varies; null where that is not known.",
             "Boxes are filled where they were switched off; intervals has the frames on which they are on.",
             _BOXES_PER_FRAME,
         ),

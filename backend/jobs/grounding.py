@@ -23,6 +23,7 @@ from backend.labelstudio.config import LabelConfigError, positive_number, read_c
 from backend.media import MediaFile
 from backend.review.uncertainty import of_evidence
 from stvg_core.errors import ModelError, NonFiniteError
+from stvg_core.times import pack_times
 from stvg_core.tube import Grounding
 
 logger = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ def _store(
         size_bytes=file.size_bytes,
         variable_rate=bool(info.variable_rate),
         warnings=list(info.warnings),
+        frame_times=None if info.times is None else pack_times(info.times),
     )
     return predictions.store(
         session,

@@ -37,6 +37,7 @@ def probe(path: str | Path, limits: Limits | None = None) -> VideoInfo:
         path=str(path), width=shown.width, height=shown.height, fps_num=rate.numerator, fps_den=rate.denominator,
         n_frames=n, duration_s=duration, variable_rate=not steady,
         warnings=(*timeline.warnings, *warnings, *_shown_warnings(path, shown)),
+        times=None if steady else timeline.seconds,
     )  # fmt: skip
 
 

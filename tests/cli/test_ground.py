@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,14 @@ def test_one_json_object_and_the_files_asked_for(clip: Path, tmp_path: Path) -> 
     assert result.stderr == ""  # no bar where stderr is no terminal
     assert probe(tmp_path / "o.mp4").n_frames == 10
     assert (tmp_path / "p.png").stat().st_size > 10_000
+
+
+def test_seconds_are_the_pictures_own(clip: Path, tmp_path: Path) -> None:
+    pts = [0, 40, 80, 5000, 5040, 5080, 5120]
+    write_painted(tmp_path / "uneven.mp4", 7, pts=pts, time_base=Fraction(1, 1000))
+    result = CliRunner().invoke(ground.command, [str(tmp_path / "uneven.mp4"), "--query", "the grey thing"])
+    found = json.loads(result.stdout)
+    assert (found["start_frame"], found["start_s"], found["end_s"]) == (2, 0.08, 5.08)
 
 
 def test_a_line_for_each_sentence(clip: Path) -> None:

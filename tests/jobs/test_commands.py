@@ -42,7 +42,7 @@ def test_the_database_is_made_and_looked_at(tmp_path: Path, monkeypatch: pytest.
     for words in (["db", "status"], ["jobs"], ["worker", "--drain"]):
         done = _stvg(*words)
         assert isinstance(done.exception, StvgError) and "stvg db upgrade" in str(done.exception)
-    assert "migration 0003" in _stvg("db", "upgrade").output
+    assert "migration 0004" in _stvg("db", "upgrade").output
     assert "ready" in _stvg("db", "status").output and _stvg("jobs").output == "No jobs.\n"
     assert "migration none" in _stvg("db", "downgrade", "base", "--yes").output
 
