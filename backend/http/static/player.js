@@ -1,8 +1,8 @@
 // Which frame is on the screen, and how does one get to another? Frames count from 0, as in the database.
 //
 // The browser says the time of each picture that it shows (requestVideoFrameCallback); time by rate is the frame, and where
-// the rate varies, the frame that begins nearest to that time. To go to a frame is to go to the middle of its time, where
-// rounding cannot lead to its neighbour. Where the browser cannot play the file, or exact pictures are wanted, single
+// the rate varies, the frame that begins nearest to that time. To go to a frame is to go into its time, where rounding
+// cannot lead to its neighbour. Where the browser cannot play the file, or exact pictures are wanted, single
 // pictures come from the server.
 
 export class Player extends EventTarget {
@@ -129,13 +129,14 @@ export class Player extends EventTarget {
   }
 
   #seekVideo(frame) {
-    this.video.currentTime = this.origin + this.#middle(frame);
+    this.video.currentTime = this.origin + this.#inside(frame);
   }
 
-  #middle(frame) {
+  #inside(frame) {
     if (!this.times) return (frame + 0.5) / this.fps;
-    const next = this.times[frame + 1] ?? this.times[frame] + 0.01;
-    return (this.times[frame] + next) / 2;
+    // Not deep into a long frame: in files with B-frames a browser may take a frame before a pause for a short one.
+    const next = this.times[frame + 1] ?? Infinity;
+    return this.times[frame] + Math.min((next - this.times[frame]) / 2, 0.005);
   }
 
   #frameAt(second) {
