@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stvg_core.looked import Looked
+from stvg_core.text import printable
 
 Array = NDArray[Any]
 
@@ -257,7 +258,7 @@ class Grounding:
             }
         )
         return {
-            "video": Path(self.video.path).name,
+            "video": printable(Path(self.video.path).name),
             "query": self.query,
             "attribute_query": self.attribute_query,
             "action_query": self.action_query,

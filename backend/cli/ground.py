@@ -92,7 +92,12 @@ def command(
         if plot is not None:
             write_plot(answers[0], plot)
     for found in answers:
-        click.echo(json.dumps(found.to_json(), ensure_ascii=False, allow_nan=False))
+        click.echo(json.dumps(found.to_json(), ensure_ascii=not _writes_utf8(), allow_nan=False))
+
+
+def _writes_utf8() -> bool:
+    """Is stdout UTF-8? Else JSON keeps to ASCII, which every encoding has."""
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
 def _load(

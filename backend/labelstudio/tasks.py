@@ -13,6 +13,7 @@ from backend.labelstudio.client import Json, LabelStudioClient
 from backend.labelstudio.config import LabelConfig, positive_number
 from backend.labelstudio.payloads import PayloadError
 from stvg_core.errors import StvgError
+from stvg_core.text import printable
 
 
 class VideoFacts(Protocol):
@@ -64,6 +65,10 @@ def local_file_address(file: Path, document_root: Path) -> str:
     if not real.is_relative_to(root):
         raise PayloadError(
             f"{file} lies outside Label Studio's document root {document_root}; name it: --document-root."
+        )
+    if printable(str(real.relative_to(root))) != str(real.relative_to(root)):
+        raise PayloadError(
+            f"The name of {printable(str(file))} is not UTF-8, and Label Studio cannot serve such a file. Rename it."
         )
     return "/data/local-files/?d=" + quote(real.relative_to(root).as_posix())
 
