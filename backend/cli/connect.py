@@ -11,10 +11,12 @@ from pydantic import SecretStr
 from tqdm import tqdm
 
 from backend.bootstrap import open_media
+from backend.cli.playing import Looked, copier
 from backend.labelstudio.client import Json, LabelStudioClient
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.connect import Service, ensure_backend, ensure_project, ensure_storage, ensure_webhook
 from backend.labelstudio.payloads import PayloadError
+from backend.labelstudio.playable import Checked, check_tasks, grounded_address
 from backend.labelstudio.tasks import import_missing, local_file_address, read_tasks, write_frame_rates
 from backend.settings import Settings, SettingsError, load_settings
 from labeling_config import video_tube
@@ -38,6 +40,11 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     help='JSON: [{"video": "a.mp4", "query": "the man in red"}, ...].',
 )
 @click.option("--replace-config", is_flag=True, help="Replace the project's own labelling interface by ours.")
+@click.option(
+    "--transcode", "copies", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+    help="For videos that browsers do not play: H.264 copies with the same frame numbers in this folder, below the "
+    "document root. The page plays the copy; the original is what is grounded and exported.",
+)  # fmt: skip
 @click.option("--predict", is_flag=True, help="Ask for a tube for every task at the end.")
 def command(
     url: str | None,
@@ -48,6 +55,7 @@ def command(
     document_root: Path | None,
     task_file: Path | None,
     replace_config: bool,
+    copies: Path | None,
     predict: bool,
 ) -> None:
     """Create or repair a project, its model backend, its webhook and its storage; give every task its frame rate.
@@ -56,6 +64,8 @@ def command(
     """
     settings = _settings(url, token, document_root, videos)
     service = _service(settings, backend_url)
+    if copies is not None:
+        _check_copies(copies, settings)
     assert settings.label_studio_url is not None and settings.label_studio_token is not None
     with LabelStudioClient(settings.label_studio_url, settings.label_studio_token.get_secret_value()) as client:
         client.whoami()
@@ -71,7 +81,12 @@ def command(
             new = import_missing(client, project_id, config, tasks)
             _say([f"imported {new} tasks, {len(tasks) - new} were there or doubled"])
         tasks = list(client.tasks(project_id))
-        _write_frame_rates(client, settings, config, tasks)
+        looked = Looked(open_media(settings, client).fetch, probe)
+        _write_frame_rates(client, config, tasks, looked)
+        if copies is not None and settings.document_root is not None:
+            _say(ensure_storage(client, project_id, str(copies.resolve())))
+        copy = copier(copies, settings.document_root, _note) if copies and settings.document_root else None
+        _say_checked(check_tasks(client, config, tasks, looked, copy))
         if predict and tasks:
             client.retrieve_predictions(project_id)
             _say([f"asked for tubes for {len(tasks)} tasks; stvg jobs shows how far they are"])
@@ -127,17 +142,41 @@ def _placer(videos: Path | None, document_root: Path | None) -> Callable[[str], 
     return place
 
 
-def _write_frame_rates(client: LabelStudioClient, settings: Settings, config: LabelConfig, tasks: list[Json]) -> None:
-    media = open_media(settings, client)
+def _check_copies(folder: Path, settings: Settings) -> None:
+    """Make the folder for copies, where Label Studio can serve them from."""
+    root = settings.document_root
+    if root is None:
+        raise SettingsError("--transcode needs to know Label Studio's document root: give --document-root or --videos.")
+    if not folder.resolve().is_relative_to(root.resolve()):
+        raise SettingsError(f"{folder} lies outside Label Studio's document root {root}, which serves the copies.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{folder} cannot be made: {error.strerror}.") from None
 
+
+def _write_frame_rates(client: LabelStudioClient, config: LabelConfig, tasks: list[Json], looked: Looked) -> None:
     def probe_task(task: Json) -> VideoInfo:
-        return probe(media.fetch(str((task.get("data") or {}).get(config.video_key) or "")).path)
+        data = task.get("data") or {}
+        return looked.info(grounded_address(data, str(data.get(config.video_key) or "")))
 
     bar = tqdm(tasks, desc="frame rates", unit="task", disable=None, leave=False)
     report = write_frame_rates(client, config, bar, probe_task)
     _say([f"wrote the frame rate into {report.written} tasks, {report.right} had it"])
     for warning in report.warnings:
+        if "frame rate varies" not in warning:  # said with all that the page does not show rightly
+            click.echo(f"warning: {warning}", err=True)
+
+
+def _say_checked(checked: Checked) -> None:
+    if checked.given or checked.had:
+        _say([f"gave {checked.given} tasks a copy that browsers play, {checked.had} had it"])
+    for warning in checked.warnings:
         click.echo(f"warning: {warning}", err=True)
+
+
+def _note(sentence: str) -> None:
+    click.echo(f"- {sentence}", err=True)
 
 
 def _say(done: list[str]) -> None:

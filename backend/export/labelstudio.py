@@ -18,6 +18,7 @@ from backend.export.pieces import dumps, elements
 from backend.export.record import Record, VideoLabels
 from backend.labelstudio.asking import meta_for
 from backend.labelstudio.config import LabelConfig, read_config
+from backend.labelstudio.playable import grounded_address
 from backend.labelstudio.result import tube_to_result
 from labeling_config import video_tube
 from stvg_core.keyframes import Keyframe
@@ -44,7 +45,10 @@ def write(path: Path, *, as_predictions: bool = False) -> Iterator[Callable[[Vid
 def _task(objects: list[Record], *, as_predictions: bool) -> dict[str, Any]:
     record = objects[0]
     config = record.config or _own_config()
-    data = record.data | {config.video_key: record.video_ref}
+    data = dict(record.data)
+    played = data.get(config.video_key)
+    if not isinstance(played, str) or grounded_address(data, played) != record.video_ref:
+        data[config.video_key] = record.video_ref
     if record.object == 0:
         data[config.query_key] = record.query
     if config.frame_rate_key:

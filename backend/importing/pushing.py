@@ -16,6 +16,7 @@ from typing import Any
 from backend.importing.placing import Placed
 from backend.labelstudio.client import Json, LabelStudioClient
 from backend.labelstudio.config import LabelConfig
+from backend.labelstudio.playable import grounded_address
 from backend.labelstudio.result import tube_to_result
 from backend.labelstudio.tasks import import_missing, write_frame_rates
 from stvg_core.datasets.base import video_stem
@@ -67,7 +68,7 @@ def push(
         if identity in wanted:
             tasks.setdefault(identity, task)
     infos = {str(data[config.video_key]): item.info for item, data in new.values()}
-    rates = write_frame_rates(client, config, tasks.values(), lambda task: infos[str(task["data"][config.video_key])])
+    rates = write_frame_rates(client, config, tasks.values(), lambda task: infos[_identity(task["data"], config)[0]])
     # That a rate varies was said when the video was looked at.
     report.warnings += [warning for warning in rates.warnings if "varies" not in warning]
     for region, (item, data) in new.items():
@@ -109,7 +110,7 @@ def _data(item: Placed, address: str, config: LabelConfig) -> Json:
 
 
 def _identity(data: Mapping[str, Any], config: LabelConfig) -> tuple[str, str]:
-    return str(data.get(config.video_key)), str(data.get(config.query_key))
+    return grounded_address(data, str(data.get(config.video_key))), str(data.get(config.query_key))
 
 
 def _regions(entries: Iterable[Any]) -> set[str]:

@@ -24,6 +24,7 @@ from backend.jobs.payload import Asked, prediction_body
 from backend.labelstudio.asking import DrawnRegion
 from backend.labelstudio.config import LabelConfig, positive_number
 from backend.labelstudio.payloads import TaskPayload
+from backend.labelstudio.playable import grounded_address
 from stvg_core.errors import QueryError
 from stvg_core.query import normalise_query
 
@@ -180,7 +181,7 @@ def _remember(session: Session, project_id: int, config: LabelConfig, payload: T
         session,
         project_id=project_id,
         ls_task_id=payload.id,
-        video_ref=_text(payload.data.get(config.video_key)),
+        video_ref=grounded_address(payload.data, _text(payload.data.get(config.video_key))),
         query=_text(payload.data.get(config.query_key)),
         data=payload.data,
     )

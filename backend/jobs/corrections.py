@@ -26,6 +26,7 @@ from backend.jobs.payload import keyframe_rows
 from backend.labelstudio.asking import suggested_as
 from backend.labelstudio.config import LabelConfig, LabelConfigError, read_config
 from backend.labelstudio.events import TRAIN, AnnotationEvent, Event, parse_event
+from backend.labelstudio.playable import grounded_address
 from backend.labelstudio.result import read_verdict, result_to_tubes
 from backend.review import recording
 from stvg_core.errors import StvgError
@@ -193,7 +194,7 @@ def _task(session: Session, event: Event, annotation: AnnotationEvent, config: L
         session,
         project_id=event.project_id,
         ls_task_id=annotation.task_id,
-        video_ref=video_ref if isinstance(video_ref, str) else "",
+        video_ref=grounded_address(data, video_ref) if isinstance(video_ref, str) else "",
         query=query if isinstance(query, str) else "",
         data=data,
     )

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from backend.labelstudio.client import Json, LabelStudioClient
 from backend.labelstudio.config import LabelConfig, positive_number
 from backend.labelstudio.payloads import PayloadError
+from backend.labelstudio.playable import grounded_address
 from stvg_core.errors import StvgError
 from stvg_core.text import printable
 
@@ -79,7 +80,7 @@ def import_missing(
     """Import the tasks whose video and sentence the project does not have yet; how many there were."""
 
     def identity(data: Mapping[str, Any]) -> tuple[str, str]:
-        return str(data.get(config.video_key)), str(data.get(config.query_key))
+        return grounded_address(data, str(data.get(config.video_key))), str(data.get(config.query_key))
 
     known = {identity(task.get("data") or {}) for task in client.tasks(project_id)}
     new = {identity(data): dict(data) for data in tasks if identity(data) not in known}

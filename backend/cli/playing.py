@@ -1,0 +1,61 @@
+"""Videos that the labelling page cannot play: found while tasks are probed, copied where that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from backend.labelstudio.playable import Seen, problems
+from backend.labelstudio.tasks import local_file_address
+from backend.media import MediaFile
+from stvg_core.copies import copy_name
+from stvg_core.errors import StvgError
+from stvg_core.tube import VideoInfo
+from stvg_core.video.coding import read_coding
+from stvg_core.video.transcode import transcode
+
+
+class Looked:
+    """Fetches and probes each address once; raises the same StvgError each time where it cannot be read."""
+
+    def __init__(self, fetch: Callable[[str], MediaFile], probe: Callable[[Path], VideoInfo]) -> None:
+        self._fetch, self._probe = fetch, probe
+        self._known: dict[str, tuple[MediaFile, VideoInfo] | StvgError] = {}
+
+    def info(self, address: str) -> VideoInfo:
+        """What the probe says of the video there."""
+        return self._find(address)[1]
+
+    def __call__(self, address: str) -> Seen:
+        """The same, and what the labelling page will not show of it."""
+        file, info = self._find(address)
+        return Seen(file.path, file.sha256, info, tuple(problems(read_coding(file.path), info)))
+
+    def _find(self, address: str) -> tuple[MediaFile, VideoInfo]:
+        if address not in self._known:
+            try:
+                file = self._fetch(address)
+                self._known[address] = file, self._probe(file.path)
+            except StvgError as error:
+                self._known[address] = error
+        found = self._known[address]
+        if isinstance(found, StvgError):
+            raise found
+        return found
+
+
+def copier(folder: Path, document_root: Path, say: Callable[[str], None]) -> Callable[[Seen], str]:
+    """Copies into a folder below Label Studio's document root; one that is there is used again.
+
+    Raises:
+        StvgError: from the function, where the copy cannot be made or would not be served.
+    """
+
+    def copy(seen: Seen) -> str:
+        out = folder / copy_name(seen.path.stem, seen.sha256)
+        if not out.exists():
+            say(f"copying {seen.path.name} ({seen.info.n_frames} frames)")
+            transcode(seen.info, out)
+        return local_file_address(out, document_root)
+
+    return copy
