@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
+from backend.cli.playing import unplayable
 from backend.importing.formats import FORMATS, read_labels
 from backend.importing.placing import Placed, Placing, VideoFolder, place_labels
 from backend.importing.pushing import ANNOTATION, PREDICTION, push
@@ -54,6 +55,7 @@ def command(
     root = document_root or settings.document_root or videos.resolve().parent
     labels, notes = read_labels(kind, files, vidor=vidor, video=video)
     placing = place_labels(labels, VideoFolder(videos), probe, progress=lambda of: tqdm(of, disable=None, leave=False))
+    placing.warnings += unplayable({item.path: item.info for item in placing.placed})
     _say_placing(placing, notes)
     # Addresses are made before anything is changed: a video outside the document root is a mistake in the call.
     placed: Sequence[tuple[Placed, str]] = [(item, local_file_address(item.path, root)) for item in placing.placed]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from backend.labelstudio.playable import Seen, problems
+from backend.labelstudio.playable import ADVICE, Seen, problems
 from backend.labelstudio.tasks import local_file_address
 from backend.media import MediaFile
 from stvg_core.copies import copy_name
 from stvg_core.errors import StvgError
+from stvg_core.text import printable
 from stvg_core.tube import VideoInfo
 from stvg_core.video.coding import read_coding
 from stvg_core.video.transcode import transcode
@@ -59,3 +60,16 @@ def copier(folder: Path, document_root: Path, say: Callable[[str], None]) -> Cal
         return local_file_address(out, document_root)
 
     return copy
+
+
+def unplayable(videos: Mapping[Path, VideoInfo]) -> list[str]:
+    """A sentence for each video that the labelling page does not show rightly; cheap, the files were probed before."""
+    said = []
+    for path, info in videos.items():
+        try:
+            found = problems(read_coding(path), info)
+        except StvgError:
+            continue  # what cannot be read at all was said by the probe
+        if found:
+            said.append(f"{printable(path.name)}: {' '.join(found)} {ADVICE}")
+    return said

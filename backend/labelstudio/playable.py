@@ -33,7 +33,7 @@ _CONTAINERS_SOMETIMES = ("matroska", "3gp", "ogg")
 _CODECS_PLAYED = ("h264", "vp8", "vp9", "av1")
 _CODECS_SOMETIMES = ("hevc",)
 _EIGHT_BITS = ("yuv420p", "yuvj420p")
-_ADVICE = "Run stvg connect with --transcode FOLDER for a copy that plays, or convert it to H.264 mp4."
+ADVICE = "Run stvg connect with --transcode FOLDER for a copy that plays, or convert it to H.264 mp4."
 _NOTHING_SMALLER = 0.3
 """Of a frame's time: so late may the first picture be without another frame being shown."""
 
@@ -151,7 +151,7 @@ def check_tasks(
             if copied is None and is_copy(str(data[config.video_key])):
                 report.had += 1
             elif copied is None:
-                report.warnings.append(f"task {task['id']}: {' '.join(seen.problems)} {_ADVICE}")
+                report.warnings.append(f"task {task['id']}: {' '.join(seen.problems)} {ADVICE}")
             elif data[config.video_key] == copied:
                 report.had += 1
             else:
