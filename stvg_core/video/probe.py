@@ -12,6 +12,7 @@ from stvg_core.tube import VideoInfo
 from stvg_core.video.container import Limits, check_size, open_container, track_warning
 from stvg_core.video.display import Shown, read_shown
 from stvg_core.video.timeline import Timeline, read_timeline
+from stvg_core.video.wholeness import END_MISSING, end_is_missing
 
 _ASSUMED_FPS = Fraction(25)
 
@@ -30,13 +31,16 @@ def probe(path: str | Path, limits: Limits | None = None) -> VideoInfo:
         rates = [stream.average_rate, stream.guessed_rate, stream.base_rate]
     shown = read_shown(path, limits)
     check_size(path, shown.width, shown.height, limits)
+    damaged = list(timeline.warnings)
+    if END_MISSING not in damaged and end_is_missing(path, limits):
+        damaged.append(END_MISSING)
     rate, steady, warnings = frame_rate(timeline, [Fraction(r) for r in rates if r])
     n = len(timeline.pts)
     duration = n / float(rate) if steady else float(timeline.seconds[-1]) + (timeline.last_s or float(1 / rate))
     return VideoInfo(
         path=str(path), width=shown.width, height=shown.height, fps_num=rate.numerator, fps_den=rate.denominator,
         n_frames=n, duration_s=duration, variable_rate=not steady,
-        warnings=(*timeline.warnings, *warnings, *_shown_warnings(path, shown)),
+        warnings=(*damaged, *warnings, *_shown_warnings(path, shown)),
         times=None if steady else timeline.seconds,
     )  # fmt: skip
 
