@@ -180,7 +180,7 @@ def _container_asks(path: Path, frame: Any, limits: Limits) -> bool:
         try:
             for packet in container.demux(stream):
                 for bare in context.decode(packet if packet.size else None):
-                    return sum(data.type == Type.DISPLAYMATRIX for data in bare.side_data) < given
+                    return bool(sum(data.type == Type.DISPLAYMATRIX for data in bare.side_data) < given)
         except av.error.FFmpegError:
             return True
     return True
