@@ -37,11 +37,21 @@ def without_uncertainty(session: Session, *, after: int, limit: int) -> Sequence
 
 
 def store_video(session: Session, sha256: str, **facts: Any) -> Video:
-    """The row of a video's content; an existing one is kept as it is, but for frame times that it lacked."""
+    """The row of a video's content.
+
+    An existing row gets the facts of this reading where they differ: the content is the same, so the row is from before
+    a mistake in reading was mended, or lacks what was not stored then.
+    """
     insert_once(session, Video, "sha256", sha256=sha256, **facts)
     row = session.scalars(select(Video).where(Video.sha256 == sha256)).one()
-    if not row.times_known and row.n_frames == facts.get("n_frames"):
-        row.frame_times = facts.get("frame_times")
+    for name, value in facts.items():
+        if name != "frame_times" and getattr(row, name) != value:
+            setattr(row, name, value)
+    times = facts.get("frame_times")
+    if not row.variable_rate:
+        row.frame_times = None
+    elif times is not None and row.frame_times != times:
+        row.frame_times = times
     return row
 
 

@@ -60,9 +60,12 @@ def read_tasks(path: Path, config: LabelConfig, place: Callable[[str], str]) -> 
 
 def local_file_address(file: Path, document_root: Path) -> str:
     """The address under which Label Studio serves a file below its document root; raises PayloadError for others."""
-    real, root = file.resolve(), document_root.resolve()
+    try:
+        real, root = file.resolve(), document_root.resolve()
+    except ValueError:  # a NUL, or half of a character
+        raise PayloadError(f"{printable(str(file))!r} is no file name.") from None
     if not real.is_file():
-        raise PayloadError(f"There is no video {file}.")
+        raise PayloadError(f"There is no video {printable(str(file))}.")
     if not real.is_relative_to(root):
         raise PayloadError(
             f"{file} lies outside Label Studio's document root {document_root}; name it: --document-root."

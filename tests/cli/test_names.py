@@ -58,6 +58,12 @@ def test_label_studio_cannot_serve_it(tmp_path: Path) -> None:
         local_file_address(tmp_path / NAME, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["a\0b.mp4", "a\ud83d.mp4"])
+def test_what_no_file_can_be_called(name: str, tmp_path: Path) -> None:
+    with pytest.raises(PayloadError, match="no file name"):
+        local_file_address(tmp_path / name, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "written"), [("café 视频.mp4", "café 视频.mp4"), (NAME, r"caf\xe9.mp4"), ("a\ud83d", r"a\ud83d")]
 )

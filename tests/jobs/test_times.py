@@ -87,10 +87,20 @@ def test_what_cannot_be_read_again_is_named(database: Database, clip: Path) -> N
     assert seconds(database, 20) is None
 
 
-def test_the_next_reading_fills_a_row_and_never_changes_one(database: Database, clip: Path) -> None:
+def test_a_row_from_before_a_mistake_was_mended_is_put_right(database: Database, clip: Path) -> None:
+    """A cover picture was once read in place of the video."""
+    store(database, clip, width=80, height=48, n_frames=1, variable_rate=False, warnings=["old"])
+    store(database, clip, warnings=[], frame_times=pack_times(np.array(PTS) / 1000))
+    with database.read() as session:
+        row = session.query(Video).one()
+        assert (row.width, row.height, row.n_frames, row.variable_rate, row.warnings) == (160, 96, 40, True, [])
+    assert seconds(database, 20) == pytest.approx(10.0)
+
+
+def test_the_next_reading_fills_a_row(database: Database, clip: Path) -> None:
     store(database, clip)
     times = np.array(PTS) / 1000
     store(database, clip, frame_times=pack_times(times))
     assert seconds(database, 20) == pytest.approx(10.0)
-    store(database, clip, frame_times=pack_times(times + 1))
+    store(database, clip)  # a reading that brings no times takes none away
     assert seconds(database, 20) == pytest.approx(10.0)
