@@ -20,6 +20,7 @@ from backend.jobs.identity import prediction_identity, region_id
 from backend.jobs.lease import LeaseLost
 from backend.jobs.payload import keyframe_rows
 from backend.labelstudio.config import LabelConfigError, positive_number, read_config
+from backend.labelstudio.playable import grounded_address
 from backend.media import MediaFile
 from backend.review.uncertainty import of_evidence
 from stvg_core.errors import ModelError, NonFiniteError
@@ -145,16 +146,20 @@ def jsonable(value: Any) -> Any:
 def warning_for(task: Task, video: Video) -> str | None:
     """What a person must know of this task's video: a wrong frame rate on the page, or what the probe said."""
     said = [str(sentence) for sentence in video.warnings]
-    if video.variable_rate:
-        said.append("The video has a variable frame rate: Label Studio shows its frames at other moments.")
+    uneven = video.variable_rate
     try:
         config = read_config(task.project.label_config)
     except LabelConfigError as error:
         said.append(str(error))
     else:
+        played = task.data.get(config.video_key)
+        # A copy for the page has an even rate.
+        uneven = uneven and (not isinstance(played, str) or grounded_address(task.data, played) == played)
         key = config.frame_rate_key
         missing = key is not None and positive_number(task.data.get(key)) is None
         problem = None if missing else config.frame_rate_problem(task.data, video.fps)  # a missing one is written
         if problem:
             said.append(problem)
+    if uneven:
+        said.append("The video has a variable frame rate: Label Studio shows its frames at other moments.")
     return " ".join(said) or None

@@ -73,7 +73,7 @@ def frame_rate(timeline: Timeline, claimed: list[Fraction]) -> tuple[Fraction, b
 
 def _shown_warnings(path: Path, shown: Shown) -> Iterator[str]:
     """What of the picture another tool may show differently."""
-    several = track_warning(path)
+    several = track_warning(path) if shown.streams > 1 else None
     if several:
         yield several
     if shown.by_message:
