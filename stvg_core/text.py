@@ -1,8 +1,8 @@
 """Text from people and files, made comparable in one place.
 
 The same word can be written with different code points: an accent as one or as two, a byte-order mark in front, an
-invisible character inside. ``clean`` is what is kept and shown, ``key`` is what is compared, ``read_text`` is how a
-text file of somebody else's is read.
+invisible character inside. ``clean`` is what is kept and shown, ``key`` is what is compared, ``printable`` is how
+a file's name is written out, ``read_text`` is how a text file of somebody else's is read.
 """
 
 from __future__ import annotations
@@ -37,7 +37,20 @@ def key(text: str) -> str:
 
 def shown(text: str) -> str:
     """The text on one line for a terminal or a log: what cannot be printed there is written as an escape."""
-    return "".join(ch if ch.isprintable() else ch.encode("unicode_escape").decode() for ch in text)
+    return "".join(ch if ch.isprintable() else _escaped(ch) for ch in text)
+
+
+def printable(text: str) -> str:
+    """Text that every UTF-8 output can hold: a byte of a file name that is not UTF-8 becomes ``\\xe9``.
+
+    Python keeps such bytes as lone surrogates, which neither JSON in UTF-8 nor a database can store.
+    """
+    return "".join(_escaped(ch) if "\ud800" <= ch <= "\udfff" else ch for ch in text)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else character.encode("unicode_escape").decode()
 
 
 def read_text(path: Path, *, encoding: str | None = None, keep_line_ends: bool = False) -> str:

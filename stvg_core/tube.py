@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from stvg_core.looked import Looked
 from stvg_core.notice import notices
+from stvg_core.text import printable
 
 Array = NDArray[Any]
 
@@ -155,11 +156,14 @@ class VideoInfo:
 
     Attributes:
         path: where it lies.
-        width, height: of the displayed picture (after rotation), in pixels.
+        width, height: of the picture as it is shown (turned and mirrored), in the pixels that are stored: where pixels
+            are not square, players stretch it, and ``warnings`` says so.
         fps: average frames per second; ``fps_num / fps_den`` is the exact value.
         n_frames: number of decodable frames.
         duration_s: ``n_frames / fps`` unless the timestamps say otherwise.
         variable_rate: True where the timestamps are not evenly spaced.
+        times: ``(n_frames,)`` float64 seconds from the first frame where the rate varies; None where it does not, and
+            where the video has not been read for them.
         warnings: sentences for a person ("the end of the file is missing", ...).
     """
 
@@ -172,10 +176,33 @@ class VideoInfo:
     duration_s: float
     variable_rate: bool = False
     warnings: tuple[str, ...] = ()
+    times: Array | None = field(default=None, repr=False, compare=False)
 
     @property
     def fps(self) -> float:
         return self.fps_num / self.fps_den
+
+    def seconds(self) -> Array:
+        """``(n_frames,)`` float64: when each frame is shown, in seconds from the first.
+
+        Raises:
+            ValueError: the rate varies and the times are not known; an even spacing would be wrong.
+        """
+        if self.times is not None:
+            return self.times
+        if self.variable_rate:
+            raise ValueError(f"the times of the variable-rate video {self.path} are not known")
+        return np.arange(self.n_frames, dtype=np.float64) * self.fps_den / self.fps_num
+
+    def seconds_of(self, frame: int) -> float:
+        """When a frame is shown, in seconds from the first; for the errors see :meth:`seconds`."""
+        if not self.variable_rate:
+            return frame * self.fps_den / self.fps_num
+        return float(self.seconds()[frame])
+
+    def end_of(self, frame: int) -> float:
+        """Until when a frame is shown, in seconds from the first frame's start."""
+        return self.seconds_of(frame + 1) if frame + 1 < self.n_frames else max(self.duration_s, self.seconds_of(frame))
 
 
 @dataclass(frozen=True)
@@ -225,7 +252,7 @@ class Grounding:
         return (*self.video.warnings, *notices([self.model_version]))
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON object of ``stvg ground``: pixels, seconds, 0-based inclusive frames."""
+        """The JSON object of ``stvg ground``: pixels, 0-based inclusive frames, seconds of the first and last frame."""
         tube = self.tube
         size = np.array([self.video.width, self.video.height] * 2, dtype=np.float64)
         boxes = (
@@ -237,12 +264,12 @@ class Grounding:
             }
         )
         return {
-            "video": Path(self.video.path).name,
+            "video": printable(Path(self.video.path).name),
             "query": self.query,
             "attribute_query": self.attribute_query,
             "action_query": self.action_query,
-            "start_s": None if tube is None else round(tube.start_frame / self.video.fps, 4),
-            "end_s": None if tube is None else round(tube.end_frame / self.video.fps, 4),
+            "start_s": None if tube is None else round(self.video.seconds_of(tube.start_frame), 4),
+            "end_s": None if tube is None else round(self.video.seconds_of(tube.end_frame), 4),
             "start_frame": None if tube is None else tube.start_frame,
             "end_frame": None if tube is None else tube.end_frame,
             "boxes": boxes,

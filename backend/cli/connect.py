@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from backend.addresses import AddressError, origin
 from backend.bootstrap import find_database, open_media
+from backend.cli.playing import copier, looker
 from backend.labelstudio.client import Json, LabelStudioClient
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.connect import (
@@ -23,6 +24,7 @@ from backend.labelstudio.connect import (
     plan_project,
 )
 from backend.labelstudio.payloads import PayloadError
+from backend.labelstudio.playable import Checked, check_tasks
 from backend.labelstudio.task_checks import CheckedFile, check_file, further_keys, names
 from backend.labelstudio.task_files import read_task_file
 from backend.labelstudio.task_videos import TaskVideos
@@ -53,6 +55,11 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--skip-bad", is_flag=True, help="Leave out tasks that cannot be used, instead of making nothing.")
 @click.option("--encoding", help="Of the task file, where it is not UTF-8: latin-1 or cp1252.")
 @click.option("--replace-config", is_flag=True, help="Replace the project's own labelling interface by ours.")
+@click.option(
+    "--transcode", "copies", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+    help="For videos that browsers do not play: H.264 copies with the same frame numbers in this folder, below the "
+    "document root. The page plays the copy; the original is what is grounded and exported.",
+)  # fmt: skip
 @click.option("--predict", is_flag=True, help="Ask for a tube for every task at the end.")
 def command(
     url: str | None,
@@ -65,6 +72,7 @@ def command(
     skip_bad: bool,
     encoding: str | None,
     replace_config: bool,
+    copies: Path | None,
     predict: bool,
 ) -> None:
     """Create or repair a project, its model backend, its webhook and its storage; give every task its frame rate.
@@ -81,6 +89,8 @@ def command(
         raise SettingsError("Label Studio cannot serve the folder of --videos: its name is not UTF-8. Rename it.")
     settings = _settings(url, token, document_root, videos)
     service = _service(settings, backend_url)
+    if copies is not None:
+        _check_copies(copies, settings)
     assert settings.label_studio_url is not None and settings.label_studio_token is not None
     token_value = settings.label_studio_token.get_secret_value()
     with ExitStack() as opened:
@@ -109,6 +119,12 @@ def command(
             _say([f"imported {new} tasks, skipped {len(checked.tasks) - new} already present or duplicate"])
         tasks = list(client.tasks(project_id))
         _write_frame_rates(client, config, tasks, known, project_id)
+        copy = None
+        if copies is not None and settings.document_root is not None:
+            _say(ensure_storage(client, project_id, str(copies.resolve())))
+            copy = copier(copies, settings.document_root, _note)
+        look = looker(lambda address, task: media.fetch(address, task=task, project=project_id), known.probe)
+        _say_checked(check_tasks(client, config, tasks, look, copy))
         if predict and tasks:
             client.retrieve_predictions(project_id)
             _say([f"asked for tubes for {len(tasks)} tasks; stvg jobs shows how far they are"])
@@ -175,6 +191,19 @@ def _check(path: Path, plan: ProjectPlan, known: TaskVideos, encoding: str | Non
     return checked
 
 
+def _check_copies(folder: Path, settings: Settings) -> None:
+    """Make the folder for copies, where Label Studio can serve them from."""
+    root = settings.document_root
+    if root is None:
+        raise SettingsError("--transcode needs to know Label Studio's document root: give --document-root or --videos.")
+    if not folder.resolve().is_relative_to(root.resolve()):
+        raise SettingsError(f"{folder} lies outside Label Studio's document root {root}, which serves the copies.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{folder} cannot be made: {error.strerror}.") from None
+
+
 def _write_frame_rates(
     client: LabelStudioClient, config: LabelConfig, tasks: list[Json], known: TaskVideos, project_id: int
 ) -> None:
@@ -185,12 +214,24 @@ def _write_frame_rates(
     report = write_frame_rates(client, config, bar, probe_task)
     _say([f"wrote the frame rate into {report.written} tasks, {report.right} had it"])
     for warning in report.warnings:
+        if "frame rate varies" not in warning:  # said with all that the page does not show rightly
+            click.echo(f"warning: {warning}", err=True)
+
+
+def _say_checked(checked: Checked) -> None:
+    if checked.given or checked.had:
+        _say([f"gave {checked.given} tasks a copy that browsers play, {checked.had} had it"])
+    for warning in checked.warnings:
         click.echo(f"warning: {warning}", err=True)
 
 
 def _notices(client: LabelStudioClient, project_id: int, backend_id: int) -> list[str]:
     """What must be known of the model whose version the service gave Label Studio just now."""
     return notices(one.get("model_version") for one in client.ml_backends(project_id) if one["id"] == backend_id)
+
+
+def _note(sentence: str) -> None:
+    click.echo(f"- {sentence}", err=True)
 
 
 def _say(done: list[str]) -> None:

@@ -87,9 +87,14 @@ def command(
     for said in dict.fromkeys(warning for found in answers for warning in found.warnings):
         click.echo(f"warning: {said}", err=True)
     for found in answers:
-        click.echo(json.dumps(found.to_json(), ensure_ascii=False, allow_nan=False))
+        click.echo(json.dumps(found.to_json(), ensure_ascii=not _writes_utf8(), allow_nan=False))
     if failed is not None:
         raise failed
+
+
+def _writes_utf8() -> bool:
+    """Is stdout UTF-8? Else JSON keeps to ASCII, which every encoding has."""
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
 def _check_outputs(video: Path, overlay: Path | None, plot: Path | None) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
+from backend.cli.playing import unplayable
 from backend.importing.finding import VideoFolder
 from backend.importing.formats import FORMATS, read_labels
 from backend.importing.placing import Placed, Placing, place_labels
@@ -65,6 +66,7 @@ def command(
     folder = VideoFolder(videos, root)
     placing = place_labels(labels, folder, probe, progress=lambda of: tqdm(of, disable=None, leave=False))
     placing.left_out[:0] = bad
+    placing.warnings += unplayable({item.path: item.info for item in placing.placed})
     _say_placing(placing, notes)
     # Addresses are made before anything is changed: a video outside the document root is a mistake in the call.
     placed: Sequence[tuple[Placed, str]] = [(item, local_file_address(item.path, root)) for item in placing.placed]

@@ -7,11 +7,14 @@ pays for torch and ``stvg ground`` never pays for the database.
 from __future__ import annotations
 
 import importlib
+import io
+import sys
 
 import click
 
 from stvg_core.demo import MODEL_DIR
 from stvg_core.errors import StvgError
+from stvg_core.text import printable
 from stvg_core.version import model_version, package_version
 
 SECTIONS = {
@@ -86,8 +89,12 @@ def stvg() -> None:
 
 def main() -> None:
     """Run the command; an error that a person can mend is one line on stderr and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal's encoding has no letters for is written with escapes and stops no command.
+            stream.reconfigure(errors="backslashreplace")
     try:
         stvg(standalone_mode=True)
     except StvgError as error:
-        click.echo(f"stvg: {error}", err=True)
+        click.echo(f"stvg: {printable(str(error))}", err=True)
         raise SystemExit(1) from None

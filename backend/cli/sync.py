@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 from tqdm import tqdm
 
-from backend.bootstrap import open_database, open_training, require_label_studio
+from backend.bootstrap import open_database, open_media, open_training, require_label_studio
 from backend.db import projects, schema
 from backend.db.engine import Database
 from backend.jobs.corrections import Training, read_events
 from backend.jobs.reconcile import reconcile_project
+from backend.jobs.times import Media, record_missing_times
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.transport import LabelStudioError
 from backend.review import uncertainty
 from backend.review.recording import record_missing
 from backend.settings import SettingsError, load_settings
+from stvg_core.tube import VideoInfo
 
 
 @click.command("sync")
@@ -22,7 +26,7 @@ from backend.settings import SettingsError, load_settings
 def command(project_id: int | None) -> None:
     """Read waiting webhooks, fetch annotations that no webhook told of, and compare each version with its suggestion.
 
-    Suggestions from before their uncertainty was stored get it too.
+    Suggestions from before their uncertainty was stored get it too, and variable-rate videos the times of their frames.
 
     Webhooks are sent once and can be lost; Label Studio's own list cannot. Running it again changes nothing.
     """
@@ -32,14 +36,18 @@ def command(project_id: int | None) -> None:
     try:
         schema.check_ready(database.engine)
         with client:
-            synchronise(database, client, project_id=project_id, train=open_training(settings))
+            synchronise(
+                database, client, project_id=project_id, train=open_training(settings),
+                media=open_media(settings, client),
+            )  # fmt: skip
     finally:
         database.close()
 
 
 def synchronise(
-    database: Database, client: LabelStudioClient, *, project_id: int | None = None, train: Training | None = None
-) -> None:
+    database: Database, client: LabelStudioClient, *, project_id: int | None = None, train: Training | None = None,
+    media: Media | None = None,
+) -> None:  # fmt: skip
     """Do it and say what was done.
 
     Raises:
@@ -62,3 +70,15 @@ def synchronise(
         click.echo(f"- project {number}: {found.saved} versions fetched, {found.deleted} deletions noted")
     click.echo(f"- diffs: {record_missing(database, project_id=project_id)} computed")
     click.echo(f"- uncertainties: {uncertainty.record_missing(database)} computed")
+    if media is not None:
+        stored, left = record_missing_times(database, media, _probe)
+        if stored or left:
+            click.echo(f"- times of variable-rate videos: {stored} stored")
+        for sentence in left:
+            click.echo(f"warning: {sentence}", err=True)
+
+
+def _probe(path: Path) -> VideoInfo:
+    from stvg_core.video import probe  # the decoders are slow to load, and rarely needed here
+
+    return probe(path)

@@ -37,9 +37,22 @@ def without_uncertainty(session: Session, *, after: int, limit: int) -> Sequence
 
 
 def store_video(session: Session, sha256: str, **facts: Any) -> Video:
-    """The row of a video's content; an existing one is kept as it is."""
+    """The row of a video's content.
+
+    An existing row gets the facts of this reading where they differ: the content is the same, so the row is from before
+    a mistake in reading was mended, or lacks what was not stored then.
+    """
     insert_once(session, Video, "sha256", sha256=sha256, **facts)
-    return session.scalars(select(Video).where(Video.sha256 == sha256)).one()
+    row = session.scalars(select(Video).where(Video.sha256 == sha256)).one()
+    for name, value in facts.items():
+        if name != "frame_times" and getattr(row, name) != value:
+            setattr(row, name, value)
+    times = facts.get("frame_times")
+    if not row.variable_rate:
+        row.frame_times = None
+    elif times is not None and row.frame_times != times:
+        row.frame_times = times
+    return row
 
 
 def find_video(session: Session, sha256: str) -> Video | None:

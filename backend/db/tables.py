@@ -9,10 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, MetaData, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from backend.db.types import Json, UtcTime, now
+from stvg_core.times import unpack_times
 
 # Named constraints, so that migrations can drop them on both databases.
 NAMING = {
@@ -53,7 +56,11 @@ class Project(Base):
 
 
 class Video(Base):
-    """A video's content and what the probe says of it. ``sha256`` is of the file's bytes."""
+    """A video's content and what the probe says of it. ``sha256`` is of the file's bytes.
+
+    ``frame_times`` are a variable-rate video's own (``stvg_core.times``); null for an even rate, and in rows from
+    before they were stored: ``stvg sync`` reads those videos again.
+    """
 
     __tablename__ = "video"
     __table_args__ = (UniqueConstraint("sha256"),)
@@ -69,12 +76,29 @@ class Video(Base):
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     variable_rate: Mapped[bool] = mapped_column(default=False)
     warnings: Mapped[list[Any]] = mapped_column(default=list)
+    frame_times: Mapped[bytes | None] = mapped_column(deferred=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     @property
     def fps(self) -> float:
         """Average frames per second."""
         return self.fps_num / self.fps_den
+
+    @property
+    def times_known(self) -> bool:
+        """False where the rate varies and the row is from before the times were stored."""
+        return not self.variable_rate or self.frame_times is not None
+
+    def times(self) -> NDArray[np.float64] | None:
+        """``(n_frames,)`` seconds of a variable-rate video; None for an even rate, and where they are not known."""
+        return unpack_times(self.frame_times) if self.variable_rate and self.frame_times is not None else None
+
+    def seconds_of(self, frame: int) -> float | None:
+        """When a frame is shown, in seconds from the first; None where that is not known."""
+        if not self.variable_rate:
+            return frame * self.fps_den / self.fps_num
+        times = self.times()
+        return None if times is None else float(times[frame])
 
 
 class Task(Base):

@@ -43,9 +43,19 @@ def corrected_truths(
             Truth.of_tube(
                 name(record.video_ref, video.sha256), record.query, record.tube, size=(video.width, video.height),
                 fps=video.fps, n_frames=video.n_frames, category=record.label,
+                seconds=_lasts(video, record.tube) if video.variable_rate else None,
             )
         )  # fmt: skip
     return truths
+
+
+def _lasts(video: Video, tube: Tube) -> float | None:
+    """Seconds from the first frame's start to the last one's end, by the pictures' own times; None where not known."""
+    start, last = video.seconds_of(tube.start_frame), video.seconds_of(tube.end_frame)
+    if start is None or last is None:
+        return None
+    end = video.seconds_of(tube.end_frame + 1) if tube.end_frame + 1 < video.n_frames else max(last, video.duration_s)
+    return None if end is None else end - start
 
 
 def newest_predictions(

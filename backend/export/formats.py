@@ -27,6 +27,7 @@ class Format:
         open: opens the file or folder, which the format creates or finds empty, for adding video after video.
         notes: sentences for the datasheet: coordinates, frames, and what is lost.
         has_table: a table of the videos' addresses is written beside it; else the format holds the addresses.
+        needs_times: every label has seconds, and there is no way to leave them out.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Format:
     open: Callable[[Path], AbstractContextManager[Add]]
     notes: tuple[str, ...]
     has_table: bool = True
+    needs_times: bool = False
 
 
 _FORMATS = (
@@ -50,6 +52,7 @@ _FORMATS = (
             'A further sentence on a video is named video#2, video#3 ...; "video" says its own name then.',
             f"{_BOXES_PER_FRAME} Labels are not in the format.",
         ),
+        needs_times=True,
     ),
     Format(
         "hcstvg2",
@@ -62,6 +65,7 @@ _FORMATS = (
             'A further sentence on a video is named video#2, video#3 ...; "video" says its own name then.',
             f"{_BOXES_PER_FRAME} Labels are not in the format.",
         ),
+        needs_times=True,
     ),
     Format(
         "vidstg",
@@ -137,6 +141,7 @@ _FORMATS = (
         frames_csv.write,
         (
             "Frames count from 0, seconds from the first frame; boxes are corners in pixels.",
+            "time_s is the frame's own also where the rate varies; empty where that is not known (stvg sync finds it).",
             "Frames on which a box was switched off have no row.",
             "Text that a spreadsheet would take for a formula has an apostrophe in front; take one off to read it.",
             _BOXES_PER_FRAME,
@@ -149,6 +154,7 @@ _FORMATS = (
         parquet.write,
         (
             "Frames count from 0, start_frame and end_frame are included; boxes are corners from 0 to 1.",
+            "start_s and end_s are those frames' own also where the rate varies; null where that is not known.",
             "Boxes are filled where they were switched off; intervals has the frames on which they are on.",
             _BOXES_PER_FRAME,
         ),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from backend.db.tables import Video
 from backend.export.record import VideoLabels
 from stvg_core.datasets.frames_csv import guarded
 
@@ -35,6 +36,12 @@ def write(path: Path) -> Iterator[Callable[[VideoLabels], None]]:
                     record.tube.frames.tolist(), record.corners(), record.drawn(), strict=True
                 ):
                     if drawn:
-                        writer.writerow([*head, frame, round(frame / labels.video.fps, 6), *box])
+                        writer.writerow([*head, frame, _seconds(labels.video, frame), *box])
 
         yield add
+
+
+def _seconds(video: Video, frame: int) -> float | str:
+    """To a microsecond; empty where a variable-rate video's times are not stored yet."""
+    seconds = video.seconds_of(frame)
+    return "" if seconds is None else round(seconds, 6)

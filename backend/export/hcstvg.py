@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from backend.db.tables import Video
 from backend.export.pieces import dumps, elements
 from backend.export.record import VideoLabels
 from stvg_core.datasets.hcstvg import CLIP, HcStvgRecord
+from stvg_core.tube import Tube
 
 
 @contextmanager
@@ -41,12 +43,21 @@ def write(path: Path, *, version: int) -> Iterator[Callable[[VideoLabels], None]
         file.write("\n")
 
 
+def _seconds(video: Video, tube: Tube) -> tuple[float, float]:
+    """When the first and the last frame are shown; labels of videos without known times do not come here."""
+    start, end = video.seconds_of(tube.start_frame), video.seconds_of(tube.end_frame)
+    if start is None or end is None:
+        raise ValueError("HC-STVG has no way to say that a time is not known")
+    return start, end
+
+
 def _entries(labels: VideoLabels, version: int) -> Iterator[dict[str, Any]]:
     video = labels.video
     for label in labels.records:
         record = HcStvgRecord.from_tube(
             labels.name, label.query, label.tube,
             fps=video.fps, n_frames=video.n_frames, width=video.width, height=video.height,
+            seconds=_seconds(video, label.tube),
         )  # fmt: skip
         fields: dict[str, Any] = {
             "bbox": [[float(v) for v in box] for box in record.boxes],

@@ -53,7 +53,9 @@ def _with(data: dict[str, Any], name: str, value: object) -> dict[str, Any]:
 def _task(objects: list[Record], *, as_predictions: bool) -> dict[str, Any]:
     record = objects[0]
     config = record.config or _own_config()
-    data = _with(record.data, config.video_key, record.video_ref)
+    data = dict(record.data)
+    if config.video_of(data) != record.video_ref:
+        data = _with(data, config.video_key, record.video_ref)
     if record.object == 0:
         data = _with(data, config.query_key, record.query)
     if config.frame_rate_key:

@@ -1,7 +1,8 @@
 """Parquet: one row per tube, with types that Hugging Face ``datasets`` takes as they are.
 
 Boxes are normalised corners on every frame from ``start_frame`` to ``end_frame`` (from 0, both included), exactly as
-inside; ``intervals`` says on which frames the box is switched on. Needs pyarrow (extra ``parquet``).
+inside; ``intervals`` says on which frames the box is switched on. ``start_s`` and ``end_s`` are when the first and the
+last frame are shown, null where a variable-rate video's times are not stored yet. Needs pyarrow (extra ``parquet``).
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ def _row(labels: VideoLabels, record: Record) -> dict[str, Any]:
         "label": record.label,
         "start_frame": tube.start_frame,
         "end_frame": tube.end_frame,
-        "start_s": tube.start_frame / video.fps,
-        "end_s": tube.end_frame / video.fps,
+        "start_s": video.seconds_of(tube.start_frame),
+        "end_s": video.seconds_of(tube.end_frame),
         "boxes": tube.boxes.tolist(),
         "intervals": [list(interval) for interval in record.intervals],
         "origin": record.origin,

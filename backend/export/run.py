@@ -29,6 +29,9 @@ from stvg_core.datasets.video_table import TableEntry, as_text, table_path
 WHOLE = ""
 """The one part of a dataset that is not split."""
 
+TIMES_UNKNOWN = "the times of its variable-rate video are not stored yet; run stvg sync"
+"""Why a label stays out of a format that must say seconds."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -82,6 +85,8 @@ def export(
         found = unreviewed_suggestions(session, counts, project_id=project_id, selection=selection)
     else:
         found = records(session, counts, project_id=project_id, selection=selection, shared=shared)
+    if form.needs_times:
+        found = _with_times(found, counts)
     with ExitStack() as cleaning:
         outputs = {}
         for part, path in paths.items():
@@ -135,6 +140,16 @@ def _one_snapshot(session: Session) -> None:
     """Later statements see what the first one saw. SQLite's reading transactions do so anyway."""
     if session.get_bind().dialect.name == "postgresql" and not session.in_transaction():
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+
+
+def _with_times(found: Iterator[Record], counts: Counter[str]) -> Iterator[Record]:
+    """Without the labels of variable-rate videos whose times are not stored: an even spacing would be wrong."""
+    for record in found:
+        if record.video.times_known:
+            yield record
+            continue
+        counts.subtract(["exported", record.origin, *(["span differs"] if record.span_differs else [])])
+        counts[TIMES_UNKNOWN] += 1
 
 
 def by_video(found: Iterator[Record], names: VideoNames) -> Iterator[VideoLabels]:

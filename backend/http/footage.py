@@ -178,9 +178,10 @@ def _info(video_id: int, path: Path) -> VideoInfo:
     picture."""
     with services().database.read() as session:
         row = session.get_one(Video, video_id)
+        times = row.times()
     return VideoInfo(
         str(path), row.width, row.height, row.fps_num, row.fps_den, row.n_frames, row.duration_s, row.variable_rate,
-        tuple(row.warnings),
+        tuple(row.warnings), times,
     )  # fmt: skip
 
 

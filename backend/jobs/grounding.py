@@ -23,6 +23,7 @@ from backend.labelstudio.config import LabelConfigError, read_config
 from backend.media import MediaFile
 from backend.review.uncertainty import of_evidence
 from stvg_core.errors import ModelError, NonFiniteError
+from stvg_core.times import pack_times
 from stvg_core.tube import Grounding
 
 logger = logging.getLogger(__name__)
@@ -100,6 +101,7 @@ def _store(
         size_bytes=file.size_bytes,
         variable_rate=bool(info.variable_rate),
         warnings=list(info.warnings),
+        frame_times=None if info.times is None else pack_times(info.times),
     )
     return predictions.store(
         session,
@@ -146,8 +148,7 @@ def jsonable(value: Any) -> Any:
 def warning_for(task: Task, video: Video) -> str | None:
     """What a person must know of this task's video: a wrong frame rate on the page, or what the probe said."""
     said = [str(sentence) for sentence in video.warnings]
-    if video.variable_rate:
-        said.append("The video has a variable frame rate: Label Studio shows its frames at other moments.")
+    uneven = video.variable_rate
     try:
         config = read_config(task.project.label_config)
     except LabelConfigError as error:
@@ -156,4 +157,7 @@ def warning_for(task: Task, video: Video) -> str | None:
         if config.has_frame_rate(task.data):  # a missing one is written
             problem = config.frame_rate_problem(task.data, video.fps)
             said += [problem] if problem else []
+        uneven = uneven and config.video_of(task.data) == config.played_of(task.data)  # a copy has an even rate
+    if uneven:
+        said.append("The video has a variable frame rate: Label Studio shows its frames at other moments.")
     return " ".join(said) or None

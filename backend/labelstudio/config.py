@@ -15,6 +15,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from backend.labelstudio.originals import grounded_address
 from backend.labelstudio.task_data import read_text_value, read_value, with_value
 from stvg_core.errors import StvgError
 
@@ -85,9 +86,14 @@ class LabelConfig:
         """The data with the video's rate where the interface looks for it. Raises TaskDataError."""
         return dict(data) if self.frame_rate_key is None else with_value(data, self.frame_rate_key, round(fps, 6))
 
-    def video_of(self, data: Mapping[str, Any] | None) -> str:
-        """The video's address in a task's data, "" where there is none."""
+    def played_of(self, data: Mapping[str, Any] | None) -> str:
+        """The address in a task's data that the page plays, "" where there is none."""
         return read_text_value(data, self.video_key)
+
+    def video_of(self, data: Mapping[str, Any] | None) -> str:
+        """The address of the video that a task is about, "" where there is none: the original's, if a copy plays."""
+        played = self.played_of(data)
+        return grounded_address(data, played) if data else played
 
     def query_of(self, data: Mapping[str, Any] | None) -> str:
         """The sentence in a task's data, "" where there is none."""

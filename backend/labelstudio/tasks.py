@@ -13,7 +13,7 @@ from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.payloads import PayloadError
 from backend.labelstudio.task_data import TaskDataError, with_value
 from stvg_core.errors import StvgError
-from stvg_core.text import clean
+from stvg_core.text import clean, printable
 
 _AT_ONCE = 5000
 """Tasks in one request: an import that is cut off goes on where it stopped when it is run again."""
@@ -47,12 +47,19 @@ def task_data(
 
 def local_file_address(file: Path, document_root: Path) -> str:
     """The address under which Label Studio serves a file below its document root; raises PayloadError for others."""
-    real, root = file.resolve(), document_root.resolve()
+    try:
+        real, root = file.resolve(), document_root.resolve()
+    except ValueError:  # a NUL, or half of a character
+        raise PayloadError(f"{printable(str(file))!r} is no file name.") from None
     if not real.is_file():
-        raise PayloadError(f"There is no video {file}.")
+        raise PayloadError(f"There is no video {printable(str(file))}.")
     if not real.is_relative_to(root):
         raise PayloadError(
             f"{file} lies outside Label Studio's document root {document_root}; name it: --document-root."
+        )
+    if printable(str(real.relative_to(root))) != str(real.relative_to(root)):
+        raise PayloadError(
+            f"The name of {printable(str(file))} is not UTF-8, and Label Studio cannot serve such a file. Rename it."
         )
     return "/data/local-files/?d=" + quote(real.relative_to(root).as_posix())
 

@@ -33,7 +33,8 @@ def look(session: Session, task_id: int) -> dict[str, Any] | None:
     """All that the page draws over and below the video; None where there is no such task.
 
     ``tubes``: what can be shown over the video, by kind; ``iou``: frame by frame, null where none of the two is shown;
-    ``scores``: of every track in every sampled frame; ``maps``: what the model looked at.
+    ``scores``: of every track in every sampled frame; ``maps``: what the model looked at; ``times``: when each frame of
+    a variable-rate video is shown, in seconds from the first; null for an even rate, and where they are not known.
     """
     task = session.get(Task, task_id)
     if task is None:
@@ -47,7 +48,14 @@ def look(session: Session, task_id: int) -> dict[str, Any] | None:
         "iou": _ious(label, diff),
         "scores": None if evidence is None else _scores(evidence),
         "maps": None if evidence is None else _maps(evidence),
+        "times": _times(task, suggestion),
     }
+
+
+def _times(task: Task, suggestion: Prediction | None) -> list[float] | None:
+    video = task.video or (None if suggestion is None else suggestion.video)
+    times = None if video is None else video.times()
+    return None if times is None else [float(second) for second in times.round(_DIGITS)]
 
 
 def _suggested(row: Prediction | None) -> list[dict[str, Any]]:

@@ -87,13 +87,19 @@ class HcStvgRecord:
 
     @classmethod
     def from_tube(
-        cls, video: str, caption: str, tube: Tube, *, fps: float, n_frames: int, width: int, height: int
-    ) -> HcStvgRecord:
-        """A record for a tube; times are the first and last frame's, to a thousandth of a second."""
+        cls, video: str, caption: str, tube: Tube, *, fps: float, n_frames: int, width: int, height: int,
+        seconds: tuple[float, float] | None = None,
+    ) -> HcStvgRecord:  # fmt: skip
+        """A record for a tube; times are the first and last frame's, to a thousandth of a second.
+
+        Args:
+            seconds: those two times where the frames are not evenly spaced; else ``fps`` gives them.
+        """
+        start_s, end_s = seconds or (tube.start_frame / fps, tube.end_frame / fps)
         x1, y1, x2, y2 = (tube.boxes.astype(np.float64) * (width, height, width, height)).T
         return cls(
             video, caption, np.stack([x1, y1, x2 - x1, y2 - y1], axis=1).round(2), tube.start_frame,
-            round(tube.start_frame / fps, 3), round(tube.end_frame / fps, 3), n_frames, width, height,
+            round(start_s, 3), round(end_s, 3), n_frames, width, height,
         )  # fmt: skip
 
 

@@ -73,11 +73,11 @@ def write_plot(grounding: Grounding, out: str | Path) -> Path:
 
 
 def _title(grounding: Grounding) -> str:
-    tube, fps = grounding.tube, grounding.video.fps
+    tube, video = grounding.tube, grounding.video
     query = textwrap.shorten(grounding.query, 90, placeholder=" ...").replace("$", r"\$")  # no mathematics in queries
     if tube is None:
         return f"“{query}”: no candidate object"
-    span = f"{tube.start_frame / fps:.2f} s to {tube.end_frame / fps:.2f} s"
+    span = f"{video.seconds_of(tube.start_frame):.2f} s to {video.seconds_of(tube.end_frame):.2f} s"
     return f"“{query}”: {span} (frames {tube.start_frame + 1} to {tube.end_frame + 1}), score {grounding.score:.2f}"
 
 
@@ -89,8 +89,8 @@ def _shown_slots(grounding: Grounding) -> Array:
 
 def _frame_scores(axes: Any, grounding: Grounding) -> None:
     """S_frame of every track over time, the chosen one on top, the interval shaded."""
-    evidence, fps = grounding.evidence, grounding.video.fps
-    seconds = evidence.slot_frames / fps
+    evidence, video = grounding.evidence, grounding.video
+    seconds = video.seconds()[evidence.slot_frames]
     for row, scores in enumerate(np.asarray(evidence.frame_scores, dtype=np.float64)):
         if row != evidence.chosen:
             axes.plot(seconds, scores, color=_GREY, lw=0.8, alpha=0.5, zorder=1)
@@ -106,7 +106,7 @@ def _frame_scores(axes: Any, grounding: Grounding) -> None:
             label="chosen track",
         )
     if grounding.tube is not None:
-        span = grounding.tube.start_frame / fps, (grounding.tube.end_frame + 1) / fps
+        span = video.seconds_of(grounding.tube.start_frame), video.end_of(grounding.tube.end_frame)
         axes.axvspan(*span, color=_PINK, alpha=0.14, lw=0, zorder=0, label="answer")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=8, frameon=False, loc="upper right")

@@ -40,6 +40,7 @@ class Truth:
         segment: first and last frame of the part of the video that belongs to the sentence.
         kind, category, n_objects: "declarative" or "interrogative", the target's class, and how many objects are
             annotated in the video; None where the dataset does not say.
+        seconds: how long the tube lasts, where the frame rate varies; None where ``fps`` says it.
     """
 
     video: str
@@ -56,6 +57,7 @@ class Truth:
     kind: str | None = None
     category: str | None = None
     n_objects: int | None = None
+    seconds: float | None = None
 
     @property
     def key(self) -> Key:
@@ -63,7 +65,7 @@ class Truth:
 
     @property
     def length_s(self) -> float:
-        return (self.last - self.first + 1) / self.fps
+        return self.seconds if self.seconds is not None else (self.last - self.first + 1) / self.fps
 
     @property
     def area_share(self) -> float:
@@ -92,13 +94,13 @@ class Truth:
     @classmethod
     def of_tube(
         cls, video: str, sentence: str, tube: Tube, *, size: tuple[int, int], fps: float, n_frames: int,
-        category: str | None = None,
+        category: str | None = None, seconds: float | None = None,
     ) -> Truth:  # fmt: skip
         """A corrected tube; its first and last frame are both part of it."""
         boxes = tube.boxes.astype(np.float64) * (*size, *size)
         return cls(
             video, sentence, Origin.CORRECTION, tube.start_frame, tube.end_frame, tube.frames, boxes, size, fps,
-            n_frames, (0, n_frames - 1), category=category,
+            n_frames, (0, n_frames - 1), category=category, seconds=seconds,
         )  # fmt: skip
 
 

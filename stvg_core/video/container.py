@@ -10,14 +10,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import av
 import av.error
-from av.stream import Disposition
 
 from stvg_core.errors import VideoError
+from stvg_core.video.tracks import Choice, choose, has_choice
 
 ALLOWED_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,flv,asf,ogg"
 _ALLOWED_WORDS = "mp4, mov, mkv, webm, MPEG-TS, MPEG-PS, avi, flv, wmv or ogg"
@@ -42,19 +43,23 @@ def open_container(path: Path, limits: Limits) -> tuple[Any, Any]:
     Raises:
         VideoError: missing, empty, not a video, of a kind that is not allowed, cut off, without a picture, too large.
     """
-    head = _read_head(path)
-    try:
-        container = av.open(
-            f"file:{path.absolute()}",
-            options={"format_whitelist": ALLOWED_FORMATS, "protocol_whitelist": "file"},
-        )
-    except (av.error.FFmpegError, ValueError) as error:
-        raise VideoError(_why_not_open(path, head)) from error
+    container = _open(path)
     try:
         return container, _picture_stream(path, container, limits)
     except BaseException:
         container.close()
         raise
+
+
+def _open(path: Path) -> Any:
+    head = _read_head(path)
+    try:
+        return av.open(
+            f"file:{path.absolute()}",
+            options={"format_whitelist": ALLOWED_FORMATS, "protocol_whitelist": "file"},
+        )
+    except (av.error.FFmpegError, ValueError) as error:
+        raise VideoError(_why_not_open(path, head)) from error
 
 
 def _read_head(path: Path) -> bytes:
@@ -85,10 +90,10 @@ def _why_not_open(path: Path, head: bytes) -> str:
 
 
 def _picture_stream(path: Path, container: Any, limits: Limits) -> Any:
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not streams:
+    choice = _choice(path, container)
+    if choice.index is None:
         raise VideoError(f"{path.name} has no picture (sound only?). Use a file with a video track.")
-    stream = streams[0]
+    stream = container.streams[choice.index]
     context = stream.codec_context
     if context is None:
         raise VideoError(f"{path.name} is coded in a way this installation cannot decode. Convert it to H.264 mp4.")
@@ -97,6 +102,26 @@ def _picture_stream(path: Path, container: Any, limits: Limits) -> Any:
     context.options = {"max_pixels": str(limits.max_pixels)}
     context.thread_type = "AUTO"
     return stream
+
+
+def track_warning(path: Path) -> str | None:
+    """A sentence for a person where the file has two videos and either could be meant."""
+    with _open(path) as container:
+        return _choice(path, container).warning
+
+
+def _choice(path: Path, container: Any) -> Choice:
+    if not has_choice(container):
+        return choose(container)
+    stat = path.stat()
+    return _choice_of_several(path, (stat.st_mtime_ns, stat.st_size))
+
+
+@lru_cache(maxsize=64)
+def _choice_of_several(path: Path, _version: tuple[int, int]) -> Choice:
+    """Choosing may read packets, so it has a container of its own, and is done once per file."""
+    with _open(path) as container:
+        return choose(container)
 
 
 def decode_pictures(container: Any, stream: Any) -> Iterator[Any]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from stvg_core.errors import VideoError
 from stvg_core.tube import VideoInfo
-from stvg_core.video.container import Limits, check_size, decode_pictures, open_container
+from stvg_core.video.container import Limits, check_size, open_container, track_warning
+from stvg_core.video.display import Shown, read_shown
 from stvg_core.video.timeline import Timeline, read_timeline
+from stvg_core.video.wholeness import END_MISSING, end_is_missing
 
 _ASSUMED_FPS = Fraction(25)
 
@@ -28,13 +29,19 @@ def probe(path: str | Path, limits: Limits | None = None) -> VideoInfo:
     container, stream = open_container(path, limits)
     with container:
         rates = [stream.average_rate, stream.guessed_rate, stream.base_rate]
-        width, height = _displayed_size(path, container, stream, limits)
+    shown = read_shown(path, limits)
+    check_size(path, shown.width, shown.height, limits)
+    damaged = list(timeline.warnings)
+    if END_MISSING not in damaged and end_is_missing(path, limits):
+        damaged.append(END_MISSING)
     rate, steady, warnings = frame_rate(timeline, [Fraction(r) for r in rates if r])
     n = len(timeline.pts)
     duration = n / float(rate) if steady else float(timeline.seconds[-1]) + (timeline.last_s or float(1 / rate))
     return VideoInfo(
-        path=str(path), width=width, height=height, fps_num=rate.numerator, fps_den=rate.denominator,
-        n_frames=n, duration_s=duration, variable_rate=not steady, warnings=(*timeline.warnings, *warnings),
+        path=str(path), width=shown.width, height=shown.height, fps_num=rate.numerator, fps_den=rate.denominator,
+        n_frames=n, duration_s=duration, variable_rate=not steady,
+        warnings=(*damaged, *warnings, *_shown_warnings(path, shown)),
+        times=None if steady else timeline.seconds,
     )  # fmt: skip
 
 
@@ -64,10 +71,24 @@ def frame_rate(timeline: Timeline, claimed: list[Fraction]) -> tuple[Fraction, b
     return max(average, Fraction(1, 1001)), False, []
 
 
-def _displayed_size(path: Path, container: Any, stream: Any, limits: Limits) -> tuple[int, int]:
-    """``(width, height)`` of the first decoded picture after rotation."""
-    for frame in decode_pictures(container, stream):
-        check_size(path, frame.width, frame.height, limits)
-        turned = round(frame.rotation / 90) % 2 == 1
-        return (frame.height, frame.width) if turned else (frame.width, frame.height)
-    raise VideoError(f"No picture of {path.name} can be decoded. Convert it to H.264 mp4.")
+def _shown_warnings(path: Path, shown: Shown) -> Iterator[str]:
+    """What of the picture another tool may show differently."""
+    several = track_warning(path) if shown.streams > 1 else None
+    if several:
+        yield several
+    if shown.by_message:
+        yield (
+            "A message inside the video says how to turn or mirror its pictures. It is followed here, but browsers do "
+            "not read it: Label Studio shows the pictures as they are stored. Label an H.264 copy instead (stvg "
+            "connect --transcode)."
+        )
+    if shown.pixel_aspect != 1:
+        aspect = shown.pixel_aspect
+        # Browsers enlarge the side that has to grow and leave the other one.
+        wide, high = (round(shown.width * aspect), shown.height) if aspect > 1 else (
+            shown.width, round(shown.height / aspect)
+        )  # fmt: skip
+        yield (
+            f"The pixels are not square ({aspect.numerator}:{aspect.denominator}): players stretch the picture to "
+            f"{wide} x {high}. Boxes in pixels are those of the stored {shown.width} x {shown.height}."
+        )

@@ -17,6 +17,7 @@ import numpy as np
 from stvg_core.errors import VideoError
 from stvg_core.tube import Array, Frames, VideoInfo
 from stvg_core.video.container import Limits, check_size, decode_pictures, open_container
+from stvg_core.video.display import read_shown, upright
 from stvg_core.video.timeline import Timeline, read_timeline
 
 decord.logging.set_level(decord.logging.QUIET)
@@ -82,9 +83,11 @@ def _read_with_decord(
     """``(U, H, W, 3)`` or None where decord cannot be trusted with this file."""
     if info.variable_rate or info.warnings or timeline.ordinal or not _is_mp4_or_matroska(path):
         return None
+    if not read_shown(path, Limits()).plain:
+        return None
     try:
         reader = decord.VideoReader(str(path.absolute()), width=size[0], height=size[1], num_threads=1)
-        if len(reader) != info.n_frames or _is_rotated(path):
+        if len(reader) != info.n_frames:
             return None
         shown = np.asarray(reader.get_frame_timestamp(np.arange(info.n_frames)), dtype=np.float64)[:, 0]
         if np.abs((shown - shown[0]) - timeline.seconds).max() > 0.25 / info.fps:
@@ -98,12 +101,6 @@ def _is_mp4_or_matroska(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(8)
     return head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3"
-
-
-def _is_rotated(path: Path) -> bool:
-    container, stream = open_container(path, Limits())
-    with container:
-        return any(frame.rotation != 0 for frame, _ in zip(decode_pictures(container, stream), range(1), strict=False))
 
 
 def _read_with_pyav(path: Path, timeline: Timeline, unique: Array, size: tuple[int, int], limits: Limits) -> Array:
@@ -169,6 +166,7 @@ def _decode_run(
     left = None if goals is None else set(goals)
     last = None if goals is None else goals[-1]
     count = -1
+    shown = read_shown(path, limits)
     for frame in decode_pictures(container, stream):
         count += 1
         index = count if timeline.ordinal else _index_of(timeline, frame.pts)
@@ -178,7 +176,7 @@ def _decode_run(
             return
         if left is None or index in left:
             check_size(path, frame.width, frame.height, limits)
-            yield index, _to_picture(frame, size)
+            yield index, upright(frame, size, shown, path.name)
             if left is not None:
                 left.discard(index)
                 if not left:
@@ -190,11 +188,3 @@ def _index_of(timeline: Timeline, pts: int | None) -> int | None:
         return None
     at = int(np.searchsorted(timeline.pts, pts))
     return at if at < len(timeline.pts) and timeline.pts[at] == pts else None
-
-
-def _to_picture(frame: Any, size: tuple[int, int]) -> Array:
-    """``(H, W, 3)`` uint8 RGB, turned as displayed and scaled to ``size`` = (width, height)."""
-    turns = round(frame.rotation / 90) % 4  # quarter turns counter-clockwise
-    width, height = (size[1], size[0]) if turns % 2 else size
-    picture: Array = frame.to_ndarray(format="rgb24", width=width, height=height)
-    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -20,6 +21,7 @@ from backend.db.tables import Task
 from backend.http.app import create_app
 from backend.review import decisions
 from stvg_core.looked import Glance, Looked, Rows
+from stvg_core.times import pack_times
 from tests.browser.review_page import ReviewPage
 from tests.browser.waiting import rest
 from tests.e2e.painted_clip import N_FRAMES, paint_clip
@@ -345,6 +347,52 @@ def test_a_file_that_the_browser_cannot_play(chromium: Browser, site: Site, tmp_
     tab.page.wait_for_function("() => document.querySelector('#picture').complete")
     assert close(tab.drawn()["suggestion"], tab.red(), 0.02)
     context.close()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_variable_rate(chromium: Browser, site: Site, tmp_path: Path, known: bool) -> None:
+    """With its frames' times stored the playing video is exact, and the clock shows them; else neither is claimed."""
+    path = tmp_path / "videos" / "clips" / "uneven.mp4"
+    times = [frame * 0.05 + (3.0 if frame >= 20 else 0.0) + 0.02 * (frame % 3) for frame in range(N_FRAMES)]
+    boxes = write_uneven(tmp_path / "videos" / "clips" / "clip.mp4", path, times)
+    with site.database.write() as session:
+        task = a_task(session, 22, query="the uneven one", name="uneven.mp4")
+        a_suggestion(
+            session, task, file=path, fps=Fraction(59 * 1000, round(times[-1] * 1000)), variable=True,
+            keyframes=[[f, *boxes[f].tolist()] for f in range(START, END)],
+            times=pack_times(np.array(times)) if known else None,
+        )  # fmt: skip
+        number = task.id
+    context = chromium.new_context()
+    tab = ReviewPage.open(context.new_page(), site.url)
+    tab.log_in("rita", PASSWORD)
+    tab.item(number)
+    clock, notice = tab.page.locator("#clock"), tab.page.locator("#viewer-notice")
+    if known:
+        for frame in (START, 19, 20, 21, 33, END - 1):
+            tab.go_to(frame)
+            assert close(tab.drawn()["suggestion"], tab.red(), 0.02), frame
+            expect(clock).to_have_text(f"frame {frame} / {N_FRAMES - 1} · {times[frame]:.2f} s")
+        expect(notice).to_be_hidden()
+    else:
+        expect(notice).to_contain_text("stvg sync")
+        expect(clock).to_have_text(re.compile(rf"^frame \d+ / {N_FRAMES - 1}$"))
+    context.close()
+
+
+def write_uneven(source: Path, path: Path, times: list[float]) -> np.ndarray:
+    """The clip again with these times; returns the square's true boxes."""
+    with av.open(str(source)) as inner, av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream("libx264", rate=20)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        stream.options = {"crf": "12", "g": "10", "threads": "1"}
+        for second, frame in zip(times, inner.decode(video=0), strict=True):
+            again = av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"), format="rgb24")
+            again.pts, again.time_base = round(second * 1000), Fraction(1, 1000)
+            container.mux(stream.encode(again))
+        container.mux(stream.encode(None))
+    return np.asarray(paint_clip(path.with_name("truth.mp4"), FPS).boxes)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,14 @@ def test_the_demo_models_answers_say_so(clip: Path, monkeypatch: pytest.MonkeyPa
     two = CliRunner().invoke(ground.command, [str(clip), "--query", "x", "--query", "y"])
     assert [json.loads(line)["warnings"] for line in two.stdout.splitlines()] == [[DEMO_NOTICE]] * 2
     assert two.stderr == f"warning: {DEMO_NOTICE}\n"
+
+
+def test_seconds_are_the_pictures_own(clip: Path, tmp_path: Path) -> None:
+    pts = [0, 40, 80, 5000, 5040, 5080, 5120]
+    write_painted(tmp_path / "uneven.mp4", 7, pts=pts, time_base=Fraction(1, 1000))
+    result = CliRunner().invoke(ground.command, [str(tmp_path / "uneven.mp4"), "--query", "the grey thing"])
+    found = json.loads(result.stdout)
+    assert (found["start_frame"], found["start_s"], found["end_s"]) == (2, 0.08, 5.08)
 
 
 def test_a_line_for_each_sentence(clip: Path) -> None:

@@ -26,6 +26,7 @@ from stvg_core.tube import VideoInfo
 from tests.cli.labelled_label_studio import LabelledLabelStudio
 from tests.datasets.small import hcstvg_entry, moving, vidor, vidstg_entry
 from tests.export.rows import a_task, a_tube, annotate
+from tests.video.painted import write_painted
 
 CONFIG = read_config(video_tube())
 Run = Callable[..., tuple[str, str]]
@@ -121,6 +122,16 @@ def test_ground_truth_keeps_close_to_the_labels(run: Run, ls: LabelledLabelStudi
     [tube] = result_to_tubes(ls.all("annotations")[0]["result"], CONFIG, n_frames=40)
     corners = np.array([[x, y, x + w, y + h] for x, y, w, h in boxes]) / (200, 100, 200, 100)
     assert box_iou(tube.tube.boxes, corners.clip(0, 1)).min() >= 0.979
+
+
+def test_videos_that_browsers_do_not_play_are_named(
+    run: Run, folder: Path, tmp_path: Path, ls: LabelledLabelStudio
+) -> None:
+    write_painted(folder / "old.avi", 40, codec="mpeg4")
+    file = write(tmp_path, {"old.avi": hcstvg_entry(6, 10, img_num=40)})
+    _, said = run(file, "--format", "hcstvg")
+    assert "warning: old.avi: Its container, AVI, is played by no browser." in said and "--transcode" in said
+    assert ls.all("tasks")
 
 
 def test_vidstg(run: Run, ls: LabelledLabelStudio, tmp_path: Path) -> None:

@@ -59,3 +59,27 @@ def test_json_has_pixels_seconds_and_every_frame() -> None:
     assert found["start_s"] == pytest.approx(30 * 1001 / 30000, abs=1e-4)
     nothing = Grounding("q", "a", "b", VIDEO, None, 0.0, "m", {}, evidence()).to_json()
     assert nothing["boxes"] == {} and nothing["start_frame"] is None
+
+
+PAUSE = np.concatenate([np.arange(20) / 10, 10 + np.arange(20) / 10])
+"""Ten pictures a second, and a pause of eight seconds after twenty of them."""
+
+
+def test_seconds_of_a_variable_rate_are_the_pictures_own() -> None:
+    video = VideoInfo("clip.mp4", 200, 100, 390, 119, 40, 12.0, variable_rate=True, times=PAUSE)
+    tube = Tube(20, np.tile([0.1, 0.2, 0.5, 0.6], (11, 1)))
+    found = Grounding("q", "a", "b", video, tube, 0.5, "m", {}, evidence()).to_json()
+    assert (found["start_s"], found["end_s"]) == (10.0, 11.0)
+    assert (video.seconds_of(19), video.end_of(19), video.end_of(39)) == (1.9, 10.0, 12.0)
+
+
+def test_unknown_times_are_never_guessed() -> None:
+    video = VideoInfo("clip.mp4", 200, 100, 390, 119, 40, 12.0, variable_rate=True)
+    with pytest.raises(ValueError, match="not known"):
+        video.seconds_of(3)
+
+
+def test_an_even_rate_needs_no_stored_times() -> None:
+    assert VIDEO.seconds_of(30) == pytest.approx(30 * 1001 / 30000, rel=1e-15)
+    np.testing.assert_allclose(VIDEO.seconds(), np.arange(60) * 1001 / 30000, rtol=1e-15)
+    assert VIDEO.end_of(59) == pytest.approx(60 * 1001 / 30000, abs=0.01)

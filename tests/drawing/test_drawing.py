@@ -113,3 +113,10 @@ def test_places_that_cannot_be_written_are_said(found: Grounding, tmp_path: Path
         write_overlay(found, tmp_path / "nowhere" / "out.mp4")
     with pytest.raises(VideoError, match="cannot be written"):
         write_plot(found, tmp_path / "nowhere" / "out.png")
+
+
+def test_a_plot_tells_the_pictures_own_seconds(found: Grounding) -> None:
+    times = np.arange(30) / 10.0
+    times[10:] += 8
+    uneven = replace(found.video, variable_rate=True, times=times, duration_s=11.0)
+    assert "0.80 s to 9.70 s" in plot._title(replace(found, video=uneven))

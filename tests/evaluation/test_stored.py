@@ -17,6 +17,7 @@ from backend.export.names import VideoNames
 from stvg_core.evaluation.compare import compare
 from stvg_core.evaluation.protocols import Protocol
 from tests.export.rows import CORRECTED, PROPOSED, START, a_prediction, a_task, a_tube, a_video, annotate
+from tests.export.test_times import a_variable_video
 
 
 def predict(session: Session, task: Task, keyframes: list[Any] | None, *, version: str, minute: int) -> Prediction:
@@ -52,6 +53,16 @@ def test_the_newest_prediction_is_compared_with_the_correction(database: Databas
     assert compare(Protocol.HCSTVG, truths, older).samples[0].scores.viou == pytest.approx(1.0)
     # The proposal is two frames longer at the start, and its box moves slower.
     assert compare(Protocol.HCSTVG, truths, newest).samples[0].scores.tiou == pytest.approx(6 / 8)
+
+
+def test_a_tubes_length_is_the_pictures_own(database: Database) -> None:
+    """15 frames before a pause of eight seconds, and one after it."""
+    with database.write() as session:
+        video = a_variable_video(session, times=True)
+        annotate(session, a_task(session, video=video), a_tube([[15, 0.1, 0.1, 0.4, 0.4], [20, 0.3, 0.1, 0.6, 0.4]]))
+    with database.read() as session:
+        [truth] = corrected_truths(session, VideoNames().name, Counter[str](), project_id=None, accepted_only=False)
+    assert truth.length_s == pytest.approx(10.1 - 1.5)
 
 
 def test_two_videos_of_one_name_stay_apart(database: Database) -> None:

@@ -34,6 +34,7 @@ from tests.export.labels import (
     export,
     store,
 )
+from tests.export.rows import a_task, a_tube, annotate
 
 OURS = read_config(video_tube())
 LONE = 20
@@ -115,6 +116,21 @@ def test_a_box_that_appears_on_the_last_frame_stays_on() -> None:
     regions = labelstudio.regions_of(alone, OURS)
     assert [entry["enabled"] for entry in regions[0]["value"]["sequence"]] == [False]
     assert result_to_tubes(regions, OURS, n_frames=N_FRAMES)[0].intervals == alone.intervals
+
+
+def test_a_task_that_plays_a_copy_leaves_with_both_addresses(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    original, copy = "/data/local-files/?d=old.avi", "/data/local-files/?d=copies/old-h264-0123456789ab.mp4"
+    with database.write() as session:
+        task = a_task(session, 1, ref=original)
+        task.data = {"video": copy, "stvg_original": original, "query": "x"}
+        annotate(session, task, a_tube())
+    export(database_url, "labelstudio", tmp_path / "tasks.json")
+    [found] = json.loads((tmp_path / "tasks.json").read_text())
+    assert (found["data"]["video"], found["data"]["stvg_original"]) == (copy, original)
+    export(database_url, "csv", tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text().splitlines()[1].startswith("old.avi,")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from time import monotonic
 import pytest
 from sqlalchemy import func, select
 
-from backend.db.tables import Delivery, Job, Prediction
+from backend.db.tables import Delivery, Job, Prediction, Task
 from backend.labelstudio.config import read_config
 from backend.labelstudio.payloads import validate_prediction
 from stvg_core.errors import QueryError
@@ -46,6 +46,24 @@ def test_simultaneous_calls_make_one_job_and_one_answer(each_loop: Loop) -> None
         given = [answer[position] for answer in answers if answer[position]]
         assert len(given) == 1, "exactly one caller gets the prediction"
     assert _count(loop, Job) == 2 and loop.ask(*tasks) == [[], []]
+
+
+def test_the_original_is_grounded_where_the_page_plays_a_copy(loop: Loop) -> None:
+    original = "/data/local-files/?d=a.mp4"
+    played = "copies/a-h264-0123456789ab.mp4"
+    task = loop.task(1, video=played, stvg_original=original)
+    loop.ask(task)
+    assert loop.worker.drain() == 1
+    assert loop.engine.calls == [("a.mp4", "the red box")]
+    [[body]] = loop.ask(task)
+    assert body["result"]
+    with loop.database.read() as session:
+        [stored] = session.scalars(select(Task))
+        assert stored.video_ref == original and stored.data["video"].endswith(played)
+    # An answer from before the copy was made still answers: the video is the same.
+    assert loop.ask(loop.task(2, video="a.mp4")) != []
+    loop.worker.drain()
+    assert len(loop.engine.calls) == 1
 
 
 def test_an_answer_is_what_label_studio_stores_correctly(loop: Loop) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from backend.db import annotations as versions
 from backend.db import events, projects
-from backend.db.tables import Annotation, Diff, Event, Prediction
+from backend.db.tables import Annotation, Diff, Event, Prediction, Task
 from backend.jobs import corrections
 from backend.jobs.corrections import read_events
 from backend.jobs.payload import keyframes
@@ -90,6 +90,17 @@ def _states(loop: Loop) -> list[tuple[str, str | None]]:
 def _diffs(loop: Loop) -> list[Diff]:
     with loop.database.read() as session:
         return list(session.scalars(select(Diff).order_by(Diff.annotation_id)))
+
+
+def test_a_task_first_heard_of_by_a_webhook_is_about_the_original(loop: Loop) -> None:
+    body = _saved(result=[_box()])
+    copy = "/data/local-files/?d=copies/a-h264-0123456789ab.mp4"
+    body["task"]["data"] |= {"video": copy, "stvg_original": "/data/local-files/?d=a.avi"}
+    _send(loop, body)
+    read_events(loop.database)
+    with loop.database.read() as session:
+        [task] = session.scalars(select(Task))
+        assert task.video_ref == "/data/local-files/?d=a.avi" and task.data["video"] == copy
 
 
 def test_a_correction_keeps_its_tube_author_time_and_verdict(each_loop: Loop) -> None:

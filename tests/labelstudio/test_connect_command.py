@@ -18,8 +18,11 @@ from stvg_core.errors import StvgError, VideoError
 from stvg_core.notice import DEMO_NOTICE
 from stvg_core.tube import VideoInfo
 from stvg_core.version import model_version
+from stvg_core.video import iter_frames
+from stvg_core.video import probe as real_probe
 from tests.labelstudio.bodies import RENAMED_CONFIG
 from tests.labelstudio.fake_label_studio import FakeLabelStudio
+from tests.video.painted import read_number, write_painted
 
 ENVIRONMENT = {
     "STVG_LABEL_STUDIO_URL": "http://ls.test",
@@ -100,6 +103,50 @@ def test_the_demo_model_is_named_by_what_the_service_told_label_studio(run: Run,
     for version, said in ((model_version(MODEL_DIR), True), ("real@1/2", False)):
         ls.all("ml")[0]["model_version"] = version
         assert (f"warning: {DEMO_NOTICE}\n" in run()) is said
+
+
+def test_videos_that_browsers_do_not_play_are_named_and_copied(
+    run: Run, ls: FakeLabelStudio, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "probe", real_probe)
+    write_painted(folder / "old.avi", 12, codec="mpeg4")
+    write_painted(folder / "good.mp4", 12, gop=4)
+    tasks = tmp_path / "tasks.json"
+    tasks.write_text(json.dumps([{"video": name, "query": "x"} for name in ("old.avi", "good.mp4")]))
+    arguments = ("--videos", folder, "--tasks", tasks)
+    printed = run(*arguments)
+    assert "task 1: Its container, AVI, is played by no browser." in printed and "MPEG-4 Part 2" in printed
+    assert "task 2" not in printed
+
+    copies = folder.parent / "copies"
+    printed = run(*arguments, "--transcode", copies)
+    assert "imported 0 tasks, 2 were there" in printed and "gave 1 tasks a copy" in printed
+    [made] = copies.iterdir()
+    assert ls.all("tasks")[0]["data"] == {
+        "video": f"/data/local-files/?d=copies/{made.name}",
+        "stvg_original": "/data/local-files/?d=clips/old.avi",
+        "query": "x",
+        "fps": 25.0,
+    }
+    assert ls.all("tasks")[1]["data"]["video"] == "/data/local-files/?d=clips/good.mp4"
+    assert {storage["path"] for storage in ls.all("storages/localfiles")} == {str(folder), str(copies)}
+    assert [read_number(picture) for _, picture in iter_frames(real_probe(made))] == list(range(12))
+
+    ls.changes.clear()
+    written = made.stat().st_mtime_ns
+    again = run(*arguments, "--transcode", copies)
+    assert "imported 0 tasks, 2 were there" in again and "gave 0 tasks a copy that browsers play, 1 had it" in again
+    assert ls.changes == ["PATCH ml/1"] and made.stat().st_mtime_ns == written
+
+
+def test_copies_must_lie_where_label_studio_serves_them(
+    run: Run, ls: FakeLabelStudio, folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(StvgError, match="outside Label Studio's document root"):
+        run("--videos", folder, "--transcode", tmp_path / "elsewhere")
+    with pytest.raises(StvgError, match="--document-root"):
+        run("--transcode", tmp_path / "elsewhere")
+    assert ls.changes == [] and not (tmp_path / "elsewhere").exists()
 
 
 @pytest.mark.parametrize(

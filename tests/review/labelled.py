@@ -74,6 +74,8 @@ def a_suggestion(
     file: Path | None = None,
     fps: Fraction = Fraction(FPS),
     keyframes: list[Any] | None = SUGGESTED,
+    times: bytes | None = None,
+    variable: bool = False,
     **values: Any,
 ) -> Prediction:
     """The answer to the task's job; the video's row is of ``file``'s content."""
@@ -88,6 +90,8 @@ def a_suggestion(
         n_frames=FRAMES,
         duration_s=float(FRAMES / fps),
         size_bytes=len(content),
+        variable_rate=variable,
+        frame_times=times,
     )
     found = evidence()
     row = predictions.store(

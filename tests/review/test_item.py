@@ -65,7 +65,7 @@ def test_a_task_that_waits_and_one_that_failed(database: Database) -> None:
         drawn = overlays.look(session, waits.id)
     assert one is not None and one.row.state == "waiting" and not one.decidable and one.video is None
     assert other is not None and other.row.reason == "clip.mp4 is not a video."
-    assert drawn == {"tubes": [], "iou": None, "scores": None, "maps": None}
+    assert drawn == {"tubes": [], "iou": None, "scores": None, "maps": None, "times": None}
 
 
 def test_no_such_task(database: Database) -> None:

@@ -130,3 +130,13 @@ def test_samples_are_the_centres_of_equal_segments(n: int, count: int) -> None:
     assert indices.shape == (count,)
     expected = [int(n * (i + 0.5) / count) for i in range(count)]
     assert indices.tolist() == expected
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+def test_a_pause_moves_the_seconds_of_what_follows(name: str, tmp_path: Path) -> None:
+    pts = [*range(0, 2000, 100), *range(10_000, 12_000, 100)]
+    info = probe(write_painted(tmp_path / name, 40, pts=pts, time_base=Fraction(1, 1000)))
+    assert info.variable_rate
+    assert info.seconds_of(20) == pytest.approx(10.0, abs=0.001)
+    np.testing.assert_allclose(info.seconds(), np.array(pts) / 1000, atol=0.001)
+    assert probe(write_painted(tmp_path / f"even-{name}", 10)).times is None

@@ -26,6 +26,10 @@ async function start() {
     return;
   }
   const evidence = await reply.json();
+  if (player && evidence.times) player.useTimes(evidence.times);
+  else if (player && facts.variable === 'yes' && !player.single) {
+    notice('The video has a variable frame rate, and the times of its frames are not stored yet (stvg sync stores them): while it plays, boxes may be some frames off. Single pictures (f) are exact.');
+  }
   const has = name => evidence.tubes.some(tube => tube.name === name);
   for (const tube of evidence.tubes) tube.shown = tube.kind === 'suggestion' || tube.kind === 'correction';
   const stage = player && new Stage(find('overlay'), evidence.tubes);
@@ -58,7 +62,7 @@ async function start() {
 function openPlayer() {
   const [frames, fps] = [Number(facts.frames), Number(facts.fps)];
   find('stage').style.setProperty('--ratio', String(Number(facts.width) / Number(facts.height)));
-  const player = new Player({ video: find('video'), picture: find('picture'), frames, fps, address: facts.video });
+  const player = new Player({ video: find('video'), picture: find('picture'), frames, fps, address: facts.video, variable: facts.variable === 'yes' });
   const [play, seek, clock, single] = [find('play'), find('seek'), find('clock'), find('pictures')];
   find('controls').hidden = false;
   play.addEventListener('click', () => player.toggle());
@@ -71,8 +75,9 @@ function openPlayer() {
   single.addEventListener('change', () => (single.checked ? player.useSingle() : player.useVideo()));
   player.addEventListener('cursor', () => {
     seek.value = String(player.cursor);
-    clock.textContent = `frame ${player.cursor + 1} / ${frames} · ${(player.cursor / fps).toFixed(2)} s`;
+    const second = player.seconds(player.cursor);
     seek.ariaValueText = `frame ${player.cursor + 1}`; // its value counts from 0
+    clock.textContent = `frame ${player.cursor + 1} / ${frames}` + (second === null ? '' : ` · ${second.toFixed(2)} s`);
   });
   player.addEventListener('state', () => {
     play.textContent = player.playing ? 'Pause' : 'Play';
@@ -88,8 +93,6 @@ function openPlayer() {
   if (player.single) {
     single.checked = single.disabled = true;
     notice('This browser cannot play the file. Single pictures are shown in its place.');
-  } else if (facts.variable === 'yes') {
-    notice('The video has a variable frame rate: while it plays, boxes may be some frames off. Single pictures (f) are exact.');
   }
   Object.assign(actions, {
     ' ': event => (event.target.closest('button, a, input') ? false : player.toggle()),

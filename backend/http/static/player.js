@@ -1,14 +1,16 @@
 // Which frame is on the screen, and how does one get to another? Frames count from 0, as in the database; what people read counts from 1.
 //
-// The browser says the time of each picture that it shows (requestVideoFrameCallback); time by rate is the frame. To go to
-// a frame is to go to the middle of its time, where rounding cannot lead to its neighbour. Where the browser cannot play
-// the file, or exact pictures are wanted, single pictures come from the server.
+// The browser says the time of each picture that it shows (requestVideoFrameCallback); time by rate is the frame, and where
+// the rate varies, the frame that begins nearest to that time. To go to a frame is to go into its time, where rounding
+// cannot lead to its neighbour. Where the browser cannot play the file, or exact pictures are wanted, single
+// pictures come from the server.
 
 export class Player extends EventTarget {
   /** Events: `frame` when another frame is shown, `cursor` as soon as it is asked for, `mode` and `state`. */
-  constructor({ video, picture, frames, fps, address }) {
+  constructor({ video, picture, frames, fps, address, variable }) {
     super();
-    Object.assign(this, { video, picture, frames, fps, address });
+    Object.assign(this, { video, picture, frames, fps, address, variable });
+    this.times = null; // seconds of each frame, where the rate varies and they are known
     this.frame = 0;
     this.cursor = 0;
     this.single = false;
@@ -26,6 +28,19 @@ export class Player extends EventTarget {
 
   get playing() {
     return this.single ? this.timer !== null : !this.video.paused && !this.video.ended;
+  }
+
+  /** When a frame is shown, in seconds from the first; null where the rate varies and that is not known. */
+  seconds(frame) {
+    if (this.times) return this.times[frame];
+    return this.variable ? null : frame / this.fps;
+  }
+
+  /** The times of a variable-rate video's frames have come. */
+  useTimes(times) {
+    this.times = times;
+    this.#tell('cursor');
+    if (this.origin !== null && !this.single) this.seek(this.cursor);
   }
 
   /** Show a frame; the nearest there is. */
@@ -93,14 +108,15 @@ export class Player extends EventTarget {
     this.video.requestVideoFrameCallback((_, facts) => {
       const first = this.origin === null;
       if (first) this.origin = facts.mediaTime;
-      if (!this.single) this.#shown(Math.round((facts.mediaTime - this.origin) * this.fps));
+      if (!this.single) this.#shown(this.#frameAt(facts.mediaTime - this.origin));
       if (first && !this.video.seeking) this.#continueSeek();
       this.#watch();
     });
     if (this.origin !== null) return;
     // The first picture may have been shown before anybody watched: it is shown again, to learn when frame 0 is. Until
     // then nothing else is sought.
-    const again = () => { this.video.currentTime = 0.5 / this.fps; };
+    // Where the rate varies the first picture may be shorter than the others.
+    const again = () => { this.video.currentTime = this.variable ? 0.001 : 0.5 / this.fps; };
     if (this.video.readyState >= 2) again();
     else this.video.addEventListener('loadeddata', again, { once: true });
   }
@@ -113,7 +129,26 @@ export class Player extends EventTarget {
   }
 
   #seekVideo(frame) {
-    this.video.currentTime = this.origin + (frame + 0.5) / this.fps;
+    this.video.currentTime = this.origin + this.#inside(frame);
+  }
+
+  #inside(frame) {
+    if (!this.times) return (frame + 0.5) / this.fps;
+    // Not deep into a long frame: in files with B-frames a browser may take a frame before a pause for a short one.
+    const next = this.times[frame + 1] ?? Infinity;
+    return this.times[frame] + Math.min((next - this.times[frame]) / 2, 0.005);
+  }
+
+  #frameAt(second) {
+    const { times } = this;
+    if (!times) return Math.round(second * this.fps);
+    let [low, high] = [0, times.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (times[middle] <= second) low = middle;
+      else high = middle - 1;
+    }
+    return low + 1 < times.length && times[low + 1] - second < second - times[low] ? low + 1 : low;
   }
 
   #showPicture(frame) {

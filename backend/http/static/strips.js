@@ -91,15 +91,27 @@ export class Strips {
     return plot;
   }
 
+  /** Where on the axis of frames does a second lie, in percent? */
+  #share(second) {
+    const { frames, player: { times } } = this;
+    if (!times) return 100 * second * this.player.fps / frames;
+    return 100 * times.filter(time => time < second).length / frames;
+  }
+
   #axis() {
     const { frames, player } = this;
     const axis = html('div', { className: 'axis', ariaHidden: 'true' });
-    const seconds = frames / player.fps;
+    // No seconds where they are not known.
+    const seconds = player.times ? player.seconds(frames - 1) : player.variable ? 0 : frames / player.fps;
     const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
     const step = steps.find(size => seconds / size <= 7) ?? 7200;
+    let free = 0; // a pause in the video puts several seconds on one frame
     for (let at = 0; at < seconds; at += step) {
+      const left = this.#share(at);
+      if (left < free) continue;
+      free = left + 8;
       const mark = html('span', { textContent: at >= 60 ? `${Math.floor(at / 60)}:${String(Math.round(at % 60)).padStart(2, '0')}` : `${+at.toFixed(1)} s` });
-      mark.style.left = `${100 * at / seconds}%`;
+      mark.style.left = `${left}%`;
       axis.append(mark);
     }
     axis.style.gridRow = String(this.readings.length + 1);
