@@ -23,6 +23,9 @@ JOINING = (
     "top_k", "centre",
 )  # fmt: skip
 """What decides after the model has spoken; every other setting decides what the model is shown or asked."""
+READING = 2
+"""How pictures are taken out of files. 1 took other pictures from open groups, mirrored and fragmented files: what was
+predicted then has another model version, so that it is asked again. Calibrations are about scores and stay."""
 _ROLE_TOKENS = re.compile(r"gti|mean|token-[1-9][0-9]*")
 
 
@@ -111,8 +114,8 @@ class GroundingSettings:
             object.__setattr__(self, "layers", tuple(int(layer) for layer in self.layers))
 
     def digest(self) -> str:
-        """Eight hex digits that change whenever a setting does."""
-        return _digest(dataclasses.asdict(self))
+        """Eight hex digits that change whenever a setting does, or the way in which pictures are read."""
+        return _digest(dataclasses.asdict(self) | {"reading": READING})
 
     def looks_digest(self) -> str:
         """Eight hex digits that change whenever the model would look at something else; ``JOINING`` does not count.

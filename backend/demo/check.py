@@ -80,11 +80,11 @@ def predicted_span(database: Database, project: DemoProject, task: int) -> Span 
 def play_annotator(client: LabelStudioClient, project: DemoProject, tubes: Sequence[ProposedTube]) -> Played:
     """Work through all tasks; the longest tube is the one that gets corrected.
 
-    Raises: ProcessError when there are fewer than two proposals to work on.
+    Raises: ProcessError when there are fewer than three proposals to work on.
     """
     proposed = [tube for tube in tubes if tube.span is not None]
-    if len(proposed) < 2:
-        raise ProcessError("at least two proposals are needed to correct one and skip another.")
+    if len(proposed) < 3:
+        raise ProcessError("at least three proposals are needed: one to correct, one to skip, one to send back.")
     longest = max(proposed, key=lambda tube: _length([tube], tube.task)).task
     skipped = next(tube.task for tube in proposed if tube.task != longest)
     played = Played(longest, skipped, cut=max(1, _length(proposed, longest) // 5), spans={}, tubes={})

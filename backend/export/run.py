@@ -25,6 +25,7 @@ from backend.export.suggested import unreviewed_suggestions
 from backend.media.location import location
 from backend.review import opinions
 from stvg_core.datasets.video_table import TableEntry, as_text, table_path
+from stvg_core.text import printable
 
 WHOLE = ""
 """The one part of a dataset that is not split."""
@@ -111,7 +112,8 @@ def export(
         filters = ([] if project_id is None else [f"project {project_id}"]) + selection.sentences()
         shares = split.shares if split else ()
         if form.has_table:
-            note = f"{', '.join(table_path(path).name for path in paths.values())} says which video each name means."
+            tables_named = ", ".join(printable(table_path(path).name) for path in paths.values())
+            note = f"{tables_named} says which video each name means."
             form = replace(form, notes=(*form.notes, note))
         text = datasheet(
             form, tally, counts, opinions.summary_of(session, shared), filters=filters, shares=shares,

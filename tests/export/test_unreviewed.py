@@ -179,7 +179,7 @@ def test_filters_of_suggestions(sqlite_database: Database, tmp_path: Path) -> No
 READ_BACK = {
     "hcstvg1": ("out", 2), "hcstvg2": ("out", 2), "vidstg": ("out/annotations.json", 2), "coco-vid": ("out", 2),
     "youtube-vis": ("out", 2), "mot": ("out/1/gt/gt.txt", 1), "cvat": ("out/1.xml", 2), "csv": ("out", 16),
-    "labelstudio": ("out", 0), "parquet": ("out", 0),
+    "labelstudio": ("out", 0), "parquet": ("out", 2),
 }  # fmt: skip
 
 
