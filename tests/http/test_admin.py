@@ -58,7 +58,7 @@ def test_the_labels_leave_as_a_zip_with_their_datasheet(admin: FlaskClient, scra
     assert response.headers["Content-Disposition"].startswith("attachment; filename=stvg-csv-")
     assert response.headers["Cache-Control"] == "no-store"
     archive = _zip(response)
-    assert archive.namelist() == ["labels.csv", "labels.csv.datasheet.md"]
+    assert archive.namelist() == ["labels.csv", "labels.csv.videos.json", "labels.csv.datasheet.md"]
     rows = list(csv.DictReader(io.StringIO(archive.read("labels.csv").decode())))
     assert {row["sentence"] for row in rows} == {CORRECTED_SENTENCE, QUESTION, f"'{GAP_SENTENCE}"}
     response.close()
@@ -69,7 +69,7 @@ def test_the_labels_leave_as_a_zip_with_their_datasheet(admin: FlaskClient, scra
 def test_every_format_can_be_had(admin: FlaskClient, scratch: Path, kind: str) -> None:
     with _zip(post(admin, "/review/export", format=kind)) as archive:
         assert archive.testzip() is None
-        names = [name for name in archive.namelist() if not name.endswith(("datasheet.md", "/"))]
+        names = [name for name in archive.namelist() if not name.endswith(("datasheet.md", "videos.json", "/"))]
         assert names and all(name.startswith("labels/" if choices()[kind].folder else "labels.") for name in names)
         assert not [name for name in names if ".." in name or name.startswith("/")]
         assert choices()[kind].title in archive.read(next(n for n in archive.namelist() if n.endswith(".md"))).decode()
