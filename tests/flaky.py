@@ -41,6 +41,17 @@ def _with_parent(parent: int) -> str:
     return f"import os\nwhile os.getppid() == {parent}:\n    for _ in range(10**6): pass"
 
 
+def _run(command: list[str]) -> int:
+    """Its exit code. When this is stopped, pytest is told to stop too: it ends Label Studio and Chromium itself."""
+    process = subprocess.Popen(command, cwd=ROOT)
+    try:
+        return process.wait()
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+
+
 def verdicts(report: Path) -> dict[str, Counter[str]]:
     """By test, how often it passed, failed, or was skipped."""
     found: dict[str, Counter[str]] = {}
@@ -61,7 +72,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, busy_loops(args.loops):
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", f"--times={args.times}", f"--junit-xml={report}", *rest]
-        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        code = _run(command)
         counted = verdicts(report) if report.exists() else {}
     for name, count in sorted(counted.items()):
         print(f"passed {count['passed']:3}  failed {count['failed']:3}  skipped {count['skipped']:3}  {name}")

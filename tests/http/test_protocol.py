@@ -138,7 +138,7 @@ def test_predict_returns_one_empty_list_per_task_at_once_and_queues(
     connected: FlaskClient, sqlite_database: Database
 ) -> None:
     database = sqlite_database
-    connected.application.extensions["stvg"].answers.wait_s = 10**6  # there is no worker: who waits never comes back
+    connected.application.extensions["stvg"].answering.wait_s = 10**6  # there is no worker: who waits never comes back
     response = _predict(connected, 1, 2, 3, 4, 5)
     assert response.json == {"results": [[], [], [], [], []], "model_version": MODEL}
     assert _predict(connected, 1, 2, 3, 4, 5).json["results"] == [[]] * 5 and _count(database, Job) == 5
@@ -196,7 +196,7 @@ def test_a_typed_sentence_waits_for_its_tube_while_health_stays_up(
 
 
 def test_a_typed_sentence_without_a_worker_gets_an_empty_region_list(connected: FlaskClient) -> None:
-    connected.application.extensions["stvg"].answers.wait_s = 0.2
+    connected.application.extensions["stvg"].answering.wait_s = 0.2
     assert _predict(connected, 2, context=_typed("the man in blue")).json["results"][0]["result"] == []
 
 
@@ -217,7 +217,7 @@ def test_a_drawn_box_is_followed_and_keeps_its_id_and_label(
     place = {"frame": 13, "x": 20.0, "y": 30.0, "width": 20.0, "height": 40.0, "rotation": 0, "time": 0.5}
     value = {"framesCount": 50, "duration": 2, "labels": ["Target"], "sequence": [{**place, "enabled": True}]}
     drawn = {"id": "J84v", "type": "videorectangle", "from_name": "box", "to_name": "video", "value": value}
-    connected.application.extensions["stvg"].answers.wait_s = 0.0
+    connected.application.extensions["stvg"].answering.wait_s = 0.0
     assert _predict(connected, 2, context={"result": [drawn]}).json["results"][0]["result"] == []
     assert loop.worker.drain() == 1
     [body] = _predict(connected, 2, context={"result": [drawn]}).json["results"]
