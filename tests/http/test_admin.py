@@ -58,7 +58,7 @@ def test_the_labels_leave_as_a_zip_with_their_datasheet(admin: FlaskClient, scra
     assert response.headers["Content-Disposition"].startswith("attachment; filename=stvg-csv-")
     assert response.headers["Cache-Control"] == "no-store"
     archive = _zip(response)
-    assert archive.namelist() == ["labels.csv", "labels.csv.videos.json", "labels.csv.datasheet.md"]
+    assert archive.namelist() == ["labels.csv", "labels.csv.datasheet.md", "labels.csv.videos.json"]
     rows = list(csv.DictReader(io.StringIO(archive.read("labels.csv").decode())))
     assert {row["sentence"] for row in rows} == {CORRECTED_SENTENCE, QUESTION, f"'{GAP_SENTENCE}"}
     response.close()
