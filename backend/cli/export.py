@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from backend.annotations.marks import MARKS
 from backend.bootstrap import open_database
 from backend.db import schema
 from backend.export.datasheet import NO_REASONS, ORIGINS
@@ -14,6 +15,7 @@ from backend.export.formats import FORMATS, Format, with_predictions
 from backend.export.run import Outcome, export
 from backend.export.selection import Selection
 from backend.export.split import parse_split
+from backend.jobs.rereading import reread
 from backend.settings import SettingsError, load_settings
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -65,6 +67,7 @@ def command(
     database = open_database(settings)
     try:
         schema.check_ready(database.engine)
+        reread(database)
         with database.read() as session:
             outcome = export(
                 session, form, out, project_id=project_id, selection=selection, split=split, overwrite=overwrite
@@ -96,8 +99,9 @@ def _report(outcome: Outcome, out: Path) -> None:
         if part:
             videos = outcome.tally.videos[part]
             click.echo(f"{part}: {outcome.tally.labels[part]} labels on {videos} videos in {path.name}")
-    if counts["span differs"]:
-        click.echo(f"{counts['span differs']} labels have another range on the timeline than their box: the box counts")
+    for kind, meaning in MARKS.items():
+        if counts[kind]:
+            click.echo(f"look at {counts[kind]} labels: {meaning}")
     for reason, number in sorted(counts.items()):
         if reason not in NO_REASONS and number:
             click.echo(f"{number} tasks left out: {reason}")

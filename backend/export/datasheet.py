@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from backend.annotations.marks import MARKS
 from backend.export.formats import Format
 from backend.export.record import Record, VideoLabels
 from backend.review.opinions import AgreementSummary
@@ -17,7 +18,7 @@ ORIGINS = {
     "drawn": "drawn by a person without a proposal",
     "suggested": "the proposal, accepted by a reviewer before anybody annotated",
 }
-NO_REASONS = ("exported", "span differs", *ORIGINS)
+NO_REASONS = ("exported", *MARKS, *ORIGINS)
 """Counted by :func:`backend.export.records.records`, but no reason to leave a task out."""
 
 
@@ -67,6 +68,7 @@ def datasheet(
         _contents(tally),
         _table("Labels by origin", ("origin", "labels", "meaning"), _origins(counts)),
         _table("Tasks left out", ("reason", "tasks"), _left_out(counts)),
+        _table("Labels to look at", ("labels", "what a person should know"), _marked(counts)),
     ]
     if shares:
         parts = [(name, f"{share:g}", tally.labels[name], tally.videos[name]) for name, share in shares]
@@ -101,6 +103,11 @@ def _person(record: Record) -> str:
 
 def _left_out(counts: Counter[str]) -> list[tuple[object, ...]]:
     return [(reason, number) for reason, number in sorted(counts.items()) if reason not in NO_REASONS and number]
+
+
+def _marked(counts: Counter[str]) -> list[tuple[object, ...]]:
+    """The same on the task's page."""
+    return [(counts[kind], meaning) for kind, meaning in MARKS.items() if counts[kind]]
 
 
 def _agreement(agreement: AgreementSummary) -> str:

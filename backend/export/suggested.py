@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
+from backend.annotations.rows import keyframes as stored_keyframes
 from backend.db.reviews import ACCEPTED
 from backend.db.standing import standing
 from backend.db.tables import Prediction, Project, Review, Task, Video
 from backend.export.record import Record
 from backend.export.selection import Selection
 from backend.labelstudio.config import find_config
-from backend.review.drawn import keyframes as stored_keyframes
 from stvg_core.keyframes import expand
 
 ORIGIN = "suggested"

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy.orm import Session
 
+from backend.annotations.rows import keyframes
 from backend.db import predictions
 from backend.db.tables import Prediction, Task
-from backend.jobs.payload import keyframes
 from backend.labelstudio.asking import DrawnRegion
 from stvg_core.keyframes import expand
 from stvg_core.metrics import box_iou

@@ -5,24 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from backend.annotations.rows import keyframes
 from backend.db.tables import Prediction
 from backend.labelstudio.asking import meta_for
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.result import tube_to_result
-from stvg_core.keyframes import Keyframe, expand, simplify
-from stvg_core.tube import Tube
-
-
-def keyframe_rows(tube: Tube, *, min_iou: float) -> list[list[float]]:
-    """``[[frame, x1, y1, x2, y2], ...]``: as few as reach ``min_iou`` with the tube on every frame."""
-    return [[int(k.frame), *(round(float(v), 6) for v in k.box)] for k in simplify(tube, min_iou=min_iou)]
-
-
-def keyframes(rows: list[Any]) -> list[Keyframe]:
-    """Stored rows as keyframes."""
-    return [Keyframe(frame=int(row[0]), box=np.asarray(row[1:5], dtype=np.float32)) for row in rows]
+from stvg_core.keyframes import expand
 
 
 @dataclass(frozen=True)
