@@ -7,6 +7,8 @@ from sqlalchemy.orm import Session
 from backend.annotations import marks
 from backend.annotations.target import rivals, target_entry
 from backend.annotations.wishes import Wished, of_annotation
+from backend.db import annotations as versions
+from backend.db import deliveries
 from backend.db.tables import Annotation, Prediction
 from backend.labelstudio.config import find_config
 from backend.review.facts import Reading
@@ -30,6 +32,15 @@ def reading_of(session: Session, label: Annotation) -> Reading:
 def offered(session: Session, label: Annotation) -> list[Prediction]:
     """The tubes that were followed from boxes that were drawn alone."""
     return [] if label.deleted or label.was_cancelled else _answers(of_annotation(session, label))
+
+
+def offer(session: Session, task_id: int) -> list[int]:
+    """Owe those tubes of a task's label to Label Studio, as suggestions beside the annotation; returns their rows."""
+    label = versions.present(session, task_id)
+    found = [] if label is None else [row.id for row in offered(session, label)]
+    for number in found:
+        deliveries.owe(session, number, task_id)
+    return found
 
 
 def _answers(wished: list[Wished]) -> list[Prediction]:

@@ -31,25 +31,48 @@ OPEN = [key(10, 10), key(40, 40)]
         pytest.param([box(10, 30), match(10, 32)], [[10, 30]], [], id="both, 2 frames apart"),
         pytest.param([box(10, 30), match(10, 33)], [[10, 30]], ["disagree"], id="both, 3 frames apart"),
         pytest.param([box(14, 40), match(20, 40)], [[14, 40]], ["disagree"], id="both, the start"),
-        pytest.param([box(14, 40), match(10, 30)], [[14, 30]], ["partly"], id="the start by the box, the end by the range"),
+        pytest.param(
+            [box(14, 40), match(10, 30)], [[14, 30]], ["partly"], id="the start by the box, the end by the range"
+        ),
         pytest.param([box(14, 40), match(15, 30)], [[14, 30]], [], id="the same with a start that agrees"),
         pytest.param([box(35, 40), match(10, 20)], [[35, 40]], ["disagree"], id="such ends would cross"),
         pytest.param([box(), match(12, 30, name="new")], [[12, 30]], [], id="deleted and set again"),
-        pytest.param([box(), match(), match(60, 70, name="new")], [[10, 40], [60, 70]], ["held", "several"], id="a second range"),
-        pytest.param([box(), match(10, 20), match(30, 40, name="new")], [[10, 20], [30, 40]], ["several"], id="two ranges in the box"),
-        pytest.param([box(), match(10, 20), match(21, 40, name="new")], [[10, 40]], [], id="two ranges that touch are one"),
-        pytest.param([box(12, 30), match(10, 20), match(30, 40, name="n")], [[12, 30]], ["disagree"], id="two ranges, another box"),
-        pytest.param([box(keyframes=SWITCHED), match(10, 21), match(29, 40, name="n")], [[10, 20], [30, 40]], [], id="range by range"),
+        pytest.param(
+            [box(), match(), match(60, 70, name="new")], [[10, 40], [60, 70]], ["held", "several"], id="a second range"
+        ),
+        pytest.param(
+            [box(), match(10, 20), match(30, 40, name="new")],
+            [[10, 20], [30, 40]],
+            ["several"],
+            id="two ranges in the box",
+        ),
+        pytest.param(
+            [box(), match(10, 20), match(21, 40, name="new")], [[10, 40]], [], id="two ranges that touch are one"
+        ),
+        pytest.param(
+            [box(12, 30), match(10, 20), match(30, 40, name="n")],
+            [[12, 30]],
+            ["disagree"],
+            id="two ranges, another box",
+        ),
+        pytest.param(
+            [box(keyframes=SWITCHED), match(10, 21), match(29, 40, name="n")],
+            [[10, 20], [30, 40]],
+            [],
+            id="range by range",
+        ),
         pytest.param([box(keyframes=SWITCHED), match()], [[10, 20], [30, 40]], [], id="switched off in between"),
         pytest.param([box(keyframes=SWITCHED), match(10, 35)], [[10, 20], [30, 35]], [], id="the same, cut"),
         pytest.param([box(keyframes=SWITCHED), match(10, 25)], [[10, 20]], [], id="cut inside the break"),
-        pytest.param([box(keyframes=SWITCHED), match(5, 45)], [[5, 20], [30, 45]], ["held", "held"], id="the same, longer"),
+        pytest.param(
+            [box(keyframes=SWITCHED), match(5, 45)], [[5, 20], [30, 45]], ["held", "held"], id="the same, longer"
+        ),
         pytest.param([box(keyframes=OPEN), match(10, 70)], [[10, 70]], [], id="a box that never ends, and a range"),
         pytest.param([box(keyframes=OPEN), match()], [[10, 99]], [], id="a box that never ends, the range left behind"),
         pytest.param([box(), match(10, 20, label="Unsure")], [[10, 40]], [], id="a range with another label"),
         pytest.param([box(), match(120, 140, name="n")], [[10, 40]], ["outside"], id="a range outside of the video"),
     ],
-)  # fmt: skip
+)
 def test_a_suggested_box(regions: list[dict[str, Any]], intervals: list[list[int]], marks: list[str]) -> None:
     found = target(*regions)
     assert found["intervals"] == intervals
@@ -64,23 +87,47 @@ DRAWN = {"name": "hand"}
     ("regions", "intervals", "marks"),
     [
         pytest.param([box(15, 30, **DRAWN)], [[15, 30]], [], id="with an end"),
-        pytest.param([box(15, 30, **DRAWN), match(name="n")], [[15, 30]], ["disagree"], id="with an end and another range"),
+        pytest.param(
+            [box(15, 30, **DRAWN), match(name="n")], [[15, 30]], ["disagree"], id="with an end and another range"
+        ),
         pytest.param([box(15, 30, **DRAWN), match(13, 32, name="n")], [[15, 30]], [], id="2 frames apart"),
-        pytest.param([box(15, 30, **DRAWN), match()], [[15, 30]], [], id="the range as suggested for a box that is gone"),
+        pytest.param(
+            [box(15, 30, **DRAWN), match()], [[15, 30]], [], id="the range as suggested for a box that is gone"
+        ),
         pytest.param([box(15, None, **DRAWN)], [[15, 99]], ["lone"], id="one keyframe, no range"),
-        pytest.param([box(15, None, **DRAWN), match(15, 50, name="n")], [[15, 50]], ["lone"], id="takes the range's end"),
-        pytest.param([box(15, None, **DRAWN), match()], [[15, 40]], ["lone"], id="the end of the range as suggested too"),
-        pytest.param([box(15, None, **DRAWN), match(5, 50, name="n")], [[15, 50]], ["disagree", "lone"], id="begins later"),
-        pytest.param([box(5, None, **DRAWN), match(15, 50, name="n")], [[5, 50]], ["disagree", "lone"], id="begins earlier"),
-        pytest.param([box(60, None, **DRAWN), match(5, 50, name="n")], [[60, 99]], ["disagree", "lone"], id="begins after it"),
-        pytest.param([box(keyframes=OPEN, **DRAWN), match(10, 60, name="n")], [[10, 60]], [], id="two keyframes, no end"),
-        pytest.param([box(keyframes=OPEN, **DRAWN), match(10, 30, name="n")], [[10, 30]], [], id="the range ends before the last"),
+        pytest.param(
+            [box(15, None, **DRAWN), match(15, 50, name="n")], [[15, 50]], ["lone"], id="takes the range's end"
+        ),
+        pytest.param(
+            [box(15, None, **DRAWN), match()], [[15, 40]], ["lone"], id="the end of the range as suggested too"
+        ),
+        pytest.param(
+            [box(15, None, **DRAWN), match(5, 50, name="n")], [[15, 50]], ["disagree", "lone"], id="begins later"
+        ),
+        pytest.param(
+            [box(5, None, **DRAWN), match(15, 50, name="n")], [[5, 50]], ["disagree", "lone"], id="begins earlier"
+        ),
+        pytest.param(
+            [box(60, None, **DRAWN), match(5, 50, name="n")], [[60, 99]], ["disagree", "lone"], id="begins after it"
+        ),
+        pytest.param(
+            [box(keyframes=OPEN, **DRAWN), match(10, 60, name="n")], [[10, 60]], [], id="two keyframes, no end"
+        ),
+        pytest.param(
+            [box(keyframes=OPEN, **DRAWN), match(10, 30, name="n")], [[10, 30]], [], id="the range ends before the last"
+        ),
         pytest.param([box(keyframes=OPEN, **DRAWN)], [[10, 99]], [], id="to the end of the video"),
-        pytest.param([box(keyframes=OPEN, **DRAWN), match(5, 20, name="m"), match(50, 60, name="n")],
-                     [[10, 20], [50, 60]], ["several"], id="shown inside the ranges"),
-        pytest.param([box(keyframes=[key(20, 10, enabled=False)], **DRAWN)], [[20, 20]], ["lone"], id="on its own frame only"),
+        pytest.param(
+            [box(keyframes=OPEN, **DRAWN), match(5, 20, name="m"), match(50, 60, name="n")],
+            [[10, 20], [50, 60]],
+            ["several"],
+            id="shown inside the ranges",
+        ),
+        pytest.param(
+            [box(keyframes=[key(20, 10, enabled=False)], **DRAWN)], [[20, 20]], ["lone"], id="on its own frame only"
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_box_drawn_from_nothing(regions: list[dict[str, Any]], intervals: list[list[int]], marks: list[str]) -> None:
     found = target(*regions)
     assert found["intervals"] == intervals

@@ -42,7 +42,7 @@ def test_the_database_is_made_and_looked_at(tmp_path: Path, monkeypatch: pytest.
     for words in (["db", "status"], ["jobs"], ["worker", "--drain"]):
         done = _stvg(*words)
         assert isinstance(done.exception, StvgError) and "stvg db upgrade" in str(done.exception)
-    assert "migration 0003" in _stvg("db", "upgrade").output
+    assert "migration 0005" in _stvg("db", "upgrade").output
     assert "ready" in _stvg("db", "status").output and _stvg("jobs").output == "No jobs.\n"
     assert "migration none" in _stvg("db", "downgrade", "base", "--yes").output
 
@@ -88,7 +88,7 @@ def test_a_worker_made_from_settings_does_all_that_is_due(loop: Loop, tmp_path: 
     process = open_worker(settings, engine=FakeEngine(), label_studio=loop.client)
     assert process.drain() == 2 and len(loop.label_studio.predictions) == 2
     assert [chore._thread.name for chore in process.chores] == [
-        "events", "calibrate", "outbox", "decisions", "reconcile",
+        "events", "read again", "calibrate", "outbox", "decisions", "reconcile",
     ]  # fmt: skip
 
 
