@@ -13,6 +13,9 @@ RULE = (
 )
 """What a person reads where there are several."""
 
+OWN_SENTENCE = "This box answers a sentence of its own: it does not count as the task's"
+"""In the note of such a region; the label follows."""
+
 
 def target_entry(tubes: Sequence[Entry], *, label: str | None, region_id: str | None) -> Entry | None:
     """Of several stored regions the one that answers the sentence, None where nothing is drawn.

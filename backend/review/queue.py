@@ -117,6 +117,7 @@ def look(session: Session, chosen: QueueFilter) -> QueuePage:
     pages = max(1, -(-len(wanted) // PAGE))
     page = min(max(1, chosen.page), pages)
     authors = select(Annotation.author_id).where(Annotation.author_id.is_not(None)).distinct()
+    asked = select(Job.model_version).where(Job.model_version != NO_VERSION)
     return QueuePage(
         rows=_rows(session, wanted[(page - 1) * PAGE : page * PAGE]),
         total=len(wanted),
@@ -124,11 +125,7 @@ def look(session: Session, chosen: QueueFilter) -> QueuePage:
         page=page,
         counts={state: found[state] for state in STATES},
         projects=list(session.scalars(select(Project.id).order_by(Project.id))),
-        model_versions=list(
-            session.scalars(
-                select(Job.model_version).where(Job.model_version != NO_VERSION).distinct().order_by(Job.model_version)
-            )
-        ),
+        model_versions=list(session.scalars(asked.distinct().order_by(Job.model_version))),
         annotators=sorted(number for number in session.scalars(authors) if number is not None),
     )
 
