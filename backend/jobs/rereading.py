@@ -2,8 +2,8 @@
 
 ``result`` is stored as Label Studio sent it, so nothing is lost. Where the tubes come out as they are, the row only
 gets the rule's number (and its marks). Where they do not, there is a new version of the annotation, with its own diff:
-the older one keeps its tube, its diff and what a reviewer decided about it, and the task waits for review again.
-Reading twice changes nothing.
+the older one keeps its tube, its diff and what a reviewer decided about it, and the task waits for review again (a
+refusal is carried over, unless it was of the ends). Reading twice changes nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from backend.annotations.rows import keyframes
 from backend.annotations.store import read_for
 from backend.annotations.wishes import ask_for
 from backend.db import annotations as versions
+from backend.db import reviews, tellings
 from backend.db.engine import Database
 from backend.db.tables import Annotation, Event, Task
 from backend.jobs.corrections import add, read_interface
@@ -95,8 +96,30 @@ def _again(session: Session, row: Annotation) -> bool:
         ask_for(session, row)
         return False
     row.reader = READER
+    digest = _digest(row, reading.tubes)
     values = {name: getattr(row, name) for name in _COPIED}
-    return add(session, digest=_digest(row, reading.tubes), reread_of=row.id, **values, **reading.columns())
+    if not add(session, digest=digest, reread_of=row.id, **values, **reading.columns()):
+        return False
+    _carry_refusals(session, row, versions.find(session, digest))
+    return True
+
+
+def _carry_refusals(session: Session, row: Annotation, again: Annotation | None) -> None:
+    """What a reviewer refused does not come back by itself; other ends do answer a refusal of the ends.
+
+    An acceptance is not carried: the reviewer saw another tube.
+    """
+    if row.task_id is None or again is None:
+        return
+    about = [one for one in reviews.in_force(reviews.history(session, row.task_id)) if one.annotation_id == row.id]
+    if not about or about[-1].decision == reviews.ACCEPTED or about[-1].reason == "wrong start or end":
+        return
+    last = about[-1]
+    reviews.add(
+        session, task_id=row.task_id, annotation_id=again.id, prediction_id=last.prediction_id, decision=last.decision,
+        reason=last.reason, comment=last.comment, account_id=last.account_id, reviewer=last.reviewer,
+        **tellings.owed(session, row.task_id, last.decision),
+    )  # fmt: skip
 
 
 def _interface(session: Session, row: Annotation) -> LabelConfig | None:

@@ -1,4 +1,4 @@
-"""An end that was dragged on the timeline: from the webhook to the tube, the edits, the job that follows, the export."""
+"""An end that was dragged on the timeline: from the webhook to the tube, its edits, the job, the page and the export."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from backend.db import reviews
 from backend.db.tables import Annotation, Diff, Followed, Job, Prediction
 from backend.export.record import Record
 from backend.export.records import records
+from backend.export.selection import is_accepted
 from backend.jobs.corrections import read_events
 from backend.jobs.rereading import reread
 from backend.review import decisions, item, overlays, recording
@@ -356,3 +357,24 @@ def test_nothing_is_stored_twice(each_loop: Loop) -> None:
         assert len(session.scalars(select(Annotation)).all()) == 2
         assert len(session.scalars(select(Followed)).all()) == 1
         assert len(session.scalars(select(Job)).all()) == 2
+
+
+@pytest.mark.parametrize(("reason", "state"), [("wrong object", "rejected"), ("wrong start or end", "to review")])
+def test_a_refusal_stays_unless_it_was_of_the_ends(
+    loop: Loop, suggested: list[Region], reason: str, state: str
+) -> None:
+    row = save(loop, dragged(suggested, end=10))
+    assert row.task_id is not None
+    with loop.database.write() as session:
+        decisions.decide(session, row.task_id, reviews.REJECTED, reason=reason, reviewer="rita", seen=row.id)
+    loop.worker.drain()
+    assert current(loop).reread_of == row.id
+    with loop.database.read() as session:
+        shown = item.look(session, row.task_id)
+    assert shown is not None and shown.row.state == state
+    [record], _ = exported(loop)
+    assert record.decision == ("rejected" if state == "rejected" else None)
+    assert not is_accepted(record), "refused, or to be looked at"
+    with loop.database.write() as session:
+        decisions.decide(session, row.task_id, reviews.ACCEPTED, reviewer="rita", seen=current(loop).id)
+    assert is_accepted(exported(loop)[0][0])
