@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from backend.annotations.objects import normal
 from backend.db import diffs
 from backend.db.annotations import versions
 from backend.db.tables import Annotation
-from backend.annotations.objects import normal
 from tests.browser.labelling_page import Box, LabellingPage
 from tests.e2e.loop import Loop, add_task
 from tests.e2e.painted_clip import QUERY, true_box

@@ -1,4 +1,4 @@
-"""An end that was dragged on the timeline: from the webhook to the tube, its edits, the job, the page and the export."""
+"""An end that was dragged on the timeline: from the webhook to tube, edits, job, review page and export."""
 
 from __future__ import annotations
 
