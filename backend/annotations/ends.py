@@ -70,12 +70,12 @@ def decide(box: LabelledTube, ranges: Sequence[Range], suggested: Interval | Non
         offered: the range that was suggested on the timeline, where it is still on the page or was deleted; None where
             there was none.
     """
-    ranges = _apart(ranges)
-    if not ranges:
+    apart = _apart(ranges)
+    if not apart:
         return Ends(box.intervals)
-    if len(ranges) > 1:
-        return _several(box, ranges, suggested)
-    found, first, last = ranges[0], box.intervals[0][0], box.intervals[-1][1]
+    if len(apart) > 1:
+        return _several(box, apart, suggested)
+    found, first, last = apart[0], box.intervals[0][0], box.intervals[-1][1]
     start = _end(first, found[0], suggested and suggested[0], offered and offered[0])
     end = _end(last, found[1], suggested and suggested[1], offered and offered[1])
     if box.open_ended and (suggested is None or last != suggested[1]):

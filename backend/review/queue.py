@@ -199,7 +199,7 @@ def _rows(session: Session, page: Sequence[Row[Any]]) -> list[QueueRow]:
     )
     diffs = {row.annotation_id: row for row in session.execute(compared)}
     labels = select(Annotation.id, Annotation.tubes).where(Annotation.id.in_([row.annotation_id for row in page]))
-    read = dict(session.execute(labels).tuples().all())
+    read: dict[int, list[Any]] = dict(session.execute(labels).tuples().all())
     said = counting_of(numbers).c
     people: dict[int, set[int]] = {number: set() for number in numbers}
     for task_id, author_id in session.execute(select(said.task_id, said.author_id)):

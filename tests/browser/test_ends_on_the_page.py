@@ -137,6 +137,7 @@ def test_an_end_that_is_dragged_out_is_followed_in_the_video(
 ) -> None:
     project, task, first, last = prepared(loop, document_root, "longer.mp4")
     (clip,) = project.tasks.values()
+    labelling_page.page.set_viewport_size({"width": 1900, "height": 1000})  # the timeline shows the frames up to there
     labelling_page.open(project.id, task)
     drag_range_end(labelling_page, last - first, FRAMES)
     number = labelling_page.submit()
