@@ -12,7 +12,7 @@ range as suggested                          the box's: a range left behind says 
 range changed, box not                      the range's                                    held or followed where it
                                                                                            leaves the box's frames
 both changed, at most 2 frames apart        the box's                                      -
-both changed, further apart                 the box's                                      disagree
+both changed, further apart                 the box's, both ends                           disagree
 box from a suggestion, its other end        each end where it was changed                  partly
 changed than the range's
 a range where none was suggested            as "range changed"                             as there
@@ -82,9 +82,10 @@ def decide(box: LabelledTube, ranges: Sequence[Range], suggested: Interval | Non
         by_hand = offered is None or found[1] != offered[1]
         if by_hand or suggested is None:
             end = (found[1], True, False) if found[1] >= first else (last, False, by_hand)
-    if start[0] > end[0]:
+    disagree = start[2] or end[2]
+    if start[0] > end[0] or (disagree and suggested is not None and not box.open_ended):
         return Ends(box.intervals, (DISAGREE,))
-    marks = [DISAGREE] if start[2] or end[2] else []
+    marks = [DISAGREE] if disagree else []
     if suggested is not None and not marks and start[1] != end[1]:
         at = 1 if start[1] else 0  # the end that the box set
         left_behind = offered is not None and found[at] == offered[at]

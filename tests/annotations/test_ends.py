@@ -30,6 +30,7 @@ OPEN = [key(10, 10), key(40, 40)]
         pytest.param([box(), match(10, 400)], [[10, 99]], ["held"], id="range dragged past the video"),
         pytest.param([box(10, 30), match(10, 32)], [[10, 30]], [], id="both, 2 frames apart"),
         pytest.param([box(10, 30), match(10, 33)], [[10, 30]], ["disagree"], id="both, 3 frames apart"),
+        pytest.param([box(10, 35), match(14, 30)], [[10, 35]], ["disagree"], id="both, and the range's start"),
         pytest.param([box(14, 40), match(20, 40)], [[14, 40]], ["disagree"], id="both, the start"),
         pytest.param(
             [box(14, 40), match(10, 30)], [[14, 30]], ["partly"], id="the start by the box, the end by the range"
