@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections import Counter
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select
 
 from backend.annotations.read import READER
 from backend.annotations.rows import keyframes
+from backend.cli.main import stvg
 from backend.db import annotations as versions
-from backend.db import reviews
+from backend.db import reviews, schema
 from backend.db.tables import Annotation, Diff, Followed, Job, Prediction
 from backend.export.record import Record
 from backend.export.records import records
 from backend.export.selection import is_accepted
+from backend.jobs.corrected import gather
 from backend.jobs.corrections import read_events
 from backend.jobs.rereading import reread
+from backend.jobs.versions import Versions
 from backend.review import decisions, item, overlays, recording
 from backend.review.effort import stored_cases
 from stvg_core.keyframes import expand
+from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Tube
 from tests.jobs.conftest import Loop
 from tests.jobs.test_corrections import _box, _saved, _send
@@ -378,3 +384,38 @@ def test_a_refusal_stays_unless_it_was_of_the_ends(
     with loop.database.write() as session:
         decisions.decide(session, row.task_id, reviews.ACCEPTED, reviewer="rita", seen=current(loop).id)
     assert is_accepted(exported(loop)[0][0])
+
+
+def test_upgrading_a_database_reads_its_annotations_again(
+    loop: Loop, suggested: list[Region], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, last = ends(suggested)
+    row = save(loop, dragged(suggested, end=-5))
+    old(loop, row)
+    schema.downgrade(loop.database.engine, "0003")
+    monkeypatch.setenv("STVG_DATABASE_URL", str(loop.database.engine.url))
+    said = CliRunner().invoke(stvg, ["db", "upgrade"], catch_exceptions=False).output
+    assert "1 annotations were saved with another end on the timeline" in said
+    assert tube(current(loop)).end_frame == last - 5 and tube(row).end_frame == last - 5
+    again = CliRunner().invoke(stvg, ["db", "upgrade"], catch_exceptions=False).output
+    assert "annotations" not in again
+
+
+def test_the_effort_report_says_what_to_look_at(
+    loop: Loop, suggested: list[Region], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(loop, dragged(suggested, end=10))
+    monkeypatch.setenv("STVG_DATABASE_URL", str(loop.database.engine.url))
+    text = CliRunner().invoke(stvg, ["report", "effort"], catch_exceptions=False).output
+    assert "look at 1 annotations: end set on the timeline: the last box is held" in text
+    content = json.loads(CliRunner().invoke(stvg, ["report", "effort", "--json"], catch_exceptions=False).output)
+    assert content["look_at"] == {"held": 1}
+
+
+def test_a_single_box_teaches_no_ends(loop: Loop, suggested: list[Region]) -> None:
+    """It is held to the end of the video: a calibration would learn that actions never end."""
+    row = save(loop, [lone(loop)])
+    with loop.database.read() as session:
+        found = gather(session, Versions("fake", GroundingSettings(), base="fake@1/0"), GroundingSettings())
+    assert not found.items and found.left_out == {"one drawn box: it does not say when the action ends": 1}
+    assert marks(row)[0][0] == "lone"
