@@ -53,28 +53,32 @@ class Wish:
 
     Attributes:
         frame, box: where it is known, 0-based and normalised xyxy.
-        first, last: the frames for which boxes are wanted, both included, before or behind ``frame``; None for a box
-            that stands alone: then the tube of the sentence's action is wanted.
+        first, last: the frames for which boxes are wanted, both included; None where the ends of the sentence's action
+            are wanted as well.
+        offer: the box stands alone, and what is found is shown beside the annotation; else its frames, before or
+            behind ``frame``, become part of the tube.
     """
 
     frame: int
     box: tuple[float, float, float, float]
     first: int | None = None
     last: int | None = None
+    offer: bool = False
 
     @property
     def key(self) -> str:
         """The same for the same wish."""
-        content = [self.frame, [round(side, _DIGITS) for side in self.box], self.first, self.last]
+        content = [self.frame, [round(side, _DIGITS) for side in self.box], self.first, self.last, self.offer]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
-        return {"frame": self.frame, "box": list(self.box), "first": self.first, "last": self.last}
+        return {"frame": self.frame, "box": list(self.box), "first": self.first, "last": self.last, "offer": self.offer}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Wish:
         x1, y1, x2, y2 = (float(side) for side in stored["box"])
-        return cls(int(stored["frame"]), (x1, y1, x2, y2), stored.get("first"), stored.get("last"))
+        ends = stored.get("first"), stored.get("last")
+        return cls(int(stored["frame"]), (x1, y1, x2, y2), *ends, offer=bool(stored.get("offer")))
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ def read(
         alone = box.keyframes == 1 and suggested is None and not is_marked(regions.get(box.region_id, {}))
         if alone and page.n_frames > 1:
             entry.setdefault("marks", []).append(mark(LONE, entry["intervals"][0][0], entry["intervals"][-1][1]))
-            _wish(entry, Wish(box.tube.start_frame, _box(box.tube.boxes[0])))
+            _wish(entry, _offered(box, mine))
     return entries
 
 
@@ -239,6 +243,14 @@ def _fill(entry: dict[str, Any], wish: Wish, followed: Followed, marks: list[dic
             marks.append(mark(HELD, rest[0], rest[-1]))
     rows = np.clip(frames, found.tube.start_frame, found.tube.end_frame) - found.tube.start_frame
     return found.tube.boxes[rows]
+
+
+def _offered(box: LabelledTube, ranges: Sequence[Range]) -> Wish:
+    """A single box is followed over the one range that the annotator set around it, else to the ends of the action."""
+    frame, known = box.tube.start_frame, _box(box.tube.boxes[0])
+    if len(ranges) == 1 and ranges[0].first <= frame <= ranges[0].last:
+        return Wish(frame, known, ranges[0].first, ranges[0].last, offer=True)
+    return Wish(frame, known, offer=True)
 
 
 def _wish(entry: dict[str, Any], wish: Wish) -> None:

@@ -78,12 +78,12 @@ def wish_of(job: Job) -> Wish | None:
 
 def _identity(task: Task, query: str, wish: Wish) -> str:
     """64 hex digits, whatever the model. Where an object is does not depend on the sentence, when it acts does."""
-    asked = query if wish.first is None else ""
+    asked = query if wish.offer else ""
     content = ["wish", task.project_id, task.ls_task_id, task.video_ref, asked, wish.key]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _sentence(task: Task, entry: Mapping[str, Any], wish: Wish) -> str | None:
-    """What the box is about; None where the ends of an action are wanted and the sentence cannot be asked."""
+    """What the box is about; None where an answer is to be offered and the sentence cannot be asked."""
     sentence = normal(str(entry.get("sentence") or task.query))
-    return sentence if sentence or wish.first is None else ""
+    return sentence if sentence or wish.offer else ""

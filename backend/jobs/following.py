@@ -1,11 +1,14 @@
 """What happens in a job that a saved annotation wants?
 
 A box whose end was set on the timeline is followed to it: what is found is stored by the video's content, and the
-annotation is read again. A box that was drawn alone is followed to the ends of its sentence's action: that is a
-prediction like the one for a box drawn with Auto-Annotation on, and only shown.
+annotation is read again. A box that was drawn alone is followed over the range that was set around it, else to the ends
+of its sentence's action: that is a prediction like the one for a box drawn with Auto-Annotation on, and only shown.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
 
 from backend.annotations.read import Wish
 from backend.annotations.rows import keyframe_rows
@@ -33,7 +36,7 @@ def follow_job(database: Database, media: Media, engine: Engine, job: Job, progr
     assert wish is not None
     progress(0.0, "fetch")
     file = media.fetch(job.video_ref)
-    if wish.first is None:
+    if wish.offer:
         _offer(database, engine, job, wish, file, progress)
     else:
         _extend(database, engine, job, wish, file, progress)
@@ -61,11 +64,17 @@ def _extend(database: Database, engine: Engine, job: Job, wish: Wish, file: Medi
 
 def _offer(database: Database, engine: Engine, job: Job, wish: Wish, file: MediaFile, progress: Progress) -> None:
     assert job.leased_by is not None
-    prompt = {"frame": wish.frame, "box": list(wish.box), "label": (job.prompt or {}).get("label")}
+    prompt: dict[str, Any] = {"frame": wish.frame, "box": list(wish.box), "label": (job.prompt or {}).get("label")}
+    if wish.first is not None:
+        prompt |= {"first": wish.first, "last": wish.last}
     identity = prediction_identity(file.sha256, job.query, engine.model_version, prompt)
     with database.read() as session:
         known = predictions.find(session, identity) is not None
     found = None if known else engine.follow(file.path, job.query, wish.frame, wish.box, progress)
+    if found is not None and wish.first is not None and wish.last is not None:
+        # The annotator said when; the model is asked for the rest of what a prediction holds.
+        extended = engine.extend(file.path, wish.frame, wish.box, wish.first, wish.last, progress)
+        found = replace(found, tube=extended.tube)
     if found is not None:
         check(found)
     with database.write() as session:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import and_, or_, select
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, joinedload
 
 from backend.annotations.read import BLIND, READER
@@ -58,7 +59,7 @@ def reread(database: Database) -> int:
             page = session.scalars(query.options(joinedload(Annotation.task))).all()
             if not page:
                 return changed
-            changed += sum(_again(session, row) for row in page)
+            changed += sum(_tried(session, row) for row in page)
             last = page[-1].id
 
 
@@ -66,6 +67,19 @@ def read_task_again(session: Session, task_id: int) -> int:
     """The same for a task's annotations that wait for a worker, when it has found something."""
     waiting = [row for row in versions.current(session, task_ids=[task_id]) if _waits(row)]
     return sum(_again(session, row) for row in waiting)
+
+
+def _tried(session: Session, row: Annotation) -> bool:
+    """One row that cannot be read again stays as it is, with a line in the log, and stops no other."""
+    try:
+        with session.begin_nested():
+            return _again(session, row)
+    except (OperationalError, InterfaceError):
+        raise  # the database is away
+    except Exception:
+        logger.exception("annotation %d, version %d stays as it was read", row.ls_annotation_id, row.version)
+        row.reader = READER
+        return False
 
 
 def _waits(row: Annotation) -> bool:

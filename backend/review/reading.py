@@ -44,7 +44,7 @@ def offer(session: Session, task_id: int) -> list[int]:
 
 
 def _answers(wished: list[Wished]) -> list[Prediction]:
-    answered = [one.job.prediction for one in wished if one.wish.first is None and one.job is not None]
+    answered = [one.job.prediction for one in wished if one.wish.offer and one.job is not None]
     return [row for row in answered if row is not None and row.keyframes]
 
 
@@ -65,11 +65,11 @@ def _looking(wished: Wished) -> str | None:
     wish, job = wished.wish, wished.job
     what = (
         "The drawn box is being followed to offer a whole tube"
-        if wish.first is None
+        if wish.offer
         else f"Frames {wish.first} to {wish.last} are being followed; until then the box is held"
     )
     if job is None:
-        return None if wish.first is None else f"Frames {wish.first} to {wish.last}: the box is held."
+        return None if wish.offer else f"Frames {wish.first} to {wish.last}: the box is held."
     if job.state == "failed":
         return f"Following the box failed, it is held: {job.reason} Try again with: stvg jobs retry {job.id}"
     if job.state == "done":

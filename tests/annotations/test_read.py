@@ -79,8 +79,18 @@ def test_a_single_drawn_box_is_marked_and_wished_to_be_followed() -> None:
     found = target(box(20, None, name="hand"))
     assert found["marks"] == [marks.mark(marks.LONE, 20, N_FRAMES - 1)]
     [(_, wish)] = wishes([found])
-    assert (wish.frame, wish.first, wish.last) == (20, None, None)
+    assert (wish.frame, wish.first, wish.last, wish.offer) == (20, None, None, True)
     assert wish.box == pytest.approx((0.1, 0.4, 0.3, 0.7), abs=1e-4)
+
+
+def test_a_single_box_is_wished_to_be_followed_over_the_range_around_it() -> None:
+    drawn = box(20, None, name="hand")
+    [(_, wish)] = wishes([target(drawn, match(12, 50, name="n"))])
+    assert (wish.first, wish.last, wish.offer) == (12, 50, True) and wish == Wish.from_json(wish.to_json())
+    [(_, elsewhere)] = wishes([target(drawn, match(30, 50, name="n"))])
+    assert elsewhere.first is None
+    [(_, two)] = wishes([target(drawn, match(12, 30, name="n"), match(60, 70, name="m"))])
+    assert two.first is None
 
 
 def test_an_answer_to_a_drawn_box_is_no_single_box() -> None:

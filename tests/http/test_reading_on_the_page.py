@@ -20,7 +20,7 @@ from tests.http.conftest import MODEL, make_settings
 from tests.http.visitors import HTML, an_account, log_in, post
 from tests.review.labelled import CORRECTED, a_correction, a_suggestion, a_task
 
-WISH = Wish(14, (0.16, 0.25, 0.36, 0.55))
+WISH = Wish(14, (0.16, 0.25, 0.36, 0.55), offer=True)
 
 
 @pytest.fixture

@@ -248,6 +248,21 @@ def test_a_single_drawn_box_is_followed_and_shown_and_stays_out_of_the_annotatio
     assert offered["intervals"] == [[15, 25]], "what the engine followed"
 
 
+def test_a_single_box_is_followed_over_the_range_that_was_set_around_it(loop: Loop) -> None:
+    [_, span] = suggest(loop)
+    by_hand = {**span, "id": "n", "value": {**span["value"], "ranges": [{"start": 11, "end": 41}]}}
+    row = save(loop, [lone(loop), by_hand])
+    assert row.tubes[0]["intervals"] == [[20, 40]], "the box begins where it was drawn"
+    loop.worker.drain()
+    assert loop.engine.extended == [(20, pytest.approx((0.1, 0.2, 0.25, 0.5), abs=1e-4), 10, 40)]
+    with loop.database.read() as session:
+        assert row.task_id is not None
+        found = overlays.look(session, row.task_id)
+    assert found is not None
+    assert [tube["intervals"] for tube in found["tubes"] if tube["kind"] == "offered"] == [[[10, 40]]]
+    assert current(loop).id == row.id
+
+
 def test_a_single_box_on_a_video_that_was_never_read(loop: Loop) -> None:
     loop.task(1)
     row = save(loop, [lone(loop)])
@@ -334,6 +349,21 @@ def test_older_versions_skips_and_rows_without_their_interface_stay(loop: Loop, 
     lost = save(loop, dragged(suggested, end=-5), number=9)
     old(loop, lost, result=[])
     assert reread(loop.database) == 0 and len(current(loop, 9).tubes) == 1
+
+
+def test_a_row_that_cannot_be_read_again_stops_no_other(each_loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    loop = each_loop
+    regions = suggest(loop)
+    broken, row = (save(loop, dragged(regions, end=-5), number=number) for number in (8, 9))
+    for one in (broken, row):
+        old(loop, one)
+    with loop.database.write() as session:
+        odd = [{"region_id": regions[0]["id"], "label": "Target"}]
+        session.get_one(Annotation, broken.id).tubes = odd
+    assert reread(loop.database) == 1 and reread(loop.database) == 0
+    assert current(loop, 9).reread_of == row.id
+    assert (current(loop).id, current(loop).reader, current(loop).tubes) == (broken.id, READER, odd)
+    assert "annotation 8, version 1 stays as it was read" in caplog.text
 
 
 def test_a_turned_box_is_boxes_moved(loop: Loop, suggested: list[Region]) -> None:
