@@ -44,6 +44,7 @@ MIN_IOU = 0.999
 """Corrections keep their shape: keyframes that people set are found again, not approximated."""
 
 _SPAN = "-span"
+_ENDLESS = 2**31
 _DIGITS = 5
 
 
@@ -128,20 +129,21 @@ def read(
     regions = {str(region.get("id", "")): region for region in result if region.get("type") == "videorectangle"}
     entries = [_entry(box, page.own.get(box.region_id)) for box in boxes]
     label = next(iter(config.labels), None)
-    target = target_entry(entries, label=label, region_id=page.region_id)
-    ranges, outside = _ranges(result, config, page, boxes, regions)
+    origins = [suggested_as(regions.get(box.region_id, {"id": box.region_id})) for box in boxes]
+    own = next((box.region_id for box, origin in zip(boxes, origins, strict=True) if origin == page.region_id), None)
+    target = target_entry(entries, label=label, region_id=own)
+    ranges, outside = _ranges(result, config, page.n_frames)
     for number, (box, entry) in enumerate(zip(boxes, entries, strict=True)):
-        origin = suggested_as(regions.get(box.region_id, {"id": box.region_id}))
-        mine = [one for one in ranges if _owner(one, boxes, regions) == number]
+        mine = [one for one in ranges if _owner(one, origins) == number]
         if entry is target:
             entry["target"] = True
-            mine += [one for one in ranges if _owner(one, boxes, regions) is None]
+            mine += [one for one in ranges if _owner(one, origins) is None]
             if outside:
                 entry.setdefault("marks", []).append(mark(OUTSIDE, *outside))
         if entry is not target and not entry.get("sentence") and not mine:
             continue
         offered = next((page.suggested[_origin(one)] for one in mine if _origin(one) in page.suggested), None)
-        suggested = page.suggested.get(origin)
+        suggested = page.suggested.get(origins[number])
         ends = decide(box, mine, suggested, offered)
         _apply(entry, box, ends, followed)
         alone = box.keyframes == 1 and suggested is None and not is_marked(regions.get(box.region_id, {}))
@@ -167,28 +169,23 @@ def _entry(box: LabelledTube, own: OwnSentence | None) -> dict[str, Any]:
 
 
 def _ranges(
-    result: Sequence[Mapping[str, Any]], config: LabelConfig, page: Page, boxes: Sequence[LabelledTube],
-    regions: Mapping[str, Mapping[str, Any]],
-) -> tuple[list[Range], Interval | None]:  # fmt: skip
-    """The ranges inside the video, and the first one that lies outside of it."""
-    inside = read_ranges(result, n_frames=page.n_frames, config=config)
-    every = read_ranges(result, n_frames=2**31, config=config)
-    beyond = [(one.first, one.last) for one in every if one.first >= page.n_frames]
-    return inside, beyond[0] if beyond else None
+    result: Sequence[Mapping[str, Any]], config: LabelConfig, n_frames: int
+) -> tuple[list[Range], Interval | None]:
+    """The ranges inside the video, and the first one that lies outside of it wholly."""
+    every = read_ranges(result, n_frames=_ENDLESS, config=config)
+    beyond = [(one.first, one.last) for one in every if one.first >= n_frames]
+    return read_ranges(result, n_frames=n_frames, config=config), beyond[0] if beyond else None
 
 
 def _origin(one: Range) -> str:
     return one.region_id.removesuffix(_SPAN)
 
 
-def _owner(one: Range, boxes: Sequence[LabelledTube], regions: Mapping[str, Mapping[str, Any]]) -> int | None:
+def _owner(one: Range, origins: Sequence[str]) -> int | None:
     """The box that a range was suggested with, None where it is not there or the range was set by hand."""
     if not one.region_id.endswith(_SPAN):
         return None
-    for number, box in enumerate(boxes):
-        if suggested_as(regions.get(box.region_id, {"id": box.region_id})) == _origin(one):
-            return number
-    return None
+    return next((number for number, origin in enumerate(origins) if origin == _origin(one)), None)
 
 
 def _apply(entry: dict[str, Any], box: LabelledTube, ends: Ends, followed: Followed) -> None:

@@ -153,6 +153,14 @@ def test_of_several_boxes_the_one_with_the_range_takes_it() -> None:
     assert hand["target"] and hand["intervals"] == [[5, 90]] and not hand.get("marks")
 
 
+def test_the_suggestions_own_box_is_the_target_under_another_name_too() -> None:
+    """A box that was drawn and followed keeps its own id; our mark says which suggestion it became."""
+    asked = box(20, 30, name="J84v", meta={"text": ["the red box"], "stvg": "tube-7"})
+    known = {"tube-1": (FIRST, LAST), "tube-7": (20, 30)}
+    assert target(asked, box(), suggested=known, region_id="tube-7")["region_id"] == "J84v"
+    assert target(asked, box(), suggested=known, region_id="tube-1")["region_id"] == "tube-1"
+
+
 def test_the_timeline_does_not_change_which_box_is_the_target() -> None:
     """Two boxes without a suggestion: the longer as drawn stays the target when the range makes it the shorter."""
     long, short = box(10, 60, name="a"), box(10, 40, name="b")
