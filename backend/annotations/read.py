@@ -10,14 +10,12 @@ An entry is ``{"region_id", "label", "intervals", "keyframes"}`` and, where they
 - ``sentence``, ``suggested_as``: an object with a sentence of its own, and the suggestion that it came from,
 - ``marks``: see ``backend.annotations.marks``,
 - ``page``: intervals and keyframes of the box itself, where the timeline set ends; ``moved``: how many it set,
-- ``wishes``: what a worker should look for in the video (:class:`Wish`).
+- ``wishes``: what a worker should look for in the video (``backend.annotations.wish``).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +26,7 @@ from backend.annotations.marks import FOLLOWED, HELD, LONE, OUTSIDE, mark
 from backend.annotations.objects import OwnSentence
 from backend.annotations.rows import keyframe_rows, keyframes
 from backend.annotations.target import target_entry
+from backend.annotations.wish import Followed, Wish, nothing
 from backend.labelstudio.asking import is_marked, suggested_as
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.result import USUAL_ASPECT, Interval, LabelledTube, Range, read_ranges, result_to_tubes
@@ -45,61 +44,6 @@ MIN_IOU = 0.999
 
 _SPAN = "-span"
 _ENDLESS = 2**31
-_DIGITS = 5
-
-
-@dataclass(frozen=True)
-class Wish:
-    """A box to be followed in the video.
-
-    Attributes:
-        frame, box: where it is known, 0-based and normalised xyxy.
-        first, last: the frames for which boxes are wanted, both included; None where the ends of the sentence's action
-            are wanted as well.
-        offer: the box stands alone, and what is found is shown beside the annotation; else its frames, before or
-            behind ``frame``, become part of the tube.
-    """
-
-    frame: int
-    box: tuple[float, float, float, float]
-    first: int | None = None
-    last: int | None = None
-    offer: bool = False
-
-    @property
-    def key(self) -> str:
-        """The same for the same wish."""
-        content = [self.frame, [round(side, _DIGITS) for side in self.box], self.first, self.last, self.offer]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-    def to_json(self) -> dict[str, Any]:
-        return {"frame": self.frame, "box": list(self.box), "first": self.first, "last": self.last, "offer": self.offer}
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Wish:
-        x1, y1, x2, y2 = (float(side) for side in stored["box"])
-        ends = stored.get("first"), stored.get("last")
-        return cls(int(stored["frame"]), (x1, y1, x2, y2), *ends, offer=bool(stored.get("offer")))
-
-
-@dataclass(frozen=True)
-class Found:
-    """What came of a wish: boxes from ``tube.start_frame`` on, and the frames on which the object was really seen.
-
-    Frames that are wanted and not seen have the nearest box held.
-    """
-
-    tube: Tube
-    seen: Interval
-
-
-Followed = Callable[[Wish], Found | None]
-"""What a worker found for a wish; None where it has not looked, or could not."""
-
-
-def nothing(wish: Wish) -> Found | None:
-    """No worker has looked yet."""
-    return None
 
 
 @dataclass(frozen=True)
@@ -151,11 +95,6 @@ def read(
             entry.setdefault("marks", []).append(mark(LONE, entry["intervals"][0][0], entry["intervals"][-1][1]))
             _wish(entry, _offered(box, mine))
     return entries
-
-
-def wishes(entries: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Wish]]:
-    """Everything that a worker should look for, with the entry that wants it."""
-    return [(entry, Wish.from_json(one)) for entry in entries for one in entry.get("wishes") or []]
 
 
 def _entry(box: LabelledTube, own: OwnSentence | None) -> dict[str, Any]:

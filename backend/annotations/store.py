@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.annotations.objects import own_sentences
-from backend.annotations.read import BLIND, READER, Followed, Found, Page, Wish, nothing, read
+from backend.annotations.read import BLIND, READER, Page, read
 from backend.annotations.rows import keyframes
+from backend.annotations.wish import Followed, Found, Wish, nothing
 from backend.db import followed, predictions
 from backend.db.tables import Prediction, Task
 from backend.labelstudio.asking import suggested_as

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.annotations.objects import normal
-from backend.annotations.read import Wish, wishes
+from backend.annotations.wish import Wish, wishes
 from backend.db import jobs
 from backend.db.tables import Annotation, Job, Task
 

@@ -100,7 +100,7 @@ class Job(Base):
     ``state``: queued, running, done, failed. ``deliver`` is False for a question asked interactively, whose answer goes
     back in the reply and not into the task's list of predictions. ``prompt`` is ``{"frame", "box", "label"}`` where an
     annotator drew a box to be followed; with ``"wish"`` in it, a saved annotation wants it
-    (``backend.annotations.read.Wish``), in the background.
+    (``backend.annotations.wish.Wish``), in the background.
     """
 
     __tablename__ = "job"
@@ -261,7 +261,7 @@ class Annotation(Base):
 
 
 class Followed(Base):
-    """What a worker found in a video for a box whose end was set on the timeline (``backend.annotations.read.Wish``).
+    """What a worker found in a video for a box whose end was set on the timeline (``backend.annotations.wish.Wish``).
 
     ``identity`` = hash of (video content, wish). ``keyframes`` cover the frames that were wanted, linear in between;
     the object was seen from ``seen_first`` to ``seen_last``, elsewhere the nearest box is held.

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from backend.annotations.read import Wish
 from backend.annotations.rows import keyframe_rows
+from backend.annotations.wish import Wish
 from backend.annotations.wishes import wish_of
 from backend.db import followed, jobs, predictions
 from backend.db.engine import Database

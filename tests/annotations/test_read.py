@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from backend.annotations import marks
 from backend.annotations.objects import OwnSentence
-from backend.annotations.read import Found, Wish, wishes
 from backend.annotations.rows import keyframes
+from backend.annotations.wish import Found, Wish, wishes
 from backend.labelstudio.result import read_keyframes, upright
 from stvg_core.keyframes import expand
 from stvg_core.tube import Tube

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from backend.annotations.read import Wish
+from backend.annotations.wish import Wish
 from backend.annotations.wishes import ask_for, of_annotation
 from backend.db import audits
 from backend.db.engine import Database
