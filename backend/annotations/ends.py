@@ -30,6 +30,9 @@ a range past the video's end                cut to the video                    
 a range outside of the video wholly         none                                           outside
 ==========================================  =============================================  =========================
 
+A box without a suggestion of ours (drawn, or imported) is compared with the last version before in which box and range
+agreed.
+
 Which range belongs to which box: one with the id ``<suggestion>-span`` to the box of that suggestion while it is there;
 every other one to the target.
 """

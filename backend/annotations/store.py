@@ -12,15 +12,17 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.annotations.ends import TOLERANCE
+from backend.annotations.marks import LONE, of_entry
 from backend.annotations.objects import own_sentences
 from backend.annotations.read import BLIND, READER, Page, read
 from backend.annotations.rows import keyframes
 from backend.annotations.wish import Followed, Found, Wish, nothing
 from backend.db import followed, predictions
-from backend.db.tables import Prediction, Task
+from backend.db.tables import Annotation, Prediction, Task
 from backend.labelstudio.asking import suggested_as
 from backend.labelstudio.config import LabelConfig
-from backend.labelstudio.result import USUAL_ASPECT, Interval, read_verdict
+from backend.labelstudio.result import USUAL_ASPECT, Interval, read_ranges, read_verdict
 from stvg_core.keyframes import expand
 
 _SPAN = "-span"
@@ -40,12 +42,13 @@ class Reading:
 
 def read_for(
     session: Session, task: Task | None, result: Sequence[Mapping[str, Any]], config: LabelConfig,
-    prediction_id: int | None,
+    prediction_id: int | None, before: Sequence[Annotation] = (),
 ) -> Reading:  # fmt: skip
     """Read an annotation of a task by what is stored now.
 
     Args:
         prediction_id: the suggestion that the annotation began from.
+        before: the versions that were saved before this one, newest first.
     """
     video = None if task is None else task.video
     n_frames = video.n_frames if video is not None else counted_frames(result)
@@ -56,7 +59,7 @@ def read_for(
     began = None if prediction_id is None else session.get(Prediction, prediction_id)
     page = Page(
         n_frames=n_frames,
-        suggested=_suggested(session, task, result),
+        suggested=_agreed(before, config, n_frames) | _suggested(session, task, result),
         own=own_sentences(session, task, result, config),
         region_id=None if began is None else began.region_id,
         aspect=USUAL_ASPECT if video is None else video.width / video.height,
@@ -83,6 +86,24 @@ def _suggested(session: Session, task: Task | None, result: Sequence[Mapping[str
         for name, row in known.items()
         if row.start_frame is not None and row.end_frame is not None
     }
+
+
+def _agreed(before: Sequence[Annotation], config: LabelConfig, n_frames: int) -> dict[str, Interval]:
+    """When box and range last said the same: what differs from that now was changed since.
+
+    For a box without a suggestion of ours (drawn, or imported) that stands in for what was suggested.
+    """
+    for row in before:
+        entry = next((entry for entry in row.tubes if entry.get("target")), None)
+        ranges = read_ranges(row.result, n_frames=n_frames, config=config)
+        if entry is None or len(ranges) != 1 or LONE in of_entry(entry):
+            continue
+        shown = (entry.get("page") or entry)["intervals"]
+        first, last, (when,) = int(shown[0][0]), int(shown[-1][1]), ranges
+        if max(abs(first - when.first), abs(last - when.last)) <= TOLERANCE:
+            name = when.region_id.removesuffix(_SPAN)
+            return {name: (when.first, when.last)} | {str(entry["region_id"]): (first, last)}
+    return {}
 
 
 def _followed(session: Session, sha256: str) -> Followed:

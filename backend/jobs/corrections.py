@@ -108,7 +108,8 @@ def store_version(session: Session, event: Event, annotation: AnnotationEvent, *
     if config is not None:
         own = own_sentences(session, task, annotation.result, config)
         prediction_id = None if task is None else _origin(session, task, annotation, own)
-        read = read_for(session, task, annotation.result, config, prediction_id).columns()
+        before = versions.saved_before(session, annotation.id, annotation.updated_at)
+        read = read_for(session, task, annotation.result, config, prediction_id, before).columns()
     elif task is not None:
         prediction_id = _origin(session, task, annotation, ())
     return add(

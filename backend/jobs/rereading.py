@@ -95,7 +95,8 @@ def _again(session: Session, row: Annotation) -> bool:
     if config is None:  # a skip, a deletion, an older version, or an interface that holds no tube
         row.reader = READER
         return False
-    reading = read_for(session, row.task, row.result, config, row.prediction_id)
+    before = versions.saved_before(session, row.ls_annotation_id, row.ls_updated_at)
+    reading = read_for(session, row.task, row.result, config, row.prediction_id, before)
     if len(reading.tubes) < len(row.tubes):
         logger.warning(
             "annotation %d: the interface has changed, its %d boxes stay as they were read",

@@ -221,6 +221,28 @@ def test_both_changed_is_said_on_the_page_in_the_export_and_in_the_effort(loop: 
     assert not marks(save(loop, both, minute=1)), "2 frames apart"
 
 
+def drawn_with_range(span: Region, *, box: int, end: int) -> list[Region]:
+    """A box drawn by hand from frame 5 on, and a range set by hand, with these last frames (from 0)."""
+    ranges = [{"start": 6, "end": end + 1}]
+    return [_box("hand", last=box + 1), {**span, "id": "n", "value": {**span["value"], "ranges": ranges}}]
+
+
+@pytest.mark.parametrize(
+    ("box", "span", "end", "kinds"),
+    [(20, 15, 15, []), (20, 25, 25, ["held"]), (15, 20, 15, []), (12, 17, 12, ["disagree"])],
+)
+def test_a_label_that_is_corrected_later_is_compared_with_what_was_saved_before(
+    loop: Loop, suggested: list[Region], box: int, span: int, end: int, kinds: list[str]
+) -> None:
+    """Drawn from nothing, saved, and sent back: then the range is dragged, or the box is cut, or both."""
+    assert not marks(save(loop, drawn_with_range(suggested[1], box=20, end=20)))
+    for minute in (1, 2):  # saved once more without a change: the same again
+        row = save(loop, drawn_with_range(suggested[1], box=box, end=span), minute=minute)
+        assert (tube(row).start_frame, tube(row).end_frame) == (5, end)
+        assert [kind for kind, _ in marks(row)] == kinds
+    assert reread(loop.database) == 0 and current(loop).id == row.id
+
+
 def lone(loop: Loop, *, frame: int = 20) -> Region:
     drawn = _box("hand")
     drawn["value"]["sequence"] = [drawn["value"]["sequence"][0] | {"frame": frame + 1}]
@@ -246,6 +268,13 @@ def test_a_single_drawn_box_is_followed_and_shown_and_stays_out_of_the_annotatio
     assert found is not None
     [offered] = [tube for tube in found["tubes"] if tube["kind"] == "offered"]
     assert offered["intervals"] == [[15, 25]], "what the engine followed"
+
+
+def test_a_single_box_stays_one_however_often_it_is_saved(loop: Loop, suggested: list[Region]) -> None:
+    to_the_end = drawn_with_range(suggested[1], box=20, end=49)[1]
+    to_the_end["value"]["ranges"][0]["start"] = 21
+    for minute in (0, 1):
+        assert marks(save(loop, [lone(loop), to_the_end], minute=minute)) == [("lone", [20, 49])]
 
 
 def test_a_single_box_is_followed_over_the_range_that_was_set_around_it(loop: Loop) -> None:
