@@ -23,6 +23,7 @@ from backend.jobs.corrections import Training, read_events
 from backend.jobs.engine import Engine, Progress
 from backend.jobs.outbox import Outbox
 from backend.jobs.reconcile import reconcile
+from backend.jobs.rereading import reread
 from backend.jobs.telling import Telling
 from backend.jobs.ticker import Ticker
 from backend.jobs.versions import Versions
@@ -40,6 +41,7 @@ from stvg_core.version import model_version
 
 if TYPE_CHECKING:
     from stvg_core.decomposition import Decomposer
+    from stvg_core.proposals.extending import Extended
 
 _LABEL_STUDIO_TIMEOUT_S = 10.0
 
@@ -203,6 +205,13 @@ class LoadedGrounder:
 
         return self._grounder.follow(path, query, Prompt(frame, np.asarray(box)), progress=progress)
 
+    def extend(
+        self, path: Path, frame: int, box: Sequence[float], first: int, last: int, progress: Progress
+    ) -> Extended:
+        from stvg_core.proposals.following import Prompt
+
+        return self._grounder.extend(path, Prompt(frame, np.asarray(box)), first, last, progress=progress)
+
 
 @dataclass
 class WorkerProcess:
@@ -227,6 +236,8 @@ class WorkerProcess:
         """Do all that is due now, without threads; returns how many jobs were taken."""
         taken = self.worker.drain()
         read_events(self.worker.database, self.training)
+        reread(self.worker.database)
+        taken += self.worker.drain()  # what the annotations want
         self.calibrate()
         if self.outbox is not None:
             self.outbox.send_due()
@@ -268,6 +279,7 @@ def open_worker(
 
     chores = [
         Ticker("events", lambda: read_events(database, training), settings.poll_seconds, worker.stop),
+        Ticker("read again", lambda: reread(database), settings.poll_seconds, worker.stop),
         Ticker("calibrate", calibrate, settings.poll_seconds, worker.stop),
     ]
     outbox, telling = None, None

@@ -16,6 +16,7 @@ import numpy as np
 
 from backend.jobs.engine import Progress
 from stvg_core.errors import VideoError
+from stvg_core.proposals.extending import Extended
 from stvg_core.tube import Evidence, Grounding, Tube, VideoInfo
 
 
@@ -24,7 +25,8 @@ class FakeEngine:
     """Answers at once, always the same for the same sentence.
 
     The sentence "nothing ..." finds no object, "crash ..." raises an unexpected error. A file that begins with
-    ``not a video`` is refused. ``calls`` lists what was asked, ``prompts`` the boxes to follow.
+    ``not a video`` is refused. ``calls`` lists what was asked, ``prompts`` the boxes to follow, ``extended``
+    those to follow to other frames.
     """
 
     model_version: str = "fake@1/0"
@@ -33,6 +35,8 @@ class FakeEngine:
     n_frames: int = 50
     calls: list[tuple[str, str]] = field(default_factory=list)
     prompts: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
+    extended: list[tuple[int, tuple[float, ...], int, int]] = field(default_factory=list)
+    lost_after: int = 1000
 
     def become(self, model_version: str) -> bool:
         return model_version == self.model_version
@@ -48,15 +52,7 @@ class FakeEngine:
         while time.monotonic() < began + self.seconds:  # may be shortened meanwhile
             time.sleep(0.02)
             progress(0.5, "ground")
-        info = VideoInfo(
-            path=str(path),
-            width=320,
-            height=240,
-            fps_num=self.fps[0],
-            fps_den=self.fps[1],
-            n_frames=self.n_frames,
-            duration_s=self.n_frames * self.fps[1] / self.fps[0],
-        )
+        info = self._info(path)
         tube = None if query.startswith("nothing") else self._tube(query)
         return Grounding(
             query=query,
@@ -76,6 +72,28 @@ class FakeEngine:
         self.prompts.append((frame, tuple(box)))
         first, last = max(0, frame - 5), min(self.n_frames - 1, frame + 5)
         return replace(found, tube=Tube(first, np.tile(np.asarray(box, np.float32), (last - first + 1, 1))))
+
+    def extend(
+        self, path: Path, frame: int, box: Sequence[float], first: int, last: int, progress: Progress
+    ) -> Extended:
+        """The box, a hundredth further down and right on each frame; it is lost after ``lost_after`` frames."""
+        self.ground(path, "the box", progress)
+        self.extended.append((frame, tuple(box), first, last))
+        away = np.clip(np.arange(first, last + 1) - frame, -self.lost_after, self.lost_after)
+        tube = Tube(first, np.asarray(box, np.float32) + away[:, None] / np.float32(100))
+        seen = max(first, frame - self.lost_after), min(last, frame + self.lost_after)
+        return Extended(self._info(path), tube, seen)
+
+    def _info(self, path: Path) -> VideoInfo:
+        return VideoInfo(
+            path=str(path),
+            width=320,
+            height=240,
+            fps_num=self.fps[0],
+            fps_den=self.fps[1],
+            n_frames=self.n_frames,
+            duration_s=self.n_frames * self.fps[1] / self.fps[0],
+        )
 
     def _tube(self, query: str) -> Tube:
         """A box that moves to the right, starting where the sentence's hash says."""

@@ -16,11 +16,13 @@ from stvg_core.keeping import keep_second
 from stvg_core.mllm.loading import LoadedModel, load
 from stvg_core.opened import OpenedVideo, Stopwatch, file_key
 from stvg_core.proposals import Proposer, proposer_for
+from stvg_core.proposals.extending import Extended, extend
 from stvg_core.proposals.following import Prompt, pinned
 from stvg_core.query import SubQueries, as_statement, normalise_query
 from stvg_core.settings import GroundingSettings, resolve
 from stvg_core.tube import Evidence, Grounding, Track, Tube
 from stvg_core.version import model_version
+from stvg_core.video import probe
 
 Progress = Callable[[float, str], None]
 Given = list[Track] | Prompt | None
@@ -97,6 +99,19 @@ class Grounder:
             return self._with_less_memory(video, query, prompt, progress or (lambda share, stage: None), keep=False)
         finally:
             self._release()
+
+    def extend(
+        self, video: str | Path, prompt: Prompt, first: int, last: int, *, progress: Progress | None = None
+    ) -> Extended:
+        """The object in a drawn box on frames ``first`` to ``last``, whatever it does there; asks no language model.
+
+        Raises:
+            VideoError: the video cannot be used.
+            QueryError: it has no such frames.
+        """
+        if progress is not None:
+            progress(0.1, "follow")
+        return extend(self.proposer, probe(video), prompt, first, last)
 
     def ground_many(
         self, video: str | Path, queries: Sequence[str], *, progress: Progress | None = None

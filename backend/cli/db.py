@@ -7,6 +7,7 @@ import click
 from backend.bootstrap import open_database
 from backend.cli.groups import Group
 from backend.db import schema
+from backend.jobs.rereading import reread
 from backend.settings import load_settings
 
 
@@ -21,7 +22,14 @@ def upgrade(revision: str) -> None:
     """Create the tables, or bring them to this version."""
     database = open_database(load_settings())
     schema.upgrade(database.engine, revision)
-    click.echo(f"The database is at migration {schema.current_revision(database.engine)}.")
+    present = schema.current_revision(database.engine)
+    click.echo(f"The database is at migration {present}.")
+    changed = reread(database) if present == schema.head_revision() else 0
+    if changed:
+        click.echo(
+            f"{changed} annotations were saved with another end on the timeline than before: they are new versions, "
+            "which wait for review."
+        )
 
 
 @command.command()

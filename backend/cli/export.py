@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from backend.annotations.marks import MARKS
 from backend.bootstrap import open_database
 from backend.db import schema
 from backend.export.datasheet import ORIGINS, left_out
@@ -15,6 +16,7 @@ from backend.export.run import Outcome, export
 from backend.export.selection import Selection
 from backend.export.split import parse_split
 from backend.export.unlabelled import NOT_LOOKED_AT
+from backend.jobs.rereading import reread
 from backend.settings import SettingsError, load_settings
 from stvg_core.text import shown
 
@@ -76,6 +78,7 @@ def command(
     database = open_database(settings)
     try:
         schema.check_ready(database.engine)
+        reread(database)
         with database.read() as session:
             outcome = export(
                 session, form, out, project_id=project_id, selection=selection, split=split, overwrite=overwrite
@@ -118,9 +121,9 @@ def _report(outcome: Outcome, out: Path, suggestions: bool) -> None:
                 f"{part}: {outcome.tally.labels[part]} labels on {videos} videos in {click.format_filename(path.name)}"
             )
     click.echo(f"datasheet: {click.format_filename(outcome.datasheet.name)}")
-    if counts["span differs"]:
-        warning = f"{counts['span differs']} labels have another range on the timeline than their box: the box counts"
-        click.echo(warning, err=True)
+    for kind, meaning in MARKS.items():
+        if counts[kind]:
+            click.echo(f"look at {counts[kind]} labels: {meaning}", err=True)
     for reason, number in left_out(counts):
         click.echo(f"{number} tasks left out: {reason}", err=True)
     if counts[NOT_LOOKED_AT]:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
+from backend.annotations.marks import MARKS
 from backend.bootstrap import open_database
 from backend.cli.groups import Group
 from backend.db import projects, schema
@@ -45,6 +46,7 @@ def effort(project_id: int | None, truth: Path | None, predictions: Path | None,
     if (truth is None) != (predictions is None):
         raise click.UsageError("--truth and --predictions belong together.")
     left_out: Counter[str] = Counter()
+    marked: Counter[str] = Counter()
     missing = 0
     if truth is not None and predictions is not None:
         if project_id is not None:
@@ -55,13 +57,13 @@ def effort(project_id: int | None, truth: Path | None, predictions: Path | None,
         cases = effort_.dataset_cases(wanted, suggested)
     else:
         with _reading(project_id) as session:
-            cases = effort_.stored_cases(session, left_out, project_id=project_id)
+            cases = effort_.stored_cases(session, left_out, project_id=project_id, marked=marked)
     left_out = +left_out
     rows, total = effort_.by_change(cases), effort_.total(cases)
     if as_json:
         content: dict[str, Any] = {"total": total.to_json()}
         content["by_change"] = {change: row.to_json() for change, row in rows.items()}
-        content |= {"left_out": dict(left_out), "missing_predictions": missing}
+        content |= {"left_out": dict(left_out), "missing_predictions": missing, "look_at": dict(marked)}
         click.echo(json.dumps(content, ensure_ascii=False))
         return
     if not cases:
@@ -74,6 +76,9 @@ def effort(project_id: int | None, truth: Path | None, predictions: Path | None,
         click.echo("WITH, WITHOUT: median edits with and without the suggestion. SAVED: of the sum of edits.")
     if missing:
         click.echo(f"{missing} true tubes have no prediction: counted as drawn from nothing")
+    for kind, meaning in MARKS.items():
+        if marked[kind]:
+            click.echo(f"look at {marked[kind]} annotations: {meaning}")
     for change, number in sorted(left_out.items()):
         click.echo(f"{number} left out: {change}")
 

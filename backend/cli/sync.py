@@ -12,6 +12,7 @@ from backend.db import projects, schema
 from backend.db.engine import Database
 from backend.jobs.corrections import Training, read_events
 from backend.jobs.reconcile import reconcile_project
+from backend.jobs.rereading import reread
 from backend.jobs.times import Media, record_missing_times
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.transport import LabelStudioError
@@ -26,7 +27,8 @@ from stvg_core.tube import VideoInfo
 def command(project_id: int | None) -> None:
     """Read waiting webhooks, fetch annotations that no webhook told of, and compare each version with its suggestion.
 
-    Suggestions from before their uncertainty was stored get it too, and variable-rate videos the times of their frames.
+    Annotations that were read by an older rule are read again. Suggestions from before their uncertainty was stored
+    get it too, and variable-rate videos the times of their frames.
 
     Webhooks are sent once and can be lost; Label Studio's own list cannot. Running it again changes nothing.
     """
@@ -68,6 +70,7 @@ def synchronise(
             click.echo(f"- project {number}: not compared: {error}")
             continue
         click.echo(f"- project {number}: {found.saved} versions fetched, {found.deleted} deletions noted")
+    click.echo(f"- annotations by an older rule: {reread(database)} read again with another tube")
     click.echo(f"- diffs: {record_missing(database, project_id=project_id)} computed")
     click.echo(f"- uncertainties: {uncertainty.record_missing(database)} computed")
     if media is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Integer, cast, func, select
@@ -83,6 +84,18 @@ def authors(session: Session) -> list[int]:
     """Everybody who ever saved an annotation, by Label Studio's numbers."""
     query = select(Annotation.author_id).where(Annotation.author_id.is_not(None)).distinct()
     return sorted(number for number in session.scalars(query) if number is not None)
+
+
+def saved_before(session: Session, ls_annotation_id: int, when: datetime | None) -> list[Annotation]:
+    """The versions that Label Studio saved before a moment, newest first; without skips and readings again."""
+    if when is None:
+        return []
+    rows = [
+        row
+        for row in versions(session, ls_annotation_id)
+        if not (row.deleted or row.was_cancelled or row.reread_of) and moment(row) < when.timestamp()
+    ]
+    return sorted(rows, key=lambda row: (moment(row), row.version), reverse=True)
 
 
 def last_known(session: Session, ls_annotation_id: int) -> Annotation | None:

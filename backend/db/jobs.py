@@ -96,8 +96,8 @@ def renew(session: Session, job_id: int, lease_name: str, *, seconds: float, pro
     return changed(session, update(Job).where(held).values(lease_until=until, progress=progress, stage=stage[:64]))
 
 
-def finish(session: Session, job_id: int, lease_name: str, prediction_id: int) -> bool:
-    """Mark a held job as done; False when its lease is no longer held."""
+def finish(session: Session, job_id: int, lease_name: str, prediction_id: int | None) -> bool:
+    """Mark a held job as done, with its prediction where it makes one; False when its lease is no longer held."""
     values = {"state": "done", "prediction_id": prediction_id, "progress": 1.0, "stage": "", "reason": None}
     return _release(session, job_id, lease_name, **values, finished_at=now())
 
@@ -148,6 +148,10 @@ def counts(session: Session) -> dict[str, int]:
     """Jobs per state."""
     found = dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).tuples().all())
     return {state: found.get(state, 0) for state in STATES}
+
+
+def find(session: Session, identity: str) -> Job | None:
+    return session.scalar(select(Job).where(Job.identity == identity))
 
 
 def for_task(session: Session, project_id: int, ls_task_id: int) -> Sequence[Job]:

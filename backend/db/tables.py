@@ -127,7 +127,8 @@ class Job(Base):
 
     ``state``: queued, running, done, failed. ``deliver`` is False for a question asked interactively, whose answer goes
     back in the reply and not into the task's list of predictions. ``prompt`` is ``{"frame", "box", "label"}`` where an
-    annotator drew a box to be followed.
+    annotator drew a box to be followed; with ``"wish"`` in it, a saved annotation wants it
+    (``backend.annotations.wish.Wish``), in the background.
     """
 
     __tablename__ = "job"
@@ -251,8 +252,11 @@ class Annotation(Base):
 
     ``tubes`` is a list of ``{"region_id", "label", "intervals", "keyframes"}``: ``intervals`` are ``[first, last]``
     frames where the region is drawn, ``keyframes`` are ``[frame, x1, y1, x2, y2]``, linear in between. An object with a
-    sentence of its own has ``"sentence"`` too. ``result`` is Label Studio's own list. ``deleted`` marks a tombstone,
-    ``was_cancelled`` a skip; ``problem``: why tubes is empty.
+    sentence of its own has ``"sentence"`` too; ``backend.annotations.read`` names the other keys and makes them from
+    ``result``, Label Studio's own list. ``reader`` is the version of that rule, 0 in rows from before it was stored;
+    where a newer rule, or what a worker found in the video, leads to another tube, it is a version of its own that
+    names the row that it was read from (``reread_of``). ``deleted`` marks a tombstone, ``was_cancelled`` a skip;
+    ``problem``: why tubes is empty.
     """
 
     __tablename__ = "annotation"
@@ -274,12 +278,34 @@ class Annotation(Base):
     tubes: Mapped[list[Any]] = mapped_column(default=list)
     result: Mapped[list[Any]] = mapped_column(default=list)
     problem: Mapped[str | None] = mapped_column(Text)
+    reader: Mapped[int] = mapped_column(default=0, index=True)
+    reread_of: Mapped[int | None]
     ls_created_at: Mapped[datetime | None]
     ls_updated_at: Mapped[datetime | None]
     received_at: Mapped[datetime] = mapped_column(default=now)
 
     task: Mapped[Task | None] = relationship()
     prediction: Mapped[Prediction | None] = relationship()
+
+
+class Followed(Base):
+    """What a worker found in a video for a box whose end was set on the timeline (``backend.annotations.wish.Wish``).
+
+    ``identity`` = hash of (video content, wish). ``keyframes`` cover the frames that were wanted, linear in between;
+    the object was seen from ``seen_first`` to ``seen_last``, elsewhere the nearest box is held.
+    """
+
+    __tablename__ = "followed"
+    __table_args__ = (UniqueConstraint("identity"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    identity: Mapped[str] = mapped_column(String(64))
+    video_id: Mapped[int] = mapped_column(ForeignKey("video.id"))
+    wish: Mapped[dict[str, Any]]
+    keyframes: Mapped[list[Any]]
+    seen_first: Mapped[int]
+    seen_last: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Diff(Base):

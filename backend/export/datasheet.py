@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from backend.annotations.marks import MARKS
 from backend.export.formats import Format
 from backend.export.record import Record, VideoLabels
 from backend.review.opinions import AgreementSummary
@@ -24,7 +25,7 @@ _NOT_REVIEWED = (
     "**Not ground truth.** These are a model's suggestions that no person has looked at. Correct or accept them before "
     f'you train or measure by them. Where the format has a place for it, each says "{MARK}".'
 )
-NO_REASONS = ("exported", "span differs", *ORIGINS, *UNREVIEWED)
+NO_REASONS = ("exported", *MARKS, *ORIGINS, *UNREVIEWED)
 """Counted by :func:`backend.export.records.records`, but no reason to leave a task out."""
 
 
@@ -77,6 +78,7 @@ def datasheet(
         _contents(tally),
         _table("Labels by origin", ("origin", "labels", "meaning"), _origins(counts, suggestions)),
         _table("Tasks left out", ("reason", "tasks"), left_out(counts)),
+        _table("Labels to look at", ("labels", "what a person should know"), _marked(counts)),
     ]
     if shares:
         parts = [(name, f"{share:g}", tally.labels[name], tally.videos[name]) for name, share in shares]
@@ -117,6 +119,11 @@ def _of_demo(tally: Tally) -> str:
 def left_out(counts: Counter[str]) -> list[tuple[str, int]]:
     """Why tasks stayed behind, and how many; in order of the reasons."""
     return [(reason, number) for reason, number in sorted(counts.items()) if reason not in NO_REASONS and number]
+
+
+def _marked(counts: Counter[str]) -> list[tuple[object, ...]]:
+    """The same on the task's page."""
+    return [(counts[kind], meaning) for kind, meaning in MARKS.items() if counts[kind]]
 
 
 def _agreement(agreement: AgreementSummary) -> str:

@@ -40,7 +40,7 @@ class Record:
         decision: the reviewer's, in force about this version of the annotation; None where nobody decided.
         object: 0 answers the task's sentence; further objects of the annotation, each with its own ``query``, from 1.
         score: the model's, of a suggestion that nobody has looked at.
-        span_differs: the range on the timeline is another than the box's; the box counts.
+        marks: what a person should know of how the tube was read, kinds of ``backend.annotations.marks``.
     """
 
     project_id: int
@@ -61,7 +61,7 @@ class Record:
     model_version: str | None
     config: LabelConfig | None
     data: dict[str, Any] = field(default_factory=dict)
-    span_differs: bool = False
+    marks: tuple[str, ...] = ()
     object: int = 0
     decision: str | None = None
     score: float | None = None

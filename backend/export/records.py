@@ -18,16 +18,17 @@ from typing import Any
 from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session, aliased, defer
 
+from backend.annotations import marks
+from backend.annotations.rows import keyframes as stored_keyframes
+from backend.annotations.target import target_entry
 from backend.db import diffs, reviews
 from backend.db.tables import Annotation, Prediction, Project, Task, Video
 from backend.export.record import Record
 from backend.export.selection import Selection
 from backend.export.suggested import accepted_suggestions
 from backend.labelstudio.config import LabelConfig, find_config
-from backend.labelstudio.result import read_spans
 from backend.review.diff import SAME_IOU
-from backend.review.drawn import further_entries, target_entry
-from backend.review.drawn import keyframes as stored_keyframes
+from backend.review.drawn import further_entries
 from stvg_core.keyframes import expand
 from stvg_core.metrics import box_iou
 from stvg_core.tube import Tube
@@ -64,8 +65,8 @@ def records(
     nothing, and only a few hundred rows are in memory at a time. Read it to the end before the session closes.
 
     Args:
-        counts: filled with how many tasks became a record ("exported", and by origin) and why others did not; "span
-            differs" are records whose range on the timeline says another time than the box.
+        counts: filled with how many tasks became a record ("exported", and by origin) and why others did not; under a
+            kind of mark, how many records a person should look at for it (``backend.annotations.marks``).
         project_id: only this Label Studio project.
         selection: which of the labels that count; the others are counted with the reason.
         shared: filled with the tasks (our rows) that are exported and that several people labelled.
@@ -93,7 +94,7 @@ def _annotated(
                 continue
             counts["exported"] += 1
             counts[found.origin] += 1
-            counts["span differs"] += found.span_differs
+            counts.update(found.marks)
             if shared is not None and found.object == 0 and len(kept) > 1 and isinstance(chosen, _Candidate):
                 shared.append(chosen.task.id)
             yield found
@@ -130,9 +131,7 @@ def _further(session: Session, candidate: _Candidate) -> Iterator[Record | str]:
     for number, entry in entries:
         found = _record(replace(candidate, prediction=suggested.get(number)), entry)
         if isinstance(found, Record):
-            found = replace(
-                found, object=number, query=str(entry["sentence"]), verdict=None, judged_wrong=False, span_differs=False
-            )
+            found = replace(found, object=number, query=str(entry["sentence"]), verdict=None, judged_wrong=False)
         yield found
 
 
@@ -183,7 +182,6 @@ def _record(candidate: _Candidate, further: Mapping[str, Any] | None = None) -> 
         return "judged wrong and not corrected"
     drawn = chosen.get("intervals") or [[tube.start_frame, tube.end_frame]]
     intervals = tuple((int(first), int(last)) for first, last in drawn)
-    spans = read_spans(annotation.result, n_frames=video.n_frames)
     return Record(
         project_id=task.project_id,
         task_id=task.ls_task_id,
@@ -204,7 +202,7 @@ def _record(candidate: _Candidate, further: Mapping[str, Any] | None = None) -> 
         config=candidate.config,
         data=task.data,
         decision=candidate.decision,
-        span_differs=bool(spans) and spans != list(intervals),
+        marks=marks.of_entry(chosen),
     )
 
 

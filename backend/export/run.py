@@ -150,7 +150,7 @@ def _with_times(found: Iterator[Record], counts: Counter[str]) -> Iterator[Recor
         if record.video.times_known:
             yield record
             continue
-        counts.subtract(["exported", record.origin, *(["span differs"] if record.span_differs else [])])
+        counts.subtract(["exported", record.origin, *record.marks])
         counts[TIMES_UNKNOWN] += 1
 
 

@@ -72,7 +72,7 @@ class Selection:
         if self.accepted_only:
             said.append(
                 "accepted only: by the reviewer's decision about the exported version; where nobody decided, from a "
-                "proposal, taken as it was or corrected, and not judged wrong"
+                "proposal, taken as it was or corrected, not judged wrong and not marked to be looked at"
             )
         return said
 
@@ -81,8 +81,8 @@ def is_accepted(record: Record) -> bool:
     """What a reviewer decided about this version; else a proposal that a person took, with a good word or none.
 
     Without a decision, a tube drawn from nothing counts as unseen by a second pair of eyes, and a proposal judged wrong
-    and corrected as unsettled.
+    and corrected as unsettled; so does one that a person should look at for how it was read.
     """
     if record.decision is not None:
         return record.decision == ACCEPTED
-    return record.origin in ("accepted", "corrected") and not record.judged_wrong
+    return record.origin in ("accepted", "corrected") and not record.judged_wrong and not record.marks

@@ -12,13 +12,13 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from backend.annotations.rows import keyframes as stored_keyframes
 from backend.db.reviews import ACCEPTED
 from backend.db.tables import Job, Prediction, Project, Review, Task, Video
 from backend.export.record import Record
 from backend.export.selection import Selection
 from backend.export.unlabelled import unlabelled
 from backend.labelstudio.config import find_config
-from backend.review.drawn import keyframes as stored_keyframes
 from stvg_core import text
 from stvg_core.datasets.unreviewed import MARK
 from stvg_core.keyframes import expand

@@ -16,6 +16,7 @@ from backend.http.audit import record
 from backend.http.dataset import choices, pack, read_form
 from backend.http.people import require
 from backend.http.services import services
+from backend.jobs.rereading import reread
 
 blueprint = Blueprint("admin", __name__, url_prefix="/review")
 
@@ -36,6 +37,7 @@ def send_export() -> ResponseReturnValue:
     given = request.form
     try:
         wanted = read_form(given)
+        reread(services().database)
         with services().database.read() as session:
             packed = pack(session, wanted)
     except ExportError as error:

@@ -7,10 +7,11 @@ from typing import Any
 from flask import Blueprint, Response, abort, flash, jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from backend.annotations.target import RULE
 from backend.http import filters, footage, people, wording
 from backend.http.audit import record
 from backend.http.services import services
-from backend.review import decisions, item, overlays, queue
+from backend.review import decisions, item, overlays, queue, reading
 
 blueprint = Blueprint("review", __name__)
 wording.install(blueprint)
@@ -84,6 +85,19 @@ def undo(task_id: int) -> ResponseReturnValue:
     return redirect(url_for("review.item_page", task_id=task_id, **filters.query(chosen)), 303)
 
 
+@blueprint.post("/review/tasks/<int:task_id>/offer")
+@people.require("reviewer")
+def offer(task_id: int) -> ResponseReturnValue:
+    """Send the tube that was followed from a drawn box to Label Studio, as a suggestion that an annotator can take."""
+    chosen = filters.read(request.args)
+    with services().database.write() as session:
+        sent = reading.offer(session, _checked(task_id))
+        record(session, "offer", f"task {task_id}", predictions=sent)
+    said = "It goes to Label Studio as a suggestion." if sent else "There is no such tube (any more)."
+    flash(said, "done")
+    return redirect(url_for("review.item_page", task_id=task_id, **filters.query(chosen)), 303)
+
+
 def _show(
     task_id: int, *, problem: str | None = None, kept: dict[str, Any] | None = None, seen: int | None = None
 ) -> Response:
@@ -98,7 +112,7 @@ def _show(
     page = render_template(
         "item.html", item=found, previous=previous, following=following, chosen=chosen, query=filters.query(chosen),
         problem=problem, kept=kept or {}, reasons=decisions.REASONS, footage=state, footage_reason=reason,
-        labelling_url=_labelling_url(found.row),
+        labelling_url=_labelling_url(found.row), target_rule=RULE,
     )  # fmt: skip
     status = 200 if problem is None else 409 if kept is not None and found.seen != seen else 400
     return make_response(page, status)

@@ -110,7 +110,7 @@ class Answers:
             if drawn is None and sentence is None:
                 return self._nothing()
             query = normalise_query(sentence or (drawn.region.sentence if drawn else None) or task.query)
-            asked = Asked(query)
+            asked = Asked(query, own=query == _readable(task.query)[0])
             if drawn is not None:
                 asked = replace(asked, region_id=drawn.region.region_id, label=drawn.region.label)
             prompt = None if drawn is None else drawn.prompt()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from backend.annotations import marks
 from backend.db import annotations as versions_
 from backend.db.reviews import REJECTED, SENT_BACK
 from backend.db.standing import standing
@@ -82,6 +83,8 @@ def _item(
         raise CannotRejoin(f"annotation: {change.change}")
     if state in (REJECTED, SENT_BACK):
         raise CannotRejoin(f"review: {state}")
+    if marks.LONE in marks.of_tubes(annotation.tubes):
+        raise CannotRejoin("one drawn box: it does not say when the action ends")
     drawn = recording.answer(annotation)
     if drawn is None:
         raise CannotRejoin("truth without a tube")

@@ -15,26 +15,22 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
+from backend.annotations.objects import own_sentences
+from backend.annotations.store import read_for
+from backend.annotations.wishes import ask_for
 from backend.db import annotations as versions
 from backend.db import deliveries, events, projects, tasks, tellings
 from backend.db.engine import Database
 from backend.db.tables import Event as EventRow
 from backend.db.tables import Task
 from backend.db.types import clean_json
-from backend.jobs.objects import OwnSentence, own_sentences
-from backend.jobs.payload import keyframe_rows
 from backend.labelstudio.asking import suggested_as
 from backend.labelstudio.config import LabelConfig, LabelConfigError, read_config
 from backend.labelstudio.events import TRAIN, AnnotationEvent, Event, parse_event
-from backend.labelstudio.result import read_verdict, result_to_tubes
-from backend.labelstudio.values import counted_frames
 from backend.review import recording
 from stvg_core.errors import StvgError
 
 logger = logging.getLogger(__name__)
-
-MIN_IOU = 0.999
-"""Corrections keep their shape: keyframes that people set are found again, not approximated."""
 
 Training = Callable[[Session, int | None], object]
 """Asks for a calibration by the corrections of a project (all of them where it is None)."""
@@ -105,50 +101,40 @@ def _count_failure(database: Database, row_id: int) -> None:
 def store_version(session: Session, event: Event, annotation: AnnotationEvent, *, event_id: int | None = None) -> bool:
     """Add what a person saved, with its tubes and the prediction that it came from; False if it is known."""
     digest = _digest(annotation)
-    config, problem = _config(event.label_config)
+    config, problem = read_interface(event.label_config)
     task = _task(session, event, annotation, config)
-    tubes, verdict = [], None
-    own: dict[str, OwnSentence] = {}
+    read: dict[str, Any] = {}
+    prediction_id = None
     if config is not None:
-        video = None if task is None else task.video
-        n_frames = counted_frames(annotation.result) if video is None else video.n_frames
-        found = result_to_tubes(annotation.result, config, n_frames=n_frames) if n_frames else []
-        verdict = read_verdict(annotation.result, config)
         own = own_sentences(session, task, annotation.result, config)
-        tubes = [
-            {
-                "region_id": entry.region_id,
-                "label": entry.label,
-                "intervals": [list(interval) for interval in entry.intervals],
-                "keyframes": keyframe_rows(entry.tube, min_iou=MIN_IOU),
-                **(own[entry.region_id].entry() if entry.region_id in own else {}),
-            }
-            for entry in found
-        ]
-    return _add(
+        prediction_id = None if task is None else _origin(session, task, annotation, own)
+        before = versions.saved_before(session, annotation.id, annotation.updated_at)
+        read = read_for(session, task, annotation.result, config, prediction_id, before).columns()
+    elif task is not None:
+        prediction_id = _origin(session, task, annotation, ())
+    return add(
         session,
         digest=digest,
         ls_annotation_id=annotation.id,
         task_id=None if task is None else task.id,
-        prediction_id=None if task is None else _origin(session, task, annotation, own),
+        prediction_id=prediction_id,
         event_id=event_id,
         ls_parent_prediction=annotation.parent_prediction,
         author_id=annotation.completed_by,
         lead_time_s=annotation.lead_time,
-        verdict=verdict,
         was_cancelled=annotation.was_cancelled,
-        tubes=tubes,
         result=annotation.result,
         problem=problem,
         ls_created_at=annotation.created_at,
         ls_updated_at=annotation.updated_at,
+        **read,
     )
 
 
 def store_tombstone(session: Session, ls_annotation_id: int, *, event_id: int | None = None) -> bool:
     """Note that an annotation is gone; what it held stays in its earlier versions."""
     before = versions.last_known(session, ls_annotation_id)
-    return _add(
+    return add(
         session,
         digest=hashlib.sha256(f"deleted {ls_annotation_id}".encode()).hexdigest(),
         ls_annotation_id=ls_annotation_id,
@@ -159,13 +145,14 @@ def store_tombstone(session: Session, ls_annotation_id: int, *, event_id: int | 
     )
 
 
-def _add(session: Session, *, digest: str, ls_annotation_id: int, **values: Any) -> bool:
-    """A version and its diff, or neither."""
+def add(session: Session, *, digest: str, ls_annotation_id: int, **values: Any) -> bool:
+    """A version, its diff and what a worker should look for in the video, or none of them."""
     if not versions.add_version(session, digest=digest, ls_annotation_id=ls_annotation_id, **values):
         return False
     added = versions.find(session, digest)
     assert added is not None
     tellings.again(session, added.task_id)
+    ask_for(session, added)
     return recording.record(session, added)
 
 
@@ -176,7 +163,8 @@ def _digest(annotation: AnnotationEvent) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _config(xml: str) -> tuple[LabelConfig | None, str | None]:
+def read_interface(xml: str) -> tuple[LabelConfig | None, str | None]:
+    """A project's interface, or why it cannot hold a tube."""
     try:
         return read_config(xml), None
     except LabelConfigError as error:

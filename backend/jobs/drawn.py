@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy.orm import Session
 
+from backend.annotations.rows import keyframes
 from backend.db import predictions
 from backend.db.tables import Prediction, Task
-from backend.jobs.payload import keyframes
 from backend.labelstudio.asking import DrawnRegion
 from stvg_core.keyframes import expand
 from stvg_core.metrics import box_iou
@@ -41,6 +41,8 @@ class DrawnBox:
 def drawn_box(session: Session, task: Task, regions: Sequence[DrawnRegion]) -> DrawnBox | None:
     """The box to follow, None where none was drawn."""
     known: dict[str, Prediction] = {}
+    if task.video is not None:
+        regions = [region.in_picture(task.video.width / task.video.height) for region in regions]
     if task.video_id is not None:
         known = predictions.by_region(session, task.video_id, [region.suggested_as for region in regions])
     for region in reversed(regions):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from stvg_core.tube import Grounding
+
+if TYPE_CHECKING:
+    from stvg_core.proposals.extending import Extended
 
 Progress = Callable[[float, str], None]
 """Called with a share in [0, 1] and the name of the stage. It may raise, to stop the work."""
@@ -28,4 +31,10 @@ class Engine(Protocol):
 
     def follow(self, path: Path, query: str, frame: int, box: Sequence[float], progress: Progress) -> Grounding:
         """The tube of the object in a box, normalised xyxy, that was drawn on a 0-based frame; raises likewise."""
+        ...
+
+    def extend(
+        self, path: Path, frame: int, box: Sequence[float], first: int, last: int, progress: Progress
+    ) -> Extended:
+        """The object in a box on frames ``first`` to ``last``, whatever it does there; asks no language model."""
         ...

@@ -12,19 +12,19 @@ from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
+from backend.annotations.rows import keyframe_rows
 from backend.db import deliveries, jobs, predictions, tellings
 from backend.db.engine import Database
 from backend.db.tables import Job, Prediction, Task, Video
 from backend.jobs.engine import Engine, Progress
 from backend.jobs.identity import prediction_identity, region_id
 from backend.jobs.lease import LeaseLost
-from backend.jobs.payload import keyframe_rows
 from backend.labelstudio.config import LabelConfigError, read_config
 from backend.media import MediaFile
 from backend.review.uncertainty import of_evidence
 from stvg_core.errors import ModelError, NonFiniteError
 from stvg_core.times import pack_times
-from stvg_core.tube import Grounding
+from stvg_core.tube import Grounding, VideoInfo
 
 logger = logging.getLogger(__name__)
 
@@ -61,9 +61,9 @@ def ground_job(database: Database, media: Media, engine: Engine, job: Job, progr
         known = predictions.find(session, identity) is not None
     found = None if known else _ask(engine, file.path, job, progress)
     if found is not None:
-        _check(found)
+        check(found)
     with database.write() as session:
-        prediction = _store(session, identity, file, found, job.prompt)
+        prediction = store_answer(session, identity, file, found, job.prompt)
         if not jobs.finish(session, job.id, job.leased_by, prediction.id):
             raise LeaseLost
         task = session.get_one(Task, job.task_id)
@@ -81,28 +81,16 @@ def _ask(engine: Engine, path: Path, job: Job, progress: Progress) -> Grounding:
     return engine.follow(path, job.query, job.prompt["frame"], job.prompt["box"], progress)
 
 
-def _store(
+def store_answer(
     session: Session, identity: str, file: MediaFile, found: Grounding | None, prompt: dict[str, Any] | None
 ) -> Prediction:
+    """The prediction's row; where it is known already, ``found`` is None."""
     if found is None:
         known = predictions.find(session, identity)
         assert known is not None
         return known
-    info, tube, evidence = found.video, found.tube, found.evidence
-    video = predictions.store_video(
-        session,
-        file.sha256,
-        width=info.width,
-        height=info.height,
-        fps_num=info.fps_num,
-        fps_den=info.fps_den,
-        n_frames=info.n_frames,
-        duration_s=float(info.duration_s),
-        size_bytes=file.size_bytes,
-        variable_rate=bool(info.variable_rate),
-        warnings=list(info.warnings),
-        frame_times=None if info.times is None else pack_times(info.times),
-    )
+    tube, evidence = found.tube, found.evidence
+    video = store_video(session, file, found.video)
     return predictions.store(
         session,
         identity,
@@ -126,7 +114,25 @@ def _store(
     )
 
 
-def _check(found: Grounding) -> None:
+def store_video(session: Session, file: MediaFile, info: VideoInfo) -> Video:
+    """The row of a video's content."""
+    return predictions.store_video(
+        session,
+        file.sha256,
+        width=info.width,
+        height=info.height,
+        fps_num=info.fps_num,
+        fps_den=info.fps_den,
+        n_frames=info.n_frames,
+        duration_s=float(info.duration_s),
+        size_bytes=file.size_bytes,
+        variable_rate=bool(info.variable_rate),
+        warnings=list(info.warnings),
+        frame_times=None if info.times is None else pack_times(info.times),
+    )
+
+
+def check(found: Grounding) -> None:
     """Nothing that Label Studio would silently drop may be stored."""
     if not math.isfinite(found.score) or not 0 <= found.score <= 1:
         raise NonFiniteError("The score is not a number between 0 and 1; nothing is stored.")

@@ -13,7 +13,10 @@ from collections.abc import Mapping
 from typing import Any
 
 Prompt = Mapping[str, Any]
-"""``{"frame": 0-based, "box": [x1, y1, x2, y2] normalised, "label": text or null}``."""
+"""``{"frame": 0-based, "box": [x1, y1, x2, y2] normalised, "label": text or null}``.
+
+With ``"first"`` and ``"last"`` also the frames that were asked for, where they are not for the model to find.
+"""
 
 _DIGITS = 5
 """Of a drawn box: finer than a pixel of 8K video, coarser than what percentages lose."""
@@ -40,7 +43,8 @@ def _drawn(prompt: Prompt | None) -> list[object]:
     """Nothing without a prompt: what was asked before there were any keeps its identity."""
     if prompt is None:
         return []
-    return ["drawn", int(prompt["frame"]), [round(float(value), _DIGITS) for value in prompt["box"]]]
+    drawn: list[object] = ["drawn", int(prompt["frame"]), [round(float(value), _DIGITS) for value in prompt["box"]]]
+    return drawn + ([] if prompt.get("first") is None else [int(prompt["first"]), int(prompt["last"])])
 
 
 def _digest(*parts: object) -> str:

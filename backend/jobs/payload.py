@@ -5,24 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from backend.annotations.rows import keyframes
+from backend.annotations.target import OWN_SENTENCE, RULE
 from backend.db.tables import Prediction
 from backend.labelstudio.asking import meta_for
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.result import tube_to_result
-from stvg_core.keyframes import Keyframe, expand, simplify
-from stvg_core.tube import Tube
-
-
-def keyframe_rows(tube: Tube, *, min_iou: float) -> list[list[float]]:
-    """``[[frame, x1, y1, x2, y2], ...]``: as few as reach ``min_iou`` with the tube on every frame."""
-    return [[int(k.frame), *(round(float(v), 6) for v in k.box)] for k in simplify(tube, min_iou=min_iou)]
-
-
-def keyframes(rows: list[Any]) -> list[Keyframe]:
-    """Stored rows as keyframes."""
-    return [Keyframe(frame=int(row[0]), box=np.asarray(row[1:5], dtype=np.float32)) for row in rows]
+from stvg_core.keyframes import expand
 
 
 @dataclass(frozen=True)
@@ -33,11 +22,13 @@ class Asked:
         sentence: goes into the region's note.
         region_id: of the drawn region, whose place the answer takes; None for a new region.
         label: that the drawn region had.
+        own: the sentence is the task's.
     """
 
     sentence: str
     region_id: str | None = None
     label: str | None = None
+    own: bool = False
 
 
 def prediction_body(prediction: Prediction, config: LabelConfig, asked: Asked | None = None) -> dict[str, Any]:
@@ -57,10 +48,17 @@ def prediction_body(prediction: Prediction, config: LabelConfig, asked: Asked | 
             region_id=(asked and asked.region_id) or prediction.region_id,
             label=asked.label if asked else None,
             keyframes=frames,
-            meta=meta_for(asked.sentence, prediction.region_id) if asked else None,
+            meta=meta_for(asked.sentence, prediction.region_id, _counts(asked, config)) if asked else None,
             span=asked is None,  # the page would give it the label that was clicked
         )
     return {"result": result, "score": prediction.score, "model_version": prediction.model_version}
+
+
+def _counts(asked: Asked, config: LabelConfig) -> str:
+    """Which box counts, in the note of a region that we make: nobody's own text is touched."""
+    if not asked.own:
+        return f"{OWN_SENTENCE} {config.labels[0]}." if config.labels else f"{OWN_SENTENCE} object."
+    return RULE
 
 
 def is_same(stored: dict[str, Any], prediction: Prediction) -> bool:

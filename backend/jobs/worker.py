@@ -8,11 +8,13 @@ from datetime import timedelta
 
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
+from backend.annotations.wishes import wish_of
 from backend.db import jobs
 from backend.db.engine import Database
 from backend.db.tables import Job
 from backend.db.types import now
 from backend.jobs.engine import Engine
+from backend.jobs.following import follow_job
 from backend.jobs.grounding import Media, ground_job
 from backend.jobs.lease import LeaseKeeper, LeaseLost, Stopping
 from backend.media import MediaUnavailable
@@ -72,7 +74,8 @@ class Worker:
         logger.info("job %d: attempt %d", job.id, job.attempts)
         try:
             with LeaseKeeper(self.database, job.id, job.leased_by, seconds=self.lease_s, stop=self.stop) as keeper:
-                ground_job(self.database, self.media, self.engine, job, keeper.progress)
+                work = ground_job if wish_of(job) is None else follow_job
+                work(self.database, self.media, self.engine, job, keeper.progress)
             logger.info("job %d: done", job.id)
         except LeaseLost:
             logger.warning("job %d: the lease ran out, its answer is dropped", job.id)

@@ -8,14 +8,14 @@ Whatever is written into a region's ``meta`` stays with it: its ``text`` is the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.payloads import drawn_boxes
-from backend.labelstudio.result import read_keyframes
+from backend.labelstudio.result import USUAL_ASPECT, read_shapes, upright
 from stvg_core.tube import Array
 
 MARK = "stvg"
@@ -31,7 +31,9 @@ class DrawnRegion:
         suggested_as: the region id of the prediction that it may have come from.
         label: the first one, None for a region without.
         sentence: its note, None where it has none.
-        frames, boxes: ``(N,)`` 0-based and ``(N, 4)`` normalised xyxy, its keyframes.
+        frames, boxes: ``(N,)`` 0-based and ``(N, 4)`` normalised xyxy, its keyframes; of turned boxes the upright ones
+            around them, in a picture of the usual aspect (see :meth:`in_picture`).
+        shapes: ``(N, 5)`` as the page has them, None where that is not known.
     """
 
     region_id: str
@@ -40,6 +42,13 @@ class DrawnRegion:
     sentence: str | None
     frames: Array
     boxes: Array
+    shapes: Array | None = None
+
+    def in_picture(self, aspect: float) -> DrawnRegion:
+        """The same in a picture of this width by height, which decides what a turn does."""
+        if self.shapes is None or not self.shapes[:, 4].any():
+            return self
+        return replace(self, boxes=np.clip(upright(self.shapes, aspect), 0.0, 1.0))
 
 
 def drawn_regions(context: Mapping[str, Any] | None, config: LabelConfig) -> list[DrawnRegion]:
@@ -49,7 +58,7 @@ def drawn_regions(context: Mapping[str, Any] | None, config: LabelConfig) -> lis
         value = region.get("value")
         if not isinstance(value, dict) or region.get("to_name", config.video_name) != config.video_name:
             continue
-        frames, boxes, _ = read_keyframes(value.get("sequence") or [])
+        frames, shapes, _ = read_shapes(value.get("sequence") or [])
         if not len(frames):
             continue
         labels = value.get("labels")
@@ -61,7 +70,8 @@ def drawn_regions(context: Mapping[str, Any] | None, config: LabelConfig) -> lis
                 label=label if label in config.labels else None,
                 sentence=note(region),
                 frames=frames,
-                boxes=np.clip(boxes, 0.0, 1.0),
+                boxes=np.clip(upright(shapes, USUAL_ASPECT), 0.0, 1.0),
+                shapes=shapes,
             )
         )
     return found
@@ -71,8 +81,8 @@ def note(region: Mapping[str, Any]) -> str | None:
     """The first line of a region's note, None where it has none."""
     meta = region.get("meta")
     texts = meta.get("text") if isinstance(meta, dict) else None
-    lines = texts if isinstance(texts, list) else [texts]
-    return next((line.strip() for line in lines if isinstance(line, str) and line.strip()), None)
+    written = [text for text in (texts if isinstance(texts, list) else [texts]) if isinstance(text, str)]
+    return next((line.strip() for text in written for line in text.splitlines() if line.strip()), None)
 
 
 def is_marked(region: Mapping[str, Any]) -> bool:
@@ -86,6 +96,6 @@ def suggested_as(region: Mapping[str, Any]) -> str:
     return str(region["meta"][MARK]) if is_marked(region) else str(region.get("id") or "")
 
 
-def meta_for(sentence: str, suggested: str) -> dict[str, Any]:
-    """The ``meta`` of a region that answers a question from the page."""
-    return {"text": [sentence], MARK: suggested}
+def meta_for(sentence: str, suggested: str, *more: str) -> dict[str, Any]:
+    """The ``meta`` of a region that answers a question from the page; in its note ``more`` follows the sentence."""
+    return {"text": [sentence, *more], MARK: suggested}

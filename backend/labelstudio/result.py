@@ -2,7 +2,8 @@
 
 Inside, frames are 0-based and boxes normalised corners; Label Studio counts frames from 1 and stores percent of the
 picture, top-left corner and size. A keyframe with ``enabled: false`` is still drawn and is the last of its interval; an
-interval without one runs to the end of the video; between keyframes all four numbers are linear.
+interval without one runs to the end of the video; between keyframes all numbers are linear. A box that was turned is
+turned clockwise around its top-left corner, in pixels; it counts as the upright box around it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from stvg_core.tube import Array, Tube
 
 KEYFRAME_KEYS = ("frame", "enabled", "rotation", "x", "y", "width", "height", "time")
 """A keyframe without all of these breaks the interpolation on the page (NaN) or the project's export (status 500)."""
+
+USUAL_ASPECT = 16 / 9
+"""Width by height of a picture that nobody has measured yet; it matters for turned boxes only."""
 
 Interval = tuple[int, int]
 
@@ -46,6 +50,7 @@ class LabelledTube:
         intervals: the frames on which it is drawn, 0-based, both ends included; several after a switch in between.
         keyframes: how many keyframes the region has.
         score: the proposal's score where it carries one.
+        open_ended: its last keyframe is switched on, so that it is drawn to the end of the video.
     """
 
     region_id: str
@@ -54,6 +59,16 @@ class LabelledTube:
     intervals: tuple[Interval, ...]
     keyframes: int
     score: float | None = None
+    open_ended: bool = False
+
+
+@dataclass(frozen=True)
+class Range:
+    """A range on the timeline: 0-based frames, both ends included, and Label Studio's id of its region."""
+
+    first: int
+    last: int
+    region_id: str = ""
 
 
 def tube_to_result(
@@ -102,50 +117,77 @@ def tube_to_result(
     return regions
 
 
-def result_to_tubes(result: Sequence[Mapping[str, Any]], config: LabelConfig, *, n_frames: int) -> list[LabelledTube]:
+def result_to_tubes(
+    result: Sequence[Mapping[str, Any]], config: LabelConfig, *, n_frames: int, aspect: float = USUAL_ASPECT
+) -> list[LabelledTube]:
     """Every region of an annotation or prediction that is drawn on at least one frame of the video.
 
     Tolerant of what people and imports leave behind: unsorted or doubled keyframes (the later one counts), missing
     rotation, time or labels, boxes over the edge (cut), frames after the video's end (cut), keyframes without numbers
-    (left out). Rotation is ignored: the box counts as it was before it was turned.
+    (left out). A turned box is turned on every frame as the page does it, and counts as the upright box around it.
+
+    Args:
+        aspect: the picture's width by its height; of meaning where a box was turned.
     """
     tubes = []
     for region in result:
         if region.get("type") != "videorectangle" or region.get("to_name", config.video_name) != config.video_name:
             continue
         value = region.get("value") or {}
-        frames, boxes, enabled = read_keyframes(value.get("sequence") or [])
+        frames, shapes, enabled = read_shapes(value.get("sequence") or [])
         intervals = _intervals(frames, enabled, n_frames)
         if not intervals:
             continue
         wanted = np.arange(intervals[0][0], intervals[-1][1] + 1)
-        filled = np.stack([np.interp(wanted, frames, boxes[:, k]) for k in range(4)], axis=1)
+        filled = np.stack([np.interp(wanted, frames, shapes[:, k]) for k in range(5)], axis=1)
         tubes.append(
             LabelledTube(
                 region_id=str(region.get("id", "")),
                 label=next((str(name) for name in value.get("labels") or []), None),
-                tube=Tube(start_frame=intervals[0][0], boxes=filled),
+                tube=Tube(start_frame=intervals[0][0], boxes=upright(filled, aspect)),
                 intervals=tuple(intervals),
                 keyframes=len(frames),
                 score=_number(region.get("score")),
+                open_ended=enabled[-1],
             )
         )
     return tubes
 
 
-def read_spans(result: Sequence[Mapping[str, Any]], *, n_frames: int) -> list[Interval]:
+def read_spans(
+    result: Sequence[Mapping[str, Any]], *, n_frames: int, config: LabelConfig | None = None
+) -> list[Interval]:
     """The ranges on the timeline, 0-based, both ends included, in order, cut to the video."""
-    spans = []
+    return [(entry.first, entry.last) for entry in read_ranges(result, n_frames=n_frames, config=config)]
+
+
+def read_ranges(
+    result: Sequence[Mapping[str, Any]], *, n_frames: int, config: LabelConfig | None = None
+) -> list[Range]:
+    """The same with their regions' ids. Ranges that lie outside of the video whole are left out.
+
+    Args:
+        config: only ranges of its timeline with its first timeline label: others do not say when the target is there.
+    """
+    found = []
     for region in result:
-        if region.get("type") != "timelinelabels":
+        if region.get("type") != "timelinelabels" or not _says_when(region, config):
             continue
         for entry in (region.get("value") or {}).get("ranges") or []:
             start, end = _number(entry.get("start")), _number(entry.get("end"))
-            if start is None or end is None or min(start, end) > n_frames:
+            if start is None or end is None or min(start, end) > n_frames or max(start, end) < 0:
                 continue
             first, last = sorted((int(start), int(end)))
-            spans.append((max(first, 1) - 1, min(max(last, 1), n_frames) - 1))
-    return sorted(spans)
+            found.append(Range(max(first, 1) - 1, min(max(last, 1), n_frames) - 1, str(region.get("id") or "")))
+    return sorted(found, key=lambda entry: (entry.first, entry.last))
+
+
+def _says_when(region: Mapping[str, Any], config: LabelConfig | None) -> bool:
+    if config is None:
+        return True
+    labels = (region.get("value") or {}).get("timelinelabels") or []
+    mine = region.get("from_name", config.timeline_name) == config.timeline_name
+    return mine and (not labels or not config.timeline_labels or config.timeline_labels[0] in labels)
 
 
 def read_verdict(result: Sequence[Mapping[str, Any]], config: LabelConfig) -> str | None:
@@ -185,20 +227,45 @@ def _keyframe(keyframe: Keyframe, fps: float, *, last: bool) -> dict[str, Any]:
     }
 
 
-def read_keyframes(sequence: Sequence[Mapping[str, Any]]) -> tuple[Array, Array, list[bool]]:
+def read_keyframes(
+    sequence: Sequence[Mapping[str, Any]], *, aspect: float = USUAL_ASPECT
+) -> tuple[Array, Array, list[bool]]:
     """Keyframes in order: ``(N,)`` 0-based frames, ``(N, 4)`` normalised corners, and whether each is switched on."""
+    frames, shapes, enabled = read_shapes(sequence)
+    return frames, upright(shapes, aspect), enabled
+
+
+def read_shapes(sequence: Sequence[Mapping[str, Any]]) -> tuple[Array, Array, list[bool]]:
+    """The same with ``(N, 5)`` shapes as the page has them: x, y, width, height in percent, rotation in degrees."""
     found: dict[int, tuple[list[float], bool]] = {}
     for entry in sequence:
         numbers = [_number(entry.get(key)) for key in ("frame", "x", "y", "width", "height")]
         if any(number is None for number in numbers):
             continue
-        frame, x, y, width, height = (number for number in numbers if number is not None)
-        corners = [*sorted((x, x + width)), *sorted((y, y + height))]
-        box = [corners[0] / 100, corners[2] / 100, corners[1] / 100, corners[3] / 100]
-        found[max(round(frame), 1) - 1] = (box, bool(entry.get("enabled", True)))
+        frame, *shape = (number for number in numbers if number is not None)
+        turned = _number(entry.get("rotation")) or 0.0
+        found[max(round(frame), 1) - 1] = ([*shape, turned], bool(entry.get("enabled", True)))
     order = sorted(found)
-    boxes = np.array([found[frame][0] for frame in order], dtype=np.float64).reshape(-1, 4)
-    return np.array(order, dtype=np.int64), boxes, [found[frame][1] for frame in order]
+    shapes = np.array([found[frame][0] for frame in order], dtype=np.float64).reshape(-1, 5)
+    return np.array(order, dtype=np.int64), shapes, [found[frame][1] for frame in order]
+
+
+def upright(shapes: Array, aspect: float) -> Array:
+    """The upright boxes around turned ones: ``(N, 5)`` shapes -> ``(N, 4)`` normalised corners, not cut to the picture.
+
+    Args:
+        shapes: x, y, width, height in percent of the picture; degrees clockwise around ``x, y``.
+        aspect: the picture's width by its height: a turn keeps lengths in pixels, not in percent.
+    """
+    x, y, width, height, degrees = np.asarray(shapes, dtype=np.float64).reshape(-1, 5).T
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    straight = degrees == 0  # exactly as it is written
+    cos, sin = np.where(straight, 1.0, cos), np.where(straight, 0.0, sin)
+    none = np.zeros_like(x)
+    along = np.stack([none, width * cos, width * cos - height / aspect * sin, -height / aspect * sin])
+    down = np.stack([none, width * aspect * sin, width * aspect * sin + height * cos, height * cos])
+    sides = [x + along.min(axis=0), y + down.min(axis=0), x + along.max(axis=0), y + down.max(axis=0)]
+    return np.stack(sides, axis=1) / 100
 
 
 def _intervals(frames: Array, enabled: Sequence[bool], n_frames: int) -> list[Interval]:

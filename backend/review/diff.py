@@ -83,13 +83,21 @@ def compare(suggested: Sequence[Keyframe], drawn: Drawn | None, *, judged_wrong:
         return Diff(REJECTED, 0, 0, region_id=drawn.region_id)
     return Diff(
         change=change,
-        edits=edits_from_suggestion(suggested, drawn, from_nothing=from_nothing),
+        edits=_edits(suggested, drawn, from_nothing),
         edits_from_nothing=from_nothing,
         start_shift=drawn.tube.start_frame - proposal.tube.start_frame,
         end_shift=drawn.tube.end_frame - proposal.tube.end_frame,
         overlap=found,
         region_id=drawn.region_id,
     )
+
+
+def _edits(suggested: Sequence[Keyframe], drawn: Drawn, from_nothing: int) -> int:
+    """An end that was set on the timeline is one edit: the boxes behind it were nobody's work."""
+    if drawn.page is None:
+        return edits_from_suggestion(suggested, drawn, from_nothing=from_nothing)
+    of_the_box = edits_from_suggestion(suggested, drawn.page)
+    return min(of_the_box + drawn.moved, DISCARD + from_nothing)
 
 
 def has_boxes(result: Sequence[Mapping[str, Any]]) -> bool:

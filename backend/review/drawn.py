@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from backend.annotations.rows import keyframes
+from backend.annotations.target import target_entry
 from backend.labelstudio.result import Interval
-from stvg_core.keyframes import Keyframe, expand
+from stvg_core.keyframes import expand
 from stvg_core.metrics import box_iou
 from stvg_core.tube import Array, Tube
 
@@ -26,11 +28,14 @@ class Drawn:
         tube: from the first frame shown to the last, filled linearly where it is switched off.
         intervals: the frames shown, 0-based, both ends included, in order, apart from each other.
         region_id: Label Studio's id of the region, "" where it has none.
+        page: the box itself, where the timeline set ends of it; ``moved`` is how many.
     """
 
     tube: Tube
     intervals: tuple[Interval, ...]
     region_id: str = ""
+    page: Drawn | None = None
+    moved: int = 0
 
     def __post_init__(self) -> None:
         edges = [edge for interval in self.intervals for edge in interval]
@@ -46,10 +51,12 @@ class Drawn:
 
     @classmethod
     def stored(cls, entry: Mapping[str, Any]) -> Drawn:
-        """One entry of ``annotation.tubes``."""
+        """One entry of ``annotation.tubes``, or of its ``page`` (the box before the timeline set its ends)."""
         tube = expand(keyframes(entry["keyframes"]))
         intervals = entry.get("intervals") or [[tube.start_frame, tube.end_frame]]
-        return cls(tube, tuple((int(a), int(b)) for a, b in intervals), str(entry.get("region_id") or ""))
+        page = Drawn.stored(entry["page"]) if entry.get("page") else None
+        shown = tuple((int(a), int(b)) for a, b in intervals)
+        return cls(tube, shown, str(entry.get("region_id") or ""), page, int(entry.get("moved") or 0))
 
     def parts(self) -> list[Tube]:
         """One tube per interval."""
@@ -108,29 +115,7 @@ def target(tubes: Sequence[Mapping[str, Any]], *, label: str | None, region_id: 
     return None if chosen is None else Drawn.stored(chosen)
 
 
-def target_entry(
-    tubes: Sequence[Mapping[str, Any]], *, label: str | None, region_id: str | None
-) -> Mapping[str, Any] | None:
-    """Of several stored regions the one that answers the sentence, None where nothing is drawn.
-
-    That is one with the interface's first ``label``; of those the suggestion's own (``region_id``); of those the
-    longest. Objects with a sentence of their own answer that one.
-    """
-
-    def rank(entry: Mapping[str, Any]) -> tuple[bool, bool, int]:
-        rows = entry["keyframes"]
-        return entry.get("label") == label, entry.get("region_id") == region_id, int(rows[-1][0]) - int(rows[0][0])
-
-    asked = (entry for entry in tubes if entry.get("keyframes") and not entry.get("sentence"))
-    return max(asked, key=rank, default=None)
-
-
 def further_entries(tubes: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, Any]]]:
     """The objects with a sentence of their own, numbered from 1 as in ``diff.object``."""
     own = [entry for entry in tubes if entry.get("keyframes") and entry.get("sentence")]
     return list(enumerate(own, start=1))
-
-
-def keyframes(rows: Sequence[Any]) -> list[Keyframe]:
-    """Stored ``[[frame, x1, y1, x2, y2], ...]`` as keyframes."""
-    return [Keyframe(int(row[0]), np.asarray(row[1:5], dtype=np.float32)) for row in rows]

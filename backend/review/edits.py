@@ -12,6 +12,8 @@ Rules of counting:
 - An end that moved is one edit. Its box is then the suggestion's at that frame (its line, or its last box held); where
   that does not fit, the keyframe moves as well. The suggestion's own end keyframe goes with the end. Keyframes in
   between that the new interval leaves outside are deleted one by one, as Label Studio wants it.
+- An end that was set on the timeline is one edit; beside it count the edits of the box as it stands on the page: the
+  boxes on added frames were nobody's work (``backend.review.diff``).
 - Who finds the suggestion useless deletes it (one edit) and starts over: no suggestion costs more than that.
 """
 

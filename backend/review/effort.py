@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.annotations import marks
 from backend.db import diffs
 from backend.review import diff, recording
 from backend.review.drawn import Drawn
@@ -66,17 +67,22 @@ class Effort:
         }
 
 
-def stored_cases(session: Session, left_out: Counter[str], *, project_id: int | None = None) -> list[Case]:
+def stored_cases(
+    session: Session, left_out: Counter[str], *, project_id: int | None = None, marked: Counter[str] | None = None
+) -> list[Case]:
     """One case per object, from the version that counts; a version without its diff is compared now.
 
     The lead time is the annotation's and stands with the task's own object.
 
     Args:
         left_out: filled with the kinds of change that are no case (skipped, unreadable, left empty) and how many.
+        marked: filled with how many annotations a person should look at, by kind of mark.
     """
     cases = []
     further = diffs.further(session)
     for row, found in recording.current(session, project_id=project_id):
+        if marked is not None and not row.was_cancelled:
+            marked.update(marks.of_tubes(row.tubes))
         cases += [
             Case(other.change, other.edits, other.edits_from_nothing, other.prediction_id is not None, viou=other.viou)
             for other in further.get(row.id, [])

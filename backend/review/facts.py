@@ -54,7 +54,13 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Version:
-    """One saved version of an annotation. ``counts``: it is the one that stands for the task."""
+    """One saved version of an annotation.
+
+    Attributes:
+        counts: it is the one that stands for the task.
+        reread_of: version whose saved state was read again, by a newer rule or with what was found in the video; None
+            where Label Studio saved it.
+    """
 
     id: int
     ls_annotation_id: int
@@ -72,6 +78,7 @@ class Version:
     edits_from_nothing: int | None
     problem: str | None
     counts: bool
+    reread_of: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,25 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How a label's tube was read from what the annotator left.
+
+    Attributes:
+        marks: sentences for a person.
+        target: region, first and last frame of the box that counts, where others of the same label could; else None.
+        rivals: how many others.
+        looking: what a worker does for this label now, or why it could not; sentences.
+        offered: a tube that was followed from a single drawn box is shown beside the label.
+    """
+
+    marks: tuple[str, ...] = ()
+    target: tuple[str, int, int] | None = None
+    rivals: int = 0
+    looking: tuple[str, ...] = ()
+    offered: bool = False
+
+
+@dataclass(frozen=True)
 class Item:
     """A task as its page shows it.
 
@@ -100,6 +126,7 @@ class Item:
         standing: the decision that holds about the present version.
         versions, decisions: newest first.
         apart: who stands apart from the others, by Label Studio's numbers.
+        reading: how the label's tube was read from the annotation.
     """
 
     row: QueueRow
@@ -111,6 +138,7 @@ class Item:
     versions: tuple[Version, ...]
     decisions: tuple[Decision, ...]
     apart: tuple[int, ...] = ()
+    reading: Reading | None = None
 
     @property
     def seen(self) -> int | None:

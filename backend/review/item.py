@@ -18,6 +18,7 @@ from backend.db.reviews import UNDONE, in_force
 from backend.db.tables import Annotation, Diff, Prediction, Review, Task
 from backend.review import decisions, opinions, queue, recording
 from backend.review.facts import Decision, Item, Suggestion, Version, VideoFacts
+from backend.review.reading import reading_of
 from backend.review.uncertainty import of_evidence
 from stvg_core.tube import Evidence
 
@@ -42,6 +43,7 @@ def look(session: Session, task_id: int) -> Item | None:
         versions=every,
         decisions=said,
         apart=_apart(session, task_id),
+        reading=None if label is None else reading_of(session, label),
     )
 
 
@@ -114,10 +116,12 @@ def _versions(session: Session, task_id: int, label: Annotation | None) -> tuple
         .where(Annotation.task_id == task_id)
     )
     rows = sorted(session.execute(query).tuples(), key=lambda pair: (versions.moment(pair[0]), pair[0].id))
-    return tuple(_version(row, found, counts=label is not None and row.id == label.id) for row, found in reversed(rows))
+    known = [row for row, _ in rows]
+    mine = None if label is None else label.id
+    return tuple(_version(row, found, known, counts=row.id == mine) for row, found in reversed(rows))
 
 
-def _version(row: Annotation, stored: Diff | None, *, counts: bool) -> Version:
+def _version(row: Annotation, stored: Diff | None, known: Sequence[Annotation], *, counts: bool) -> Version:
     found: Any = stored or recording.of_annotation(row)
     overlap = getattr(found, "overlap", None) or found
     return Version(
@@ -137,6 +141,7 @@ def _version(row: Annotation, stored: Diff | None, *, counts: bool) -> Version:
         edits_from_nothing=found.edits_from_nothing,
         problem=row.problem,
         counts=counts,
+        reread_of=next((one.version for one in known if one.id == row.reread_of), None),
     )
 
 

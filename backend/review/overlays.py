@@ -19,11 +19,13 @@ from backend.review import opinions, recording
 from backend.review.diff import unpack
 from backend.review.drawn import Drawn
 from backend.review.item import read_evidence, suggestion_of
+from backend.review.reading import offered
 from stvg_core.grounding.choose import decided_by
 from stvg_core.keyframes import simplify
 from stvg_core.tube import Array, Evidence
 
 SUGGESTION, CORRECTION, CONSENSUS, OTHER, OBJECT = "suggestion", "correction", "consensus", "other", "object"
+OFFERED = "offered"
 
 _DIGITS = 4
 _SHAPE_KEPT = 0.99
@@ -44,7 +46,12 @@ def look(session: Session, task_id: int) -> dict[str, Any] | None:
     evidence = None if suggestion is None else read_evidence(suggestion)
     diff = None if label is None else diffs.find(session, label.id)
     return {
-        "tubes": [*_suggested(suggestion), *_corrected(label), *_others(session, task_id, label)],
+        "tubes": [
+            *_suggested(suggestion),
+            *_corrected(label),
+            *_offered(session, label),
+            *_others(session, task_id, label),
+        ],
         "iou": _ious(label, diff),
         "scores": None if evidence is None else _scores(evidence),
         "maps": None if evidence is None else _maps(evidence),
@@ -75,6 +82,16 @@ def _corrected(row: Annotation | None) -> list[dict[str, Any]]:
     for number, entry in enumerate(rest, 1):
         name = entry.get("sentence") or entry.get("label") or "without a label"
         found.append(_tube(f"object-{number}", OBJECT, f"Object: {name}", _intervals(entry), entry["keyframes"]))
+    return found
+
+
+def _offered(session: Session, label: Annotation | None) -> list[dict[str, Any]]:
+    """What was followed from boxes that the annotator drew alone: only shown, in nobody's annotation."""
+    found = []
+    for number, row in enumerate([] if label is None else offered(session, label), 1):
+        rows = row.keyframes or []
+        span = [[int(rows[0][0]), int(rows[-1][0])]]
+        found.append(_tube(f"offered-{number}", OFFERED, "Followed from the drawn box", span, rows))
     return found
 
 

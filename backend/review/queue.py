@@ -17,6 +17,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
+from backend.annotations import marks
+from backend.annotations.wishes import NO_VERSION
 from backend.db import standing as states
 from backend.db.reviews import ACCEPTED, REJECTED, SENT_BACK
 from backend.db.standing import counting, counting_of, standing
@@ -64,6 +66,7 @@ class QueueRow:
         annotators: Label Studio's numbers of those whose annotations count, in order.
         change, viou: of the annotation that stands for the task, against the suggestion that it came from.
         waiting_since: when it came into its state.
+        marks: what a person should look at in that annotation, kinds of ``backend.annotations.marks``.
     """
 
     task_id: int
@@ -81,6 +84,7 @@ class QueueRow:
     change: str | None
     viou: float | None
     waiting_since: datetime
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ def look(session: Session, chosen: QueueFilter) -> QueuePage:
     pages = max(1, -(-len(wanted) // PAGE))
     page = min(max(1, chosen.page), pages)
     authors = select(Annotation.author_id).where(Annotation.author_id.is_not(None)).distinct()
+    asked = select(Job.model_version).where(Job.model_version != NO_VERSION)
     return QueuePage(
         rows=_rows(session, wanted[(page - 1) * PAGE : page * PAGE]),
         total=len(wanted),
@@ -120,7 +125,7 @@ def look(session: Session, chosen: QueueFilter) -> QueuePage:
         page=page,
         counts={state: found[state] for state in STATES},
         projects=list(session.scalars(select(Project.id).order_by(Project.id))),
-        model_versions=list(session.scalars(select(Job.model_version).distinct().order_by(Job.model_version))),
+        model_versions=list(session.scalars(asked.distinct().order_by(Job.model_version))),
         annotators=sorted(number for number in session.scalars(authors) if number is not None),
     )
 
@@ -193,6 +198,8 @@ def _rows(session: Session, page: Sequence[Row[Any]]) -> list[QueueRow]:
         Diff.annotation_id.in_([row.annotation_id for row in page]), Diff.object == 0
     )
     diffs = {row.annotation_id: row for row in session.execute(compared)}
+    labels = select(Annotation.id, Annotation.tubes).where(Annotation.id.in_([row.annotation_id for row in page]))
+    read: dict[int, list[Any]] = dict(session.execute(labels).tuples().all())
     said = counting_of(numbers).c
     people: dict[int, set[int]] = {number: set() for number in numbers}
     for task_id, author_id in session.execute(select(said.task_id, said.author_id)):
@@ -216,6 +223,7 @@ def _rows(session: Session, page: Sequence[Row[Any]]) -> list[QueueRow]:
             change=diffs[row.annotation_id].change if row.annotation_id in diffs else None,
             viou=diffs[row.annotation_id].viou if row.annotation_id in diffs else None,
             waiting_since=row.waiting_since,
+            marks=marks.of_tubes(read.get(row.annotation_id) or []),
         )
         for row in page
     ]

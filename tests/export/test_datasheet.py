@@ -102,3 +102,16 @@ def test_a_folder_per_part(sqlite_database: Database, sqlite_url: str, tmp_path:
     split = parse_split(SPLIT)
     assert "walk.xml" in files[split.part("a" * 64)] and "_=walk.xml" in files[split.part("b" * 64)]
     assert sum(map(len, files.values())) == 2
+
+
+def test_labels_to_look_at_are_said_and_counted(sqlite_database: Database, sqlite_url: str, tmp_path: Path) -> None:
+    held = {"marks": [{"mark": "held", "frames": [8, 9]}, {"mark": "held", "frames": [2, 3]}]}
+    with sqlite_database.write() as session:
+        store(session)
+        annotate(session, a_task(session, 4), a_tube() | held)
+    printed = export(sqlite_url, "csv", tmp_path / "a.csv")
+    assert "look at 1 labels: end set on the timeline: the last box is held" in printed
+    assert "tasks left out: held" not in printed
+    sheet = (tmp_path / "a.csv.datasheet.md").read_text()
+    assert rows(sheet, "Labels to look at") == [["1", "end set on the timeline: the last box is held"]]
+    assert rows(sheet, "Tasks left out") == []

@@ -8,12 +8,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from backend.annotations.objects import own_sentences
 from backend.db.annotations import versions
 from backend.db.engine import Database
 from backend.export import frames_csv, labelstudio
 from backend.export.record import Record, VideoLabels
 from backend.export.records import records
-from backend.jobs.objects import own_sentences
 from backend.labelstudio.config import read_config
 from backend.labelstudio.result import result_to_tubes
 from backend.review import recording

@@ -145,16 +145,14 @@ def test_of_several_boxes_the_target_is_the_label(database: Database) -> None:
     assert [len(record.tube.boxes) for record in found] == [8, 8]
 
 
-@pytest.mark.parametrize(("start", "end", "differs"), [(3, 10, False), (5, 10, True)])
-def test_a_range_on_the_timeline_that_says_another_time_is_noted(
-    database: Database, start: int, end: int, differs: bool
-) -> None:
-    value = {"ranges": [{"start": start, "end": end}], "timelinelabels": ["Match"]}
+def test_what_the_reader_marked_is_counted(database: Database) -> None:
+    marked = {"target": True, "marks": [{"mark": "held", "frames": [8, 9]}, {"mark": "disagree", "frames": [2, 9]}]}
     with database.write() as session:
-        annotate(session, a_task(session), a_tube(), result=[{"type": "timelinelabels", "value": value}])
-    [found], counts = read(database)
-    assert (found.tube.start_frame, found.tube.end_frame) == (2, 9)
-    assert (found.span_differs, counts["span differs"]) == (differs, int(differs))
+        annotate(session, a_task(session, 1), a_tube() | marked)
+        annotate(session, a_task(session, 2), a_tube())
+    found, counts = read(database)
+    assert [record.marks for record in found] == [("held", "disagree"), ()]
+    assert (counts["held"], counts["disagree"], counts["exported"]) == (1, 1, 2)
 
 
 def test_one_project_only(database: Database) -> None:

@@ -110,7 +110,7 @@ def test_an_annotators_label_counts_even_where_anothers_is_newer(sqlite_database
         annotate(session, shared, a_tube(PROPOSED), number=202, author=4, minute=2)
         annotate(session, a_task(session, 2), a_tube(), author=4)
     assert left(sqlite_database, Selection(annotators=frozenset({3}))) == (
-        [1], Counter({"exported": 1, "drawn": 1, "labelled by others": 1, "span differs": 0}),
+        [1], Counter({"exported": 1, "drawn": 1, "labelled by others": 1}),
     )  # fmt: skip
     with sqlite_database.read() as session:
         [record] = records(session, Counter(), selection=Selection(annotators=frozenset({3})))

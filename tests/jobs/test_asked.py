@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backend.annotations.target import RULE
 from backend.db.tables import Job, Prediction
 from backend.jobs.identity import job_identity, prediction_identity
-from backend.labelstudio.asking import MARK, DrawnRegion, drawn_regions
+from backend.labelstudio.asking import MARK, DrawnRegion, drawn_regions, note
 from backend.labelstudio.config import read_config
 from stvg_core.errors import QueryError
 from tests.db.helpers import CONFIG
@@ -67,7 +68,7 @@ def test_a_drawn_box_is_followed_and_its_answer_takes_its_place(each_loop: Loop)
     (job,), (prediction,) = stored(each_loop, Job), stored(each_loop, Prediction)
     assert job.prompt == prediction.prompt == {"frame": 12, "box": BOX, "label": "Other"}
     assert (job.query, job.priority, job.deliver) == ("the red box", 100, False)
-    assert region["meta"] == {"text": ["the red box"], MARK: prediction.region_id}
+    assert region["meta"] == {"text": ["the red box", RULE], MARK: prediction.region_id}
     assert each_loop.engine.prompts == [(12, tuple(BOX))]
     assert (prediction.start_frame, prediction.end_frame) == (7, 17)
     again = each_loop.answers.for_question(1, CONFIG_READ, each_loop.task(1), None, [drawn("another", label="Target")])
@@ -89,7 +90,12 @@ def test_the_tasks_own_suggestion_is_another_prediction(loop: Loop) -> None:
 )
 def test_whose_sentence_it_is(loop: Loop, typed: str | None, noted: str | None, asked: str) -> None:
     body = ask(loop, drawn(sentence=noted), sentence=typed)
-    assert body["result"][0]["meta"]["text"] == [asked] and loop.job().query == asked
+    sentence, counts = body["result"][0]["meta"]["text"]
+    assert sentence == asked and loop.job().query == asked
+    assert (counts == RULE) == (asked == "the red box"), "the note says whether the box can count as the task's"
+    assert note(body["result"][0]) == asked
+    joined = {"meta": {"text": [f"{asked}\n{counts}"]}}
+    assert note(joined) == asked, "as the page saves a note that somebody edited"
 
 
 def test_of_several_boxes_the_last_one_drawn_counts(loop: Loop) -> None:
@@ -136,3 +142,16 @@ def test_an_old_job_without_a_prompt_is_still_grounded(loop: Loop) -> None:
     assert loop.job().prompt is None
     loop.worker.drain()
     assert loop.engine.prompts == [] and len(loop.engine.calls) == 1
+
+
+def test_a_turned_box_is_followed_by_the_box_around_it(loop: Loop) -> None:
+    """Once the video is known, by its own width and height."""
+    loop.ask(loop.task(1))
+    loop.worker.drain()
+    keyframe = {"frame": 6, "enabled": True, "x": 50, "y": 20, "width": 15, "height": 30, "rotation": 90, "time": 0.24}
+    value = {"labels": ["Target"], "sequence": [keyframe]}
+    region = {"id": "hand", "from_name": "box", "to_name": "video", "type": "videorectangle", "value": value}
+    ask(loop, drawn_regions({"result": [region]}, CONFIG_READ)[0])
+    [(_, box)] = loop.engine.prompts
+    # In a picture of 320 x 240 the box is 48 x 72; turned it lies to the left of x = 160 and below y = 48.
+    assert box == pytest.approx(((160 - 72) / 320, 48 / 240, 160 / 320, (48 + 48) / 240), abs=1e-6)

@@ -250,7 +250,7 @@ def test_an_event_that_cannot_be_read_for_an_unknown_reason_ends_in_the_log(
     def defect(*args: Any, **more: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(corrections, "result_to_tubes", defect)
+    monkeypatch.setattr(corrections, "read_for", defect)
     _send(loop, _saved())
     read_events(loop.database)
     [(state, reason)] = _states(loop)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from backend.annotations.objects import own_sentences
 from backend.db import annotations as versions
 from backend.db.tables import Annotation, Diff
 from backend.jobs.corrections import read_events
-from backend.jobs.objects import own_sentences
 from backend.labelstudio.asking import meta_for
 from backend.labelstudio.config import read_config
 from backend.review.effort import stored_cases

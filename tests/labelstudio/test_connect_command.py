@@ -135,7 +135,10 @@ def test_videos_that_browsers_do_not_play_are_named_and_copied(
     ls.changes.clear()
     written = made.stat().st_mtime_ns
     again = run(*arguments, "--transcode", copies)
-    assert "imported 0 tasks, skipped 2 already present" in again and "gave 0 tasks a copy that browsers play, 1 had it" in again
+    assert (
+        "imported 0 tasks, skipped 2 already present" in again
+        and "gave 0 tasks a copy that browsers play, 1 had it" in again
+    )
     assert ls.changes == ["PATCH ml/1"] and made.stat().st_mtime_ns == written
 
 

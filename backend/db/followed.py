@@ -1,0 +1,29 @@
+"""What was found in a video for boxes whose ends were set on the timeline?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.db.engine import insert_once
+from backend.db.tables import Followed
+
+
+def identity(video_sha256: str, key: str) -> str:
+    """64 hex digits; ``key`` is the wish's."""
+    return hashlib.sha256(json.dumps(["followed", video_sha256, key]).encode()).hexdigest()
+
+
+def find(session: Session, video_sha256: str, key: str) -> Followed | None:
+    return session.scalar(select(Followed).where(Followed.identity == identity(video_sha256, key)))
+
+
+def store(session: Session, video_sha256: str, key: str, **values: Any) -> Followed:
+    """The row of this wish in this video; an existing one is kept as it is."""
+    name = identity(video_sha256, key)
+    insert_once(session, Followed, "identity", identity=name, **values)
+    return session.scalars(select(Followed).where(Followed.identity == name)).one()
