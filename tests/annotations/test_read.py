@@ -32,7 +32,7 @@ def test_added_frames_hold_the_last_box_until_a_worker_has_looked() -> None:
     assert (wish.frame, wish.first, wish.last) == (40, 41, 60)
     assert wish.box == pytest.approx((0.4, 0.4, 0.6, 0.7), abs=1e-4)
     assert found["page"]["intervals"] == [[FIRST, LAST]] and found["moved"] == 1
-    assert marks.sentences([found]) == ["End set on the timeline: the last box is held (frames 41 to 60)."]
+    assert marks.sentences([found]) == ["End set on the timeline: the last box is held (frames 42 to 61)."]
 
 
 def test_what_a_worker_followed_takes_the_place_of_held_boxes() -> None:
