@@ -98,9 +98,12 @@ def review_page(chromium: Browser, loop: Loop, row: Annotation) -> ReviewPage:
     return tab
 
 
-def prepared(loop: Loop, document_root: Path, name: str) -> tuple[DemoProject, int, int, int]:
-    """A task with its suggestion; its number, first and last frame (from 0)."""
-    project = add_task(loop, document_root / "painted", name, Fraction(10))
+def prepared(loop: Loop, document_root: Path, name: str, fps: int) -> tuple[DemoProject, int, int, int]:
+    """A task with its suggestion; its number, first and last frame (from 0).
+
+    Each clip has a rate of its own: clips of the same content are one video, which leaves under one name.
+    """
+    project = add_task(loop, document_root / "painted", name, Fraction(fps))
     preannotate(loop.client, loop.database, loop.stack, project)
     (task,) = project.tasks
     (prediction,) = loop.client.predictions(task)
@@ -111,7 +114,7 @@ def prepared(loop: Loop, document_root: Path, name: str) -> tuple[DemoProject, i
 def test_an_end_that_is_dragged_in_is_the_end(
     chromium: Browser, labelling_page: LabellingPage, loop: Loop, document_root: Path, tmp_path: Path
 ) -> None:
-    project, task, first, last = prepared(loop, document_root, "shorter.mp4")
+    project, task, first, last = prepared(loop, document_root, "shorter.mp4", 11)
     labelling_page.open(project.id, task)
     drag_range_end(labelling_page, last - first, -FRAMES)
     row = await_version(loop, labelling_page.submit(), lambda row: True)
@@ -135,7 +138,7 @@ def test_an_end_that_is_dragged_in_is_the_end(
 def test_an_end_that_is_dragged_out_is_followed_in_the_video(
     chromium: Browser, labelling_page: LabellingPage, loop: Loop, document_root: Path, tmp_path: Path
 ) -> None:
-    project, task, first, last = prepared(loop, document_root, "longer.mp4")
+    project, task, first, last = prepared(loop, document_root, "longer.mp4", 12)
     (clip,) = project.tasks.values()
     labelling_page.page.set_viewport_size({"width": 1900, "height": 1000})  # the timeline shows the frames up to there
     labelling_page.open(project.id, task)
@@ -163,7 +166,7 @@ def test_a_suggestion_that_is_submitted_as_it_is_stays_as_it_is(
     labelling_page: LabellingPage, loop: Loop, document_root: Path
 ) -> None:
     """The page itself rounds nothing: what nobody dragged is no correction."""
-    project, task, _, _ = prepared(loop, document_root, "untouched.mp4")
+    project, task, _, _ = prepared(loop, document_root, "untouched.mp4", 13)
     labelling_page.open(project.id, task)
     row = await_version(loop, labelling_page.submit(), lambda row: True)
     assert (the_diff(loop, row).change, the_diff(loop, row).edits) == ("accepted as is", 0)
@@ -173,7 +176,7 @@ def test_a_box_that_is_drawn_under_a_chosen_label_is_followed_and_offered(
     chromium: Browser, labelling_page: LabellingPage, loop: Loop, document_root: Path
 ) -> None:
     """Label first, then draw: Label Studio asks the backend nothing, the box runs to the end of the video."""
-    project = add_task(loop, document_root / "painted", "label-first.mp4", Fraction(10))
+    project = add_task(loop, document_root / "painted", "label-first.mp4", Fraction(14))
     (task,) = project.tasks
     labelling_page.open(project.id, task)
     labelling_page.go_to_frame(FRAME)
