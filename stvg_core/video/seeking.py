@@ -1,0 +1,138 @@
+"""Finding one frame's picture: read on, or begin again where decoding can begin, and prove that it came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from stvg_core.errors import VideoError
+from stvg_core.video.container import Limits
+from stvg_core.video.decoding import Decoder, Lost
+from stvg_core.video.kept import KeptPictures
+from stvg_core.video.timeline import Timeline
+
+_WORTH_A_SEEK = 16  # packets: fewer are decoded faster than a decoder is emptied and filled again
+
+
+class Seeking:
+    """One file's decoder and where it stands.
+
+    Attributes:
+        missing: frames that cannot be decoded; a player goes on showing the picture before.
+    """
+
+    def __init__(self, path: Path, limits: Limits, timeline: Timeline, kept: KeptPictures) -> None:
+        self._path, self._limits, self._timeline, self._kept = path, limits, timeline, kept
+        self._decoder: Decoder | None = None
+        self._pictures: Iterator[tuple[int | None, Any]] = iter(())
+        self._recent: dict[int, Any] = {}  # the last two pictures, whatever is kept
+        self._last = self._clean_from = -1
+        self._steady = self._from_the_start = False
+        self.missing: set[int] = set()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._decoder is not None:
+            self._decoder.close()
+        self._decoder, self._pictures = None, iter(())
+        self._recent.clear()
+        self._last = -1
+
+    def picture(self, frame: int) -> Any:
+        """The PyAV picture that a player shows as this frame.
+
+        Raises:
+            VideoError: neither it nor one before it can be decoded; or the file has changed.
+        """
+        for at in range(frame, -1, -1):
+            if at not in self.missing:
+                found = self._recent.get(at) or (self._kept.get(at) if at < frame else None) or self._find(at)
+                if found is not None:
+                    return found
+        raise VideoError(f"No picture of {self._path.name} up to frame {frame} can be decoded. Convert it to H.264 mp4.")
+
+    def _find(self, frame: int) -> Any:
+        """The picture, or None where it is damaged; then the frame is among the missing ones."""
+        try:
+            row = 0 if self._from_the_start else self._row(frame)
+            access = self._timeline.access
+            if not self._is_on_the_way(int(access.packet[row]), frame):
+                self._begin(row)
+            tried = row
+            while True:
+                found, gap = self._read_to(frame)
+                if found is not None:
+                    return found
+                assert self._decoder is not None
+                if self._decoder.errors and not self._steady:
+                    self._steady = True  # in several threads one damaged picture may cost its neighbours
+                    self.close()
+                elif self._decoder.start == access.packet[tried] and tried == row and row > 0:
+                    tried = row - 1  # once from further back: is it the picture, or the place to begin?
+                elif self._decoder.start <= access.packet[tried]:
+                    self.missing.update(range(gap, max(gap, frame) + 1))
+                    return None
+                self._begin(tried)
+        except Lost as error:
+            self.close()
+            if self._from_the_start:
+                raise VideoError(
+                    f"{self._path.name} has changed while it was being used. Start again with the new file."
+                ) from error
+        except BaseException:
+            self.close()
+            raise
+        self._from_the_start = True  # this file gives other packets after a seek
+        return self._find(frame)
+
+    def _row(self, frame: int) -> int:
+        packet_of = self._timeline.packet_of
+        return 0 if packet_of is None else self._timeline.access.before(int(packet_of[frame]), frame)
+
+    def _is_on_the_way(self, packet: int, frame: int) -> bool:
+        decoder = self._decoder
+        return (
+            decoder is not None
+            and self._last < frame
+            and self._clean_from <= frame
+            and packet <= decoder.fed + _WORTH_A_SEEK
+        )
+
+    def _begin(self, row: int) -> None:
+        if self._decoder is None:
+            self._decoder = Decoder(self._path, self._limits, self._timeline.packets, steady=self._steady)
+        access = self._timeline.access
+        self._recent.clear()
+        self._last, self._clean_from = -1, int(access.clean_from[row])
+        self._decoder.go(int(access.packet[row]))
+        self._pictures = self._numbered(self._decoder)
+
+    def _numbered(self, decoder: Decoder) -> Iterator[tuple[int, Any]]:
+        """``(frame, picture)``; pictures that are not shown, or not proved to be right, are left out."""
+        for count, (number, picture) in enumerate(decoder.pictures()):
+            if self._timeline.packet_of is None:
+                yield count, picture
+            elif number is not None and 0 <= number < len(self._timeline.frame_of):
+                frame = int(self._timeline.frame_of[number])
+                if frame >= max(self._clean_from, 0):
+                    yield frame, picture
+
+    def _read_to(self, frame: int) -> tuple[Any, int]:
+        """The picture, or None and the first frame of the gap that it lies in."""
+        gap = self._last + 1 if self._last >= 0 else max(self._clean_from, 0)
+        if self._last > frame:
+            return None, frame
+        for number, picture in self._pictures:
+            if number <= self._last:
+                continue
+            gap, before = (self._last + 1 if self._last >= 0 else number), self._last
+            self._recent = {k: v for k, v in self._recent.items() if k == before}
+            self._recent[number] = picture
+            self._last = number
+            self._kept.put(number, picture)
+            if number == frame:
+                return picture, number
+            if number > frame:
+                return None, min(gap, frame)
+        return None, min(gap if self._last < 0 else self._last + 1, frame)
