@@ -34,27 +34,43 @@ class Access:
 def find_access(packets: Packets, frame_of: Array, pts: Array | None) -> Access:
     """All packets that prove to be places to begin with.
 
+    Gradual refresh counts only once the next one is through as well: where the first pictures lack what they are
+    predicted from, decoders put something in its place, and may go on referring to it for as long as one refresh.
+
     Args:
         frame_of: ``(P,)`` int64: the frame whose picture is in each packet, -1 where none is shown.
         pts: ``(N,)`` int64, rising: the frames' timestamps in the packets' ticks; None where they tell nothing.
     """
-    rows, clean = [0], [0]
     references = np.flatnonzero(packets.reference)
-    for row in np.flatnonzero(packets.entry != Entry.NONE):
-        kind, own = packets.entry[row], int(row)
-        if kind == Entry.ALL:
-            start: int | None = 0
-        else:
-            if kind == Entry.REFRESHED:
-                at = int(np.searchsorted(references, row, side="right")) - 1 + int(packets.refresh[row])
-                if at >= len(references):
-                    continue
-                own = int(references[at])
-            start = _shown_from(own, packets, frame_of, pts)
-        if own > 0 and row > 0 and start is not None:
-            rows.append(int(row))
-            clean.append(start)
-    return Access(np.array(rows, np.int64), np.array(clean, np.int64))
+    rows: list[int] = []
+    clean: list[int] = []
+    whole: list[int] = []  # the packet with which a row's refresh is through
+    gradual: list[bool] = []
+    own_frame: list[int | None] = []
+    for row in np.flatnonzero((packets.entry != Entry.NONE) & packets.told_apart()).tolist():
+        kind, own = packets.entry[row], row
+        if kind == Entry.REFRESHED:
+            at = int(np.searchsorted(references, row, side="right")) - 1 + int(packets.refresh[row])
+            if at >= len(references):
+                continue
+            own = int(references[at])
+        start = _shown_from(own, packets, frame_of, pts)
+        if row > 0 and (start is not None or kind == Entry.ALL):
+            rows.append(row)
+            own_frame.append(start)
+            clean.append(0 if start is None or kind == Entry.ALL else start)
+            whole.append(own)
+            gradual.append(kind == Entry.REFRESHED)
+    found = [(0, 0)]
+    for number, row in enumerate(rows):
+        if not gradual[number]:
+            found.append((row, clean[number]))
+            continue
+        following = int(np.searchsorted(rows, whole[number]))
+        if following < len(rows) and own_frame[following] is not None:
+            found.append((row, own_frame[following]))
+    table = np.array(found, np.int64)
+    return Access(table[:, 0], table[:, 1])
 
 
 def _shown_from(packet: int, packets: Packets, frame_of: Array, pts: Array | None) -> int | None:

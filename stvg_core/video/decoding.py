@@ -120,10 +120,12 @@ class Decoder:
         packets = self._packets
         if packets is None or packet == 0:
             return packet == 0
-        pts, dts, size = int(packets.pts[packet]), int(packets.dts[packet]), int(packets.size[packet])
+        dts = int(packets.dts[packet])
+        sought = int(packets.size[packet]), int(packets.pts[packet]), int(packets.place[packet])
         while (found := self._next()) is not None:
             found_dts = NO_TIME if found.dts is None else found.dts
-            if found.size == size and (found.pts if found.pts is not None else NO_TIME) == pts:
+            found_place = -1 if found.pos is None else found.pos
+            if (found.size, NO_TIME if found.pts is None else found.pts, found_place) == sought:
                 self._held = found
                 return True
             if dts != NO_TIME and found_dts > dts:

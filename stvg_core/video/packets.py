@@ -26,6 +26,7 @@ class Packets:
 
     Attributes:
         pts, dts: ``(P,)`` int64 ticks, ``NO_TIME`` where missing.
+        place: ``(P,)`` int64 byte position in the file, -1 where unknown.
         size: ``(P,)`` int64 bytes.
         shown: ``(P,)`` int8 pictures that a player shows for it (0 where an edit list cuts it away), -1 unknown.
         entry: ``(P,)`` int8 :class:`Entry`.
@@ -39,6 +40,7 @@ class Packets:
 
     pts: Array
     dts: Array
+    place: Array
     size: Array
     shown: Array
     entry: Array
@@ -51,6 +53,13 @@ class Packets:
 
     def __len__(self) -> int:
         return len(self.pts)
+
+    def told_apart(self) -> Array:
+        """``(P,)`` bool: whether a packet can be recognised after a seek. Edit lists may give one twice."""
+        same = np.stack([self.pts, self.place, self.size], axis=1)
+        _, row, count = np.unique(same, axis=0, return_inverse=True, return_counts=True)
+        told: Array = count[row.ravel()] == 1
+        return told
 
     @property
     def in_time_order(self) -> bool:
@@ -77,7 +86,7 @@ def read_packets(container: Any, stream: Any, path: Path, limits: Limits) -> Pac
         VideoError: more pictures or seconds than the limits allow.
     """
     reader = packet_reader(stream.codec_context)
-    pts, dts, size = array("q"), array("q"), array("q")
+    pts, dts, place, size = array("q"), array("q"), array("q"), array("q")
     shown, entry, refresh, reference = array("b"), array("b"), array("l"), array("b")
     last, complete, damaged, pictures = (NO_TIME, 0), True, 0, 0
     max_ticks = limits.max_seconds / float(stream.time_base) if stream.time_base else float("inf")
@@ -90,6 +99,7 @@ def read_packets(container: Any, stream: Any, path: Path, limits: Limits) -> Pac
             cut = packet.is_discard
             pts.append(NO_TIME if packet.pts is None else packet.pts)
             dts.append(NO_TIME if packet.dts is None else packet.dts)
+            place.append(-1 if packet.pos is None else packet.pos)
             size.append(packet.size)
             shown.append(0 if cut else -1 if facts.shown is None else facts.shown)
             entry.append(facts.entry if packet.is_keyframe else Entry.NONE)
@@ -112,7 +122,7 @@ def read_packets(container: Any, stream: Any, path: Path, limits: Limits) -> Pac
     except av.error.FFmpegError:
         complete = False
     return Packets(
-        np.array(pts, np.int64), np.array(dts, np.int64), np.array(size, np.int64), np.array(shown, np.int8),
-        np.array(entry, np.int8), np.array(refresh, np.int32), np.array(reference, np.bool_), last[1],
+        np.array(pts, np.int64), np.array(dts, np.int64), np.array(place, np.int64), np.array(size, np.int64),
+        np.array(shown, np.int8), np.array(entry, np.int8), np.array(refresh, np.int32), np.array(reference, np.bool_), last[1],
         reader is not None, complete, damaged,
     )  # fmt: skip

@@ -23,7 +23,7 @@ from stvg_core.errors import VideoError
 from stvg_core.tube import Array
 from stvg_core.video.access import Access, find_access
 from stvg_core.video.container import Limits, mp4_is_cut, open_container
-from stvg_core.video.decoding import Decoder
+from stvg_core.video.decoding import Decoder, Lost
 from stvg_core.video.packets import NO_TIME, Packets, read_packets
 
 _HEAD = 24  # pictures at the start of which the order is proved by decoding them
@@ -162,8 +162,11 @@ def _as_expected(head: list[int | None], expected: list[int], *, damaged: bool) 
 def _last_decodable(decoder: Decoder, access: Access, frame_of: Array) -> int:
     """The last frame that the decoder really gives; the last group of pictures may be unreadable as a whole."""
     for packet in (*access.packet[::-1][:3], 0):
-        decoder.go(int(packet))
-        frames = [int(frame_of[number]) for number, _ in decoder.pictures() if number is not None]
+        try:
+            decoder.go(int(packet))
+            frames = [int(frame_of[number]) for number, _ in decoder.pictures() if number is not None]
+        except Lost:
+            continue
         if frames and max(frames) >= 0:
             return max(frames)
     return -1

@@ -46,7 +46,8 @@ def set_edit_list(path: Path, edits: list[tuple[int, int]]) -> bool:
     entries = [struct.unpack(">Ii", data[elst + 16 + 12 * n : elst + 24 + 12 * n]) for n in range(count)]
     delay = next(begin for _, begin in entries if begin >= 0)
     body = b"".join(
-        struct.pack(">Iihh", round(length * movie_ticks / ticks), start + delay, 1, 0) for start, length in edits
+        # Rounded down: a rounded-up length would show the next picture for a moment.
+        struct.pack(">Iihh", length * movie_ticks // ticks, start + delay, 1, 0) for start, length in edits
     )
     new = struct.pack(">I4sII", 16 + len(body), b"elst", 0, len(edits)) + body
     data[elst : elst + old] = new

@@ -9,7 +9,6 @@ PyAV (:func:`decoded_in_order`), which is what players do.
 from __future__ import annotations
 
 import random
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -85,12 +84,12 @@ def recipe(seed: int) -> Recipe:
                "every": {"movflags": "+frag_every_frame+empty_moov+default_base_moof"},
                "no edit list": {"use_editlist": "0"}, "negative": {"movflags": "+negative_cts_offsets"}}[kind]  # fmt: skip
         if kind == "plain":
-            change = rng.choice(["", "", "edit", "edit", "edits", "late"])
+            change = rng.choice(["", "", "edit", "edit", "edits", "" if codec == "libsvtav1" else "late"])
     elif ending == ".ts":
         change = rng.choice(["", "", "late", "joined"])
-    elif ending in (".mkv", ".webm", ".mpg"):
+    elif ending in (".mkv", ".webm", ".mpg") and codec != "libsvtav1":
         change = rng.choice(["", "", "late"])
-    if codec == "libsvtav1":
+    if codec == "libsvtav1" or ending == ".ts":  # a transport stream of a few packets is not recognised
         count = max(count, 17)
     timed = ending in (".mp4", ".mov", ".mkv", ".webm", ".ts") and codec in ("libx264", "libx265", "libvpx", "libvpx-vp9", "mjpeg")
     return Recipe(
@@ -238,7 +237,8 @@ def _copy_late(path: Path, rng: random.Random) -> None:
         packets = [packet for packet in source.demux(incoming) if packet.size]
         keys = [n for n, packet in enumerate(packets) if packet.is_keyframe]
         # mp4 has to begin with a key frame for FFmpeg to write it; the others may begin anywhere before the last one.
-        start = rng.choice(keys) if path.suffix in (".mp4", ".mov") else rng.randrange(keys[-1] + 1)
+        late = keys if path.suffix in (".mp4", ".mov") else range(keys[-1] + 1)
+        start = rng.choice([n for n in late if n <= max(0, len(packets) - 12)])
         for packet in packets[start:]:
             packet.stream = stream
             out.mux(packet)
