@@ -128,12 +128,12 @@ class Grounder:
         except torch.OutOfMemoryError:
             fewer = max(1, slots // 2)
         # Outside the handler, whose traceback would keep the tensors of the failed try alive.
-        self._opened = None
+        self._forget()
         torch.cuda.empty_cache()
         try:
             found = self._ground(video, query, given, lambda share, stage: None, fewer, keep=False)
         except torch.OutOfMemoryError:
-            self._opened = None
+            self._forget()
             raise ModelError(
                 f"The memory of {self.loaded.device} does not suffice, not even for {fewer} frames instead of {slots}. "
                 "Take a smaller model, precision 4bit, or a GPU that nothing else uses."
@@ -188,14 +188,21 @@ class Grounder:
         """The video of the last query is kept: sentences about one video tend to come one after the other."""
         kept = self._opened
         if kept is None or kept.key != file_key(video) or kept.n_slots != n_slots:
-            self._opened = None  # its memory is free before the next one needs some
+            self._forget()  # its memory is free before the next one needs some
             self._opened = OpenedVideo(self.loaded, self.proposer, video, n_slots, watch)
         assert self._opened is not None
         return self._opened
 
     def _release(self) -> None:
+        """Between two calls neither the file nor decoded pictures are held."""
         if self._opened is not None:
             self._opened.session.release()
+            self._opened.close()
+
+    def _forget(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
 
     def _refine(
         self, opened: OpenedVideo, asked: str, parts: SubQueries, first: FirstAnswer, watch: Stopwatch,
@@ -206,7 +213,7 @@ class Grounder:
             return None, first.score
         start, end = first.span
         with watch("densify"):
-            track = self.proposer.densify(opened.info, first.track, start, end)
+            track = self.proposer.densify(opened.video, first.track, start, end)
         if prompt is not None:
             track = pinned(track, prompt)
             first.evidence.info["prompt"] = prompt.to_json()

@@ -13,7 +13,7 @@ import numpy as np
 
 from stvg_core.errors import VideoError
 from stvg_core.tube import Array, Grounding, Tube, VideoInfo
-from stvg_core.video import frame_seconds, iter_frames
+from stvg_core.video import VideoReader
 
 Progress = Callable[[float, str], None]
 _COLOUR = (255, 64, 129)  # RGB; a pink that rarely occurs in footage
@@ -47,15 +47,18 @@ def write_overlay(grounding: Grounding, out: str | Path, progress: Progress | No
 
 
 def _encode(info: VideoInfo, tube: Tube | None, path: Path, report: Progress) -> None:
-    seconds = frame_seconds(info)
-    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
+    with (
+        VideoReader(info, kept_bytes=0) as video,
+        av.open(str(path), "w", options={"movflags": "+faststart"}) as container,
+    ):
+        seconds = video.seconds
         stream = container.add_stream("libx264", rate=Fraction(info.fps_num, info.fps_den))
         # yuv420p halves the colour planes: an odd size loses its last row or column.
         stream.width, stream.height = max(2, info.width // 2 * 2), max(2, info.height // 2 * 2)
         stream.pix_fmt = "yuv420p"
         stream.options = {"crf": "20", "preset": "veryfast"}
         stream.time_base = stream.codec_context.time_base = _CLOCK
-        for index, picture in iter_frames(info):
+        for index, picture in video.stream():
             drawn = draw(picture, index, tube, info.n_frames)[: stream.height, : stream.width]
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(drawn), format="rgb24")
             if (frame.width, frame.height) != (stream.width, stream.height):  # one pixel wide or high

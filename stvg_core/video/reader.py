@@ -86,9 +86,10 @@ class VideoReader:
         return self._timeline.seconds
 
     def expect(self, indices: Iterable[int]) -> None:
-        """Say which frames will be asked for: they are kept when they are decoded on the way to others.
+        """Say which frames will be asked for, in the order of use; each call replaces what was expected before.
 
-        Each call replaces what was expected before.
+        They are kept when they are decoded on the way to others. Where there is room for all of them, the next read
+        decodes those before its own last frame as well, so that one way through the file serves several reads.
         """
         self._kept.expect(int(index) for index in indices)
 
@@ -149,7 +150,18 @@ class VideoReader:
         if file_version(self._path) != self._version:
             self.close()
             raise VideoError(self._changed())
-        for frame in frames:
-            picture = self._kept.get(frame) or self._seek.picture(frame)
-            check_size(self._path, picture.width, picture.height, self._limits)
-            yield picture
+        wanted = set(frames)
+        for frame in sorted(wanted.union(self._on_the_way(frames))):
+            picture = self._kept.get(frame)
+            if picture is None:
+                picture = self._seek.picture(frame)
+            if frame in wanted:
+                self._kept.take(frame)
+                check_size(self._path, picture.width, picture.height, self._limits)
+                yield picture
+
+    def _on_the_way(self, frames: list[int]) -> Iterator[int]:
+        """Expected frames before the last of these that there is room for."""
+        expected = self._kept.expected
+        if expected and self._kept.fits_expected(self._seek.sample()):
+            yield from (frame for frame in expected if frame < frames[-1])

@@ -39,6 +39,10 @@ class Seeking:
         self._recent.clear()
         self._last = -1
 
+    def sample(self) -> Any:
+        """Any picture of the file, the one that costs least."""
+        return next(iter(self._recent.values())) if self._recent else self.picture(0)
+
     def picture(self, frame: int) -> Any:
         """The PyAV picture that a player shows as this frame.
 
@@ -50,7 +54,9 @@ class Seeking:
                 found = self._recent.get(at) or (self._kept.get(at) if at < frame else None) or self._find(at)
                 if found is not None:
                     return found
-        raise VideoError(f"No picture of {self._path.name} up to frame {frame} can be decoded. Convert it to H.264 mp4.")
+        raise VideoError(
+            f"No picture of {self._path.name} up to frame {frame} can be decoded. Convert it to H.264 mp4."
+        )
 
     def _find(self, frame: int) -> Any:
         """The picture, or None where it is damaged; then the frame is among the missing ones."""

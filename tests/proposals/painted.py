@@ -17,8 +17,7 @@ import torch
 import torch.nn.functional as F
 from transformers import GroundingDinoForObjectDetection, Sam2VideoModel
 
-from stvg_core.tube import VideoInfo
-from stvg_core.video import probe
+from stvg_core.video import VideoReader
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
@@ -29,7 +28,7 @@ def straight(count: int, start: tuple[int, ...], end: tuple[int, ...]) -> np.nda
     return np.linspace(start, end, count).round()
 
 
-def paint(path: Path, boxes: np.ndarray, size: tuple[int, int], fps: int = 20) -> VideoInfo:
+def paint(path: Path, boxes: np.ndarray, size: tuple[int, int], fps: int = 20) -> VideoReader:
     """A clip with a red square at ``boxes`` (T, 4) in pixels, nothing where a row is NaN."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps)
@@ -43,7 +42,7 @@ def paint(path: Path, boxes: np.ndarray, size: tuple[int, int], fps: int = 20) -
             frame.pts, frame.time_base = number, Fraction(1, fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    return probe(path)
+    return VideoReader(path)
 
 
 def red(pixels: torch.Tensor) -> torch.Tensor:

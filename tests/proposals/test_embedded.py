@@ -12,7 +12,7 @@ import pytest
 from stvg_core.metrics import box_iou
 from stvg_core.proposals import EmbeddedProposer, FixedTracks
 from stvg_core.tube import Track
-from stvg_core.video import probe
+from stvg_core.video import VideoReader
 
 WIDTH, HEIGHT, FRAMES = 160, 120, 40
 
@@ -48,9 +48,10 @@ def tracks(tmp_path_factory: pytest.TempPathFactory) -> list[Track]:
             frame.pts, frame.time_base = t, Fraction(1, 10)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    info = probe(path)
-    found = EmbeddedProposer().propose(info)
-    again = EmbeddedProposer().propose(info)
+    with VideoReader(path) as video:
+        found = EmbeddedProposer().propose(video)
+    with VideoReader(path) as video:
+        again = EmbeddedProposer().propose(video)
     assert [t.boxes.tolist() for t in found] == [t.boxes.tolist() for t in again]  # the same every time
     return found
 
@@ -81,7 +82,8 @@ def test_blank_and_tiny_videos(frames: int, tmp_path: Path) -> None:
         for _ in range(frames):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")))
         container.mux(stream.encode(None))
-    assert EmbeddedProposer().propose(probe(path)) == []
+    with VideoReader(path) as video:
+        assert EmbeddedProposer().propose(video) == []
 
 
 def test_fixed_tracks_are_handed_back(tracks: list[Track]) -> None:

@@ -47,7 +47,8 @@ def set_edit_list(path: Path, edits: list[tuple[int, int]]) -> bool:
     delay = next(begin for _, begin in entries if begin >= 0)
     body = b"".join(
         # Rounded down: a rounded-up length would show the next picture for a moment.
-        struct.pack(">Iihh", length * movie_ticks // ticks, start + delay, 1, 0) for start, length in edits
+        struct.pack(">Iihh", length * movie_ticks // ticks, start + delay, 1, 0)
+        for start, length in edits
     )
     new = struct.pack(">I4sII", 16 + len(body), b"elst", 0, len(edits)) + body
     data[elst : elst + old] = new

@@ -71,7 +71,9 @@ def recipe(seed: int) -> Recipe:
     codec, endings = rng.choice(_CODECS)
     ending = rng.choice(endings)
     count, gop = rng.choice([1, 2, 3, 17, 33, 48, 60]), rng.choice([1, 2, 5, 9, 12, 25, 250])
-    b_frames = rng.choice([0, 0, 1, 2, 3]) if codec in ("libx264", "libx265", "mpeg4", "mpeg2video", "mpeg1video") else 0
+    b_frames = (
+        rng.choice([0, 0, 1, 2, 3]) if codec in ("libx264", "libx265", "mpeg4", "mpeg2video", "mpeg1video") else 0
+    )
     if codec in ("mpeg2video", "mpeg1video"):
         b_frames = min(b_frames, 2)
     options = _encoder(rng, codec, gop, b_frames)
@@ -91,7 +93,13 @@ def recipe(seed: int) -> Recipe:
         change = rng.choice(["", "", "late"])
     if codec == "libsvtav1" or ending == ".ts":  # a transport stream of a few packets is not recognised
         count = max(count, 17)
-    timed = ending in (".mp4", ".mov", ".mkv", ".webm", ".ts") and codec in ("libx264", "libx265", "libvpx", "libvpx-vp9", "mjpeg")
+    timed = ending in (".mp4", ".mov", ".mkv", ".webm", ".ts") and codec in (
+        "libx264",
+        "libx265",
+        "libvpx",
+        "libvpx-vp9",
+        "mjpeg",
+    )
     return Recipe(
         codec, ending, count, gop, b_frames, options, mux,
         forced=tuple(sorted(rng.sample(range(count), min(count, rng.choice([0, 0, 1, 3]))))),
