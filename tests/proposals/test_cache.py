@@ -47,7 +47,7 @@ class Counting:
 def video(path: Path, content: bytes = b"one video") -> Any:
     """Stands in for an open video: only what the probe said of it is asked for."""
     path.write_bytes(content)
-    return SimpleNamespace(clip=VideoInfo(str(path), 64, 48, 10, 1, 10, 1.0))
+    return SimpleNamespace(info=VideoInfo(str(path), 64, 48, 10, 1, 10, 1.0))
 
 
 def entries(folder: Path) -> list[Path]:

@@ -1,9 +1,9 @@
 """Random video files whose pictures carry their number, made from a seed.
 
-A file is made in two steps: encode (codec, container, groups of pictures, B-frames, forced key frames, rate, offset) and
+A file is made in two steps: encode (codec, container, groups of pictures, B-frames, forced key frames, rate, offset),
 then change the container (edit lists, a copy that begins late, recordings joined, fragments). What is shown is known
-in two ways: from the making (``Made.numbers``, where it can be said), and by decoding the whole file in order with plain
-PyAV (:func:`decoded_in_order`), which is what players do.
+in two ways: from the making (``Made.numbers``, where it can be said), and by decoding the whole file in order with
+plain PyAV (:func:`decoded_in_order`), which is what players do.
 """
 
 from __future__ import annotations
