@@ -48,9 +48,10 @@ _SLOTS, _SMALL, _DENSE = 20, 64, (0.1, 0.8)
 
 
 def write(path: Path, codec: str, options: dict[str, str], size: tuple[int, int], count: int) -> Path:
-    """A moving texture with some noise, a key frame every 50 pictures."""
+    """A moving texture with noise, as of a camera; a key frame every 50 pictures."""
     width, height = size
     rng = np.random.default_rng(0)
+    noise = rng.integers(0, 8, (4, height, width, 3), np.uint8)
     texture = rng.integers(40, 215, (height // 8 + 64, width // 8 + 64, 3), np.uint8)
     with av.open(str(path), "w", format="mpeg" if path.suffix == ".mpg" else None) as container:
         stream = container.add_stream(codec, rate=25)
@@ -60,7 +61,7 @@ def write(path: Path, codec: str, options: dict[str, str], size: tuple[int, int]
             shift = number % 64
             part = texture[shift : shift + height // 8, shift : shift + width // 8]
             picture = np.ascontiguousarray(part.repeat(8, 0).repeat(8, 1)[:height, :width])
-            picture[number % 7 :: 7, ::5] ^= 8
+            picture ^= noise[number % 4]
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts = number
             container.mux(stream.encode(frame))
@@ -162,8 +163,7 @@ def dense_pass(path: Path) -> None:
         frames, prompts = dense_frames(video.info.n_frames)
         order = looking_order(len(frames), prompts)
         video.expect(frames[order].tolist())
-        for position in prompts:
-            video.read(frames[[position]], max_side=2048)
+        video.read(frames[prompts], max_side=2048)
         rest = order[len(prompts) :]
         turn = next(n for n in range(len(rest)) if rest[n] < min(prompts))
         for way in (rest[:turn], rest[turn:]):

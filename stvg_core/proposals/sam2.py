@@ -59,8 +59,8 @@ class Sam2Tracker:
         """
         boxes = np.full((count, 4), np.nan, np.float32)
         session = self._session()
-        for position, box in prompts.items():
-            picture = read([position])[0]
+        # Read in one go: their order of trust is not the order in which they lie in the file.
+        for (position, box), picture in zip(prompts.items(), read(list(prompts)), strict=True):
             self._prompt(session, position, box)
             boxes[position] = self._look(session, position, picture, backwards=False)
         for backwards, way in ((False, _ahead(count, prompts)), (True, _behind(prompts))):

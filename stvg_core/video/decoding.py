@@ -26,7 +26,7 @@ class Decoder:
     """Decodes one file's pictures from any packet on. Use it from one thread, and close it.
 
     Args:
-        packets: what :func:`read_packets` found in this file; None decodes from the start without a check.
+        packets: what :func:`read_packets` found in this file.
         steady: decode in one thread, so that an error costs the picture that it belongs to and no other.
 
     Attributes:
@@ -35,7 +35,7 @@ class Decoder:
         errors: how many packets could not be decoded since ``start``.
     """
 
-    def __init__(self, path: Path, limits: Limits, packets: Packets | None, *, steady: bool = False) -> None:
+    def __init__(self, path: Path, limits: Limits, packets: Packets, *, steady: bool = False) -> None:
         self._path, self._limits, self._packets, self._steady = path, limits, packets, steady
         self._container: Any = None
         self.start = self.fed = self.errors = 0
@@ -54,7 +54,8 @@ class Decoder:
         """
         for target in self._targets(packet):
             if target is None:
-                self._open()
+                if self._touched:
+                    self._open()
             elif not self._seek(target):
                 continue
             if self._find(packet):
@@ -81,6 +82,7 @@ class Decoder:
             self._stream.codec_context.thread_type = "NONE"
             self._stream.codec_context.thread_count = 1
         self._restart()
+        self._touched = False
         self.start = self.fed = 0
 
     def _restart(self) -> None:
@@ -96,7 +98,7 @@ class Decoder:
         Some demuxers look for the presentation time, others for the decoding time, and MPEG-TS by halving the file.
         """
         packets = self._packets
-        if packet > 0 and packets is not None:
+        if packet > 0:
             second = max(1, round(1 / float(self._stream.time_base))) if self._stream.time_base else 1
             times = [int(t) for t in (packets.pts[packet], packets.dts[packet]) if t != NO_TIME]
             if times:
@@ -108,6 +110,7 @@ class Decoder:
         yield None
 
     def _seek(self, target: int) -> bool:
+        self._touched = True
         try:
             self._container.seek(target, stream=self._stream, backward=True)
         except (av.error.FFmpegError, ValueError, OverflowError):
@@ -118,8 +121,8 @@ class Decoder:
     def _find(self, packet: int) -> bool:
         """Read on up to a packet, which is then the next one; False where the seek has landed behind it."""
         packets = self._packets
-        if packets is None or packet == 0:
-            return packet == 0
+        if packet == 0:
+            return True
         dts = int(packets.dts[packet])
         sought = int(packets.size[packet]), int(packets.pts[packet]), int(packets.place[packet])
         while (found := self._next()) is not None:
@@ -143,6 +146,7 @@ class Decoder:
             return None
 
     def _feed(self) -> None:
+        self._touched = True
         packet = self._next()
         try:
             if packet is None:
@@ -159,6 +163,5 @@ class Decoder:
         self._ready.extend((frame.pts, frame) for frame in pictures)
 
     def _check(self, packet: Any) -> None:
-        packets = self._packets
-        if packets is not None and (self.fed >= len(packets) or packets.size[self.fed] != packet.size):
+        if self.fed >= len(self._packets) or self._packets.size[self.fed] != packet.size:
             raise Lost(f"packet {self.fed} has changed")

@@ -57,8 +57,10 @@ class KeptPictures:
         return self.get(frame)
 
     def put(self, frame: int, picture: Any) -> None:
+        if self.budget <= 0 or frame in self._passed or frame in self._awaited:
+            return
         size = picture_bytes(picture)
-        if size > self.budget or frame in self._passed or frame in self._awaited:
+        if size > self.budget:
             return
         (self._awaited if frame in self._rank else self._passed)[frame] = picture
         self.bytes += size

@@ -109,12 +109,11 @@ class VideoReader:
         """
         wanted = self._check(indices)
         size = shrunk_size(self._info.width, self._info.height, max_side)
-        unique, inverse = np.unique(wanted, return_inverse=True)
-        pixels = np.empty((len(unique), size[1], size[0], 3), dtype=np.uint8)
-        for row, picture in enumerate(self._decoded(unique.tolist())):
-            pixels[row] = to_picture(picture, size)
-        if len(unique) < len(wanted) or (unique != wanted).any():
-            pixels = pixels[inverse]
+        pixels = np.empty((len(wanted), size[1], size[0], 3), dtype=np.uint8)
+        order = np.argsort(wanted, kind="stable")
+        unique, first = np.unique(wanted[order], return_index=True)
+        for picture, rows in zip(self._decoded(unique.tolist()), np.split(order, first[1:]), strict=True):
+            pixels[rows] = to_picture(picture, size)
         return Frames(pixels=pixels, indices=wanted, seconds=np.asarray(self.seconds[wanted], dtype=np.float64))
 
     def stream(self, indices: Array | None = None, *, max_side: int | None = None) -> Iterator[tuple[int, Array]]:

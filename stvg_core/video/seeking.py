@@ -12,7 +12,7 @@ from stvg_core.video.decoding import Decoder, Lost
 from stvg_core.video.kept import KeptPictures
 from stvg_core.video.timeline import Timeline
 
-_WORTH_A_SEEK = 16  # packets: fewer are decoded faster than a decoder is emptied and filled again
+_WORTH_A_SEEK = 4  # packets: fewer are decoded faster than a decoder is emptied and filled again
 
 
 class Seeking:
