@@ -19,8 +19,8 @@ from stvg_core.video.seeking import Seeking
 from stvg_core.video.shaping import shrunk_size, to_picture
 from stvg_core.video.timeline import Timeline, file_version, read_timeline
 
-KEPT_BYTES = 1 << 30
-"""Default budget for decoded pictures that may be asked for again: 345 pictures of 1920 x 1080."""
+KEPT_BYTES = 3 << 29
+"""Default budget for decoded pictures that may be asked for again, 1.5 GiB: about 500 pictures of 1920 x 1080."""
 _BATCH = 8  # pictures that a stream looks ahead
 
 
@@ -113,7 +113,9 @@ class VideoReader:
         order = np.argsort(wanted, kind="stable")
         unique, first = np.unique(wanted[order], return_index=True)
         for picture, rows in zip(self._decoded(unique.tolist()), np.split(order, first[1:]), strict=True):
-            pixels[rows] = to_picture(picture, size)
+            shown = to_picture(picture, size)
+            for row in rows:
+                pixels[row] = shown
         return Frames(pixels=pixels, indices=wanted, seconds=np.asarray(self.seconds[wanted], dtype=np.float64))
 
     def stream(self, indices: Array | None = None, *, max_side: int | None = None) -> Iterator[tuple[int, Array]]:
@@ -129,7 +131,7 @@ class VideoReader:
             some = wanted[first : first + _BATCH]
             if (np.diff(some) > 0).all():  # nothing need be held
                 for index, picture in zip(some, self._decoded(some.tolist()), strict=True):
-                    yield int(index), to_picture(picture, size)
+                    yield int(index), np.array(to_picture(picture, size))
             else:
                 yield from zip(some.tolist(), self.read(some, max_side=max_side).pixels, strict=True)
 

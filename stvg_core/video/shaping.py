@@ -19,5 +19,12 @@ def to_picture(frame: Any, size: tuple[int, int]) -> Array:
     """``(H, W, 3)`` uint8 RGB, turned as displayed and scaled to ``size`` = (width, height)."""
     turns = round(frame.rotation / 90) % 4  # quarter turns counter-clockwise
     width, height = (size[1], size[0]) if turns % 2 else size
-    picture: Array = frame.to_ndarray(format="rgb24", width=width, height=height)
+    picture = _rgb(frame, width, height)
     return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+
+
+def _rgb(frame: Any, width: int, height: int) -> Array:
+    """``(height, width, 3)``: the memory of the converted frame itself, which has a margin at the end of each row."""
+    plane = frame.reformat(format="rgb24", width=width, height=height).planes[0]
+    rows = np.frombuffer(plane, np.uint8, count=plane.line_size * height).reshape(height, plane.line_size)
+    return rows[:, : width * 3].reshape(height, width, 3)
