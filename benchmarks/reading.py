@@ -51,7 +51,7 @@ def write(path: Path, codec: str, options: dict[str, str], size: tuple[int, int]
     """A moving texture with noise, as of a camera; a key frame every 50 pictures."""
     width, height = size
     rng = np.random.default_rng(0)
-    noise = rng.integers(0, 8, (4, height, width, 3), np.uint8)
+    noise = rng.integers(0, 16, (4, height, width, 3), np.uint8)
     texture = rng.integers(40, 215, (height // 8 + 64, width // 8 + 64, 3), np.uint8)
     with av.open(str(path), "w", format="mpeg" if path.suffix == ".mpg" else None) as container:
         stream = container.add_stream(codec, rate=25)
@@ -234,7 +234,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         few = few_frames(folder, tuple(args.size), args.count, args.repeats)
-        options = {"preset": "veryfast", "x264-params": "keyint=250"}
+        options = {"preset": "veryfast", "b": "10M", "x264-params": "keyint=250"}
         clip = write(folder / "large.mp4", "libx264", options, tuple(args.large), args.count)
         found = {"few": few, "grounding": groundings(clip, args.repeats)}
     report = {"arguments": vars(args), "machine": machine(), **found}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +33,21 @@ class Access:
         return max(row, 0)
 
 
+@dataclass(frozen=True)
+class _Place:
+    """A packet that decoding may begin with.
+
+    Attributes:
+        whole: the packet from which on everything is right; the same one unless the refresh is gradual.
+        frame: the first frame shown with ``whole`` or after it; None where that is not known.
+    """
+
+    packet: int
+    kind: Entry
+    whole: int
+    frame: int | None
+
+
 def find_access(packets: Packets, frame_of: Array, pts: Array | None) -> Access:
     """All packets that prove to be places to begin with.
 
@@ -41,36 +58,33 @@ def find_access(packets: Packets, frame_of: Array, pts: Array | None) -> Access:
         frame_of: ``(P,)`` int64: the frame whose picture is in each packet, -1 where none is shown.
         pts: ``(N,)`` int64, rising: the frames' timestamps in the packets' ticks; None where they tell nothing.
     """
-    references = np.flatnonzero(packets.reference)
-    rows: list[int] = []
-    clean: list[int] = []
-    whole: list[int] = []  # the packet with which a row's refresh is through
-    gradual: list[bool] = []
-    own_frame: list[int | None] = []
-    for row in np.flatnonzero((packets.entry != Entry.NONE) & packets.told_apart()).tolist():
-        kind, own = packets.entry[row], row
-        if kind == Entry.REFRESHED:
-            at = int(np.searchsorted(references, row, side="right")) - 1 + int(packets.refresh[row])
-            if at >= len(references):
-                continue
-            own = int(references[at])
-        start = _shown_from(own, packets, frame_of, pts)
-        if row > 0 and (start is not None or kind == Entry.ALL):
-            rows.append(row)
-            own_frame.append(start)
-            clean.append(0 if start is None or kind == Entry.ALL else start)
-            whole.append(own)
-            gradual.append(kind == Entry.REFRESHED)
+    places = list(_places(packets, frame_of, pts))
+    numbers = [place.packet for place in places]
     found = [(0, 0)]
-    for number, row in enumerate(rows):
-        if not gradual[number]:
-            found.append((row, clean[number]))
-            continue
-        following = int(np.searchsorted(rows, whole[number]))
-        if following < len(rows) and own_frame[following] is not None:
-            found.append((row, own_frame[following]))
+    for place in places:
+        clean: int | None = 0
+        if place.kind == Entry.SHOWN_LATER:
+            clean = place.frame
+        elif place.kind == Entry.REFRESHED:
+            following = bisect_left(numbers, place.whole)
+            clean = places[following].frame if following < len(places) else None
+        if clean is not None:
+            found.append((place.packet, clean))
     table = np.array(found, np.int64)
     return Access(table[:, 0], table[:, 1])
+
+
+def _places(packets: Packets, frame_of: Array, pts: Array | None) -> Iterator[_Place]:
+    references = np.flatnonzero(packets.reference)
+    for packet in np.flatnonzero((packets.entry != Entry.NONE) & packets.told_apart()).tolist():
+        kind, whole = Entry(int(packets.entry[packet])), packet
+        if kind == Entry.REFRESHED:
+            at = int(np.searchsorted(references, packet, side="right")) - 1 + int(packets.refresh[packet])
+            if at >= len(references):
+                continue
+            whole = int(references[at])
+        if packet > 0:
+            yield _Place(packet, kind, whole, _shown_from(whole, packets, frame_of, pts))
 
 
 def _shown_from(packet: int, packets: Packets, frame_of: Array, pts: Array | None) -> int | None:

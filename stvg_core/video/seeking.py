@@ -25,7 +25,7 @@ class Seeking:
     def __init__(self, path: Path, limits: Limits, timeline: Timeline, kept: KeptPictures) -> None:
         self._path, self._limits, self._timeline, self._kept = path, limits, timeline, kept
         self._decoder: Decoder | None = None
-        self._pictures: Iterator[tuple[int | None, Any]] = iter(())
+        self._pictures: Iterator[tuple[int, Any]] = iter(())
         self._recent: dict[int, Any] = {}  # the last two pictures, whatever is kept
         self._last = self._clean_from = -1
         self._steady = self._from_the_start = False
@@ -61,25 +61,7 @@ class Seeking:
     def _find(self, frame: int) -> Any:
         """The picture, or None where it is damaged; then the frame is among the missing ones."""
         try:
-            row = 0 if self._from_the_start else self._row(frame)
-            access = self._timeline.access
-            if not self._is_on_the_way(int(access.packet[row]), frame):
-                self._begin(row)
-            tried = row
-            while True:
-                found, gap = self._read_to(frame)
-                if found is not None:
-                    return found
-                assert self._decoder is not None
-                if self._decoder.errors and not self._steady:
-                    self._steady = True  # in several threads one damaged picture may cost its neighbours
-                    self.close()
-                elif self._decoder.start == access.packet[tried] and tried == row and row > 0:
-                    tried = row - 1  # once from further back: is it the picture, or the place to begin?
-                elif self._decoder.start <= access.packet[tried]:
-                    self.missing.update(range(gap, max(gap, frame) + 1))
-                    return None
-                self._begin(tried)
+            return self._tried(frame, 0 if self._from_the_start else self._row(frame))
         except Lost as error:
             self.close()
             if self._from_the_start:
@@ -92,20 +74,32 @@ class Seeking:
         self._from_the_start = True  # this file gives other packets after a seek
         return self._find(frame)
 
+    def _tried(self, frame: int, row: int) -> Any:
+        packets = self._timeline.access.packet
+        decoder = self._decoder
+        if decoder is None or not self._is_on_the_way(decoder, int(packets[row]), frame):
+            decoder = self._begin(row)
+        found, gap = self._read_to(frame)
+        if found is None and decoder.errors and not self._steady:
+            self._steady = True  # in several threads one damaged picture may cost its neighbours
+            self.close()
+            decoder = self._begin(row)
+            found, gap = self._read_to(frame)
+        if found is None and row > 0 and decoder.start > packets[row - 1]:
+            self._begin(row - 1)  # is it the picture, or the place where decoding began?
+            found, gap = self._read_to(frame)
+        if found is None:
+            self.missing.update(gap)
+        return found
+
     def _row(self, frame: int) -> int:
         packet_of = self._timeline.packet_of
         return 0 if packet_of is None else self._timeline.access.before(int(packet_of[frame]), frame)
 
-    def _is_on_the_way(self, packet: int, frame: int) -> bool:
-        decoder = self._decoder
-        return (
-            decoder is not None
-            and self._last < frame
-            and self._clean_from <= frame
-            and packet <= decoder.fed + _WORTH_A_SEEK
-        )
+    def _is_on_the_way(self, decoder: Decoder, packet: int, frame: int) -> bool:
+        return self._last < frame and self._clean_from <= frame and packet <= decoder.fed + _WORTH_A_SEEK
 
-    def _begin(self, row: int) -> None:
+    def _begin(self, row: int) -> Decoder:
         if self._decoder is None:
             self._decoder = Decoder(self._path, self._limits, self._timeline.packets, steady=self._steady)
         access = self._timeline.access
@@ -113,6 +107,7 @@ class Seeking:
         self._last, self._clean_from = -1, int(access.clean_from[row])
         self._decoder.go(int(access.packet[row]))
         self._pictures = self._numbered(self._decoder)
+        return self._decoder
 
     def _numbered(self, decoder: Decoder) -> Iterator[tuple[int, Any]]:
         """``(frame, picture)``; pictures that are not shown, or not proved to be right, are left out."""
@@ -124,21 +119,19 @@ class Seeking:
                 if frame >= max(self._clean_from, 0):
                     yield frame, picture
 
-    def _read_to(self, frame: int) -> tuple[Any, int]:
-        """The picture, or None and the first frame of the gap that it lies in."""
-        gap = self._last + 1 if self._last >= 0 else max(self._clean_from, 0)
-        if self._last > frame:
-            return None, frame
+    def _read_to(self, frame: int) -> tuple[Any, range]:
+        """The picture, or None and the frames that did not come, this one among them."""
         for number, picture in self._pictures:
-            if number <= self._last:
+            before = self._last
+            if number <= before:
                 continue
-            gap, before = (self._last + 1 if self._last >= 0 else number), self._last
             self._recent = {k: v for k, v in self._recent.items() if k == before}
             self._recent[number] = picture
             self._last = number
             self._kept.put(number, picture)
             if number == frame:
-                return picture, number
+                return picture, range(0)
             if number > frame:
-                return None, min(gap, frame)
-        return None, min(gap if self._last < 0 else self._last + 1, frame)
+                return None, range(before + 1 if before >= 0 else frame, number)
+        first = self._last + 1 if 0 <= self._last < frame else frame
+        return None, range(first, len(self._timeline.pts))

@@ -12,6 +12,7 @@ Anything else is decoded once from the start, in order, and counted.
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -130,33 +131,38 @@ def _by_time(path: Path, limits: Limits, packets: Packets, warnings: list[str]) 
     """``(N,)`` the frames' packets; None where decoding the start shows that the times do not tell the order."""
     order = np.flatnonzero(packets.shown == 1)
     order = order[np.argsort(packets.pts[order])]
-    decoder = Decoder(path, limits, packets)
-    try:
-        head = [number for number, _ in islice(decoder.pictures(), _HEAD)]
+    begins = 0
+    for steady in (False, True):  # in one thread an error comes with its own picture
+        with closing(Decoder(path, limits, packets, steady=steady)) as decoder:
+            head, damaged = _head(decoder)
         if not head:
             raise VideoError(f"No picture of {path.name} can be decoded. Convert it to H.264 mp4.")
-        # What lies before the first key frame of a recording that was joined late cannot be decoded.
-        begins = np.flatnonzero(order == head[0])
-        if len(begins) == 0 or not _as_expected(head, order[begins[0] :].tolist(), damaged=decoder.errors > 0):
+        first = np.flatnonzero(order == head[0])
+        if len(first) == 0:
             return None
-        frame_of = np.full(len(packets), -1, np.int64)
-        frame_of[order] = np.arange(len(order))
+        begins = int(first[0])
+        if order[begins:][: len(head)].tolist() == head:
+            break
+    else:
+        # Where pictures are damaged, decoders lose the order too; the packets' times still tell it.
+        if not damaged:
+            return None
+    frame_of = np.full(len(packets), -1, np.int64)
+    frame_of[order] = np.arange(len(order))
+    with closing(Decoder(path, limits, packets)) as decoder:
         last = _last_decodable(decoder, find_access(packets, frame_of, packets.pts[order]), frame_of)
-    finally:
-        decoder.close()
     if last < len(order) - 1 and not warnings:
         warnings.append(_CUT)
-    return order[begins[0] : last + 1]
+    return order[begins : last + 1]
 
 
-def _as_expected(head: list[int | None], expected: list[int], *, damaged: bool) -> bool:
-    """Whether the decoder gives the expected packets' pictures in that order; where some cannot be decoded, those may
-    be missing.
-    """
-    if not damaged:
-        return head == expected[: len(head)]
-    rest = iter(expected)
-    return all(number in rest for number in head)
+def _head(decoder: Decoder) -> tuple[list[int | None], bool]:
+    """The packets of the first pictures, and whether one after the first of them could not be decoded."""
+    pictures = decoder.pictures()
+    head = [number for number, _ in islice(pictures, 1)]
+    late = decoder.errors  # what lies before the first key frame of a recording that was joined late
+    head += [number for number, _ in islice(pictures, _HEAD - 1)]
+    return head, decoder.errors > late
 
 
 def _last_decodable(decoder: Decoder, access: Access, frame_of: Array) -> int:
@@ -174,11 +180,8 @@ def _last_decodable(decoder: Decoder, access: Access, frame_of: Array) -> int:
 
 def _by_decoding(path: Path, limits: Limits, packets: Packets) -> tuple[int, Array | None]:
     """The number of pictures that in-order decoding gives, and their packets where each has its own."""
-    decoder = Decoder(path, limits, packets)
-    try:
+    with closing(Decoder(path, limits, packets)) as decoder:
         found = [-1 if number is None else number for number, _ in decoder.pictures()]
-    finally:
-        decoder.close()
     if not found:
         raise VideoError(f"No picture of {path.name} can be decoded. Convert it to H.264 mp4.")
     order = np.array(found, np.int64)

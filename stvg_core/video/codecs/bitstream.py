@@ -43,8 +43,16 @@ def length_size(extradata: bytes, at: int) -> int:
     return (extradata[at] & 3) + 1 if len(extradata) > at and extradata[0] == 1 else 0
 
 
+class Damaged(Exception):
+    """A packet's bytes are not what its codec writes."""
+
+
 def units(data: bytes, size: int) -> Iterator[bytes]:
-    """The units of one packet, without what is in front of them. Lazy: long slices are not searched unasked."""
+    """The units of one packet, without what is in front of them. Lazy: long slices are not searched unasked.
+
+    Raises:
+        Damaged: the packet is not made of units.
+    """
     return _sized(data, size) if size else _started(data)
 
 
@@ -53,6 +61,8 @@ def _sized(data: bytes, size: int) -> Iterator[bytes]:
     while at + size < end:
         length = int.from_bytes(data[at : at + size], "big")
         at += size
+        if at + length > end:
+            raise Damaged
         if length:
             yield data[at : at + length]
         at += length
@@ -60,6 +70,8 @@ def _sized(data: bytes, size: int) -> Iterator[bytes]:
 
 def _started(data: bytes) -> Iterator[bytes]:
     at = data.find(b"\0\0\1")
+    if at < 0 and data:
+        raise Damaged
     while at >= 0:
         following = data.find(b"\0\0\1", at + 3)
         unit = data[at + 3 : following if following >= 0 else len(data)]

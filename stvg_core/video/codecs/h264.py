@@ -45,7 +45,7 @@ class H264:
 
     def _parameter_sets(self, extradata: bytes) -> list[bytes]:
         if not self._length:
-            return list(units(extradata, 0))
+            return list(units(extradata, 0)) if b"\0\0\1" in extradata else []
         found, at = [], 6
         for _ in range(extradata[5] & 31 if len(extradata) > 5 else 0):
             length = int.from_bytes(extradata[at : at + 2], "big")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stvg_core.video.codecs.bitstream import Damaged
 from stvg_core.video.codecs.facts import HIDDEN, KEY, PLAIN, UNKNOWN, Entry, Facts
 
 
@@ -87,6 +88,7 @@ def mpeg12(data: bytes, key: bool) -> Facts:
 
     Whether B pictures that are shown before their I picture need the previous group is not asked: they count as if.
     """
+    _begins_with_start_code(data)
     at = data.find(b"\0\0\1\0")
     if at < 0 or at + 5 >= len(data):
         return UNKNOWN
@@ -96,6 +98,11 @@ def mpeg12(data: bytes, key: bool) -> Facts:
     return PLAIN
 
 
+def _begins_with_start_code(data: bytes) -> None:
+    if data.lstrip(b"\0")[:1] != b"\1" or not data.startswith(b"\0\0"):
+        raise Damaged
+
+
 _COULD_BE_EMPTY = 24  # bytes: a picture that is not coded has a header and nothing else
 
 
@@ -103,6 +110,7 @@ def mpeg4(data: bytes, key: bool) -> Facts:
     """ISO 14496-2, 6.2.5. Two pictures in one packet ("packed bitstream") and pictures that are not coded leave
     packets and pictures different in number: unknown.
     """
+    _begins_with_start_code(data)
     at = data.find(b"\0\0\1\xb6")
     if at < 0 or at + 4 >= len(data) or len(data) - at < _COULD_BE_EMPTY or data.find(b"\0\0\1\xb6", at + 4) >= 0:
         return UNKNOWN

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from stvg_core.video.codecs import others
-from stvg_core.video.codecs.facts import UNKNOWN, Facts, PacketReader
+from stvg_core.video.codecs.bitstream import Damaged
+from stvg_core.video.codecs.facts import PLAIN, UNKNOWN, Facts, PacketReader
 from stvg_core.video.codecs.h264 import H264
 from stvg_core.video.codecs.hevc import Hevc
 
@@ -36,6 +37,8 @@ def _safe(reader: PacketReader) -> PacketReader:
     def read(data: bytes, key: bool) -> Facts:
         try:
             return reader(data, key)
+        except Damaged:
+            return PLAIN  # a picture that cannot be decoded keeps its place
         except IndexError:
             return UNKNOWN
 
