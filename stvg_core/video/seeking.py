@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from stvg_core.video.decoding import Decoder, Lost
 from stvg_core.video.kept import KeptPictures
 from stvg_core.video.timeline import Timeline
 
+_OUT_OF_ORDER = 16  # pictures: H.264 and HEVC let no picture wait for more
 _WORTH_A_SEEK = 4  # packets: fewer are decoded faster than a decoder is emptied and filled again
 
 
@@ -107,6 +109,8 @@ class Seeking:
         self._last, self._clean_from = -1, int(access.clean_from[row])
         self._decoder.go(int(access.packet[row]))
         self._pictures = self._numbered(self._decoder)
+        if self._steady:
+            self._pictures = _sorted(self._pictures)
         return self._decoder
 
     def _numbered(self, decoder: Decoder) -> Iterator[tuple[int, Any]]:
@@ -135,3 +139,16 @@ class Seeking:
                 return None, range(before + 1 if before >= 0 else frame, number)
         first = self._last + 1 if 0 <= self._last < frame else frame
         return None, range(first, len(self._timeline.pts))
+
+
+def _sorted(pictures: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    """In rising order: after a damaged key picture decoders give some too early."""
+    waiting: list[tuple[int, int, Any]] = []
+    for count, (number, picture) in enumerate(pictures):
+        heappush(waiting, (number, count, picture))
+        if len(waiting) > _OUT_OF_ORDER:
+            first, _, held = heappop(waiting)
+            yield first, held
+    while waiting:
+        first, _, held = heappop(waiting)
+        yield first, held
