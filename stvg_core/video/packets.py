@@ -123,6 +123,6 @@ def read_packets(container: Any, stream: Any, path: Path, limits: Limits) -> Pac
         complete = False
     return Packets(
         np.array(pts, np.int64), np.array(dts, np.int64), np.array(place, np.int64), np.array(size, np.int64),
-        np.array(shown, np.int8), np.array(entry, np.int8), np.array(refresh, np.int32), np.array(reference, np.bool_), last[1],
-        reader is not None, complete, damaged,
+        np.array(shown, np.int8), np.array(entry, np.int8), np.array(refresh, np.int32),
+        np.array(reference, np.bool_), last[1], reader is not None, complete, damaged,
     )  # fmt: skip

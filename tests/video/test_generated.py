@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from stvg_core.video import VideoReader, iter_frames, probe, read_frames
-from tests.video.generated import decoded_in_order, make, read_number, recipe
+from tests.video.generated import decoded_in_order, make, read_number
+from tests.video.recipes import recipe
 
 FILES = int(os.environ.get("STVG_FUZZ_FILES", "40"))
 FIRST = int(os.environ.get("STVG_FUZZ_SEED", "0"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,9 +15,10 @@ from stvg_core.video import VideoReader, probe, read_frames, sample_indices
 from stvg_core.video.decoding import Decoder
 from stvg_core.video.kept import picture_bytes
 from stvg_core.video.seeking import Seeking
-from tests.video.generated import Recipe, make
+from tests.video.generated import make
 from tests.video.generated import read_number as number_of
 from tests.video.painted import HEIGHT, WIDTH, read_number, write_painted
+from tests.video.recipes import Recipe
 
 COUNT = 120
 PICTURE = WIDTH * HEIGHT * 3 // 2
@@ -50,7 +50,7 @@ def open_files(path: Path) -> int:
     names = []
     for entry in Path("/proc/self/fd").iterdir():
         try:
-            names.append(os.readlink(entry))
+            names.append(str(entry.readlink()))
         except FileNotFoundError:
             continue
     return sum(name.startswith(str(path)) for name in names)
@@ -178,7 +178,7 @@ def damage(path: Path, frames: list[int], out: Path) -> Path:
 
     data = bytearray(path.read_bytes())
     with av.open(str(path)) as container:
-        packets = sorted(((p.pts, p.pos, p.size) for p in container.demux(video=0) if p.size))
+        packets = sorted((p.pts, p.pos, p.size) for p in container.demux(video=0) if p.size)
     for frame in frames:
         _, at, size = packets[frame]
         data[at : at + size] = b"\xff" * size
