@@ -6,9 +6,9 @@ Two questions, each answered by ratios within one run, of CPU seconds (all threa
 
 - 20 of a file's frames: against the way that served H.264 mp4 files before (decord, one thread, opened for each read),
   and against plain PyAV that decodes all of the file in order and keeps those 20. The file's timeline is known already.
-- all reads of a grounding on a clip: the embedded path's (20 slots, 64 small pictures, people, 20 of a second
-  look) and SAM 2's dense pass (prompted frames, then forwards, then backwards, eight at a time), against plain PyAV that
-  decodes the frames in question once, in order, and makes the same pictures of them. Each runs in a process of its own,
+- the reads of a grounding on a clip: the embedded path's (20 slots, 64 small pictures, people, 20 of a second
+  look) and SAM 2's dense pass (prompted frames, then forwards, then backwards, eight at a time), against plain PyAV
+  that decodes the frames in question once, in order, and makes the same pictures of them. Each runs in a process of its own,
   whose largest memory is reported.
 """
 

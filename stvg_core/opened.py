@@ -41,6 +41,7 @@ class OpenedVideo:
         video: a local file.
         n_slots: T_v, how many slots of frames the model sees at most.
         watch: where the seconds go.
+        searched: whether the proposer will be asked for tracks, so that its frames are decoded on the same way.
 
     It stays open until it is closed: pictures that were decoded for one purpose serve the others.
 
@@ -54,8 +55,9 @@ class OpenedVideo:
     """
 
     def __init__(
-        self, loaded: LoadedModel, proposer: Proposer, video: str | Path, n_slots: int, watch: Stopwatch
-    ) -> None:
+        self, loaded: LoadedModel, proposer: Proposer, video: str | Path, n_slots: int, watch: Stopwatch,
+        searched: bool = True,
+    ) -> None:  # fmt: skip
         self.loaded, self.n_slots = loaded, n_slots
         self.key = file_key(video)
         self._proposer = proposer
@@ -63,8 +65,8 @@ class OpenedVideo:
         with watch("decode"):
             self.video = VideoReader(video)
         try:
-            # What the proposer will look at is decoded on the same way through the file.
-            self.video.expect(proposer.looks_at(self.info).tolist())
+            if searched:
+                self.video.expect(proposer.looks_at(self.info).tolist())
             self.slots, self.session = self.look_at(0, self.info.n_frames - 1, watch)
         except BaseException:
             self.video.close()

@@ -150,7 +150,7 @@ class Grounder:
         with watch("decompose"):
             parts = self.decomposer.decompose(sentence)
         report(0.0, "decode")
-        opened = self._open(video, n_slots, watch)
+        opened = self._open(video, n_slots, watch, searched=not isinstance(given, list))
         report(0.1, "propose")
         candidates = opened.candidates(given, parts.attribute, watch)
         prompt = given if isinstance(given, Prompt) else None
@@ -184,12 +184,12 @@ class Grounder:
             score=score, model_version=self.model_version, timings=timings, evidence=evidence,
         )  # fmt: skip
 
-    def _open(self, video: str | Path, n_slots: int, watch: Stopwatch) -> OpenedVideo:
+    def _open(self, video: str | Path, n_slots: int, watch: Stopwatch, *, searched: bool) -> OpenedVideo:
         """The video of the last query is kept: sentences about one video tend to come one after the other."""
         kept = self._opened
         if kept is None or kept.key != file_key(video) or kept.n_slots != n_slots:
             self._forget()  # its memory is free before the next one needs some
-            self._opened = OpenedVideo(self.loaded, self.proposer, video, n_slots, watch)
+            self._opened = OpenedVideo(self.loaded, self.proposer, video, n_slots, watch, searched)
         assert self._opened is not None
         return self._opened
 

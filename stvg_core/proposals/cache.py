@@ -11,6 +11,8 @@ import zlib
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from stvg_core.errors import VideoError
 from stvg_core.proposals.base import Proposer
 from stvg_core.proposals.following import Prompt
@@ -41,7 +43,9 @@ class CachedProposer:
         self.name, self.weight, self.uses_phrase = inner.name, inner.weight, inner.uses_phrase
 
     def looks_at(self, info: VideoInfo) -> Array:
-        """As the inner proposer, though what is known already is not looked for."""
+        """As the inner proposer; none where the answer is known already, whatever the phrase."""
+        if not self.uses_phrase and self._file(self._key(info, None)).exists():
+            return np.zeros(0, np.int64)
         return self._inner.looks_at(info)
 
     def propose(self, video: VideoReader, phrase: str | None = None) -> list[Track]:
@@ -51,7 +55,7 @@ class CachedProposer:
             VideoError: the file cannot be read; and what the inner proposer raises.
         """
         key = self._key(video.info, phrase)
-        file = self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}{_ENDING}"
+        file = self._file(key)
         known = self._read(file, key)
         if known is None:
             known = self._inner.propose(video, phrase)
@@ -69,6 +73,9 @@ class CachedProposer:
     def _key(self, info: VideoInfo, phrase: str | None) -> str:
         words = (phrase or "") if self.uses_phrase else ""
         return "\n".join([content_hash(info.path), self.name, words])
+
+    def _file(self, key: str) -> Path:
+        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}{_ENDING}"
 
     @staticmethod
     def _read(file: Path, key: str) -> list[Track] | None:

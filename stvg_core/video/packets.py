@@ -56,9 +56,13 @@ class Packets:
 
     def told_apart(self) -> Array:
         """``(P,)`` bool: whether a packet can be recognised after a seek. Edit lists may give one twice."""
-        same = np.stack([self.pts, self.place, self.size], axis=1)
-        _, row, count = np.unique(same, axis=0, return_inverse=True, return_counts=True)
-        told: Array = count[row.ravel()] == 1
+        _, row, count = np.unique(self.place, return_inverse=True, return_counts=True)
+        told: Array = (count[row] == 1) & (self.place >= 0)
+        doubtful = np.flatnonzero(~told)
+        if len(doubtful):
+            same = np.stack([self.pts, self.place, self.size], axis=1)[doubtful]
+            _, row, count = np.unique(same, axis=0, return_inverse=True, return_counts=True)
+            told[doubtful] = count[row.ravel()] == 1
         return told
 
     @property

@@ -50,7 +50,10 @@ class VideoReader:
         self._version = file_version(self._path)
         self._timeline: Timeline = read_timeline(self._path, self._limits)
         if len(self._timeline.pts) != self._info.n_frames:
-            raise VideoError(self._changed())
+            raise VideoError(
+                f"{self._path.name} has changed since it was first looked at: it had {self._info.n_frames} pictures "
+                f"then, now it has {len(self._timeline.pts)}. Start again with the new file."
+            )
         self._kept = KeptPictures(kept_bytes)
         self._seek = Seeking(self._path, self._limits, self._timeline, self._kept)
 

@@ -80,7 +80,7 @@ def file_version(path: Path) -> tuple[int, int] | None:
     return stat.st_mtime_ns, stat.st_size
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def _read_timeline(path: Path, limits: Limits, _version: tuple[int, int] | None) -> Timeline:
     container, stream = open_container(path, limits)
     with container:

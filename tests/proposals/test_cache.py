@@ -29,6 +29,9 @@ class Counting:
         self.asked: list[str | None] = []
         self.dense: list[tuple[int, int]] = []
 
+    def looks_at(self, info: VideoInfo) -> np.ndarray:
+        return np.arange(3)
+
     def propose(self, video: Any, phrase: str | None = None) -> list[Track]:
         self.asked.append(phrase)
         if phrase == "nothing":
@@ -208,3 +211,11 @@ def test_it_stands_for_the_inner_proposer(tmp_path: Path) -> None:
     assert (cached.name, cached.weight, cached.uses_phrase) == ("counting-1", 0.25, True)
     track = cached.propose(clip, "man")[0]
     assert cached.densify(clip, track, 2, 4) is track and inner.dense == [(2, 4)]
+
+
+@pytest.mark.parametrize("uses_phrase", [True, False])
+def test_no_frames_are_decoded_for_an_answer_that_is_known(uses_phrase: bool, tmp_path: Path) -> None:
+    cached, clip = CachedProposer(Counting(uses_phrase=uses_phrase), tmp_path / "kept"), video(tmp_path / "a.mp4")
+    assert cached.looks_at(clip.info).tolist() == [0, 1, 2]
+    cached.propose(clip, "man")
+    assert cached.looks_at(clip.info).tolist() == ([0, 1, 2] if uses_phrase else [])
