@@ -8,8 +8,8 @@ Two questions, each answered by ratios within one run, of CPU seconds (all threa
   and against plain PyAV that decodes all of the file in order and keeps those 20. The file's timeline is known already.
 - the reads of a grounding on a clip: the embedded path's (20 slots, 64 small pictures, people, 20 of a second
   look) and SAM 2's dense pass (prompted frames, then forwards, then backwards, eight at a time), against plain PyAV
-  that decodes the frames in question once, in order, and makes the same pictures of them. Each runs in a process of its own,
-  whose largest memory is reported.
+  that decodes the frames in question once, in order, and makes the same pictures of them. Each runs in a process of
+  its own, whose largest memory is reported.
 """
 
 from __future__ import annotations
@@ -100,10 +100,10 @@ def timed(run: Callable[[], Any]) -> tuple[float, float]:
     return time.process_time() - cpu, time.perf_counter() - clock
 
 
-def few_frames(folder: Path, size: tuple[int, int], count: int, repeats: int) -> dict[str, Any]:
+def few_frames(folder: Path, size: tuple[int, int], count: int, repeats: int, kinds: int) -> dict[str, Any]:
     """20 of the frames of each kind of file, in turn by each way."""
     found = {}
-    for kind, (name, codec, options) in KINDS.items():
+    for kind, (name, codec, options) in list(KINDS.items())[:kinds]:
         path = write(folder / name, codec, options, size, count)
         info = probe(path)
         indices = sample_indices(info.n_frames, 20)
@@ -228,14 +228,16 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--size", type=int, nargs=2, default=(640, 360), help="of the files of the first question")
     parser.add_argument("--count", type=int, default=500, help="frames of each file")
     parser.add_argument("--large", type=int, nargs=2, default=(1920, 1080), help="of the clip of the second question")
+    parser.add_argument("--clip", type=Path, help="a file for the second question instead of one that is made")
+    parser.add_argument("--kinds", type=int, default=len(KINDS), help="so many kinds of file for the first question")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        few = few_frames(folder, tuple(args.size), args.count, args.repeats)
+        few = few_frames(folder, tuple(args.size), args.count, args.repeats, args.kinds)
         options = {"preset": "veryfast", "b": "10M", "x264-params": "keyint=250"}
-        clip = write(folder / "large.mp4", "libx264", options, tuple(args.large), args.count)
+        clip = args.clip or write(folder / "large.mp4", "libx264", options, tuple(args.large), args.count)
         found = {"few": few, "grounding": groundings(clip, args.repeats)}
     report = {"arguments": vars(args), "machine": machine(), **found}
     publish(report, table(found), args.out)
