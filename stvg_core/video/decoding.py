@@ -18,6 +18,9 @@ from stvg_core.video.container import Limits, open_container
 from stvg_core.video.packets import NO_TIME, Packets, usable
 
 
+_WORTH_THREADS = 500_000  # pixels: smaller pictures are decoded faster than threads agree on them
+
+
 class Lost(Exception):
     """The file's packets are not those that were read before."""
 
@@ -78,9 +81,9 @@ class Decoder:
     def _open(self) -> None:
         self.close()
         self._container, self._stream = open_container(self._path, self._limits)
-        if self._steady:
-            self._stream.codec_context.thread_type = "NONE"
-            self._stream.codec_context.thread_count = 1
+        context = self._stream.codec_context
+        if self._steady or context.width * context.height < _WORTH_THREADS:
+            context.thread_type, context.thread_count = "NONE", 1
         self._restart()
         self._touched = False
         self.start = self.fed = 0
