@@ -17,7 +17,6 @@ import av.error
 from stvg_core.video.container import Limits, open_container
 from stvg_core.video.packets import NO_TIME, Packets, usable
 
-
 _WORTH_THREADS = 500_000  # pixels: smaller pictures are decoded faster than threads agree on them
 
 
