@@ -26,7 +26,7 @@ from stvg_core.demo.evaluate import scene_tracks
 from stvg_core.proposals import EmbeddedProposer
 from stvg_core.proposals.recall import FOLLOWED, best_overlaps, covered_frames, interval_over_clips
 from stvg_core.tube import Track, VideoInfo
-from stvg_core.video import probe
+from stvg_core.video import VideoReader
 
 
 def synthetic(split: str, difficulty: Difficulty, numbers: range) -> dict[str, Any]:
@@ -37,7 +37,8 @@ def synthetic(split: str, difficulty: Difficulty, numbers: range) -> dict[str, A
             scene = split_scene(split, number, difficulty=difficulty)
             video = write_clip(Path(folder) / "clip.mp4", scene)
             began = time.perf_counter()
-            proposals = proposer.propose(probe(video))
+            with VideoReader(video) as reader:
+                proposals = proposer.propose(reader)
             seconds = time.perf_counter() - began
             truths = scene_tracks(scene)
             best = best_overlaps(proposals, truths)
@@ -85,9 +86,10 @@ def mot_tracks(file: Path, info: VideoInfo) -> list[Track]:
 
 def real(folder: Path) -> dict[str, Any]:
     """Shares of the true boxes that are covered at IoU >= 0.5."""
-    info = probe(next(iter(sorted(folder.glob("*.mp4")))))
-    began = time.perf_counter()
-    proposals = EmbeddedProposer().propose(info)
+    with VideoReader(next(iter(sorted(folder.glob("*.mp4"))))) as video:
+        info = video.info
+        began = time.perf_counter()
+        proposals = EmbeddedProposer().propose(video)
     seconds = time.perf_counter() - began
     truths = mot_tracks(folder / "gt.txt", info)
     covered = np.array([covered_frames(proposals, truth) for truth in truths])

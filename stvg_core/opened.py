@@ -13,8 +13,8 @@ from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.session import Session
 from stvg_core.proposals import Proposer
 from stvg_core.proposals.following import Prompt
-from stvg_core.tube import Array, Track
-from stvg_core.video import probe, read_frames, sample_indices
+from stvg_core.tube import Array, Track, VideoInfo
+from stvg_core.video import VideoReader, sample_indices
 
 
 class Stopwatch:
@@ -41,9 +41,12 @@ class OpenedVideo:
         video: a local file.
         n_slots: T_v, how many slots of frames the model sees at most.
         watch: where the seconds go.
+        searched: whether the proposer will be asked for tracks, so that its frames are decoded on the same way.
+
+    It stays open until it is closed: pictures that were decoded for one purpose serve the others.
 
     Attributes:
-        info: what the probe said.
+        video: the open file.
         slots: ``(T,)`` int64, the video frame that stands for each slot.
         session: the model's view of the whole video.
 
@@ -52,15 +55,31 @@ class OpenedVideo:
     """
 
     def __init__(
-        self, loaded: LoadedModel, proposer: Proposer, video: str | Path, n_slots: int, watch: Stopwatch
-    ) -> None:
+        self, loaded: LoadedModel, proposer: Proposer, video: str | Path, n_slots: int, watch: Stopwatch,
+        searched: bool = True,
+    ) -> None:  # fmt: skip
         self.loaded, self.n_slots = loaded, n_slots
         self.key = file_key(video)
         self._proposer = proposer
         self._tracks: dict[str | None, list[Track]] = {}
         with watch("decode"):
-            self.info = probe(video)
-        self.slots, self.session = self.look_at(0, self.info.n_frames - 1, watch)
+            self.video = VideoReader(video)
+        try:
+            if searched:
+                self.video.expect(proposer.looks_at(self.info).tolist())
+            self.slots, self.session = self.look_at(0, self.info.n_frames - 1, watch)
+        except BaseException:
+            self.video.close()
+            raise
+
+    @property
+    def info(self) -> VideoInfo:
+        """What the probe said, and what was found out about the file since."""
+        return self.video.info
+
+    def close(self) -> None:
+        """Let go of the file and of the decoded pictures; what is asked for later opens it again."""
+        self.video.close()
 
     def look_at(self, first: int, last: int, watch: Stopwatch) -> tuple[Array, Session]:
         """A session on frames sampled uniformly between two frames, both included, and the frames of its slots."""
@@ -68,7 +87,7 @@ class OpenedVideo:
         count = max(1, min(self.n_slots, n_frames // fused))
         with watch("decode"):
             indices = first + sample_indices(n_frames, count * fused)
-            frames = read_frames(self.info, indices)
+            frames = self.video.read(indices)
         # The frame in the middle of those that share a slot stands for it.
         slots = indices.reshape(count, fused).mean(axis=1).round().astype(np.int64)
         with watch("vision"):
@@ -78,7 +97,7 @@ class OpenedVideo:
         """The given tracks, or the one that a drawn box is followed along, or the proposer's."""
         if isinstance(given, Prompt):
             with watch("propose"):
-                return [self._proposer.follow(self.info, given)]
+                return [self._proposer.follow(self.video, given)]
         return self.tracks(phrase, watch) if given is None else given
 
     def tracks(self, phrase: str, watch: Stopwatch) -> list[Track]:
@@ -86,7 +105,7 @@ class OpenedVideo:
         key = phrase if self._proposer.uses_phrase else None
         if key not in self._tracks:
             with watch("propose"):
-                self._tracks[key] = self._proposer.propose(self.info, phrase)
+                self._tracks[key] = self._proposer.propose(self.video, phrase)
         return self._tracks[key]
 
 

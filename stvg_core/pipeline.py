@@ -22,7 +22,7 @@ from stvg_core.query import SubQueries, as_statement, normalise_query
 from stvg_core.settings import GroundingSettings, resolve
 from stvg_core.tube import Evidence, Grounding, Track, Tube
 from stvg_core.version import model_version
-from stvg_core.video import probe
+from stvg_core.video import VideoReader
 
 Progress = Callable[[float, str], None]
 Given = list[Track] | Prompt | None
@@ -111,7 +111,8 @@ class Grounder:
         """
         if progress is not None:
             progress(0.1, "follow")
-        return extend(self.proposer, probe(video), prompt, first, last)
+        with VideoReader(video) as opened:
+            return extend(self.proposer, opened, prompt, first, last)
 
     def ground_many(
         self, video: str | Path, queries: Sequence[str], *, progress: Progress | None = None
@@ -143,12 +144,12 @@ class Grounder:
         except torch.OutOfMemoryError:
             fewer = max(1, slots // 2)
         # Outside the handler, whose traceback would keep the tensors of the failed try alive.
-        self._opened = None
+        self._forget()
         torch.cuda.empty_cache()
         try:
             found = self._ground(video, query, given, lambda share, stage: None, fewer, keep=False)
         except torch.OutOfMemoryError:
-            self._opened = None
+            self._forget()
             raise ModelError(
                 f"The memory of {self.loaded.device} does not suffice, not even for {fewer} frames instead of {slots}. "
                 "Take a smaller model, precision 4bit, or a GPU that nothing else uses."
@@ -165,7 +166,7 @@ class Grounder:
         with watch("decompose"):
             parts = self.decomposer.decompose(sentence)
         report(0.0, "decode")
-        opened = self._open(video, n_slots, watch)
+        opened = self._open(video, n_slots, watch, searched=not isinstance(given, list))
         report(0.1, "propose")
         candidates = opened.candidates(given, parts.attribute, watch)
         prompt = given if isinstance(given, Prompt) else None
@@ -199,18 +200,25 @@ class Grounder:
             score=score, model_version=self.model_version, timings=timings, evidence=evidence,
         )  # fmt: skip
 
-    def _open(self, video: str | Path, n_slots: int, watch: Stopwatch) -> OpenedVideo:
+    def _open(self, video: str | Path, n_slots: int, watch: Stopwatch, *, searched: bool) -> OpenedVideo:
         """The video of the last query is kept: sentences about one video tend to come one after the other."""
         kept = self._opened
         if kept is None or kept.key != file_key(video) or kept.n_slots != n_slots:
-            self._opened = None  # its memory is free before the next one needs some
-            self._opened = OpenedVideo(self.loaded, self.proposer, video, n_slots, watch)
+            self._forget()  # its memory is free before the next one needs some
+            self._opened = OpenedVideo(self.loaded, self.proposer, video, n_slots, watch, searched)
         assert self._opened is not None
         return self._opened
 
     def _release(self) -> None:
+        """Between two calls neither the file nor decoded pictures are held."""
         if self._opened is not None:
             self._opened.session.release()
+            self._opened.close()
+
+    def _forget(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
 
     def _refine(
         self, opened: OpenedVideo, asked: str, parts: SubQueries, first: FirstAnswer, watch: Stopwatch,
@@ -221,7 +229,7 @@ class Grounder:
             return None, first.score
         start, end = first.span
         with watch("densify"):
-            track = self.proposer.densify(opened.info, first.track, start, end)
+            track = self.proposer.densify(opened.video, first.track, start, end)
         if prompt is not None:
             track = pinned(track, prompt)
             first.evidence.info["prompt"] = prompt.to_json()

@@ -12,7 +12,7 @@ import cv2
 from stvg_core.drawing.outputs import growing
 from stvg_core.errors import VideoError
 from stvg_core.tube import Array, Grounding, Tube, VideoInfo
-from stvg_core.video import frame_seconds, iter_frames
+from stvg_core.video import VideoReader
 from stvg_core.video.h264 import h264_file
 
 Progress = Callable[[float, str], None]
@@ -50,12 +50,15 @@ def write_overlay(grounding: Grounding, out: str | Path, progress: Progress | No
 
 
 def _encode(info: VideoInfo, tube: Tube | None, path: Path, report: Progress) -> None:
-    seconds = frame_seconds(info)
     # The colour planes are half as large: an odd size loses its last row or column.
     size = max(2, info.width // 2 * 2), max(2, info.height // 2 * 2)
     rate = Fraction(info.fps_num, info.fps_den)
-    with h264_file(path, rate, size, threads=_THREADS, clock=_CLOCK) as write:
-        for index, picture in iter_frames(info):
+    with (
+        VideoReader(info, kept_bytes=0) as video,
+        h264_file(path, rate, size, threads=_THREADS, clock=_CLOCK) as write,
+    ):
+        seconds = video.seconds
+        for index, picture in video.stream():
             drawn = draw(picture, index, tube, info.n_frames)[: size[1], : size[0]]
             if drawn.shape[:2] != size[::-1]:  # one pixel wide or high
                 drawn = cv2.resize(drawn, size)

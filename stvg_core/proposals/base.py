@@ -9,11 +9,12 @@ import numpy as np
 
 from stvg_core.proposals.detections import pairwise_iou
 from stvg_core.proposals.following import SOURCE, Prompt, pinned
-from stvg_core.tube import Track, VideoInfo
+from stvg_core.tube import Array, Track, VideoInfo
+from stvg_core.video import VideoReader
 
 
 class Proposer(Protocol):
-    """Finds candidate objects.
+    """Finds candidate objects in an open video, which stays the caller's to close.
 
     Attributes:
         name: which one it is, for the record.
@@ -26,11 +27,17 @@ class Proposer(Protocol):
     weight: float
     uses_phrase: bool
 
-    def propose(self, info: VideoInfo, phrase: str | None = None) -> list[Track]:
+    def looks_at(self, info: VideoInfo) -> Array:
+        """``(T,)`` int64: the frames that :meth:`propose` will read, so that one way through the file can serve it and
+        others; empty where it reads none.
+        """
+        ...
+
+    def propose(self, video: VideoReader, phrase: str | None = None) -> list[Track]:
         """Tracks, best first; ``phrase`` is the attribute phrase for proposers that can use one."""
         ...
 
-    def densify(self, info: VideoInfo, track: Track, start: int, end: int) -> Track:
+    def densify(self, video: VideoReader, track: Track, start: int, end: int) -> Track:
         """The chosen track once more, as exact as the proposer can be between two frames, both included.
 
         Proposals are made on sparse frames so that they stay cheap; only the one that was chosen is worth a second,
@@ -38,7 +45,7 @@ class Proposer(Protocol):
         """
         ...
 
-    def follow(self, info: VideoInfo, prompt: Prompt) -> Track:
+    def follow(self, video: VideoReader, prompt: Prompt) -> Track:
         """The object in a box that a person drew on one frame, followed both ways; the drawn box is in it exactly.
 
         Raises:
@@ -57,15 +64,18 @@ class FixedTracks:
     def __init__(self, tracks: Sequence[Track]) -> None:
         self._tracks = list(tracks)
 
-    def propose(self, info: VideoInfo, phrase: str | None = None) -> list[Track]:
+    def looks_at(self, info: VideoInfo) -> Array:
+        return np.zeros(0, np.int64)
+
+    def propose(self, video: VideoReader, phrase: str | None = None) -> list[Track]:
         return list(self._tracks)
 
-    def densify(self, info: VideoInfo, track: Track, start: int, end: int) -> Track:
+    def densify(self, video: VideoReader, track: Track, start: int, end: int) -> Track:
         return track
 
-    def follow(self, info: VideoInfo, prompt: Prompt) -> Track:
+    def follow(self, video: VideoReader, prompt: Prompt) -> Track:
         """The given track that is nearest to the drawn box on its frame, else the box on that frame alone."""
-        prompt.check(info)
+        prompt.check(video.info)
         here = [track.at(np.array([prompt.frame])) for track in self._tracks]
         overlaps = [float(pairwise_iou(box, prompt.box[None])[0, 0]) for box in here]
         if not overlaps or max(overlaps) <= 0:

@@ -11,11 +11,14 @@ import zlib
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from stvg_core.errors import VideoError
 from stvg_core.proposals.base import Proposer
 from stvg_core.proposals.following import Prompt
 from stvg_core.proposals.stored import from_bytes, to_bytes
-from stvg_core.tube import Track, VideoInfo
+from stvg_core.tube import Array, Track, VideoInfo
+from stvg_core.video import VideoReader
 
 _log = logging.getLogger(__name__)
 _ENDING, _UNFINISHED = ".tracks.npz", ".unfinished"
@@ -39,31 +42,40 @@ class CachedProposer:
         self._inner, self._folder, self._max_bytes = inner, Path(folder), max_bytes
         self.name, self.weight, self.uses_phrase = inner.name, inner.weight, inner.uses_phrase
 
-    def propose(self, info: VideoInfo, phrase: str | None = None) -> list[Track]:
+    def looks_at(self, info: VideoInfo) -> Array:
+        """As the inner proposer; none where the answer is known already, whatever the phrase."""
+        if not self.uses_phrase and self._file(self._key(info, None)).exists():
+            return np.zeros(0, np.int64)
+        return self._inner.looks_at(info)
+
+    def propose(self, video: VideoReader, phrase: str | None = None) -> list[Track]:
         """As the inner proposer.
 
         Raises:
             VideoError: the file cannot be read; and what the inner proposer raises.
         """
-        key = self._key(info, phrase)
-        file = self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}{_ENDING}"
+        key = self._key(video.info, phrase)
+        file = self._file(key)
         known = self._read(file, key)
         if known is None:
-            known = self._inner.propose(info, phrase)
+            known = self._inner.propose(video, phrase)
             self._write(file, to_bytes(known, key))
         return known
 
-    def densify(self, info: VideoInfo, track: Track, start: int, end: int) -> Track:
+    def densify(self, video: VideoReader, track: Track, start: int, end: int) -> Track:
         """As the inner proposer; it depends on the interval, so it is not kept."""
-        return self._inner.densify(info, track, start, end)
+        return self._inner.densify(video, track, start, end)
 
-    def follow(self, info: VideoInfo, prompt: Prompt) -> Track:
+    def follow(self, video: VideoReader, prompt: Prompt) -> Track:
         """As the inner proposer; it depends on the box, so it is not kept."""
-        return self._inner.follow(info, prompt)
+        return self._inner.follow(video, prompt)
 
     def _key(self, info: VideoInfo, phrase: str | None) -> str:
         words = (phrase or "") if self.uses_phrase else ""
         return "\n".join([content_hash(info.path), self.name, words])
+
+    def _file(self, key: str) -> Path:
+        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}{_ENDING}"
 
     @staticmethod
     def _read(file: Path, key: str) -> list[Track] | None:

@@ -14,7 +14,7 @@ from stvg_core.proposals.people import PeopleDetector
 from stvg_core.proposals.regions import ColourRegions, to_lab
 from stvg_core.proposals.selection import colour_sums, fill, without_doubles
 from stvg_core.tube import Array, Track, VideoInfo
-from stvg_core.video import read_frames, sample_indices
+from stvg_core.video import VideoReader, sample_indices
 
 _PEOPLE_SIDE = 480
 _SAME = 0.6  # tracks that overlap more over time are one object
@@ -39,31 +39,34 @@ class EmbeddedProposer:
     def __init__(self, *, max_pictures: int = 64, max_side: int = 320, max_tracks: int = 30) -> None:
         self.max_pictures, self.max_side, self.max_tracks = max_pictures, max_side, max_tracks
 
-    def propose(self, info: VideoInfo, phrase: str | None = None) -> list[Track]:
+    def looks_at(self, info: VideoInfo) -> Array:
+        """``(T,)`` frames spread over the video."""
+        return np.unique(sample_indices(info.n_frames, min(self.max_pictures, info.n_frames)))
+
+    def propose(self, video: VideoReader, phrase: str | None = None) -> list[Track]:
         """Tracks, best first; empty where nothing stands out. ``phrase`` is not used."""
-        indices = np.unique(sample_indices(info.n_frames, min(self.max_pictures, info.n_frames)))
-        pictures = read_frames(info, indices, max_side=self.max_side).pixels
+        indices = self.looks_at(video.info)
+        pictures = video.read(indices, max_side=self.max_side).pixels
         paths = {
             "regions": self._paths(pictures, ColourRegions(pictures[:: max(1, len(pictures) // 8)]).detect),
             "motion": self._paths(pictures, MedianMotion(pictures).detect),
-            "people": self._people(info, indices, pictures.shape[2]),
+            "people": self._people(video, indices, pictures.shape[2]),
         }
         return self._select(paths, indices, pictures)
 
-    def densify(self, info: VideoInfo, track: Track, start: int, end: int) -> Track:
+    def densify(self, video: VideoReader, track: Track, start: int, end: int) -> Track:
         """The track as it is: its pictures are already close together."""
         return track
 
-    def follow(self, info: VideoInfo, prompt: Prompt) -> Track:
+    def follow(self, video: VideoReader, prompt: Prompt) -> Track:
         """The object in the drawn box, by the same detectors and the same linking as for proposals."""
-        prompt.check(info)
-        some = sample_indices(info.n_frames, min(self.max_pictures, info.n_frames))
-        indices = np.unique(np.append(some, prompt.frame))
-        pictures = read_frames(info, indices, max_side=self.max_side).pixels
+        prompt.check(video.info)
+        indices = np.unique(np.append(self.looks_at(video.info), prompt.frame))
+        pictures = video.read(indices, max_side=self.max_side).pixels
         regions, motion = ColourRegions(pictures[:: max(1, len(pictures) // 8)]), MedianMotion(pictures)
         sources = [[regions.detect(picture) for picture in pictures], [motion.detect(picture) for picture in pictures]]
         detector = PeopleDetector()
-        large = read_frames(info, np.array([prompt.frame]), max_side=_PEOPLE_SIDE).pixels
+        large = video.read(np.array([prompt.frame]), max_side=_PEOPLE_SIDE).pixels
         if detector.any_in(large):
             sources.append([detector.detect(picture) for picture in pictures])
         return follow_detections(sources, pictures, indices, prompt)
@@ -73,14 +76,14 @@ class EmbeddedProposer:
         return join_pieces([path for path in link([detect(picture) for picture in pictures]) if len(path.steps) > 1])
 
     @staticmethod
-    def _people(info: VideoInfo, indices: Array, width: int) -> list[Path]:
+    def _people(video: VideoReader, indices: Array, width: int) -> list[Path]:
         """People are searched on every other picture, enlarged, and only where a quick look finds one."""
         detector = PeopleDetector()
         steps = np.arange(0, len(indices), 2)
-        glance = read_frames(info, indices[:: max(1, len(indices) // 4)], max_side=_PEOPLE_SIDE).pixels
+        glance = video.read(indices[:: max(1, len(indices) // 4)], max_side=_PEOPLE_SIDE).pixels
         if not detector.any_in(glance):
             return []
-        pictures = read_frames(info, indices[steps], max_side=_PEOPLE_SIDE).pixels
+        pictures = video.read(indices[steps], max_side=_PEOPLE_SIDE).pixels
         scale = width / pictures.shape[2]
         paths = join_pieces(link([detector.detect(picture) for picture in pictures]))
         return [

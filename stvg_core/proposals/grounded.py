@@ -15,11 +15,11 @@ from stvg_core.proposals.following import SOURCE as DRAWN
 from stvg_core.proposals.following import Prompt
 from stvg_core.proposals.grounding_dino import LONGEST_SIDE, GroundingDino
 from stvg_core.proposals.phrases import noun_phrases
-from stvg_core.proposals.sam2 import Sam2Tracker
+from stvg_core.proposals.sam2 import Sam2Tracker, looking_order
 from stvg_core.proposals.sighted import SightedTrack
 from stvg_core.proposals.sparse import as_detections, spread, tracks_of
 from stvg_core.tube import Array, Track, VideoInfo
-from stvg_core.video import read_frames
+from stvg_core.video import VideoReader
 
 SOURCE = "grounding_dino"
 _DECODED_AT_ONCE = 16
@@ -56,21 +56,25 @@ class GroundedProposer:
             f"up to {max_pictures}, {max_tracks} tracks; {checkpoint_name(tracker)}"
         )
 
-    def propose(self, info: VideoInfo, phrase: str | None = None) -> list[Track]:
+    def looks_at(self, info: VideoInfo) -> Array:
+        """``(T,)`` frames, ``every`` apart, or further in a long video."""
+        return spread(info.n_frames, self.every, self.max_pictures)
+
+    def propose(self, video: VideoReader, phrase: str | None = None) -> list[Track]:
         """Coarse tracks of what the phrase names, best first; empty where the detector finds nothing.
 
         Raises:
             ModelError: a checkpoint cannot be loaded.
             torch.OutOfMemoryError: the GPU's memory does not suffice.
         """
-        frames = spread(info.n_frames, self.every, self.max_pictures)
+        frames = self.looks_at(video.info)
         for words in noun_phrases(phrase or "") or ["object"]:
-            found, size = self._search(info, frames, words)
+            found, size = self._search(video, frames, words)
             if any(len(detections) for detections in found):
                 return list(tracks_of(found, frames, size, source=SOURCE, label=words, at_most=self.max_tracks))
         return []
 
-    def densify(self, info: VideoInfo, track: Track, start: int, end: int) -> Track:
+    def densify(self, video: VideoReader, track: Track, start: int, end: int) -> Track:
         """The track with a box on every frame in and around ``start`` to ``end``, both included.
 
         The coarse track holds outside of that window, and where SAM 2 loses the object.
@@ -81,29 +85,21 @@ class GroundedProposer:
         """
         if np.isin(np.arange(start, end + 1), track.frames).all():
             return track  # followed frame by frame already
-        planned = plan(track, start, end, info.n_frames, info.fps)
+        planned = plan(track, start, end, video.info.n_frames, video.info.fps)
         if planned is None:
             return track
-        frames = planned.frames
+        return merge(track, planned.frames, self._track(video, planned.frames, planned.prompts))
 
-        def read(positions: list[int]) -> Array:
-            return read_frames(info, frames[positions], max_side=_TRACKED_SIDE).pixels
-
-        return merge(track, frames, self._tracker.follow(read, len(frames), planned.prompts))
-
-    def follow(self, info: VideoInfo, prompt: Prompt) -> Track:
+    def follow(self, video: VideoReader, prompt: Prompt) -> Track:
         """SAM 2 from the drawn box to both ends of the video, on every frame (thinned out in a long video).
 
         Raises: as :meth:`densify`, and QueryError where the video has no such frame.
         """
-        prompt.check(info)
-        frames = np.union1d(np.arange(0, info.n_frames, -(-info.n_frames // MAX_FRAMES)), [prompt.frame])
+        prompt.check(video.info)
+        n_frames = video.info.n_frames
+        frames = np.union1d(np.arange(0, n_frames, -(-n_frames // MAX_FRAMES)), [prompt.frame])
         at = int(np.searchsorted(frames, prompt.frame))
-
-        def read(positions: list[int]) -> Array:
-            return read_frames(info, frames[positions], max_side=_TRACKED_SIDE).pixels
-
-        boxes = self._tracker.follow(read, len(frames), {at: prompt.box})
+        boxes = self._track(video, frames, {at: prompt.box})
         boxes[at] = prompt.box
         seen = np.isfinite(boxes).all(axis=1)
         return SightedTrack(
@@ -111,12 +107,21 @@ class GroundedProposer:
             sighted=np.array([prompt.frame]), confidence=np.ones(1, np.float32),
         )  # fmt: skip
 
-    def _search(self, info: VideoInfo, frames: Array, words: str) -> tuple[list[Detections], tuple[int, int]]:
+    def _track(self, video: VideoReader, frames: Array, prompts: dict[int, Array]) -> Array:
+        """``(N, 4)`` normalised boxes on ``frames``, NaN where the object is not seen."""
+        video.expect(frames[looking_order(len(frames), prompts)].tolist())
+
+        def read(positions: list[int]) -> Array:
+            return video.read(frames[positions], max_side=_TRACKED_SIDE).pixels
+
+        return self._tracker.follow(read, len(frames), prompts)
+
+    def _search(self, video: VideoReader, frames: Array, words: str) -> tuple[list[Detections], tuple[int, int]]:
         """Detections per frame, in pixels of pictures of the returned ``(width, height)``; few pictures are held."""
         found: list[Detections] = []
-        size = (info.width, info.height)
+        size = (video.info.width, video.info.height)
         for some in np.array_split(frames, -(-len(frames) // _DECODED_AT_ONCE)):
-            pictures = read_frames(info, some, max_side=LONGEST_SIDE).pixels
+            pictures = video.read(some, max_side=LONGEST_SIDE).pixels
             size = (pictures.shape[2], pictures.shape[1])
             seen = self._detector.detect(pictures, words)
             found += [as_detections(picture, *one) for picture, one in zip(pictures, seen, strict=True)]

@@ -7,7 +7,7 @@ looks back, so that a long interval needs no more memory than a short one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -59,13 +59,12 @@ class Sam2Tracker:
         """
         boxes = np.full((count, 4), np.nan, np.float32)
         session = self._session()
-        for position, box in prompts.items():
-            picture = read([position])[0]
+        # Read in one go: their order of trust is not the order in which they lie in the file.
+        for (position, box), picture in zip(prompts.items(), read(list(prompts)), strict=True):
             self._prompt(session, position, box)
             boxes[position] = self._look(session, position, picture, backwards=False)
-        first = min(prompts)
-        for backwards, way in ((False, range(first, count)), (True, range(first - 1, -1, -1))):
-            for position, picture in _stream(read, (p for p in way if p not in prompts)):
+        for backwards, way in ((False, _ahead(count, prompts)), (True, _behind(prompts))):
+            for position, picture in _stream(read, way):
                 boxes[position] = self._look(session, position, picture, backwards=backwards)
             self._forget(session, keep=0)  # the way back begins from the prompted pictures
         return boxes
@@ -146,6 +145,19 @@ def mask_box(logits: torch.Tensor, size: tuple[int, int]) -> Array:
     right, bottom = left + pieces[:, cv2.CC_STAT_WIDTH], top + pieces[:, cv2.CC_STAT_HEIGHT]
     box = np.array([left.min() / width, top.min() / height, right.max() / width, bottom.max() / height], np.float32)
     return box
+
+
+def looking_order(count: int, prompts: Collection[int]) -> list[int]:
+    """The positions in the order in which :meth:`Sam2Tracker.follow` reads them."""
+    return [*prompts, *_ahead(count, prompts), *_behind(prompts)]
+
+
+def _ahead(count: int, prompts: Collection[int]) -> list[int]:
+    return [position for position in range(min(prompts), count) if position not in prompts]
+
+
+def _behind(prompts: Collection[int]) -> list[int]:
+    return list(range(min(prompts) - 1, -1, -1))
 
 
 def _stream(read: Read, positions: Iterable[int]) -> Iterator[tuple[int, Array]]:

@@ -184,19 +184,3 @@ def _container_asks(path: Path, frame: Any, limits: Limits) -> bool:
         except av.error.FFmpegError:
             return True
     return True
-
-
-def upright(frame: Any, size: tuple[int, int], shown: Shown, name: str) -> Array:
-    """``(H, W, 3)`` uint8 RGB of a decoded picture, laid as shown and scaled to ``size`` = (width, height).
-
-    Raises:
-        VideoError: this picture is laid in another way than the file's first one.
-    """
-    if orientation_of(frame, name) != shown.orientation:
-        raise VideoError(
-            f"{name} turns or mirrors its pictures in the middle of the video: what is shown there depends on the "
-            "player. Cut it into parts that each are shown in one way."
-        )
-    width, height = shown.orientation.size(*size)
-    picture: Array = frame.to_ndarray(format="rgb24", width=width, height=height)
-    return picture if shown.orientation == STORED else shown.orientation.lay(picture)

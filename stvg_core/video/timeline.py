@@ -1,24 +1,35 @@
-"""When is each picture shown? The display timestamps of a file, read from its packets without decoding.
+"""Which picture is frame i, and when is it shown?
 
-Packets come in decoding order; players show pictures in timestamp order. So frame index i is the i-th smallest
-presentation timestamp among the packets that are displayed (edit lists mark others as discarded) and can be decoded
-(pictures before the first key frame of a recording that was joined late cannot).
+Frame i is the i-th picture that a player shows. Where the packets say all that is needed for it, nothing is decoded but
+both ends of the file:
+
+- each packet is one picture, or is known to be none (edit lists cut it away; frames that only serve to predict others;
+  leading pictures of a recording that begins with them): read from the packets themselves, see ``codecs``;
+- every picture has its own presentation time, and decoding times never go back.
+
+Anything else is decoded once from the start, in order, and counted.
 """
 
 from __future__ import annotations
 
-import contextlib
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import av.error
 import numpy as np
 
 from stvg_core.errors import VideoError
 from stvg_core.tube import Array
-from stvg_core.video.container import Limits, decode_pictures, mp4_is_cut, open_container
+from stvg_core.video.access import Access, find_access
+from stvg_core.video.container import Limits, mp4_is_cut, open_container
+from stvg_core.video.decoding import Decoder, Lost
+from stvg_core.video.packets import NO_TIME, Packets, read_packets
+
+_HEAD = 24  # pictures at the start of which the order is proved by decoding them
+_CUT = "The end of the file is damaged or missing; only the readable part is used."
+_DAMAGED = "The file has damaged packets: pictures may be missing or broken."
 
 
 @dataclass(frozen=True)
@@ -27,19 +38,26 @@ class Timeline:
 
     Attributes:
         pts: ``(N,)`` int64, strictly increasing, in ticks of ``tick_s`` seconds; row i belongs to frame i.
-        key_pts: ``(K,)`` int64 sorted timestamps at which decoding can start.
         tick_s: seconds per tick.
         ordinal: True where the file has no usable timestamps: ``pts`` then counts pictures as the decoder gives them.
         last_s: seconds the last picture is shown, 0 where unknown.
         warnings: sentences for a person.
+        packets: the file's packets.
+        packet_of: ``(N,)`` int64, the packet of each frame; None where the decoder does not tell: then frames are found
+            by counting from the start.
+        frame_of: ``(P,)`` int64, the frame of each packet, -1 for none.
+        access: where decoding can begin.
     """
 
     pts: Array
-    key_pts: Array
     tick_s: float
     ordinal: bool
     last_s: float
     warnings: tuple[str, ...]
+    packets: Packets
+    packet_of: Array | None
+    frame_of: Array
+    access: Access
 
     @property
     def seconds(self) -> Array:
@@ -50,106 +68,122 @@ class Timeline:
 
 def read_timeline(path: Path, limits: Limits) -> Timeline:
     """The timeline of a file, remembered until the file changes. Raises VideoError where there is no picture."""
-    stat = path.stat() if path.exists() else None
-    return _read_timeline(path, limits, (stat.st_mtime_ns, stat.st_size) if stat else None)
+    return _read_timeline(path, limits, file_version(path))
 
 
-@lru_cache(maxsize=16)
+def file_version(path: Path) -> tuple[int, int] | None:
+    """Tells whether a path still has the same content; None where there is no file."""
+    try:
+        stat = path.stat()
+    except (OSError, ValueError):
+        return None
+    return stat.st_mtime_ns, stat.st_size
+
+
+@lru_cache(maxsize=8)
 def _read_timeline(path: Path, limits: Limits, _version: tuple[int, int] | None) -> Timeline:
     container, stream = open_container(path, limits)
     with container:
         is_mp4, is_avi = "mp4" in container.format.name, container.format.name == "avi"
-        expected = stream.frames
+        expected, context = stream.frames, stream.codec_context
         tick_s = float(stream.time_base) if stream.time_base else 0.0
-        pts, keys, last_ticks, complete = _demux(container, stream, path, limits)
-    if is_mp4 and (mp4_is_cut(path) or (expected and len(pts) < expected and not complete)):
-        raise VideoError(f"{path.name} is cut off: its end is missing. Copy or download the whole file again.")
-    if not pts:
-        raise VideoError(f"{path.name} has a video track without a picture. Use another file.")
-    shown = np.array([p for p in pts if p is not None], dtype=np.int64)
-    # AVI stores no presentation times: what FFmpeg reports there is the decoding order.
-    if is_avi or len(shown) < len(pts) or len(np.unique(shown)) < len(shown) or tick_s <= 0:
-        return _count_by_decoding(path, limits)
-    shown.sort()
-    key_pts = np.array(sorted(k for k in keys if k is not None), dtype=np.int64)
-    warnings = [] if complete else ["The end of the file is damaged or missing; only the readable part is used."]
-    first, last = _decodable_ends(path, limits, key_pts)
-    kept = shown[(shown >= first) & (shown <= last)]
-    if len(kept) == 0:
-        raise VideoError(f"No picture of {path.name} can be decoded. Convert it to H.264 mp4.")
-    if kept[-1] < shown[-1] and not warnings:
-        warnings.append("The end of the file is damaged or missing; only the readable part is used.")
-    return Timeline(kept, key_pts, tick_s, False, last_ticks * tick_s, tuple(warnings))
-
-
-def _demux(
-    container: Any, stream: Any, path: Path, limits: Limits
-) -> tuple[list[int | None], list[int | None], int, bool]:
-    """Timestamps of displayed packets and of key packets, the last one's duration, and whether the end was reached."""
-    pts: list[int | None] = []
-    keys: list[int | None] = []
-    last: tuple[int, int] = (-(2**62), 0)
-    complete = True
-    max_ticks = limits.max_seconds / float(stream.time_base) if stream.time_base else float("inf")
-    try:
-        for packet in container.demux(stream):
-            if packet.size == 0:  # the flush packet at the end
-                continue
-            if packet.is_keyframe:
-                keys.append(packet.pts)
-            if packet.is_discard:
-                continue
-            complete = not packet.is_corrupt
-            pts.append(packet.pts)
-            if packet.pts is not None and packet.pts > last[0]:
-                last = (packet.pts, packet.duration or 0)
-            if len(pts) > limits.max_frames:
-                raise VideoError(f"{path.name} is too long: over {limits.max_frames:,} pictures. Cut it into parts.")
-            if packet.pts is not None and pts[0] is not None and packet.pts - pts[0] > max_ticks:
-                hours = limits.max_seconds / 3600
-                raise VideoError(f"{path.name} is too long: over {hours:g} hours. Cut it into parts.")
-    except av.error.FFmpegError:
-        complete = False
-    return pts, keys, last[1], complete
-
-
-def _decodable_ends(path: Path, limits: Limits, key_pts: Array) -> tuple[int, int]:
-    """Timestamps of the first and the last picture that the decoder really gives, by decoding the head and the tail."""
-    first = _first_and_last(path, limits, None, stop_after_first=True)
-    if first is None:
-        raise VideoError(f"No picture of {path.name} can be decoded. Convert it to H.264 mp4.")
-    last = None
-    for start in key_pts[::-1][:3]:  # the last group of pictures may be unreadable as a whole
-        last = _first_and_last(path, limits, int(start), stop_after_first=False)
-        if last is not None:
-            break
-    if last is None:
-        last = _first_and_last(path, limits, None, stop_after_first=False)
-    return first[0], (last or first)[1]
-
-
-def _first_and_last(path: Path, limits: Limits, start: int | None, *, stop_after_first: bool) -> tuple[int, int] | None:
-    container, stream = open_container(path, limits)
-    found: tuple[int, int] | None = None
-    with container:
-        if start is not None:
-            with contextlib.suppress(av.error.FFmpegError):
-                container.seek(start, stream=stream, backward=True)
-        for frame in decode_pictures(container, stream):
-            if frame.pts is not None:
-                found = (min(found[0], frame.pts), max(found[1], frame.pts)) if found else (frame.pts, frame.pts)
-                if stop_after_first:
-                    break
-    return found
-
-
-def _count_by_decoding(path: Path, limits: Limits) -> Timeline:
-    """The slow way for files without usable timestamps: decode everything once and count."""
-    container, stream = open_container(path, limits)
-    with container:
         rate = stream.average_rate or stream.base_rate
-        count = sum(1 for _ in decode_pictures(container, stream))
-    if count == 0:
+        # AVI stores no presentation times: what FFmpeg reports there is the decoding order.
+        timed = tick_s > 0 and (not is_avi or context.codec.intra_only)
+        packets = read_packets(container, stream, path, limits)
+    kept = int(np.count_nonzero(packets.shown))
+    if is_mp4 and (mp4_is_cut(path) or (expected and kept < expected and not packets.complete)):
+        raise VideoError(f"{path.name} is cut off: its end is missing. Copy or download the whole file again.")
+    if kept == 0:
+        raise VideoError(f"{path.name} has a video track without a picture. Use another file.")
+    warnings = [] if packets.complete else [_CUT]
+    if packets.damaged > (not packets.complete):
+        warnings.append(_DAMAGED)
+    order = None
+    if timed and not (packets.shown < 0).any() and packets.in_time_order:
+        order = _by_time(path, limits, packets, warnings)
+    counted = -1
+    if order is None:
+        counted, order = _by_decoding(path, limits, packets)
+    return _timeline(packets, order, counted, tick_s, 0.0 if rate is None else float(1 / rate), tuple(warnings))
+
+
+def _timeline(
+    packets: Packets, order: Array | None, counted: int, tick_s: float, step_s: float, warnings: tuple[str, ...]
+) -> Timeline:
+    """``order``: the frames' packets, or None where only their number is known."""
+    frame_of = np.full(len(packets), -1, np.int64)
+    if order is None:
+        access = Access(np.zeros(1, np.int64), np.zeros(1, np.int64))
+        return Timeline(np.arange(counted), step_s, True, 0.0, warnings, packets, None, frame_of, access)
+    frame_of[order] = np.arange(len(order))
+    pts = packets.pts[order]
+    timed = tick_s > 0 and pts[0] != NO_TIME and bool((np.diff(pts) > 0).all())
+    access = find_access(packets, frame_of, pts if timed else None)
+    if timed:
+        return Timeline(
+            pts, tick_s, False, packets.last_ticks * tick_s, warnings, packets, order, frame_of, access
+        )  # fmt: skip
+    return Timeline(np.arange(len(order)), step_s, True, 0.0, warnings, packets, order, frame_of, access)
+
+
+def _by_time(path: Path, limits: Limits, packets: Packets, warnings: list[str]) -> Array | None:
+    """``(N,)`` the frames' packets; None where decoding the start shows that the times do not tell the order."""
+    order = np.flatnonzero(packets.shown == 1)
+    order = order[np.argsort(packets.pts[order])]
+    begins = 0
+    for steady in (False, True):  # in one thread an error comes with its own picture
+        with closing(Decoder(path, limits, packets, steady=steady)) as decoder:
+            head, damaged = _head(decoder)
+        if not head:
+            raise VideoError(f"No picture of {path.name} can be decoded. Convert it to H.264 mp4.")
+        first = np.flatnonzero(order == head[0])
+        if len(first) == 0:
+            return None
+        begins = int(first[0])
+        if order[begins:][: len(head)].tolist() == head:
+            break
+    else:
+        # Where pictures are damaged, decoders lose the order too; the packets' times still tell it.
+        if not damaged:
+            return None
+    frame_of = np.full(len(packets), -1, np.int64)
+    frame_of[order] = np.arange(len(order))
+    with closing(Decoder(path, limits, packets)) as decoder:
+        last = _last_decodable(decoder, find_access(packets, frame_of, packets.pts[order]), frame_of)
+    if last < len(order) - 1 and not warnings:
+        warnings.append(_CUT)
+    return order[begins : last + 1]
+
+
+def _head(decoder: Decoder) -> tuple[list[int | None], bool]:
+    """The packets of the first pictures, and whether one after the first of them could not be decoded."""
+    pictures = decoder.pictures()
+    head = [number for number, _ in islice(pictures, 1)]
+    late = decoder.errors  # what lies before the first key frame of a recording that was joined late
+    head += [number for number, _ in islice(pictures, _HEAD - 1)]
+    return head, decoder.errors > late
+
+
+def _last_decodable(decoder: Decoder, access: Access, frame_of: Array) -> int:
+    """The last frame that the decoder really gives; the last group of pictures may be unreadable as a whole."""
+    for packet in (*access.packet[::-1][:3], 0):
+        try:
+            decoder.go(int(packet))
+            frames = [int(frame_of[number]) for number, _ in decoder.pictures() if number is not None]
+        except Lost:
+            continue
+        if frames and max(frames) >= 0:
+            return max(frames)
+    return -1
+
+
+def _by_decoding(path: Path, limits: Limits, packets: Packets) -> tuple[int, Array | None]:
+    """The number of pictures that in-order decoding gives, and their packets where each has its own."""
+    with closing(Decoder(path, limits, packets)) as decoder:
+        found = [-1 if number is None else number for number, _ in decoder.pictures()]
+    if not found:
         raise VideoError(f"No picture of {path.name} can be decoded. Convert it to H.264 mp4.")
-    order = np.arange(count, dtype=np.int64)
-    return Timeline(order, order[:1], float(1 / rate) if rate else 0.0, True, 0.0, ())
+    order = np.array(found, np.int64)
+    own = order.min() >= 0 and order.max() < len(packets) and len(np.unique(order)) == len(order)
+    return len(order), order if own else None

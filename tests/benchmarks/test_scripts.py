@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import attention_memory, gpu_7b, many_queries, reduced_precision, speed
+from benchmarks import attention_memory, gpu_7b, many_queries, reading, reduced_precision, speed
 from benchmarks.memory import peak_bytes
 from benchmarks.scores import Scores
 
@@ -31,6 +31,17 @@ def test_many_queries(capsys: pytest.CaptureFixture[str]) -> None:
     found = many_queries.main(["--clips", "1", "--counts", "2", "--difficulty", "easy", "--seconds", "6"])
     assert set(found["queries"]) == {2}
     assert "| 2 |" in capsys.readouterr().out
+
+
+def test_reading(tmp_path: Path) -> None:
+    few = reading.few_frames(tmp_path, (96, 64), 30, 1, 2)
+    assert [sorted(ways) for ways in few.values()] == [["before", "in order", "ours"], ["in order", "ours"]]
+    clip = next(tmp_path.glob("closed.mp4"))
+    figures = {"cpu": reading.ratios([2.0], [1.0]), "clock": reading.ratios([3.0], [1.0]), "megabytes": [5.0, 1.0]}
+    for run in (reading.embedded_path, reading.embedded_once, reading.dense_pass, reading.dense_once):
+        run(clip)
+    rows = reading.table({"few": few, "grounding": {"dense pass": figures}})
+    assert len(rows) == 4 and rows[-1] == "| dense pass | 2.00 (2.00 to 2.00) | 3.00 (3.00 to 3.00) | 5 MB / 1 MB |"
 
 
 def test_reduced_precision(capsys: pytest.CaptureFixture[str]) -> None:

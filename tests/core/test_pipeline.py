@@ -24,6 +24,7 @@ from stvg_core.pipeline import Grounder
 from stvg_core.proposals.following import Prompt
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Evidence, Frames, Grounding, Track, VideoInfo
+from stvg_core.video import VideoReader
 from tests.tiny_models import FAMILIES, save_llava_onevision
 
 SETTINGS = GroundingSettings(lra_rule="token_norm", lra_lr=0.05, decomposer="rules")
@@ -34,10 +35,13 @@ class NoProposals:
     weight = 1.0
     uses_phrase = False
 
-    def propose(self, info: VideoInfo, phrase: str | None = None) -> list[Track]:
+    def looks_at(self, info: VideoInfo) -> np.ndarray:
+        return np.zeros(0, np.int64)
+
+    def propose(self, video: VideoReader, phrase: str | None = None) -> list[Track]:
         return []
 
-    def densify(self, info: VideoInfo, track: Track, start: int, end: int) -> Track:
+    def densify(self, video: VideoReader, track: Track, start: int, end: int) -> Track:
         return track
 
 

@@ -65,7 +65,7 @@ def test_the_same_video_gets_the_same_file(found: Grounding, tmp_path: Path) -> 
 
 def test_one_pixel_wide(found: Grounding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     thin = [(number, np.full((96, 1, 3), 7 * number, np.uint8)) for number in range(found.video.n_frames)]
-    monkeypatch.setattr("stvg_core.drawing.overlay.iter_frames", lambda info: iter(thin))
+    monkeypatch.setattr("stvg_core.drawing.overlay.VideoReader.stream", lambda video: iter(thin))
     narrow = replace(found, tube=None, video=replace(found.video, width=1))
     info = probe(write_overlay(narrow, tmp_path / "out.mp4"))
     assert (info.width, info.height, info.n_frames) == (2, 96, 30)

@@ -16,8 +16,7 @@ import torch
 import torch.nn.functional as F
 from transformers import GroundingDinoForObjectDetection, Sam2VideoModel
 
-from stvg_core.tube import VideoInfo
-from stvg_core.video import probe
+from stvg_core.video import VideoReader
 from stvg_core.video.h264 import h264_file
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
@@ -29,7 +28,7 @@ def straight(count: int, start: tuple[int, ...], end: tuple[int, ...]) -> np.nda
     return np.linspace(start, end, count).round()
 
 
-def paint(path: Path, boxes: np.ndarray, size: tuple[int, int], fps: int = 20) -> VideoInfo:
+def paint(path: Path, boxes: np.ndarray, size: tuple[int, int], fps: int = 20) -> VideoReader:
     """A clip with a red square at ``boxes`` (T, 4) in pixels, nothing where a row is NaN."""
     with h264_file(path, Fraction(fps), size, crf=5, preset="medium", pix_fmt="yuv444p") as write:
         for number, box in enumerate(boxes):
@@ -38,7 +37,7 @@ def paint(path: Path, boxes: np.ndarray, size: tuple[int, int], fps: int = 20) -
                 x1, y1, x2, y2 = box.astype(int)
                 picture[y1:y2, x1:x2] = (230, 20, 20)
             write(picture, number)
-    return probe(path)
+    return VideoReader(path)
 
 
 def red(pixels: torch.Tensor) -> torch.Tensor:

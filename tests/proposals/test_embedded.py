@@ -11,7 +11,7 @@ import pytest
 from stvg_core.metrics import box_iou
 from stvg_core.proposals import EmbeddedProposer, FixedTracks
 from stvg_core.tube import Track
-from stvg_core.video import probe
+from stvg_core.video import VideoReader
 from stvg_core.video.h264 import h264_file
 
 WIDTH, HEIGHT, FRAMES = 160, 120, 40
@@ -43,9 +43,10 @@ def tracks(tmp_path_factory: pytest.TempPathFactory) -> list[Track]:
                 x1, y1, x2, y2 = (boxes[t] * (WIDTH, HEIGHT, WIDTH, HEIGHT)).round().astype(int)
                 picture[y1:y2, x1:x2] = colours[name]
             write(picture.clip(0, 255).astype(np.uint8), t)
-    info = probe(path)
-    found = EmbeddedProposer().propose(info)
-    again = EmbeddedProposer().propose(info)
+    with VideoReader(path) as video:
+        found = EmbeddedProposer().propose(video)
+    with VideoReader(path) as video:
+        again = EmbeddedProposer().propose(video)
     assert [t.boxes.tolist() for t in found] == [t.boxes.tolist() for t in again]  # the same every time
     return found
 
@@ -73,7 +74,8 @@ def test_blank_and_tiny_videos(frames: int, tmp_path: Path) -> None:
     with h264_file(path, Fraction(10), (64, 48)) as write:
         for t in range(frames):
             write(np.full((48, 64, 3), 90, np.uint8), t)
-    assert EmbeddedProposer().propose(probe(path)) == []
+    with VideoReader(path) as video:
+        assert EmbeddedProposer().propose(video) == []
 
 
 def test_fixed_tracks_are_handed_back(tracks: list[Track]) -> None:

@@ -116,6 +116,7 @@ def clip_rows(grounder: Grounder, task: Task) -> list[Row]:
                 more = facts | (_margins(first, tracks, scene) if kind == "oracle" else {})
                 rows.append(row(kind, step.name, right_track(first.evidence, target), tube, **more))
         opened.session.release()
+        opened.close()
     return rows
 
 

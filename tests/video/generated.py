@@ -1,0 +1,151 @@
+"""Random video files whose pictures carry their number, made from a seed.
+
+A file is made in two steps: encode (codec, container, groups of pictures, B-frames, forced key frames, rate, offset),
+then change the container (edit lists, a copy that begins late, recordings joined, fragments). What is shown is known
+in two ways: from the making (``Made.numbers``, where it can be said), and by decoding the whole file in order with
+plain PyAV (:func:`decoded_in_order`), which is what players do.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from tests.video.boxes import set_edit_list
+from tests.video.recipes import Recipe
+
+WIDTH, HEIGHT, COLUMNS, ROWS = 128, 64, 4, 2
+BITS = COLUMNS * ROWS
+
+
+@dataclass(frozen=True)
+class Made:
+    """A file, and the numbers of the pictures that a player shows; None where only decoding can tell."""
+
+    path: Path
+    recipe: Recipe
+    numbers: list[int] | None
+
+
+def make(recipe: Recipe, folder: Path) -> Made:
+    """Write the recipe's file."""
+    path = folder / f"{recipe.seed}{recipe.ending}"
+    _encode(recipe, path)
+    numbers: list[int] | None = list(range(recipe.count))
+    rng = random.Random(recipe.seed + 1)
+    if recipe.change in ("edit", "edits"):
+        numbers = _edit(path, recipe, rng)
+    elif recipe.change == "late":
+        _copy_late(path, rng)
+        numbers = None
+    elif recipe.change == "joined":
+        data = path.read_bytes()
+        path.write_bytes(data + data)
+        numbers = None
+    return Made(path, recipe, numbers)
+
+
+def painted(number: int) -> np.ndarray:
+    """``(64, 128, 3)`` uint8: eight cells, one per bit."""
+    cells = np.array([number >> bit & 1 for bit in range(BITS)]).reshape(ROWS, COLUMNS)
+    grey = (cells * 200 + 25).astype(np.uint8).repeat(HEIGHT // ROWS, 0).repeat(WIDTH // COLUMNS, 1)
+    return grey[..., None].repeat(3, 2)
+
+
+def read_number(picture: np.ndarray) -> int:
+    """The number painted on a picture of any size."""
+    height, width = picture.shape[:2]
+    ys = ((np.arange(ROWS) + 0.5) * height / ROWS).astype(int)
+    xs = ((np.arange(COLUMNS) + 0.5) * width / COLUMNS).astype(int)
+    middle = picture[ys][:, xs].mean(axis=2).ravel()
+    return sum(1 << bit for bit in range(BITS) if middle[bit] > 125)
+
+
+def decoded_in_order(path: Path) -> list[np.ndarray]:
+    """Every picture of the file as plain PyAV gives it from the start to the end, in one thread."""
+    pictures = []
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type, stream.codec_context.thread_count = "NONE", 1
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                continue
+            pictures += [frame.to_ndarray(format="rgb24", width=WIDTH, height=HEIGHT) for frame in frames]
+    return pictures
+
+
+def _times(recipe: Recipe) -> tuple[Sequence[int], Fraction]:
+    if recipe.uneven is None:
+        return range(recipe.offset, recipe.offset + recipe.count), 1 / recipe.rate
+    steps = np.random.default_rng(recipe.uneven).integers(20, 120, recipe.count)
+    return [int(t) for t in np.cumsum(steps) + 40 * recipe.offset], Fraction(1, 1000)
+
+
+def _encode(recipe: Recipe, path: Path) -> None:
+    times, clock = _times(recipe)
+    container_format = {".mpg": "mpeg", ".wmv": "asf"}.get(recipe.ending)
+    with av.open(str(path), "w", format=container_format, options=recipe.mux) as container:
+        stream = container.add_stream(recipe.codec, rate=recipe.rate)
+        stream.width, stream.height = WIDTH, HEIGHT
+        stream.pix_fmt = "yuvj420p" if recipe.codec == "mjpeg" else "yuv420p"
+        context: Any = stream.codec_context
+        context.gop_size, context.max_b_frames = recipe.gop, recipe.b_frames
+        stream.options = recipe.options
+        if recipe.uneven is not None:
+            stream.time_base = context.time_base = clock
+        for number in range(recipe.count):
+            frame = av.VideoFrame.from_ndarray(painted(number), format="rgb24")
+            if recipe.codec == "mjpeg":
+                frame = frame.reformat(format="yuvj420p")
+            frame.pts, frame.time_base = times[number], clock
+            if number in recipe.forced:
+                frame.pict_type = av.video.frame.PictureType.I
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def _copy_late(path: Path, rng: random.Random) -> None:
+    """The same file without its first packets, as a recorder that was switched on late leaves it."""
+    whole = path.with_name(f"whole-{path.name}")
+    path.replace(whole)
+    container_format = "mpeg" if path.suffix == ".mpg" else None
+    with av.open(str(whole)) as source, av.open(str(path), "w", format=container_format) as out:
+        incoming = source.streams.video[0]
+        stream = out.add_stream_from_template(incoming)
+        packets = [packet for packet in source.demux(incoming) if packet.size]
+        keys = [n for n, packet in enumerate(packets) if packet.is_keyframe]
+        # mp4 has to begin with a key frame for FFmpeg to write it; the others may begin anywhere before the last one.
+        late = keys if path.suffix in (".mp4", ".mov") else range(keys[-1] + 1)
+        start = rng.choice([n for n in late if n <= max(0, len(packets) - 12)])
+        for packet in packets[start:]:
+            packet.stream = stream
+            out.mux(packet)
+    whole.unlink()
+
+
+def _edit(path: Path, recipe: Recipe, rng: random.Random) -> list[int] | None:
+    """Give an mp4 one or several edits, each a range of pictures that may begin within a group of pictures."""
+    with av.open(str(path)) as container:
+        shown = sorted((packet.pts, packet.duration) for packet in container.demux(video=0) if packet.size)
+        first_time = min(packet[0] for packet in shown)
+    times = [time - first_time for time, _ in shown] + [shown[-1][0] - first_time + max(1, shown[-1][1])]
+    ranges, at = [], 0
+    for _ in range(1 if recipe.change == "edit" else rng.choice([2, 3])):
+        if at >= recipe.count:
+            break
+        start = rng.randrange(at, recipe.count)
+        end = rng.randrange(start, recipe.count) + 1
+        ranges.append((start, end))
+        at = end
+    if not set_edit_list(path, [(times[a], times[b] - times[a]) for a, b in ranges]):
+        return list(range(recipe.count))
+    return [number for a, b in ranges for number in range(a, b)]

@@ -1,0 +1,60 @@
+"""Random files: every picture that the reader gives is the one that in-order decoding gives there.
+
+``make test`` reads a fixed few; set STVG_FUZZ_FILES, STVG_FUZZ_SEED (the first seed) and STVG_FUZZ_SECONDS for more.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stvg_core.video import VideoReader, decoding, iter_frames, probe, read_frames
+from tests.video.generated import decoded_in_order, make, read_number
+from tests.video.recipes import recipe
+
+FILES = int(os.environ.get("STVG_FUZZ_FILES", "40"))
+FIRST = int(os.environ.get("STVG_FUZZ_SEED", "0"))
+SECONDS = float(os.environ.get("STVG_FUZZ_SECONDS", "inf"))
+_BEGAN = time.monotonic()
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + FILES))
+def test_every_picture_is_the_one_that_is_shown_there(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    if seed % 2:  # such small pictures are decoded in one thread else
+        monkeypatch.setattr(decoding, "_WORTH_THREADS", 0)
+    if time.monotonic() - _BEGAN > SECONDS:
+        pytest.skip("the time for random files is used up")
+    made = make(recipe(seed), tmp_path)
+    reference = decoded_in_order(made.path)
+    numbers = [read_number(picture) for picture in reference]
+    # FFmpeg itself leaves out or breaks pictures where a later edit begins within a group: there decoding is the truth.
+    if made.numbers is not None and made.recipe.change != "edits":
+        assert numbers == made.numbers, "the file is not what it was made to be"
+    rng = random.Random(seed)
+    info = probe(made.path)
+    assert info.n_frames == len(reference)
+
+    def same(index: int, picture: np.ndarray) -> None:
+        assert read_number(picture) == numbers[index], f"frame {index} shows {read_number(picture)}"
+        np.testing.assert_array_equal(picture, reference[index])
+
+    wanted = np.array([rng.randrange(info.n_frames) for _ in range(20)])
+    for index, picture in zip(wanted, read_frames(info, wanted).pixels, strict=True):
+        same(int(index), picture)
+    for index in wanted[:4]:
+        same(int(index), read_frames(info, np.array([index])).pixels[0])
+    every = [(index, read_number(picture)) for index, picture in iter_frames(info)]
+    assert every == list(enumerate(numbers))
+    with VideoReader(info, kept_bytes=rng.choice([0, 50_000, 1 << 30])) as reader:
+        for index in wanted[:8]:
+            same(int(index), reader.read(np.array([index])).pixels[0])
+        for index, picture in reader.stream(np.arange(info.n_frames)[::-1]):
+            same(index, picture)
+        assert reader.info == info, "nothing is damaged"
