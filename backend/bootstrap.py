@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +49,17 @@ _LABEL_STUDIO_TIMEOUT_S = 10.0
 
 def open_database(settings: Settings) -> Database:
     return Database(settings.database_url)
+
+
+@contextmanager
+def ready_database(settings: Settings) -> Iterator[Database]:
+    """The database at this version's migration; closed at the end. Raises DatabaseError where it is not ready."""
+    database = open_database(settings)
+    try:
+        schema.check_ready(database.engine)
+        yield database
+    finally:
+        database.close()
 
 
 def present_model_version(settings: Settings) -> str:

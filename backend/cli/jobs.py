@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from backend.bootstrap import open_database
+from backend.bootstrap import ready_database
 from backend.cli.groups import Group
-from backend.db import jobs, schema
-from backend.db.engine import Database
+from backend.db import jobs
 from backend.db.tables import Delivery, Job
 from backend.settings import load_settings
 from stvg_core.notice import notice, notice_of_some
@@ -30,7 +27,7 @@ def command(context: click.Context, state: str | None, limit: int, as_json: bool
     """List jobs, newest first, with the reason of those that failed."""
     if context.invoked_subcommand is not None:
         return
-    with _ready() as database, database.read() as session:
+    with ready_database(load_settings()) as database, database.read() as session:
         rows = [describe(job, delivery) for job, delivery in jobs.listing(session, state=state, limit=limit)]
     if as_json:
         for row in rows:
@@ -65,7 +62,7 @@ def retry(job_ids: tuple[int, ...], everything: bool) -> None:
     """Queue failed jobs again, or push again what Label Studio refused."""
     if not job_ids and not everything:
         raise click.UsageError("Name the jobs, or say --all.")
-    with _ready() as database, database.write() as session:
+    with ready_database(load_settings()) as database, database.write() as session:
         wanted = [job.id for job, _ in jobs.listing(session, state="failed", limit=100_000)] if everything else job_ids
         done = [number for number in wanted if jobs.retry(session, number)]
     for number in sorted(set(wanted) - set(done)):
@@ -73,17 +70,6 @@ def retry(job_ids: tuple[int, ...], everything: bool) -> None:
     click.echo(f"{len(done)} queued again.")
     if len(done) < len(wanted):
         raise SystemExit(1)
-
-
-@contextmanager
-def _ready() -> Iterator[Database]:
-    """The database, at this version's migration; closed at the end."""
-    database = open_database(load_settings())
-    try:
-        schema.check_ready(database.engine)
-        yield database
-    finally:
-        database.close()
 
 
 def describe(job: Job, delivery: Delivery | None) -> dict[str, Any]:

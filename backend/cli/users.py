@@ -11,10 +11,9 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from backend.bootstrap import open_database
+from backend.bootstrap import ready_database
 from backend.cli.groups import Group
-from backend.db import accounts, audits, schema
-from backend.db.engine import Database
+from backend.db import accounts, audits
 from backend.db.tables import Account
 from backend.settings import load_settings
 
@@ -49,7 +48,7 @@ def add(name: str, role: str, ls_user_id: int | None, password_stdin: bool) -> N
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def show(as_json: bool) -> None:
     """List the accounts."""
-    with _database() as database, database.read() as session:
+    with ready_database(load_settings()) as database, database.read() as session:
         rows = [describe(account) for account in accounts.every(session)]
     if as_json:
         for row in rows:
@@ -140,16 +139,6 @@ def _note(session: Session, action: str, name: str, **detail: Any) -> None:
 
 
 @contextmanager
-def _database() -> Iterator[Database]:
-    database = open_database(load_settings())
-    try:
-        schema.check_ready(database.engine)
-        yield database
-    finally:
-        database.close()
-
-
-@contextmanager
 def _writing() -> Iterator[Session]:
-    with _database() as database, database.write() as session:
+    with ready_database(load_settings()) as database, database.write() as session:
         yield session

@@ -14,7 +14,6 @@ from stvg_core.errors import VideoError
 from stvg_core.tube import Array, Frames, VideoInfo
 from stvg_core.video.container import Limits, check_size
 from stvg_core.video.display import read_shown
-from stvg_core.video.fast import read_with_decord
 from stvg_core.video.kept import KeptPictures
 from stvg_core.video.probe import probe
 from stvg_core.video.seeking import Seeking
@@ -113,7 +112,7 @@ class VideoReader:
             IndexError: an index outside the video.
             VideoError: the file has changed since it was opened, or a picture cannot be decoded.
         """
-        wanted = self._check(indices)
+        wanted = self.check(indices)
         size = shrunk_size(self._info.width, self._info.height, max_side)
         pixels = np.empty((len(wanted), size[1], size[0], 3), dtype=np.uint8)
         order = np.argsort(wanted, kind="stable")
@@ -124,16 +123,6 @@ class VideoReader:
                 pixels[row] = shown
         return Frames(pixels=pixels, indices=wanted, seconds=np.asarray(self.seconds[wanted], dtype=np.float64))
 
-    def read_once(self, indices: Array, *, max_side: int | None = None) -> Frames:
-        """As :meth:`read`, for who reads nothing more: with decord where that is proved to be right."""
-        wanted = self._check(indices)
-        size = shrunk_size(self._info.width, self._info.height, max_side)
-        unique, inverse = np.unique(wanted, return_inverse=True)
-        pictures = read_with_decord(self._info, self._timeline, unique, size)
-        if pictures is None:
-            return self.read(wanted, max_side=max_side)
-        return Frames(pixels=pictures[inverse], indices=wanted, seconds=np.asarray(self.seconds[wanted], np.float64))
-
     def stream(self, indices: Array | None = None, *, max_side: int | None = None) -> Iterator[tuple[int, Array]]:
         """``(index, (H, W, 3) uint8 RGB)`` of the frames in the order given, all with None; few at a time in memory.
 
@@ -141,7 +130,7 @@ class VideoReader:
 
         Raises: as :meth:`read`.
         """
-        wanted = self._check(np.arange(self._info.n_frames) if indices is None else indices)
+        wanted = self.check(np.arange(self._info.n_frames) if indices is None else indices)
         size = shrunk_size(self._info.width, self._info.height, max_side)
         for first in range(0, len(wanted), _BATCH):
             some = wanted[first : first + _BATCH]
@@ -151,7 +140,8 @@ class VideoReader:
             else:
                 yield from zip(some.tolist(), self.read(some, max_side=max_side).pixels, strict=True)
 
-    def _check(self, indices: Array) -> Array:
+    def check(self, indices: Array) -> Array:
+        """Indices as ``(T,)`` int64; raises ValueError where they are no list, IndexError outside of the video."""
         wanted = np.asarray(indices, dtype=np.int64)
         if wanted.ndim != 1 or len(wanted) == 0:
             raise ValueError(f"frames are asked for by a (T,) list of at least one index, got shape {wanted.shape}")
