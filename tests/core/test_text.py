@@ -56,7 +56,7 @@ def test_another_encoding_is_refused_with_the_line_and_read_when_it_is_named(tmp
 
 
 def test_what_cannot_be_printed_is_shown_as_an_escape() -> None:
-    assert shown("a\nb\x1b[31m\udce9 视 é") == "a\\nb\\x1b[31m\\udce9 视 é"
+    assert shown("a\nb\x1b[31m\udce9 视 é") == "a\\nb\\x1b[31m\\xe9 视 é"
 
 
 def test_line_ends_inside_values_can_be_kept(tmp_path: Path) -> None:
