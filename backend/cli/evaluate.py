@@ -41,7 +41,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--protocol", type=click.Choice([p.value for p in Protocol]), help="Default: tubedetr for VidSTG, else hcstvg."
 )
-@click.option("--encoding", help="Of the files, where they are not UTF-8: latin-1, cp1252")
+@click.option("--encoding", help="Of the files, where they are not UTF-8: latin-1 or cp1252.")
 @click.option("--project", "project_id", type=int, help="Of the database, only this Label Studio project (its number).")
 @click.option(
     "--accepted-only",

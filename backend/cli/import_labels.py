@@ -35,7 +35,7 @@ _SHOWN = 10
 @click.option("--document-root", type=_FOLDER, help="That root [STVG_DOCUMENT_ROOT, else the folder above --videos].")
 @click.option("--vidor", type=_FOLDER, help="VidOR's annotations, for VidSTG.")
 @click.option("--video", help="The video's name, where one MOT or CVAT file does not have the right one.")
-@click.option("--encoding", help="Of the files, where they are not UTF-8: latin-1, cp1252")
+@click.option("--encoding", help="Of the files, where they are not UTF-8: latin-1 or cp1252.")
 @click.option("--as", "target", type=click.Choice([PREDICTION, ANNOTATION]), default=PREDICTION, show_default=True)
 @click.option("--model-version", help="What the predictions are called [imported-<format>].")
 @click.option("--url", help="Label Studio's address [STVG_LABEL_STUDIO_URL].")
