@@ -53,8 +53,8 @@ def test_marks_are_sentences_and_the_queue_points_at_them(web: FlaskClient, sqli
     held = {"mark": "held", "frames": [41, 44]}
     task = a_label(sqlite_database, entry(marks=[held, {"mark": "disagree", "frames": [14, 44]}]))
     text = page(web, task)
-    assert "End set on the timeline: the last box is held (frames 41 to 44)." in text
-    assert "disagree by more than 2 frames: the box counts (frames 14 to 44)." in text
+    assert "End set on the timeline: the last box is held (frames 42 to 45)." in text
+    assert "disagree by more than 2 frames: the box counts (frames 15 to 45)." in text
     queue = web.get("/review/", headers=HTML).text
     assert "look at: held, disagree" in queue
 
@@ -69,7 +69,7 @@ def test_a_label_that_was_read_plainly_says_nothing(web: FlaskClient, sqlite_dat
 def test_of_several_targets_the_one_that_counts_is_named(web: FlaskClient, sqlite_database: Database) -> None:
     task = a_label(sqlite_database, entry("second"), entry(target=True), entry("third", label="Other"))
     text = page(web, task)
-    assert "2 boxes have this label." in text and "(region tube-1)" in text and "frame 14 to 44" in text
+    assert "2 boxes have this label." in text and "(region tube-1)" in text and "frame 15 to 45" in text
 
 
 def test_a_followed_box_is_offered_and_sent_when_a_reviewer_wants_it(
