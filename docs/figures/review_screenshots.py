@@ -23,13 +23,13 @@ from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 
 from backend import bootstrap
+from backend.annotations.rows import keyframes
 from backend.db import accounts, annotations, jobs, predictions, projects, schema, tasks
 from backend.db.engine import Database
 from backend.db.tables import Prediction, Task
 from backend.db.types import now
 from backend.http.app import create_app
 from backend.review import decisions, recording
-from backend.review.drawn import keyframes
 from backend.settings import Settings
 from labeling_config import video_tube
 from stvg_core.demo.clips import split_scene, write_clip
