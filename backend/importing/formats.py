@@ -16,8 +16,8 @@ FORMATS = (
 )  # fmt: skip
 """``hcstvg`` is either version: they are told apart by what they hold."""
 
-_FOLDERS = {"mot": "*/gt/gt.txt", "cvat": "*.xml", "vidstg": "annotations.json"}
-"""Where the files lie in a folder that ``stvg export`` wrote."""
+_FOLDERS = {"mot": ("gt/gt.txt", "*/gt/gt.txt"), "cvat": ("*.xml",), "vidstg": ("annotations.json",)}
+"""Where the files lie in a folder that ``stvg export`` wrote, or in one sequence of it."""
 
 
 def read_labels(
@@ -28,7 +28,7 @@ def read_labels(
 
     Args:
         kind: one of :data:`FORMATS`.
-        files: of formats that are a folder, the folder of an export may stand for its files.
+        files: of formats that are a folder, the folder of an export, or of a MOT sequence, may stand for its files.
         vidor: folder of VidOR's annotations, for VidSTG; the one beside an export of ours by default.
         video: the video's name, where a MOT or CVAT file does not have the right one.
         encoding: of the files, where they are not UTF-8.
@@ -56,9 +56,9 @@ def _files(kind: str, path: Path) -> list[Path]:
         return [path]
     if kind not in _FOLDERS:
         raise DatasetError(f"{path} is a folder. Name the files in it.")
-    found = sorted(path.glob(_FOLDERS[kind]))
+    found = sorted({file for pattern in _FOLDERS[kind] for file in path.glob(pattern)})
     if not found:
-        raise DatasetError(f"The folder {path} holds no {_FOLDERS[kind]}.")
+        raise DatasetError(f"The folder {path} holds no {' or '.join(_FOLDERS[kind])}.")
     return found
 
 
