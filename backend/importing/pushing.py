@@ -53,7 +53,7 @@ def push(
         LabelStudioError: a refusal; what was pushed before it stays, and a second run goes on from there.
     """
     known = {
-        (location(str((task.get("data") or {}).get(config.video_key))), region)
+        (location(config.video_of(task.get("data"))), region)
         for task in client.tasks(project_id)
         for region in _regions(task.get(kind) or [])
     }

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from backend.labelstudio.config import LabelConfig, read_config
+from backend.labelstudio.originals import grounded_address
 from backend.labelstudio.result import Interval, read_keyframes, read_spans, result_to_tubes
 from backend.media.location import location
 from labeling_config import video_tube
@@ -96,13 +97,22 @@ def _spans(
 
 
 def _address(where: str, data: Mapping[str, Any], config: LabelConfig) -> str:
-    if isinstance(data.get(config.video_key), str):
-        return str(data[config.video_key])
-    found = [value for value in data.values() if isinstance(value, str) and split_ending(location(value))[1]]
+    if address := config.video_of(data):
+        return address
+    # Another interface may have other keys, nested ones too.
+    found = {grounded_address(data, text) for text in _texts(data) if split_ending(location(text))[1]}
     if len(found) != 1:
         raise DatasetError(f"{where} does not say which of its data is the video.")
-    return found[0]
+    return found.pop()
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner)
 
 
 def _sentence(data: Mapping[str, Any], config: LabelConfig) -> str:
-    return next((str(data[key]) for key in (config.query_key, *SENTENCE_NAMES) if data.get(key)), "")
+    return config.query_of(data) or next((str(data[key]) for key in SENTENCE_NAMES if data.get(key)), "")

@@ -18,6 +18,7 @@ from backend.db.engine import Database
 from backend.export.formats import FORMATS
 from backend.export.run import export
 from backend.labelstudio.config import read_config
+from backend.labelstudio.originals import ORIGINAL_KEY
 from backend.labelstudio.result import result_to_tubes
 from labeling_config import video_tube
 from stvg_core.errors import StvgError, VideoError
@@ -112,6 +113,19 @@ def test_nothing_is_doubled_after_people_worked_on_it(run: Run, ls: LabelledLabe
     assert "added 0 annotations, 1 were there" in printed and ls.changes == []
     # As predictions they are something else.
     assert "added 1 predictions" in run(file, "--format", "hcstvg")[0]
+
+
+def test_nothing_is_doubled_where_the_page_plays_a_copy(run: Run, ls: LabelledLabelStudio, tmp_path: Path) -> None:
+    file = write(tmp_path, {"a.mp4": hcstvg_entry(6, 10, img_num=40)})
+    run(file, "--format", "hcstvg", "--as", "annotations")
+    [task] = ls.all("tasks")
+    task["data"] |= {
+        ORIGINAL_KEY: task["data"]["video"],
+        "video": "/data/local-files/?d=copies/a-h264-abababababab.mp4",
+    }
+    ls.changes.clear()
+    printed, _ = run(file, "--format", "hcstvg", "--as", "annotations")
+    assert "added 0 annotations, 1 were there" in printed and ls.changes == []
 
 
 def test_ground_truth_keeps_close_to_the_labels(run: Run, ls: LabelledLabelStudio, tmp_path: Path) -> None:
