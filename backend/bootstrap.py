@@ -21,11 +21,10 @@ from backend.db.engine import Database
 from backend.db.errors import DatabaseError
 from backend.jobs import calibrating
 from backend.jobs.corrections import Training, read_events
+from backend.jobs.delivering import Outbox
 from backend.jobs.engine import Engine, Progress
-from backend.jobs.outbox import Outbox
 from backend.jobs.reconcile import reconcile
 from backend.jobs.rereading import reread
-from backend.jobs.telling import Telling
 from backend.jobs.ticker import Ticker
 from backend.jobs.versions import Versions
 from backend.jobs.worker import Worker
@@ -231,7 +230,6 @@ class WorkerProcess:
 
     worker: Worker
     outbox: Outbox | None
-    telling: Telling | None
     chores: list[Ticker]
     training: Training
     calibrate: Callable[[], int]
@@ -253,8 +251,6 @@ class WorkerProcess:
         self.calibrate()
         if self.outbox is not None:
             self.outbox.send_due()
-        if self.telling is not None:
-            self.telling.send_due()
         return taken
 
     def stop(self) -> None:
@@ -274,6 +270,7 @@ def open_worker(
     schema.check_ready(database.engine)
     client = label_studio or open_label_studio(settings)
     name = f"{socket.gethostname()}:{os.getpid()}"[:100]
+    versions, training = open_versions(settings), open_training(settings)
     worker = Worker(
         database,
         open_media(settings, client, database),
@@ -283,8 +280,8 @@ def open_worker(
         max_attempts=settings.max_attempts,
         retry_s=settings.retry_seconds,
         poll_s=settings.poll_seconds,
+        versions=None if engine is not None else versions.every,
     )
-    versions, training = open_versions(settings), open_training(settings)
 
     def calibrate() -> int:
         return calibrating.run_due(database, versions, name=name, lease_s=settings.lease_seconds, stop=worker.stop)
@@ -294,15 +291,13 @@ def open_worker(
         Ticker("read again", lambda: reread(database), settings.poll_seconds, worker.stop),
         Ticker("calibrate", calibrate, settings.poll_seconds, worker.stop),
     ]
-    outbox, telling = None, None
+    outbox = None
     if client is not None:
         outbox = Outbox(database, client, name=name)
         chores.append(Ticker("outbox", outbox.send_due, settings.poll_seconds, worker.stop))
-        telling = Telling(database, client, name=name)
-        chores.append(Ticker("decisions", telling.send_due, settings.poll_seconds, worker.stop))
         if settings.reconcile_seconds > 0:
             chores.append(_reconciling(database, client, settings.reconcile_seconds, worker.stop))
-    return WorkerProcess(worker, outbox, telling, chores, training, calibrate)
+    return WorkerProcess(worker, outbox, chores, training, calibrate)
 
 
 def _reconciling(database: Database, client: LabelStudioClient, seconds: float, stop: threading.Event) -> Ticker:

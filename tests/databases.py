@@ -74,7 +74,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
     with engine.begin() as connection:
         for table in reversed(Base.metadata.sorted_tables):
             connection.execute(table.delete())
-            if table.columns["id"].autoincrement is not False:
+            if "id" in table.columns and table.columns["id"].autoincrement is not False:
                 connection.execute(text(f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), 1, false)"))
     return url
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, cast, func, select
+from sqlalchemy import Integer, cast, func, select, update
 from sqlalchemy.orm import Session, joinedload
 
+from backend.db import task_state
 from backend.db.engine import insert_once
 from backend.db.tables import Annotation, Task
 
@@ -21,15 +22,28 @@ def add_version(session: Session, *, digest: str, ls_annotation_id: int, **value
     if session.scalar(select(Annotation.id).where(Annotation.digest == digest)) is not None:
         return False
     last = session.scalar(select(func.max(Annotation.version)).where(Annotation.ls_annotation_id == ls_annotation_id))
-    return insert_once(
-        session,
-        Annotation,
-        "digest",
-        digest=digest,
-        ls_annotation_id=ls_annotation_id,
-        version=(last or 0) + 1,
-        **values,
-    )
+    number = {"ls_annotation_id": ls_annotation_id, "version": (last or 0) + 1}
+    if not insert_once(session, Annotation, "digest", digest=digest, **number, **values):
+        return False
+    settle(session, ls_annotation_id)
+    return True
+
+
+def settle(session: Session, ls_annotation_id: int) -> None:
+    """Note which version of an annotation counts now, and where its tasks stand by that.
+
+    Events may come out of order, so it is the one that Label Studio saved last; a deletion is final, because Label
+    Studio never gives a number twice.
+    """
+    columns = Annotation.id, Annotation.version, Annotation.task_id, Annotation.deleted, Annotation.current
+    saved = Annotation.ls_updated_at, Annotation.received_at
+    known = session.execute(select(*columns, *saved).where(Annotation.ls_annotation_id == ls_annotation_id)).all()
+    newest = max(known, key=lambda row: (row.ls_updated_at or row.received_at, row.version))
+    counts = None if any(row.deleted for row in known) else newest.id
+    for row in known:
+        if row.current != (row.id == counts):
+            session.execute(update(Annotation).where(Annotation.id == row.id).values(current=row.id == counts))
+    task_state.refresh(session, {row.task_id for row in known})
 
 
 def find(session: Session, digest: str) -> Annotation | None:
@@ -49,35 +63,21 @@ def current(
 ) -> list[Annotation]:
     """The version that counts of each annotation, by annotation; deleted annotations are left out.
 
-    ``task_ids`` are rows of our own tasks: only what was said of these.
-
-    Events may come out of order, so the latest is the one that Label Studio saved last; a deletion is final, because
-    Label Studio never gives a number twice.
+    ``task_ids`` are rows of our own tasks: only what was said of these. :func:`settle` says which versions count.
     """
     query = select(Annotation).options(joinedload(Annotation.task), joinedload(Annotation.prediction))
+    query = query.where(Annotation.current.is_(True))
     if project_id is not None:
         query = query.join(Task).where(Task.project_id == project_id)
     if task_ids is not None:
-        theirs = select(Annotation.ls_annotation_id).where(Annotation.task_id.in_(task_ids))
-        query = query.where(Annotation.ls_annotation_id.in_(theirs))  # a deletion may not know its task
-    latest: dict[int, Annotation] = {}
-    gone = set()
-    for row in session.scalars(query.order_by(Annotation.version)):
-        if row.deleted:
-            gone.add(row.ls_annotation_id)
-        before = latest.get(row.ls_annotation_id)
-        if before is None or moment(row) >= moment(before):
-            latest[row.ls_annotation_id] = row
-    return [row for number, row in sorted(latest.items()) if number not in gone]
+        query = query.where(Annotation.task_id.in_(task_ids))
+    return list(session.scalars(query.order_by(Annotation.ls_annotation_id)))
 
 
 def present(session: Session, task_id: int) -> Annotation | None:
-    """The version that stands for the whole task (its row): the newest that is no skip, else the newest skip.
-
-    ``backend.db.standing`` says the same in SQL.
-    """
-    rows = current(session, task_ids=[task_id])
-    return max(rows, key=lambda row: (not row.was_cancelled, moment(row), row.id), default=None)
+    """The version that stands for the whole task (its row): the newest that is no skip, else the newest skip."""
+    state = task_state.of_task(session, task_id)
+    return None if state is None or state.annotation_id is None else session.get(Annotation, state.annotation_id)
 
 
 def authors(session: Session) -> list[int]:

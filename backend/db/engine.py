@@ -81,8 +81,12 @@ class Database:
         self.engine.dispose()
 
 
-def insert_once(session: Session, table: type[Base], unique: str | list[str], **values: Any) -> bool:
-    """Insert a row unless one with the same ``unique`` columns exists. True if this call inserted it."""
+def insert_once(session: Session, table: type[Base], unique: str | list[str] | None, **values: Any) -> bool:
+    """Insert a row unless one with the same ``unique`` columns exists. True if this call inserted it.
+
+    Args:
+        unique: None for a table whose only conflict is a unique index over some of its rows.
+    """
     columns = [unique] if isinstance(unique, str) else unique
     dialect = session.get_bind().dialect.name
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert

@@ -7,11 +7,12 @@ import hashlib
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from backend.db import lease as leases
 from backend.db.engine import insert_once
 from backend.db.tables import Event
 from backend.db.types import now, plain
 
-STATES = ("new", "done", "ignored", "unknown_project", "failed")
+STATES = ("new", "reading", "done", "ignored", "unknown_project", "failed")
 
 
 def store(session: Session, body: bytes, *, action: str, project_id: int | None, state: str = "new") -> bool:
@@ -28,19 +29,26 @@ def store(session: Session, body: bytes, *, action: str, project_id: int | None,
     )
 
 
-def next_new(session: Session) -> Event | None:
-    """The oldest event that waits; other workers pass over it while this transaction lasts (PostgreSQL)."""
-    query = select(Event).where(Event.state == "new").order_by(Event.id).limit(1)
-    return session.scalars(query.with_for_update(skip_locked=True)).first()
+def take(session: Session, reader: str, *, seconds: float, limit: int) -> list[Event]:
+    """The oldest events that wait, held for ``seconds``; one in whose middle several readers died is set aside."""
+    taken, _ = leases.take(session, select(Event).order_by(Event.id), Event, reader, seconds=seconds, limit=limit)
+    return taken
 
 
 def waiting(session: Session) -> bool:
     """Is there an event to read? A look that takes no lock."""
-    return session.scalar(select(Event.id).where(Event.state == "new").limit(1)) is not None
+    return leases.waiting(session, Event)
 
 
-def close(event: Event, state: str, reason: str | None = None) -> None:
-    event.state, event.reason, event.processed_at = state, None if reason is None else plain(reason), now()
+def close(session: Session, event_id: int, lease_name: str, state: str, reason: str | None = None) -> bool:
+    """An event was read: ``done``, ``ignored`` or ``failed``. False when it is held by another reader by now."""
+    said = None if reason is None else plain(reason)
+    return leases.release(session, Event, event_id, lease_name, state=state, reason=said, processed_at=now())
+
+
+def again(session: Session, event_id: int, lease_name: str, reason: str, *, seconds: float) -> bool:
+    """Reading failed for a reason that may pass: once more after ``seconds``."""
+    return leases.postpone(session, Event, event_id, lease_name, reason, seconds=seconds)
 
 
 def counts(session: Session) -> dict[str, int]:

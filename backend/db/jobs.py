@@ -1,23 +1,31 @@
-"""Which job is next, who holds it, and how did it end?
-
-A lease is a name that is new for each attempt; only its holder can end the job. A worker that dies stops renewing, the
-lease runs out, and the job is handed to the next worker.
-"""
+"""Which job is next, who holds it, and how did it end? ``backend.db.lease`` says what a lease is."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import Select, and_, func, select, update
 from sqlalchemy.orm import Session, joinedload
 
+from backend.db import lease as leases
+from backend.db import task_state
+from backend.db.clock import moment
 from backend.db.engine import changed, insert_once
 from backend.db.tables import Delivery, Job, Task
 from backend.db.types import now, plain
 
-STATES = ("queued", "running", "done", "failed")
+QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
+STATES = (QUEUED, RUNNING, DONE, FAILED, CANCELLED)
+FOR_ALL = ""
+"""The model version of a job that any worker can do."""
+
+
+def video_key(project_id: int, video_ref: str) -> str:
+    """The same for all jobs about one video of a project."""
+    return hashlib.sha256(f"{project_id} {plain(video_ref)}".encode()).hexdigest()
 
 
 def enqueue(
@@ -36,6 +44,7 @@ def enqueue(
 
     An existing job becomes more urgent or owed to Label Studio as asked, never less.
     """
+    project_id = session.scalars(select(Task.project_id).where(Task.id == task_id)).one()
     created = insert_once(
         session,
         Job,
@@ -43,95 +52,119 @@ def enqueue(
         identity=identity,
         task_id=task_id,
         video_ref=plain(video_ref),
+        video_key=video_key(project_id, video_ref),
         query=plain(query),
         model_version=model_version,
         deliver=deliver,
         priority=priority,
         **({} if prompt is None else {"prompt": prompt}),
     )
-    job = session.scalars(select(Job).where(Job.identity == identity)).one()
+    # Locked, because a worker that ends the job at this moment reads whether its answer is to be delivered.
+    job = session.scalars(select(Job).where(Job.identity == identity).with_for_update()).one()
     if not created:
         job.priority = max(job.priority, priority)
+        became = deliver and not job.deliver
         job.deliver = job.deliver or deliver
+        if became:
+            task_state.refresh(session, [task_id])
+    elif deliver:
+        task_state.refresh(session, [task_id])
     return job, created
 
 
-def lease(session: Session, worker: str, *, seconds: float, max_attempts: int) -> Job | None:
+def lease(
+    session: Session, worker: str, *, seconds: float, versions: Sequence[str] | None = None,
+    max_deaths: int = leases.MAX_DEATHS,
+) -> Job | None:  # fmt: skip
     """Take the most urgent job that is free, for ``seconds``; None when there is none.
 
-    A job whose lease ran out ``max_attempts`` times is not tried again: something in it kills the worker.
+    Args:
+        versions: model versions that the worker can answer as, with :data:`FOR_ALL` for those of any; None takes all.
     """
-    while True:
-        moment = now()
-        query = select(Job).where(_free(moment)).order_by(Job.priority.desc(), Job.id).limit(1)
-        job = session.scalars(query.with_for_update(skip_locked=True)).first()
-        if job is None:
-            return None
-        if job.state == "running" and job.attempts >= max_attempts:
-            _end(job, "failed")
-            job.reason = (
-                f"The worker stopped {job.attempts} times in the middle of this job, perhaps for lack of memory. "
-                "See its log; then: stvg jobs retry " + str(job.id)
-            )
-            session.flush()
-            continue
-        job.attempts += 1
-        job.state, job.reason = "running", None
-        job.leased_by = f"{worker}#{job.id}.{job.attempts}.{int(moment.timestamp() * 1000)}"
-        job.lease_until = moment + timedelta(seconds=seconds)
-        job.started_at, job.progress, job.stage = moment, 0.0, ""
-        session.flush()
-        return job
+    taken, given_up = leases.take(session, _next(versions), Job, worker, seconds=seconds, max_deaths=max_deaths)
+    task_state.refresh(session, [job.task_id for job in given_up])
+    _begun(session, taken)
+    return taken[0] if taken else None
 
 
-def waiting(session: Session) -> bool:
+def lease_more(session: Session, worker: str, job: Job, *, seconds: float, most: int) -> list[Job]:
+    """Further free jobs about the same video, for the same model version, which can share its decoding."""
+    same = (Job.video_key == job.video_key) & (Job.model_version == job.model_version) & Job.prompt.is_(None)
+    if not job.video_key or most < 1:
+        return []
+    query = select(Job).where(same, Job.id != job.id).order_by(Job.priority.desc(), Job.id)
+    taken, given_up = leases.take(session, query, Job, worker, seconds=seconds, limit=most)
+    task_state.refresh(session, [job.task_id for job in given_up])
+    _begun(session, taken)
+    return taken
+
+
+def _begun(session: Session, taken: Sequence[Job]) -> None:
+    at = moment(session)
+    for job in taken:
+        job.started_at, job.progress, job.stage = at, 0.0, ""
+    session.flush()
+
+
+def _next(versions: Sequence[str] | None) -> Select[Job]:
+    query = select(Job).order_by(Job.priority.desc(), Job.id)
+    return query if versions is None else query.where(Job.model_version.in_([*versions, FOR_ALL]))
+
+
+def waiting(session: Session, versions: Sequence[str] | None = None) -> bool:
     """Is there a job to lease? A look that takes no lock."""
-    return session.scalar(select(Job.id).where(_free(now())).limit(1)) is not None
+    mine = () if versions is None else (Job.model_version.in_([*versions, FOR_ALL]),)
+    return leases.waiting(session, Job, *mine)
 
 
 def renew(session: Session, job_id: int, lease_name: str, *, seconds: float, progress: float, stage: str) -> bool:
     """Prolong a lease and show the progress; False when it is no longer held."""
-    until = now() + timedelta(seconds=seconds)
-    held = _held(job_id, lease_name)
-    return changed(session, update(Job).where(held).values(lease_until=until, progress=progress, stage=stage[:64]))
+    return leases.renew(session, Job, job_id, lease_name, seconds=seconds, progress=progress, stage=stage[:64])
 
 
 def finish(session: Session, job_id: int, lease_name: str, prediction_id: int | None) -> bool:
     """Mark a held job as done, with its prediction where it makes one; False when its lease is no longer held."""
-    values = {"state": "done", "prediction_id": prediction_id, "progress": 1.0, "stage": "", "reason": None}
-    return _release(session, job_id, lease_name, **values, finished_at=now())
+    values = {"prediction_id": prediction_id, "progress": 1.0, "stage": "", "reason": None, "finished_at": now()}
+    held = leases.release(session, Job, job_id, lease_name, state=DONE, **values)
+    return held and _told_state(session, job_id)
 
 
-def fail(session: Session, job_id: int, lease_name: str, reason: str, *, retry_at: datetime | None = None) -> bool:
-    """End a held job with a reason, or put it back until ``retry_at``; False when its lease is no longer held."""
-    if retry_at is not None:
-        return _release(session, job_id, lease_name, state="queued", run_after=retry_at, reason=plain(reason))
-    return _release(session, job_id, lease_name, state="failed", reason=plain(reason), finished_at=now())
+def fail(session: Session, job_id: int, lease_name: str, reason: str, *, retry_in: timedelta | None = None) -> bool:
+    """End a held job with a reason, or put it back for ``retry_in``; False when its lease is no longer held."""
+    if retry_in is not None:
+        return leases.postpone(session, Job, job_id, lease_name, reason, seconds=retry_in.total_seconds())
+    held = leases.give_up(session, Job, job_id, lease_name, reason, finished_at=now())
+    return held and _told_state(session, job_id)
 
 
 def put_back(session: Session, job_id: int, lease_name: str) -> bool:
     """Return a held job unharmed, because its worker was asked to stop."""
-    return _release(session, job_id, lease_name, state="queued", attempts=Job.attempts - 1)
+    return leases.put_back(session, Job, job_id, lease_name)
 
 
-def refuse(job: Job, reason: str) -> None:
+def refuse(session: Session, job: Job, reason: str) -> None:
     """A job that cannot even start fails at once, with its reason."""
-    _end(job, "failed")
+    job.state, job.leased_by, job.lease_until, job.finished_at = FAILED, None, None, now()
     job.reason = plain(reason)
+    task_state.refresh(session, [job.task_id])
 
 
 def retry(session: Session, job_id: int) -> bool:
-    """Queue a failed job again, and its failed deliveries; False when there is nothing to retry."""
-    job = session.get(Job, job_id)
+    """Queue a failed or cancelled job again, and its failed deliveries; False when there is nothing to retry."""
+    job = session.get(Job, job_id, with_for_update=True)
     if job is None:
         return False
     mine = and_(
-        Delivery.task_id == job.task_id, Delivery.prediction_id == job.prediction_id, Delivery.state == "failed"
+        Delivery.task_id == job.task_id, Delivery.prediction_id == job.prediction_id, Delivery.state == Delivery.FAILED
     )
-    reopened = changed(session, update(Delivery).where(mine).values(state="pending", attempts=0, next_attempt_at=now()))
-    if job.state != "failed":
+    again = {"state": Delivery.WAITING, **leases.reopened()}
+    reopened = changed(session, update(Delivery).where(mine).values(**again))
+    if job.state not in (FAILED, CANCELLED):
         return reopened
-    job.state, job.attempts, job.reason, job.run_after, job.finished_at = "queued", 0, None, now(), None
+    job.state, job.finished_at = QUEUED, None
+    for name, value in leases.reopened().items():
+        setattr(job, name, value)
+    task_state.refresh(session, [job.task_id])
     return True
 
 
@@ -160,20 +193,6 @@ def for_task(session: Session, project_id: int, ls_task_id: int) -> Sequence[Job
     return session.scalars(select(Job).join(Task).where(of_task).order_by(Job.id)).all()
 
 
-def _free(moment: datetime) -> ColumnElement[bool]:
-    queued = and_(Job.state == "queued", Job.run_after <= moment)
-    abandoned = and_(Job.state == "running", Job.lease_until < moment)
-    return or_(queued, abandoned)
-
-
-def _held(job_id: int, lease_name: str) -> ColumnElement[bool]:
-    return and_(Job.id == job_id, Job.leased_by == lease_name, Job.state == "running")
-
-
-def _release(session: Session, job_id: int, lease_name: str, **values: Any) -> bool:
-    statement = update(Job).where(_held(job_id, lease_name)).values(leased_by=None, lease_until=None, **values)
-    return changed(session, statement)
-
-
-def _end(job: Job, state: str) -> None:
-    job.state, job.leased_by, job.lease_until, job.finished_at = state, None, None, now()
+def _told_state(session: Session, job_id: int) -> bool:
+    task_state.refresh(session, session.scalars(select(Job.task_id).where(Job.id == job_id)))
+    return True

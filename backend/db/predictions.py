@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
 
+from backend.db import task_state
 from backend.db.engine import insert_once
-from backend.db.tables import Job, Prediction, Video
+from backend.db.tables import Prediction, Video
 
 
 def find(session: Session, identity: str) -> Prediction | None:
@@ -24,9 +25,8 @@ def store(session: Session, identity: str, **values: Any) -> Prediction:
 
 def newest(session: Session, task_id: int) -> Prediction | None:
     """The suggestion of a task (its row): what its newest answered job found. Interactive answers are none."""
-    answered = (Job.task_id == task_id) & Job.deliver.is_(True) & (Job.state == "done")
-    query = select(Prediction).join(Job, Job.prediction_id == Prediction.id).where(answered)
-    return session.scalars(query.order_by(Job.id.desc()).limit(1)).first()
+    state = task_state.of_task(session, task_id)
+    return None if state is None or state.prediction_id is None else session.get(Prediction, state.prediction_id)
 
 
 def without_uncertainty(session: Session, *, after: int, limit: int) -> Sequence[Prediction]:

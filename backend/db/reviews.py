@@ -1,6 +1,6 @@
 """What did reviewers decide about a task? Rows are only added; taking a decision back is a row too.
 
-Where each task stands now, for thousands of them at once, is ``backend.db.standing``.
+Where each task stands by them is ``backend.db.task_state``.
 """
 
 from __future__ import annotations
@@ -11,16 +11,22 @@ from typing import Any
 from sqlalchemy import Label, select
 from sqlalchemy.orm import Session, aliased
 
+from backend.db import deliveries, task_state
 from backend.db.tables import Annotation, Review, Task
+from backend.db.task_state import ACCEPTED, REJECTED, SENT_BACK, UNDONE
 
-ACCEPTED, REJECTED, SENT_BACK, UNDONE = "accepted", "rejected", "sent back", "undone"
+__all__ = [
+    "ACCEPTED", "REJECTED", "SENT_BACK", "UNDONE", "add", "decision_of_version", "history", "in_force", "lock_task",
+]  # fmt: skip
 
 
 def add(session: Session, **values: Any) -> Review:
-    """One more decision; its number is known at once."""
+    """One more decision; its number is known at once, and Label Studio is owed the news."""
     row = Review(**values)
     session.add(row)
     session.flush()
+    task_state.refresh(session, [row.task_id])
+    deliveries.tell_decision(session, row.task_id, row.decision)
     return row
 
 

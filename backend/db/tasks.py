@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from backend.db import task_state
 from backend.db.engine import insert_once
 from backend.db.tables import Task
 from backend.db.types import clean_json, plain
@@ -17,7 +18,7 @@ def remember(
 ) -> Task:
     """The row of a task, created or brought up to date. A changed address forgets the old video."""
     video_ref, query, data = plain(video_ref), plain(query), clean_json(data)
-    insert_once(
+    created = insert_once(
         session,
         Task,
         ["project_id", "ls_task_id"],
@@ -29,6 +30,8 @@ def remember(
     )
     task = find(session, project_id, ls_task_id)
     assert task is not None
+    if created:
+        task_state.refresh(session, [task.id])
     if task.video_ref != video_ref:
         task.video_ref, task.video_id, task.warning = video_ref, None, None
     if task.query != query:

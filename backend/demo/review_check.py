@@ -14,7 +14,7 @@ from backend.demo.loop import DemoProject
 from backend.demo.reviewer import NAME, Reviewer
 from backend.demo.stack import Stack
 from backend.demo.summary import Summary
-from backend.jobs.telling import COMMENT_KEY, STATE_KEY
+from backend.jobs.delivering import COMMENT_KEY, STATE_KEY
 from backend.labelstudio.client import LabelStudioClient
 from backend.review.decisions import ACCEPTED, SENT_BACK, standing
 from stvg_core.datasets.hcstvg import read

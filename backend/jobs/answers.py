@@ -74,7 +74,7 @@ class Answers:
                 return self._hand_out(session, task, found, config)
         job, created = self._enqueue(session, task, query or task.query.strip(), deliver=True, priority=0)
         if created and (reason or not task.video_ref):
-            jobs.refuse(job, reason or f'The task has no video: its data needs "{config.video_key}".')
+            jobs.refuse(session, job, reason or f'The task has no video: its data needs "{config.video_key}".')
         elif job.state == "done" and job.prediction_id is not None:
             # Answered before as an annotator's question: now the task itself is owed the prediction.
             deliveries.owe(session, job.prediction_id, task.id)

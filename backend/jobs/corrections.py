@@ -19,7 +19,7 @@ from backend.annotations.objects import own_sentences
 from backend.annotations.store import read_for
 from backend.annotations.wishes import ask_for
 from backend.db import annotations as versions
-from backend.db import deliveries, events, projects, tasks, tellings
+from backend.db import deliveries, events, projects, tasks
 from backend.db.engine import Database
 from backend.db.tables import Event as EventRow
 from backend.db.tables import Task
@@ -35,67 +35,73 @@ logger = logging.getLogger(__name__)
 Training = Callable[[Session, int | None], object]
 """Asks for a calibration by the corrections of a project (all of them where it is None)."""
 
+LEASE_S = 120.0
+"""A reader that was not heard of for so long is gone."""
+
 _MAX_ATTEMPTS = 5
+_AT_ONCE = 20
 
 
-def read_events(database: Database, train: Training | None = None) -> int:
+def read_events(database: Database, train: Training | None = None, *, name: str = "reader") -> int:
     """Turn every waiting event into annotation versions; returns how many events were read.
 
     Args:
         train: called when somebody pressed "Start Training" in Label Studio; without it such an event is ignored.
+        name: of this process.
     """
     read = 0
     while True:
         with database.read() as session:
             if not events.waiting(session):
                 return read
-        row_id = 0
-        try:
-            with database.write() as session:
-                row = events.next_new(session)
-                if row is None:
-                    return read
-                row_id = row.id
-                _read(session, row, train)
-            read += 1
-        except (OperationalError, InterfaceError):
-            raise  # the database is away; the event waits
-        except IntegrityError:
-            _count_failure(database, row_id)  # two workers gave one annotation the same version number
-        except Exception:
-            logger.exception("event %d: internal error", row_id)
-            _count_failure(database, row_id)
+        with database.write() as session:
+            held = events.take(session, name, seconds=LEASE_S, limit=_AT_ONCE)
+        for row in held:
+            assert row.leased_by is not None
+            try:
+                with database.write() as session:
+                    _read(session, row, row.leased_by, train)
+                read += 1
+            except (OperationalError, InterfaceError):
+                raise  # the database is away; the event waits
+            except IntegrityError:
+                _again(database, row, "another worker read the same annotation at this moment")
+            except Exception:
+                logger.exception("event %d: internal error", row.id)
+                _again(database, row, f"Internal error. The worker's log has the details under event {row.id}.")
 
 
-def _read(session: Session, row: EventRow, train: Training | None) -> None:
+def _read(session: Session, row: EventRow, lease: str, train: Training | None) -> None:
     try:
         event = parse_event(json.loads(row.body))
     except (StvgError, ValueError) as error:
-        events.close(row, "failed", str(error))
+        events.close(session, row.id, lease, "failed", str(error))
         return
     if event.action == "PROJECT_UPDATED" and event.project_id is not None and event.label_config:
         projects.register(session, event.project_id, event.label_config)
     if event.action == TRAIN and train is not None:
         train(session, event.project_id)
-        events.close(row, "done")
+        events.close(session, row.id, lease, "done")
         return
     if not event.annotations and not event.deleted_ids:
-        events.close(row, "ignored")
+        events.close(session, row.id, lease, "ignored")
         return
     # In order of their numbers: two events about the same annotations must not wait for each other.
     for annotation in sorted(event.annotations, key=lambda annotation: annotation.id):
         store_version(session, event, annotation, event_id=row.id)
     for number in sorted(event.deleted_ids):
         store_tombstone(session, number, event_id=row.id)
-    events.close(row, "done")
+    events.close(session, row.id, lease, "done")
 
 
-def _count_failure(database: Database, row_id: int) -> None:
+def _again(database: Database, row: EventRow, reason: str) -> None:
+    """Once more, and after several tries set aside with the reason."""
+    assert row.leased_by is not None
     with database.write() as session:
-        row = session.get_one(EventRow, row_id)
-        row.attempts += 1
         if row.attempts >= _MAX_ATTEMPTS:
-            events.close(row, "failed", f"Internal error. The worker's log has the details under event {row_id}.")
+            events.close(session, row.id, row.leased_by, "failed", reason)
+        else:
+            events.again(session, row.id, row.leased_by, reason, seconds=0.0)
 
 
 def store_version(session: Session, event: Event, annotation: AnnotationEvent, *, event_id: int | None = None) -> bool:
@@ -151,7 +157,7 @@ def add(session: Session, *, digest: str, ls_annotation_id: int, **values: Any) 
         return False
     added = versions.find(session, digest)
     assert added is not None
-    tellings.again(session, added.task_id)
+    deliveries.tell_again(session, added.task_id)
     ask_for(session, added)
     return recording.record(session, added)
 

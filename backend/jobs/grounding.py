@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from sqlalchemy.orm import Session
 
 from backend.annotations.rows import keyframe_rows
-from backend.db import deliveries, jobs, predictions, tellings
+from backend.db import deliveries, jobs, predictions
 from backend.db.engine import Database
 from backend.db.tables import Job, Prediction, Task, Video
 from backend.jobs.engine import Engine, Progress
@@ -70,9 +70,9 @@ def ground_job(database: Database, media: Media, engine: Engine, job: Job, progr
         if task.video_ref == job.video_ref:
             task.video_id = prediction.video_id
             task.warning = warning_for(task, prediction.video)
-        if session.get_one(Job, job.id, populate_existing=True).deliver:
+        if session.get_one(Job, job.id, populate_existing=True, with_for_update=True).deliver:
             deliveries.owe(session, prediction.id, task.id)
-            tellings.again(session, task.id)
+            deliveries.tell_again(session, task.id)
 
 
 def _ask(engine: Engine, path: Path, job: Job, progress: Progress) -> Grounding:

@@ -24,7 +24,7 @@ from backend.annotations.rows import keyframes
 from backend.annotations.store import read_for
 from backend.annotations.wishes import ask_for
 from backend.db import annotations as versions
-from backend.db import reviews, tellings
+from backend.db import reviews
 from backend.db.engine import Database
 from backend.db.tables import Annotation, Event, Task
 from backend.jobs.corrections import add, read_interface
@@ -133,7 +133,6 @@ def _carry_refusals(session: Session, row: Annotation, again: Annotation | None)
     reviews.add(
         session, task_id=row.task_id, annotation_id=again.id, prediction_id=last.prediction_id, decision=last.decision,
         reason=last.reason, comment=last.comment, account_id=last.account_id, reviewer=last.reviewer,
-        **tellings.owed(session, row.task_id, last.decision),
     )  # fmt: skip
 
 

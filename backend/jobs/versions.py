@@ -46,6 +46,10 @@ class Versions:
         changes = calibrations.of_version(session, self.looks, version)
         return None if changes is None else self._over(changes)
 
+    def every(self, session: Session) -> list[str]:
+        """All versions that :meth:`of` knows."""
+        return list(dict.fromkeys([self.base, *calibrations.versions(session, self.looks)]))
+
     def name(self, settings: GroundingSettings) -> str:
         """The version string of these weights with other settings of the joining."""
         return self.base if settings == self.method else f"{self._weights}/{settings.digest()}"

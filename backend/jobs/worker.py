@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from backend.annotations.wishes import wish_of
 from backend.db import jobs
 from backend.db.engine import Database
 from backend.db.tables import Job
-from backend.db.types import now
 from backend.jobs.engine import Engine
 from backend.jobs.following import follow_job
 from backend.jobs.grounding import Media, ground_job
@@ -24,7 +25,10 @@ logger = logging.getLogger(__name__)
 
 
 class Worker:
-    """Takes jobs one by one. A job that fails ends with its reason; nothing else stops."""
+    """Takes jobs one by one. A job that fails ends with its reason; nothing else stops.
+
+    ``versions`` are those that the engine can answer as: jobs for any other are left to the workers that can.
+    """
 
     def __init__(
         self,
@@ -37,9 +41,11 @@ class Worker:
         max_attempts: int = 3,
         retry_s: float = 15.0,
         poll_s: float = 0.5,
+        versions: Callable[[Session], Sequence[str]] | None = None,
     ) -> None:
         self.database, self.media, self.engine, self.name = database, media, engine, name
         self.lease_s, self.max_attempts, self.retry_s, self.poll_s = lease_s, max_attempts, retry_s, poll_s
+        self.versions = versions or (lambda session: [engine.model_version])
         self.stop = threading.Event()
 
     def run(self) -> None:
@@ -64,10 +70,11 @@ class Worker:
     def run_once(self) -> bool:
         """Take one job and end it; False when there is none."""
         with self.database.read() as session:
-            if not jobs.waiting(session):
+            versions = self.versions(session)
+            if not jobs.waiting(session, versions):
                 return False
         with self.database.write() as session:
-            job = jobs.lease(session, self.name, seconds=self.lease_s, max_attempts=self.max_attempts)
+            job = jobs.lease(session, self.name, seconds=self.lease_s, versions=versions)
         if job is None:
             return False
         assert job.leased_by is not None
@@ -97,5 +104,5 @@ class Worker:
         assert job.leased_by is not None
         wait = timedelta(seconds=self.retry_s * 4 ** (job.attempts - 1))
         with self.database.write() as session:
-            jobs.fail(session, job.id, job.leased_by, reason, retry_at=now() + wait if again else None)
+            jobs.fail(session, job.id, job.leased_by, reason, retry_in=wait if again else None)
         logger.warning("job %d: %s%s", job.id, reason, f" Another try in {wait.seconds} s." if again else "")

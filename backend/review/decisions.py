@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from backend.db import annotations as versions
-from backend.db import predictions, reviews, tellings
+from backend.db import predictions, reviews, task_state
 from backend.db.reviews import ACCEPTED, REJECTED, SENT_BACK, UNDONE
 from backend.db.tables import Annotation, Prediction, Review
 from backend.db.types import plain
@@ -74,7 +74,6 @@ def decide(
         comment=comment,
         account_id=account_id,
         reviewer=reviewer,
-        **tellings.owed(session, task_id, decision),
     )
 
 
@@ -98,7 +97,6 @@ def undo(session: Session, task_id: int, *, reviewer: str, account_id: int | Non
         undoes_id=last.id,
         account_id=account_id,
         reviewer=reviewer,
-        **tellings.owed(session, task_id, UNDONE),
     )
 
 
@@ -109,14 +107,8 @@ def history(session: Session, task_id: int) -> Sequence[Review]:
 
 def standing(session: Session, task_id: int) -> Review | None:
     """The newest decision about the present version that nobody took back."""
-    label, suggestion = subject(session, task_id)
-    for row in reversed(reviews.in_force(reviews.history(session, task_id))):
-        if label is not None and row.annotation_id == label.id:
-            return row
-        same_suggestion = suggestion is not None and row.prediction_id == suggestion.id
-        if label is None and row.annotation_id is None and same_suggestion:
-            return row
-    return None
+    state = task_state.of_task(session, task_id)
+    return None if state is None or state.review_id is None else session.get(Review, state.review_id)
 
 
 def subject(session: Session, task_id: int) -> tuple[Annotation | None, Prediction | None]:

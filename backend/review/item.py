@@ -13,9 +13,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from backend.db import annotations as versions
-from backend.db import predictions
+from backend.db import deliveries, predictions
 from backend.db.reviews import UNDONE, in_force
-from backend.db.tables import Annotation, Diff, Prediction, Review, Task
+from backend.db.tables import Annotation, Delivery, Diff, Prediction, Review, Task
 from backend.review import decisions, opinions, queue, recording
 from backend.review.facts import Decision, Item, Suggestion, Version, VideoFacts
 from backend.review.reading import reading_of
@@ -32,7 +32,8 @@ def look(session: Session, task_id: int) -> Item | None:
     label = versions.present(session, task_id)
     every = _versions(session, task_id, label)
     history, standing = decisions.history(session, task_id), decisions.standing(session, task_id)
-    said = tuple(_decision(row, history, every) for row in reversed(history))
+    telling = deliveries.decision_of(session, task_id)
+    said = tuple(_decision(row, history, every, telling if row is history[-1] else None) for row in reversed(history))
     return Item(
         row=row,
         video=_video(task, label),
@@ -145,7 +146,7 @@ def _version(row: Annotation, stored: Diff | None, known: Sequence[Annotation], 
     )
 
 
-def _decision(row: Review, history: Sequence[Review], known: Sequence[Version]) -> Decision:
+def _decision(row: Review, history: Sequence[Review], known: Sequence[Version], telling: Delivery | None) -> Decision:
     about = next((f"annotation {v.ls_annotation_id}, version {v.version}" for v in known if v.id == row.annotation_id),
                  "the suggestion")  # fmt: skip
     return Decision(
@@ -157,6 +158,6 @@ def _decision(row: Review, history: Sequence[Review], known: Sequence[Version]) 
         at=row.created_at,
         about=about,
         holds=row.decision != UNDONE and row in in_force(history),
-        told_state=row.told_state,
-        told_reason=row.told_reason,
+        told_state=None if telling is None else telling.state,
+        told_reason=None if telling is None else telling.reason,
     )

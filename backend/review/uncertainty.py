@@ -10,11 +10,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.db import predictions
+from backend.db import predictions, task_state
 from backend.db.engine import Database
-from backend.db.tables import Prediction
+from backend.db.tables import Prediction, Task
 from stvg_core.grounding.choose import preference, same_object
 from stvg_core.tube import Array, Evidence
 
@@ -98,6 +99,8 @@ def record_missing(database: Database) -> int:
         with database.write() as session:
             page = predictions.without_uncertainty(session, after=last, limit=_PAGE)
             computed += sum(_record(session, row) for row in page)
+            mine = select(Task.id).where(Task.video_id.in_([row.video_id for row in page]))
+            task_state.refresh(session, session.scalars(mine).all())
             if len(page) < _PAGE:
                 return computed
             last = page[-1].id

@@ -5,6 +5,7 @@ What is dragged there is found in the database, in the export and on the review 
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from fractions import Fraction
@@ -30,6 +31,7 @@ from tests.e2e.loop import Loop, add_task
 pytestmark = [pytest.mark.label_studio, pytest.mark.browser]
 
 PATIENCE_S = 90
+_RUNS = itertools.count()
 FRAMES = 6
 FRAME = 21  # 1-based, as the page counts
 
@@ -101,9 +103,11 @@ def review_page(chromium: Browser, loop: Loop, row: Annotation) -> ReviewPage:
 def prepared(loop: Loop, document_root: Path, name: str, fps: int) -> tuple[DemoProject, int, int, int]:
     """A task with its suggestion; its number, first and last frame (from 0).
 
-    Each clip has a rate of its own: clips of the same content are one video, which leaves under one name.
+    Each clip has a rate of its own, also when the test runs again: clips of the same content are one video, which
+    leaves under one name, and what was followed in it once is known.
     """
-    project = add_task(loop, document_root / "painted", name, Fraction(fps))
+    rate = Fraction(1000 * fps + next(_RUNS), 1000)
+    project = add_task(loop, document_root / "painted", name, rate)
     preannotate(loop.client, loop.database, loop.stack, project)
     (task,) = project.tasks
     (prediction,) = loop.client.predictions(task)
@@ -176,7 +180,7 @@ def test_a_box_that_is_drawn_under_a_chosen_label_is_followed_and_offered(
     chromium: Browser, labelling_page: LabellingPage, loop: Loop, document_root: Path
 ) -> None:
     """Label first, then draw: Label Studio asks the backend nothing, the box runs to the end of the video."""
-    project = add_task(loop, document_root / "painted", "label-first.mp4", Fraction(14))
+    project = add_task(loop, document_root / "painted", "label-first.mp4", Fraction(14000 + next(_RUNS), 1000))
     (task,) = project.tasks
     labelling_page.open(project.id, task)
     labelling_page.go_to_frame(FRAME)

@@ -17,6 +17,7 @@ from backend.settings import Settings, SettingsError
 from stvg_core.demo import MODEL_DIR
 from stvg_core.notice import DEMO_NOTICE
 from stvg_core.version import model_version
+from tests.db.helpers import becomes
 from tests.jobs.conftest import Loop, each_loop, loop  # noqa: F401
 
 
@@ -36,7 +37,7 @@ def shell(each_loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Loop:  # noqa: F8
     each_loop.worker.drain()
     with each_loop.database.write() as session:
         for number, value in ((1, 0.05), (2, 0.9)):
-            session.get_one(Prediction, number).uncertainty = value
+            becomes(session, session.get_one(Prediction, number), uncertainty=value)
     return each_loop
 
 
@@ -91,7 +92,7 @@ def test_a_value_that_is_another_or_gone_is_brought_up_to_date(shell: Loop) -> N
     _queue("push", "--project", "1")
     shell.label_studio.tasks[3]["data"]["uncertainty"] = 0.4  # of a suggestion that is not here
     with shell.database.write() as session:
-        session.get_one(Prediction, 1).uncertainty = 0.123456
+        becomes(session, session.get_one(Prediction, 1), uncertainty=0.123456)
     assert "2 written, 1 as they were" in _queue("push", "--project", "1").output
     assert _written(shell) == {1: 0.1235, 2: 0.9, 3: None}
 

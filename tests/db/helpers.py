@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.db import jobs, predictions, projects, tasks
+from backend.db import jobs, predictions, projects, task_state, tasks
 from backend.db.tables import Job, Prediction, Task
 
 CONFIG = """<View><Header value="$query"/><Labels name="label" toName="video"><Label value="Target"/></Labels>
@@ -56,3 +59,12 @@ def a_prediction(session: Session, *, identity: str = "p", query: str = "the red
         evidence_chosen=0,
         evidence_info={"p_yes": float("nan"), "words": "a\x00b"},
     )
+
+
+def becomes(session: Session, row: Job | Prediction, **values: Any) -> None:
+    """Set columns of a job or prediction by hand, and where its tasks stand by that."""
+    for name, value in values.items():
+        setattr(row, name, value)
+    session.flush()
+    mine = [row.task_id] if isinstance(row, Job) else session.scalars(select(Task.id)).all()
+    task_state.refresh(session, mine)

@@ -18,9 +18,9 @@ def _expire(database: Database) -> None:
         session.execute(update(Job).values(lease_until=now() - timedelta(seconds=1)))
 
 
-def _lease(database: Database, worker: str = "w", max_attempts: int = 3) -> Job | None:
+def _lease(database: Database, worker: str = "w", max_deaths: int = 5) -> Job | None:
     with database.write() as session:
-        return jobs.lease(session, worker, seconds=60, max_attempts=max_attempts)
+        return jobs.lease(session, worker, seconds=60, max_deaths=max_deaths)
 
 
 def test_simultaneous_questions_make_one_job(database: Database) -> None:
@@ -78,7 +78,12 @@ def test_an_expired_lease_goes_to_another_and_the_first_can_store_nothing(databa
     assert slow is not None and slow.leased_by is not None and _lease(database, "other") is None
     _expire(database)
     other = _lease(database, "other")
-    assert other is not None and other.id == slow.id and other.attempts == 2 and other.leased_by is not None
+    assert (
+        other is not None
+        and other.id == slow.id
+        and (other.attempts, other.deaths) == (1, 1)
+        and other.leased_by is not None
+    )
     with database.write() as session:
         assert not jobs.renew(session, slow.id, slow.leased_by, seconds=60, progress=0.5, stage="late")
         assert not jobs.finish(session, slow.id, slow.leased_by, prediction.id)
@@ -92,12 +97,12 @@ def test_a_job_that_kills_its_worker_is_given_up_with_a_reason(database: Databas
     with database.write() as session:
         a_job(session, a_task(session))
     for _ in range(2):
-        assert _lease(database, max_attempts=2) is not None
+        assert _lease(database, max_deaths=2) is not None
         _expire(database)
-    assert _lease(database, max_attempts=2) is None
+    assert _lease(database, max_deaths=2) is None
     with database.read() as session:
         job = session.scalars(select(Job)).one()
-        assert job.state == "failed" and job.reason is not None and "stopped 2 times" in job.reason
+        assert job.state == "failed" and job.reason is not None and "2 workers in a row" in job.reason
 
 
 def test_a_failed_job_waits_for_its_time_and_can_be_retried(database: Database) -> None:
@@ -106,7 +111,7 @@ def test_a_failed_job_waits_for_its_time_and_can_be_retried(database: Database) 
     job = _lease(database)
     assert job is not None and job.leased_by is not None
     with database.write() as session:
-        jobs.fail(session, job.id, job.leased_by, "no answer", retry_at=now() + timedelta(hours=1))
+        jobs.fail(session, job.id, job.leased_by, "no answer", retry_in=timedelta(hours=1))
     assert _lease(database) is None
     with database.write() as session:
         session.execute(update(Job).values(run_after=now()))
@@ -114,7 +119,7 @@ def test_a_failed_job_waits_for_its_time_and_can_be_retried(database: Database) 
     assert again is not None and again.leased_by is not None
     with database.write() as session:
         jobs.fail(session, again.id, again.leased_by, "no such\x00 file")
-        assert jobs.counts(session) == {"queued": 0, "running": 0, "done": 0, "failed": 1}
+        assert jobs.counts(session) == {"queued": 0, "running": 0, "done": 0, "failed": 1, "cancelled": 0}
         assert jobs.listing(session, state="failed")[0][0].reason == "no such file"
         assert jobs.retry(session, again.id) and not jobs.retry(session, again.id) and not jobs.retry(session, 999)
     third = _lease(database)

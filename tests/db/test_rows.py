@@ -65,7 +65,7 @@ def test_a_prediction_is_handed_out_to_one_of_many_callers(database: Database) -
         assert session.scalar(select(func.count()).select_from(Delivery)) == 1
         assert deliveries.claim(session, "s", seconds=60) is None  # not before it is clear whether the reply arrived
         long_ago = now() - timedelta(seconds=200)
-        session.execute(update(Delivery).values(handed_at=long_ago, next_attempt_at=long_ago))
+        session.execute(update(Delivery).values(handed_at=long_ago, run_after=long_ago))
         assert deliveries.hand_out(session, prediction.id, task.id, window_s=120)  # it was asked for again
 
 

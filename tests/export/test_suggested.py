@@ -20,6 +20,7 @@ from backend.export.records import records
 from backend.export.run import export
 from backend.export.selection import Selection
 from backend.review import decisions
+from tests.db.helpers import becomes
 from tests.export.rows import CORRECTED, PROPOSED, a_prediction, a_task, a_tube, a_video, annotate
 
 
@@ -30,7 +31,7 @@ def suggest(session: Session, task: Task) -> Prediction:
         session, identity=f"job-{task.id}", task_id=task.id, video_ref=task.video_ref, query=task.query,
         model_version="m", deliver=True, priority=0,
     )  # fmt: skip
-    job.state, job.prediction_id = "done", prediction.id
+    becomes(session, job, state="done", prediction_id=prediction.id)
     session.flush()
     return prediction
 

@@ -32,6 +32,7 @@ from backend.review import decisions
 from backend.settings import SettingsError
 from stvg_core.datasets.base import DatasetError
 from stvg_core.datasets.unreviewed import MARK, count_unreviewed
+from tests.db.helpers import becomes
 from tests.export.rows import CORRECTED, START, a_task, a_tube, a_video, annotate
 from tests.export.test_suggested import decide, suggest
 
@@ -75,9 +76,9 @@ def a_task_of_every_kind(session: Session) -> None:
             session, identity=f"j{number}", task_id=made[number].id, video_ref="", query="", model_version="m",
             deliver=bool(values["deliver"]), priority=0,
         )  # fmt: skip
-        job.state = str(values.get("state", "done"))
-        if number == 13:  # an annotator's own question is no suggestion for the task
-            job.prediction_id = found[1].id
+        # An annotator's own question (13) is no suggestion for the task.
+        answer = found[1].id if number == 13 else None
+        becomes(session, job, state=str(values.get("state", "done")), prediction_id=answer)
     annotate(session, made[14], a_tube(), prediction=found[14])
     annotate(session, made[15], was_cancelled=True)
     suggest(session, a_task(session, 1, project=8))
@@ -138,7 +139,7 @@ def test_a_new_suggestion_after_a_rejection_is_one_that_nobody_has_looked_at(
         decide(session, task, "rejected")
     assert outcome_of(sqlite_database, tmp_path / "a.csv", SUGGESTIONS).counts["exported"] == 0
     with sqlite_database.write() as session:
-        from tests.db.helpers import a_prediction
+        from tests.db.helpers import a_prediction, becomes
 
         task = session.scalars(select(Task)).one()
         new = a_prediction(session, identity="newer", query=task.query)
@@ -147,7 +148,7 @@ def test_a_new_suggestion_after_a_rejection_is_one_that_nobody_has_looked_at(
             session, identity="again", task_id=task.id, video_ref=task.video_ref, query=task.query,
             model_version="n", deliver=True, priority=0,
         )  # fmt: skip
-        job.state, job.prediction_id = "done", new.id
+        becomes(session, job, state="done", prediction_id=new.id)
     found = outcome_of(sqlite_database, tmp_path / "a.csv", SUGGESTIONS)
     assert (found.counts["exported"], left_out(found.counts)) == (1, [])
 

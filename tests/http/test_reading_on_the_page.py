@@ -16,6 +16,7 @@ from backend.db import audits
 from backend.db.engine import Database
 from backend.db.tables import Annotation, Delivery, Job
 from backend.http.app import create_app
+from tests.db.helpers import becomes
 from tests.http.conftest import MODEL, make_settings
 from tests.http.visitors import HTML, an_account, log_in, post
 from tests.review.labelled import CORRECTED, a_correction, a_suggestion, a_task
@@ -83,7 +84,7 @@ def test_a_followed_box_is_offered_and_sent_when_a_reviewer_wants_it(
         [wished] = of_annotation(session, row)
         assert wished.job is not None
         job = session.get_one(Job, wished.job.id)
-        job.state, job.prediction_id = "done", other.id
+        becomes(session, job, state="done", prediction_id=other.id)
     text = page(web, task)
     assert "data-offered" in text and "is being followed" not in text and "/offer" in text
     evidence = web.get(f"/review/tasks/{task}/evidence.json", headers=HTML).get_json()
@@ -109,6 +110,6 @@ def test_a_wish_that_failed_says_why_and_what_to_do(web: FlaskClient, sqlite_dat
     assert "Frames 45 to 50 are being followed; until then the box is held" in page(web, task)
     with sqlite_database.write() as session:
         job = session.scalars(select(Job).where(Job.deliver.is_(False))).one()
-        job.state, job.reason = "failed", "The video is gone."
+        becomes(session, job, state="failed", reason="The video is gone.")
         number = job.id
     assert f"The video is gone. Try again with: stvg jobs retry {number}" in page(web, task)

@@ -17,6 +17,7 @@ from backend.http.app import create_app
 from stvg_core.demo import MODEL_DIR
 from stvg_core.notice import DEMO_NOTICE
 from stvg_core.version import model_version
+from tests.db.helpers import becomes
 from tests.http.conftest import MODEL, make_settings
 from tests.http.visitors import HTML, an_account, log_in
 from tests.review.labelled import a_correction, a_job, a_suggestion, a_task
@@ -57,7 +58,7 @@ def suggested_again(session: Session, task: Task, version: str) -> Prediction:
     job, _ = jobs.enqueue(
         session, identity="again", task_id=task.id, video_ref=task.video_ref, query=task.query, model_version=version
     )
-    job.state, job.prediction_id = "done", row.id
+    becomes(session, job, state="done", prediction_id=row.id)
     return row
 
 

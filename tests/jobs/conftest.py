@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from sqlalchemy import update
 
 from backend.db import projects
 from backend.db.engine import Database
-from backend.db.tables import Delivery, Job
+from backend.db.tables import Delivery, Event, Job
 from backend.db.types import now
 from backend.jobs.answers import Answers
-from backend.jobs.outbox import Outbox
+from backend.jobs.delivering import Outbox
 from backend.jobs.worker import Worker
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import read_config
@@ -55,10 +56,12 @@ class Loop:
             return session.get_one(Job, number)
 
     def make_due(self) -> None:
-        """As if all pauses were over."""
+        """As if all pauses were over, and whoever holds something were gone for long."""
+        past = now() - timedelta(seconds=1)
         with self.database.write() as session:
-            session.execute(update(Delivery).values(next_attempt_at=now()))
-            session.execute(update(Job).values(run_after=now()))
+            for table in (Delivery, Job, Event):
+                session.execute(update(table).where(table.run_after.is_not(None)).values(run_after=past))
+                session.execute(update(table).where(table.lease_until.is_not(None)).values(lease_until=past))
 
 
 def make_loop(database: Database, videos: Path) -> Loop:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from backend.db import audits, calibrations
+from backend.db import audits, calibrations, lease
 from backend.db.engine import Database
 from backend.db.tables import Calibration, Prediction, Task
 from backend.db.types import now
@@ -110,14 +110,14 @@ def test_another_model_leaves_it_alone(sqlite_database: Database) -> None:
 
 def test_one_whose_process_was_killed_is_run_again_but_not_for_ever(database: Database) -> None:
     number = _ask(database)
-    for _ in range(calibrations.MAX_ATTEMPTS):
+    for _ in range(lease.MAX_DEATHS):
         with database.write() as session:
             killed = calibrations.lease(session, "killed", looks=versions().looks, seconds=60)
             assert killed is not None
             session.execute(update(Calibration).values(lease_until=now() - timedelta(seconds=1)))
     assert _run(database) == 0
     row = _row(database, number)
-    assert row.state == "failed" and "stopped 3 times" in str(row.reason)
+    assert row.state == "failed" and "5 workers in a row" in str(row.reason)
     with database.write() as session:
         assert not calibrations.finish(session, number, str(killed.leased_by), "adopted")  # its lease is gone
 

@@ -240,7 +240,9 @@ def test_a_crash_between_storing_and_reading_loses_nothing(each_loop: Loop, monk
         patch.setattr(corrections.events, "close", crash)
         with pytest.raises(KeyboardInterrupt):
             read_events(loop.database)
-    assert _current(loop) == [] and _states(loop) == [("new", None)] and _diffs(loop) == []
+    assert _current(loop) == [] and _states(loop) == [("reading", None)] and _diffs(loop) == []
+    assert read_events(loop.database) == 0, "another may still be reading it"
+    loop.make_due()
     assert read_events(loop.database) == 1 and len(_current(loop)) == len(_diffs(loop)) == 1
 
 

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import select, update
 
-from backend.db import jobs, tellings
-from backend.db.tables import Review, Task
+from backend.db import deliveries, jobs
+from backend.db.tables import Delivery, Task
 from backend.db.types import now
 from backend.jobs.corrections import read_events
-from backend.jobs.telling import Telling
+from backend.jobs.delivering import Outbox
 from backend.review import decisions
 from tests.jobs.conftest import Loop
 from tests.jobs.test_corrections import _saved, _send
 
 
-def teller(loop: Loop) -> Telling:
-    return Telling(loop.database, loop.client, name="t")
+def teller(loop: Loop) -> Outbox:
+    return loop.outbox
 
 
 def ready(loop: Loop) -> int:
     """A task with a suggestion, in Label Studio and here; our row."""
     loop.ask(loop.task(1, note={"kept": [1, "ü"]}))
-    assert loop.worker.drain() == 1
+    assert loop.worker.drain() == 1 and loop.outbox.send_due() == 1
     with loop.database.read() as session:
         return session.scalars(select(Task.id)).one()
 
@@ -46,14 +47,23 @@ def data(loop: Loop) -> dict[str, Any]:
     return found
 
 
-def row(loop: Loop, number: int = 1) -> Review:
+def told(loop: Loop) -> Delivery | None:
+    """How far the telling is, None where there is nothing to tell."""
     with loop.database.read() as session:
-        return session.get_one(Review, number)
+        return session.scalars(select(Delivery).where(Delivery.kind == deliveries.DECISION)).one_or_none()
+
+
+def row(loop: Loop) -> Delivery:
+    found = told(loop)
+    assert found is not None
+    return found
 
 
 def make_due(loop: Loop) -> None:
     with loop.database.write() as session:
-        session.execute(update(Review).where(Review.told_state.is_not(None)).values(told_next_at=now()))
+        past = now() - timedelta(seconds=1)
+        session.execute(update(Delivery).where(Delivery.run_after.is_not(None)).values(run_after=past))
+        session.execute(update(Delivery).where(Delivery.lease_until.is_not(None)).values(lease_until=past))
 
 
 def patches(loop: Loop) -> int:
@@ -76,7 +86,7 @@ def test_a_decision_is_told_once_and_all_other_data_are_kept(
     decide(loop, task_id, decision, comment)
     assert teller(loop).send_due() == 1 and teller(loop).send_due() == 0
     assert data(loop) == before | {"review": decision, "review_comment": said}
-    assert (row(loop).told_state, row(loop).told_attempts, patches(loop)) == ("told", 1, 1)
+    assert (row(loop).state, row(loop).attempts, patches(loop)) == ("delivered", 1, 1)
 
 
 @pytest.mark.parametrize("way", ["accepted", "undone", "annotated", "another suggestion"])
@@ -107,7 +117,7 @@ def test_an_earlier_decision_that_stands_again_is_shown_again(loop: Loop) -> Non
     task_id = ready(loop)
     decide(loop, task_id, "sent back", "first")
     decide(loop, task_id, "rejected", "second")
-    assert teller(loop).send_due() == 2 and data(loop)["review"] == "rejected"
+    assert teller(loop).send_due() == 1 and data(loop)["review"] == "rejected", "told is what stands, once"
     undo(loop, task_id)
     assert teller(loop).send_due() == 1
     assert data(loop)["review_comment"] == "wrong start or end: first; by ann"
@@ -120,7 +130,7 @@ def test_what_shows_nothing_is_not_told(loop: Loop) -> None:
     _send(loop, _saved(number=8))
     read_events(loop.database)
     loop.label_studio.requests.clear()
-    assert teller(loop).send_due() == 0 and loop.label_studio.requests == [] and row(loop).told_state is None
+    assert teller(loop).send_due() == 0 and loop.label_studio.requests == [] and told(loop) is None
 
 
 def test_label_studio_away_keeps_it_and_tells_later_once(each_loop: Loop) -> None:
@@ -130,15 +140,15 @@ def test_label_studio_away_keeps_it_and_tells_later_once(each_loop: Loop) -> Non
     loop.label_studio.away = True
     for attempt in (1, 2, 3):
         assert teller(loop).send_due() == 0
-        assert (row(loop).told_state, row(loop).told_attempts) == ("pending", attempt)
-        assert "cannot be reached" in str(row(loop).told_reason)
-        due = row(loop).told_next_at
+        assert (row(loop).state, row(loop).attempts) == ("pending", attempt)
+        assert "cannot be reached" in str(row(loop).reason)
+        due = row(loop).run_after
         assert due is not None and due > now(), "the pauses grow"
-        assert teller(loop).send_due() == 0 and row(loop).told_attempts == attempt
+        assert teller(loop).send_due() == 0 and row(loop).attempts == attempt
         make_due(loop)
     loop.label_studio.away = False
     assert teller(loop).send_due() == 1 and data(loop)["review"] == "sent back" and patches(loop) == 1
-    assert (row(loop).told_state, row(loop).told_reason) == ("told", None)
+    assert (row(loop).state, row(loop).reason) == ("delivered", None)
 
 
 def test_the_last_word_is_told_where_label_studio_was_away_for_several(loop: Loop) -> None:
@@ -173,9 +183,9 @@ def test_a_task_that_is_gone_ends_with_a_reason(loop: Loop) -> None:
     decide(loop, task_id)
     loop.label_studio.tasks.clear()
     assert teller(loop).send_due() == 0
-    assert row(loop).told_state == "failed" and "nothing at /api/tasks/1/" in str(row(loop).told_reason)
+    assert row(loop).state == "failed" and "nothing at /api/tasks/1/" in str(row(loop).reason)
     make_due(loop)
-    assert teller(loop).send_due() == 0 and row(loop).told_attempts == 1
+    assert teller(loop).send_due() == 0 and row(loop).attempts == 1
 
 
 def test_a_refused_token_waits_for_a_better_one(loop: Loop) -> None:
@@ -184,18 +194,18 @@ def test_a_refused_token_waits_for_a_better_one(loop: Loop) -> None:
     refuse = httpx.MockTransport(lambda request: httpx.Response(401, json={"detail": "Invalid token."}))
     loop.client._api._http._transport = refuse
     assert teller(loop).send_due() == 0
-    assert row(loop).told_state == "pending" and "token" in str(row(loop).told_reason)
+    assert row(loop).state == "pending" and "token" in str(row(loop).reason)
 
 
 def test_a_claim_that_was_never_ended_runs_out(loop: Loop) -> None:
     task_id = ready(loop)
     decide(loop, task_id)
     with loop.database.write() as session:
-        claimed = tellings.claim(session, "killed", seconds=600)
+        claimed = deliveries.claim(session, "killed", seconds=600)
         assert claimed is not None
-        stale = claimed.told_leased_by
+        stale = claimed.leased_by
     assert teller(loop).send_due() == 0
     make_due(loop)
     assert teller(loop).send_due() == 1 and patches(loop) == 1
     with loop.database.write() as session:
-        assert not tellings.told(session, 1, str(stale)), "the killed one has no say any more"
+        assert not deliveries.delivered(session, claimed.id, str(stale)), "the killed one has no say any more"

@@ -10,10 +10,10 @@ import pytest
 from backend.db import jobs, projects, tasks
 from backend.db.engine import Database
 from backend.jobs import ordering
-from backend.jobs.telling import Telling
+from backend.jobs.delivering import Outbox
 from backend.labelstudio.client import LabelStudioClient
 from backend.review import decisions
-from tests.db.helpers import a_prediction
+from tests.db.helpers import a_prediction, becomes
 from tests.labelstudio.bodies import CONFIG
 
 pytestmark = pytest.mark.label_studio
@@ -43,7 +43,7 @@ def grounded(client: LabelStudioClient, database: Database, project: int, value:
             )
             found = a_prediction(session, identity=identity)
             found.uncertainty = value
-            job.state, job.prediction_id = "done", found.id
+            becomes(session, job, state="done", prediction_id=found.id)
     return number
 
 
@@ -109,7 +109,7 @@ def test_a_decision_is_a_column_and_a_filter_until_it_is_taken_back(
             seen=None,
         )
     before = client.task(number)["data"]
-    telling = Telling(sqlite_database, client, name="t")
+    telling = Outbox(sqlite_database, client, name="t")
     assert telling.send_due() == 1 and telling.send_due() == 0
     shown = {"review": "sent back", "review_comment": "boxes loose: <b>tighter</b>; by ann"}
     assert client.task(number)["data"] == before | shown

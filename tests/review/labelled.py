@@ -14,7 +14,7 @@ from backend.db import annotations, jobs, predictions, projects, tasks
 from backend.db.tables import Annotation, Job, Prediction, Task
 from backend.review import recording
 from stvg_core.tube import Evidence
-from tests.db.helpers import CONFIG
+from tests.db.helpers import CONFIG, becomes
 
 SIZE = (320, 240)
 FRAMES = 60
@@ -62,8 +62,7 @@ def a_job(session: Session, task: Task, **values: Any) -> Job:
         query=task.query,
         model_version="m@1/0",
     )
-    for name, value in values.items():
-        setattr(job, name, value)
+    becomes(session, job, **values)
     return job
 
 

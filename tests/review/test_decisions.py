@@ -17,7 +17,7 @@ from backend.review import decisions
 from backend.review.decisions import ACCEPTED, REJECTED, SENT_BACK, DecisionError, decide
 from backend.review.drawn import Drawn
 from stvg_core.tube import Tube
-from tests.db.helpers import a_job, a_prediction, a_task
+from tests.db.helpers import a_job, a_prediction, a_task, becomes
 from tests.review.rows import says
 
 
@@ -29,7 +29,7 @@ def suggested(session: Session, number: int = 11, *, identity: str = "p", projec
     """A task with an answered job."""
     task = a_task(session, number, project=project)
     job = a_job(session, task, identity=f"job {identity}")
-    job.state, job.prediction_id = "done", a_prediction(session, identity=identity).id
+    becomes(session, job, state="done", prediction_id=a_prediction(session, identity=identity).id)
     session.flush()
     return task
 
@@ -53,7 +53,7 @@ def test_a_task_goes_through_its_states(database: Database) -> None:
         task = a_task(session)
         assert state(session, task) == states.WAITING
         job = a_job(session, task)
-        job.state, job.reason = "failed", "not a video"
+        becomes(session, job, state="failed", reason="not a video")
         assert state(session, task) == states.FAILED
         suggested(session)
         assert state(session, task) == states.SUGGESTED

@@ -11,7 +11,7 @@ from backend.db.tables import Prediction
 from backend.review import decisions, disagreement, opinions
 from backend.review.queue import PAGE, STATES, QueueFilter, first, look, neighbours, row_of, video_name
 from stvg_core.metrics import viou
-from tests.db.helpers import a_job, a_task
+from tests.db.helpers import a_job, a_task, becomes
 from tests.review.rows import says
 from tests.review.test_decisions import a_tube, suggested
 
@@ -25,7 +25,7 @@ def filled(database: Database) -> Database:
     with database.write() as session:
         for number, value in enumerate((0.9, None, 0.1, 0.5, 0.4), start=1):
             suggested(session, number, identity=f"p{number}")
-            session.get_one(Prediction, number).uncertainty = value
+            becomes(session, session.get_one(Prediction, number), uncertainty=value)
         four, five = a_task(session, 4), a_task(session, 5)
         says(session, 41, four, a_tube(), author_id=8)
         says(session, 42, four, a_tube(0.1), author_id=3)
@@ -33,10 +33,10 @@ def filled(database: Database) -> Database:
         label = says(session, 51, five, a_tube(), author_id=8)
         decisions.decide(session, five.id, "accepted", reviewer="ann", seen=label.id)
         job = a_job(session, a_task(session, 6), identity="bad")
-        job.state, job.reason = "failed", "not a video"
+        becomes(session, job, state="failed", reason="not a video")
         suggested(session, 7, identity="p7", project=2)
         empty = session.get_one(Prediction, 6)
-        empty.uncertainty, empty.keyframes = 1.0, None
+        becomes(session, empty, uncertainty=1.0, keyframes=None)
     return database
 
 

@@ -1,0 +1,141 @@
+"""Who holds a row of work, for how long, and what becomes of one whose holder is gone?
+
+A lease is a name that is new for each holder; only its holder can end the work. A process that dies stops renewing, the
+lease runs out, and the next one takes the row. That is no failed try: it is counted apart, and work is given up only
+after several processes in a row were gone at the same stage, because then something in it kills them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Select, and_, or_, select, update
+from sqlalchemy.orm import Session
+
+from backend.db.clock import moment
+from backend.db.engine import changed
+from backend.db.tables import Leased
+from backend.db.types import plain
+
+MAX_DEATHS = 5
+"""So many processes in a row, gone at the same stage of one piece of work, are no accident."""
+
+_NAME = 160
+
+Row = TypeVar("Row", bound=Leased)
+
+
+def free(table: type[Leased], at: datetime) -> ColumnElement[bool]:
+    """Rows that may be taken: those that wait and are due, and those whose holder was not heard of for too long."""
+    due = or_(table.run_after.is_(None), table.run_after <= at)
+    return or_(and_(table.state == table.WAITING, due), and_(table.state == table.HELD, table.lease_until < at))
+
+
+def waiting(session: Session, table: type[Leased], *conditions: ColumnElement[bool]) -> bool:
+    """Is there one to take? A look that takes no lock."""
+    return session.scalar(select(table.id).where(free(table, moment(session)), *conditions).limit(1)) is not None
+
+
+def take(
+    session: Session, query: Select[Row], table: type[Row], holder: str, *, seconds: float, limit: int = 1,
+    max_deaths: int = MAX_DEATHS,
+) -> tuple[list[Row], list[Row]]:  # fmt: skip
+    """The first free rows of a query, now held by ``holder`` for ``seconds``; and those that were given up instead.
+
+    Args:
+        query: which rows may be taken, in which order; that they are free is added here.
+        limit: at most so many.
+        max_deaths: a row is given up with its reason when so many holders in a row were gone at the same stage.
+    """
+    taken: list[Row] = []
+    given_up: list[Row] = []
+    while len(taken) < limit:
+        at = moment(session)
+        wanted = query.where(free(table, at)).limit(limit - len(taken)).with_for_update(skip_locked=True, of=table)
+        rows: Sequence[Row] = session.scalars(wanted).all()
+        if not rows:
+            break
+        for row in rows:
+            if row.state == table.HELD and _died(row) >= max_deaths:
+                _give_up(row, at)
+                given_up.append(row)
+                continue
+            _hold(row, holder, at, seconds)
+            taken.append(row)
+        session.flush()
+    return taken, given_up
+
+
+def _died(row: Leased) -> int:
+    """Count one more holder that is gone; how many were, one after the other, at the same stage."""
+    stage = row.stage_now[:64]
+    row.deaths = row.deaths + 1 if row.deaths and row.death_stage == stage else 1
+    row.death_stage = stage
+    return row.deaths
+
+
+def _give_up(row: Leased, at: datetime) -> None:
+    row.state, row.leased_by, row.lease_until = row.FAILED, None, None
+    where = f' at the stage "{row.death_stage}"' if row.death_stage else ""
+    row.reason = (
+        f"{row.deaths} workers in a row stopped in the middle of it{where}, perhaps for lack of memory. Their logs say "
+        "more. When that is mended, try it again."
+    )
+    if hasattr(row, "finished_at"):
+        row.finished_at = at
+
+
+def _hold(row: Leased, holder: str, at: datetime, seconds: float) -> None:
+    if row.state != row.HELD:  # what a dead holder began is the same try
+        row.attempts += 1
+    row.state, row.reason, row.run_after = row.HELD, None, None
+    row.leased_by = f"{holder}#{row.id}.{row.attempts}.{row.deaths}.{int(at.timestamp() * 1000)}"[-_NAME:]
+    row.lease_until = at + timedelta(seconds=seconds)
+
+
+def renew(
+    session: Session, table: type[Leased], number: int, lease_name: str, *, seconds: float, **values: Any
+) -> bool:
+    """Prolong a lease (and set other columns); False when it is no longer held."""
+    until = moment(session) + timedelta(seconds=seconds)
+    return changed(session, update(table).where(_held(table, number, lease_name)).values(lease_until=until, **values))
+
+
+def release(session: Session, table: type[Leased], number: int, lease_name: str, *, state: str, **values: Any) -> bool:
+    """End a lease with the row's next state (and other columns); False when it is no longer held.
+
+    Whoever held it was alive at the end, so the deaths before it do not count any more.
+    """
+    gone: dict[str, Any] = {"leased_by": None, "lease_until": None, "deaths": 0, "death_stage": ""}
+    held = _held(table, number, lease_name)
+    return changed(session, update(table).where(held).values(**gone, state=state, **values))
+
+
+def postpone(
+    session: Session, table: type[Leased], number: int, lease_name: str, reason: str | None, *, seconds: float
+) -> bool:
+    """Give a held row back, to be taken again after ``seconds``; the try counts."""
+    later = moment(session) + timedelta(seconds=seconds)
+    said = None if reason is None else plain(reason)
+    return release(session, table, number, lease_name, state=table.WAITING, run_after=later, reason=said)
+
+
+def put_back(session: Session, table: type[Leased], number: int, lease_name: str) -> bool:
+    """Give a held row back unharmed, because its holder was asked to stop."""
+    return release(session, table, number, lease_name, state=table.WAITING, attempts=table.attempts - 1)
+
+
+def give_up(session: Session, table: type[Leased], number: int, lease_name: str, reason: str, **values: Any) -> bool:
+    """A held row fails for good, with its reason; False when it is no longer held."""
+    return release(session, table, number, lease_name, state=table.FAILED, reason=plain(reason), **values)
+
+
+def reopened() -> dict[str, Any]:
+    """The columns of a row that somebody asks to try again from the beginning, beside its state."""
+    return {"attempts": 0, "deaths": 0, "death_stage": "", "run_after": None, "reason": None, "leased_by": None}
+
+
+def _held(table: type[Leased], number: int, lease_name: str) -> ColumnElement[bool]:
+    return and_(table.id == number, table.leased_by == lease_name, table.state == table.HELD)

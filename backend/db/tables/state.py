@@ -1,0 +1,56 @@
+"""Where does each task stand?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.db.tables.base import Base, LsId
+
+
+class TaskState(Base):
+    """Where a task stands. ``backend.db.task_state`` writes it in the transaction that changes what it says.
+
+    A table of its own because its rows are short: filtering, sorting and counting a hundred thousand of them takes
+    milliseconds, while a task's data may be long.
+
+    Attributes:
+        state: one of ``backend.db.task_state.STATES``.
+        since: when the task came into its state.
+        job_id: the newest question whose answer belongs to the task's suggestions (interactive ones do not).
+        prediction_id: what the newest answered one found, with its model version, score, uncertainty, and when.
+        annotation_id, author_id: the version that stands for the task, and who saved it.
+        people: how many annotated it, skips left out.
+        review_id, decision: the decision in force about that version, or about the suggestion where there is none.
+        said: which versions speak about the task (their rows, or a hash of them); ``compared``: those that
+            ``disagreement`` (1 - mean pairwise vIoU, null with fewer than two opinions) was computed for.
+    """
+
+    __tablename__ = "task_state"
+    __table_args__ = (
+        Index("ix_task_state_state", "state", "project_id"),
+        Index("ix_task_state_project_id", "project_id"),
+        Index("ix_task_state_model_version", "model_version"),
+        Index("ix_task_state_people", "people"),
+    )
+
+    task_id: Mapped[int] = mapped_column(ForeignKey("task.id"), primary_key=True, autoincrement=False)
+    project_id: Mapped[LsId]
+    state: Mapped[str] = mapped_column(String(16))
+    since: Mapped[datetime]
+    job_id: Mapped[int | None] = mapped_column(ForeignKey("job.id"))
+    prediction_id: Mapped[int | None] = mapped_column(ForeignKey("prediction.id"))
+    model_version: Mapped[str | None] = mapped_column(String(255))
+    score: Mapped[float | None]
+    uncertainty: Mapped[float | None]
+    suggested_at: Mapped[datetime | None]
+    annotation_id: Mapped[int | None] = mapped_column(ForeignKey("annotation.id"))
+    author_id: Mapped[LsId | None]
+    people: Mapped[int] = mapped_column(default=0)
+    review_id: Mapped[int | None] = mapped_column(ForeignKey("review.id"))
+    decision: Mapped[str | None] = mapped_column(String(16))
+    said: Mapped[str] = mapped_column(String(64), default="")
+    compared: Mapped[str | None] = mapped_column(String(64))
+    disagreement: Mapped[float | None]

@@ -1,0 +1,198 @@
+"""Where does every task stand? Its suggestion, the label that counts, the decision about it: kept in ``task_state``.
+
+Whoever changes one of these calls :func:`refresh` in the same transaction; nothing else writes those columns. The rule
+is one pure function, :func:`state_of`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import case, func, null, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from backend.db.engine import changed
+from backend.db.tables import Annotation, Job, Prediction, Review, Task, TaskState
+
+ACCEPTED, REJECTED, SENT_BACK, UNDONE = "accepted", "rejected", "sent back", "undone"
+"""What reviewers decide; the first three are states of a task too."""
+
+WAITING, FAILED, SUGGESTED, TO_REVIEW, SKIPPED = "waiting", "failed", "suggested", "to review", "skipped"
+STATES = (TO_REVIEW, SUGGESTED, SENT_BACK, REJECTED, ACCEPTED, SKIPPED, FAILED, WAITING)
+
+_SAID = 64
+_MOST = 500
+"""Tasks per round: databases limit how many values one statement may have."""
+
+
+@dataclass
+class Facts:
+    """What is stored about one task, as short rows.
+
+    Attributes:
+        jobs: those whose answer belongs to the task's suggestions, oldest first.
+        labels: the versions that count, one per annotation.
+        reviews: all decisions, oldest first.
+    """
+
+    project_id: int
+    created_at: datetime
+    jobs: list[Any] = field(default_factory=list)
+    labels: list[Any] = field(default_factory=list)
+    reviews: list[Any] = field(default_factory=list)
+
+
+def refresh(session: Session, task_ids: Iterable[int | None]) -> None:
+    """Write anew where these tasks (our rows) stand. Does nothing for numbers that are no task."""
+    numbers = sorted({number for number in task_ids if number is not None})
+    session.flush()
+    for first in range(0, len(numbers), _MOST):
+        _refresh(session, numbers[first : first + _MOST])
+
+
+def _refresh(session: Session, numbers: Sequence[int]) -> None:
+    facts = _facts(session, numbers)
+    if not facts:
+        return
+    suggestions = _scores(session, facts.values())
+    _upsert(session, [{"task_id": number, **state_of(known, suggestions)} for number, known in facts.items()])
+
+
+def state_of(facts: Facts, scores: dict[int, tuple[float, float | None]]) -> dict[str, Any]:
+    """The columns of ``task_state`` that follow from what is stored about a task.
+
+    The version that stands for the task is the newest that is no skip, else the newest skip. A decision holds for the
+    version that it was made about, or, before anybody annotated, for the suggestion.
+
+    Args:
+        scores: score and uncertainty of predictions, by row.
+    """
+    newest = facts.jobs[-1] if facts.jobs else None
+    answered = [job for job in facts.jobs if job.state == "done" and job.prediction_id is not None]
+    suggestion = answered[-1] if answered else None
+    label = max(facts.labels, key=lambda row: (not row.was_cancelled, row.moment, row.id), default=None)
+    decided = _decision(facts.reviews, label, suggestion)
+    if decided is not None:
+        state, since = decided.decision, decided.created_at
+    elif label is not None:
+        state, since = (SKIPPED if label.was_cancelled else TO_REVIEW), label.moment
+    elif suggestion is not None:
+        state, since = SUGGESTED, suggestion.finished_at
+    else:
+        state, since = (FAILED if newest is not None and newest.state == "failed" else WAITING), None
+    score, uncertainty = (None, None) if suggestion is None else scores.get(suggestion.prediction_id, (None, None))
+    # An unknown author is a person of its own.
+    people = {
+        ("person", row.author_id) if row.author_id is not None else ("annotation", row.ls_annotation_id)
+        for row in facts.labels
+        if not row.was_cancelled
+    }
+    return {
+        "project_id": facts.project_id,
+        "state": state,
+        "since": since or facts.created_at,
+        "job_id": None if newest is None else newest.id,
+        "prediction_id": None if suggestion is None else suggestion.prediction_id,
+        "model_version": None if suggestion is None else suggestion.model_version,
+        "score": score,
+        "uncertainty": uncertainty,
+        "suggested_at": None if suggestion is None else suggestion.finished_at,
+        "annotation_id": None if label is None else label.id,
+        "author_id": None if label is None else label.author_id,
+        "people": len(people),
+        "said": _said(facts.labels),
+        "review_id": None if decided is None else decided.id,
+        "decision": None if decided is None else decided.decision,
+    }
+
+
+def _said(labels: Iterable[Any]) -> str:
+    """The same for the same versions, and only for these."""
+    numbers = ",".join(str(row.id) for row in labels)
+    return numbers if len(numbers) <= _SAID else hashlib.sha256(numbers.encode()).hexdigest()
+
+
+def _decision(reviews: Sequence[Any], label: Any | None, suggestion: Any | None) -> Any | None:
+    """The newest decision in force about what there is to judge."""
+    taken_back = {row.undoes_id for row in reviews}
+    for row in reversed(reviews):
+        if row.decision == UNDONE or row.id in taken_back:
+            continue
+        if label is not None and row.annotation_id == label.id:
+            return row
+        about_suggestion = suggestion is not None and row.prediction_id == suggestion.prediction_id
+        if label is None and row.annotation_id is None and about_suggestion:
+            return row
+    return None
+
+
+def _facts(session: Session, numbers: Sequence[int]) -> dict[int, Facts]:
+    tasks = select(Task.id, Task.project_id, Task.created_at).where(Task.id.in_(numbers))
+    found = {row.id: Facts(row.project_id, row.created_at) for row in session.execute(tasks)}
+    asked = select(Job.id, Job.task_id, Job.state, Job.prediction_id, Job.model_version, Job.finished_at).where(
+        Job.task_id.in_(numbers), Job.deliver.is_(True)
+    )
+    for job in session.execute(asked.order_by(Job.id)):
+        found[job.task_id].jobs.append(job)
+    saved = func.coalesce(Annotation.ls_updated_at, Annotation.received_at, type_=Annotation.received_at.type)
+    said = select(
+        Annotation.id, Annotation.task_id, Annotation.ls_annotation_id, Annotation.author_id, Annotation.was_cancelled,
+        saved.label("moment"),
+    ).where(Annotation.task_id.in_(numbers), Annotation.current.is_(True))  # fmt: skip
+    for label in session.execute(said.order_by(Annotation.id)):
+        found[label.task_id].labels.append(label)
+    decided = select(
+        Review.id, Review.task_id, Review.annotation_id, Review.prediction_id, Review.decision, Review.undoes_id,
+        Review.created_at,
+    ).where(Review.task_id.in_(numbers))  # fmt: skip
+    for review in session.execute(decided.order_by(Review.id)):
+        found[review.task_id].reviews.append(review)
+    return found
+
+
+def _scores(session: Session, facts: Iterable[Facts]) -> dict[int, tuple[float, float | None]]:
+    numbers = {job.prediction_id for known in facts for job in known.jobs if job.prediction_id is not None}
+    query = select(Prediction.id, Prediction.score, Prediction.uncertainty).where(Prediction.id.in_(sorted(numbers)))
+    return {row.id: (row.score, row.uncertainty) for row in session.execute(query)}
+
+
+def _upsert(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """What was compared stays as long as the same versions speak."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = insert(TaskState)
+    same = TaskState.said == statement.excluded.said
+    kept = {name: case((same, getattr(TaskState, name)), else_=null()) for name in ("compared", "disagreement")}
+    new = {name: statement.excluded[name] for name in rows[0] if name != "task_id"}
+    session.execute(statement.on_conflict_do_update(index_elements=["task_id"], set_=new | kept), list(rows))
+    for row in session.identity_map.values():
+        if isinstance(row, TaskState):
+            session.expire(row)
+
+
+def lock(session: Session, task_id: int) -> str | None:
+    """Which versions speak about a task (``said``); nobody else changes that until the transaction ends."""
+    query = select(TaskState.said).where(TaskState.task_id == task_id)
+    return session.scalars(query.with_for_update()).one_or_none()
+
+
+def of_task(session: Session, task_id: int) -> TaskState | None:
+    """The state of one task (our row)."""
+    return session.get(TaskState, task_id)
+
+
+def compare_due(session: Session, *, limit: int) -> list[tuple[int, str]]:
+    """Tasks that several people annotated and whose labels were not compared since: our row, and which versions."""
+    stale = or_(TaskState.compared.is_(None), TaskState.compared != TaskState.said)
+    query = select(TaskState.task_id, TaskState.said).where(TaskState.people > 1, stale).limit(limit)
+    return [(number, said) for number, said in session.execute(query)]
+
+
+def compared(session: Session, task_id: int, said: str, disagreement: float | None) -> bool:
+    """Store how far people disagree; False where other versions speak by now."""
+    statement = update(TaskState).where(TaskState.task_id == task_id, TaskState.said == said)
+    return changed(session, statement.values(compared=said, disagreement=disagreement))
