@@ -66,7 +66,7 @@ def test_the_list_has_the_most_uncertain_first(shell: Loop) -> None:
 
 def test_the_list_says_which_suggestions_are_the_demo_models(shell: Loop) -> None:
     with shell.database.write() as session:
-        session.get_one(Job, 2).model_version = model_version(MODEL_DIR)
+        becomes(session, session.get_one(Job, 2), model_version=model_version(MODEL_DIR))
     assert _queue("list").output.splitlines()[-1] == f"1 of 2 suggestions are of the {DEMO_NOTICE}"
     rows = [json.loads(line) for line in _queue("list", "--json").output.splitlines()]
     assert [row["notice"] for row in rows] == [DEMO_NOTICE, None]

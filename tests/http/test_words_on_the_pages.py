@@ -43,7 +43,7 @@ def page(web: FlaskClient, path: str) -> str:
 def suggested(session: Session, number: int, version: str) -> Prediction:
     """The answer of a job of that version."""
     row = a_suggestion(session, a_task(session, number, query=f"the red box {number}"), model_version=version)
-    job_of(session, row).model_version = version
+    becomes(session, job_of(session, row), model_version=version)
     return row
 
 
