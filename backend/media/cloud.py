@@ -12,11 +12,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, BinaryIO, TypeVar
 
 from backend.media.errors import MediaError, MediaUnavailable
 from stvg_core.text import shown
 
+Alive = Callable[[], None]
+"""Called several times a second while a video is fetched. It may raise, to give up."""
+
+_Found = TypeVar("_Found")
+_TICK_S = 0.25
 _CHUNK = 1 << 20
 _BLOCK = 4 << 20
 """Bytes in one request."""
@@ -84,34 +91,27 @@ class CloudFiles:
         """Raise MediaError for an address that names no object, or carries a log-in; nothing is asked."""
         self._split(address, object_needed=True)
 
-    def fetch(self, url: str, file: BinaryIO, alive: Callable[[], None] = lambda: None) -> tuple[str, int]:
+    def fetch(self, url: str, file: BinaryIO, alive: Alive | None = None) -> tuple[str, int]:
         """Write the object to ``file``; returns its sha256 in hex and its size in bytes.
 
         Args:
-            alive: called after every read; what it raises ends the transfer.
+            alive: called several times a second; what it raises ends the transfer at once.
 
         Raises:
             MediaUnavailable: no answer, an answer cut short, or not complete within the deadline.
             MediaError: everything that would not change by asking again.
             OSError: ``file`` cannot be written.
         """
-        until = time.monotonic() + self.deadline_s
+        patience = _Patience(self.deadline_s, alive, url)
         system, path = self._system(url, object_needed=True)
-        expected = self._size(system, path, url)
+        expected = patience.within(lambda: self._size(system, path, url))
         if expected is not None and expected > self.max_bytes:
             raise self._too_large(url)
         digest, size = hashlib.sha256(), 0
-        with _in_words(url):
-            source = system.open(path, "rb", block_size=_BLOCK)
-        with closing(source):
-            while True:
-                with _in_words(url):
-                    chunk = source.read(_CHUNK)
-                alive()
-                if time.monotonic() > until:
-                    raise MediaUnavailable(f"{shown(url)} was not complete after {self.deadline_s:.0f} s.")
-                if not chunk:
-                    break
+        in_words = _in_words(url)
+        with closing(patience.within(in_words(lambda: system.open(path, "rb", block_size=_BLOCK)))) as source:
+            read: Callable[[], bytes] = in_words(lambda: source.read(_CHUNK))
+            while chunk := patience.within(read):
                 size += len(chunk)
                 if size > self.max_bytes:
                     raise self._too_large(url)
@@ -191,6 +191,42 @@ class CloudFiles:
             f"{shown(url)} is larger than {self.max_bytes / (1 << 20):.0f} MiB. Shorten the video or raise "
             "STVG_MAX_VIDEO_BYTES."
         )
+
+
+class _Patience:
+    """The time for one transfer, looked at while a call of the library does not come back."""
+
+    def __init__(self, seconds: float, alive: Alive | None, url: str) -> None:
+        self._seconds, self._until, self._alive, self._url = seconds, time.monotonic() + seconds, alive, url
+
+    def within(self, call: Callable[[], _Found]) -> _Found:
+        """What ``call`` returns or raises. A call that is given up ends by itself, in a thread of its own."""
+        answers: SimpleQueue[tuple[_Found | None, BaseException | None]] = SimpleQueue()
+
+        def work() -> None:
+            try:
+                answers.put((call(), None))
+            except BaseException as error:
+                answers.put((None, error))
+
+        self._look()
+        Thread(target=work, name="cloud", daemon=True).start()
+        while True:
+            try:
+                found, error = answers.get(timeout=_TICK_S)
+            except Empty:
+                self._look()
+                continue
+            if error is not None:
+                raise error
+            self._look()
+            return found  # type: ignore[return-value]
+
+    def _look(self) -> None:
+        if self._alive is not None:
+            self._alive()
+        if time.monotonic() > self._until:
+            raise MediaUnavailable(f"{shown(self._url)} was not complete after {self._seconds:g} s.")
 
 
 @contextmanager

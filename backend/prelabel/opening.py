@@ -5,13 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from backend.addresses import without_secrets
 from backend.media.cloud import CloudFiles
+from backend.media.download import Downloader
 from backend.media.file_address import file_path, is_file_address
 from backend.media.source import safe_name
 from backend.prelabel.errors import SourceError
@@ -26,6 +27,11 @@ _NEEDED = (
     'Put a table into it, videos.csv, whose first line is "video,query" and which has a file name and a sentence on '
     "each further line."
 )
+
+
+def table_download(downloader: Downloader) -> Download:
+    """How tables are fetched: as videos are, except that they may be JSON."""
+    return replace(downloader, refused_kinds=("text/html", "application/xhtml+xml")).fetch
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ class VideoPlaces:
         if mark or is_file_address(address):
             return self._whole(address, scheme.lower()), 0
         if address.startswith("/"):
-            if prefix_of_file(address) is not None:
+            if prefix_of_file(address) is not None and not (self.trusted and _is_file(Path(address))):
                 return Place(address), 0  # in Label Studio, which knows whether it is there
             return self._file(Path(address), name), 0
         if self.base is None:
@@ -143,11 +143,7 @@ class VideoPlaces:
                 Reason.ADDRESS,
                 f"{printable(name)} names a file of this machine, and the source comes from another one: refused.",
             )
-        try:
-            there = path.is_file()
-        except (OSError, ValueError):
-            there = False
-        if not there:
+        if not _is_file(path):
             raise PlaceError(Reason.MISSING, f"There is no video {printable(str(path))}.")
         return Place(self._address(path))
 
@@ -218,6 +214,13 @@ class VideoPlaces:
             except PayloadError:
                 pass  # outside the root, or a name that Label Studio cannot serve
         return file_address(path)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _refused(levels: dict[str, int]) -> dict[str, PlaceError]:
