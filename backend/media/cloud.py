@@ -8,55 +8,21 @@ address. Web addresses do not come here: :mod:`backend.media.download` checks th
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
+from backend.media.cloud_services import SERVICES, Service
 from backend.media.errors import MediaError, MediaUnavailable
+from backend.media.patience import Alive, Patience
 from stvg_core.text import shown
 
-Alive = Callable[[], None]
-"""Called several times a second while a video is fetched. It may raise, to give up."""
-
-_Found = TypeVar("_Found")
-_TICK_S = 0.25
 _CHUNK = 1 << 20
 _BLOCK = 4 << 20
 """Bytes in one request."""
 _NO_LOG_IN = ("credential", "authentication", "refresherror", "token")  # as in NoCredentialsError, of botocore
 """Parts of the names of what the libraries raise where they find no log-in that works."""
-
-
-@dataclass(frozen=True)
-class Service:
-    """A cloud storage as fsspec knows it.
-
-    Attributes:
-        protocol: its name in fsspec.
-        package: what must be installed for it.
-        options: what its file system is made with; gets the seconds that one answer may take.
-    """
-
-    protocol: str
-    package: str
-    options: Callable[[float], dict[str, Any]] = lambda timeout_s: {}
-
-
-_S3 = Service(
-    "s3", "s3fs", lambda timeout_s: {"config_kwargs": {"connect_timeout": timeout_s, "read_timeout": timeout_s}}
-)
-_GOOGLE = Service("gs", "gcsfs", lambda timeout_s: {"timeout": timeout_s})
-_AZURE = Service(
-    "az", "adlfs", lambda timeout_s: {"connection_timeout": int(timeout_s) or 1, "read_timeout": int(timeout_s) or 1}
-)
-SERVICES: Mapping[str, Service] = {
-    "s3": _S3, "gs": _GOOGLE, "gcs": _GOOGLE, "az": _AZURE, "abfs": _AZURE, "azure-blob": _AZURE,
-}  # fmt: skip
-"""By the scheme of an address; ``azure-blob`` is how Label Studio writes Azure's."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +68,7 @@ class CloudFiles:
             MediaError: everything that would not change by asking again.
             OSError: ``file`` cannot be written.
         """
-        patience = _Patience(self.deadline_s, alive, url)
+        patience = Patience(self.deadline_s, alive, shown(url))
         system, path = self._system(url, object_needed=True)
         expected = patience.within(lambda: self._size(system, path, url))
         if expected is not None and expected > self.max_bytes:
@@ -134,14 +100,23 @@ class CloudFiles:
         with _in_words(url):
             return bool(system.info(path).get("type") == "directory")
 
+    def is_there(self, url: str) -> bool:
+        """Is there an object or a folder of that name? Raises as :meth:`fetch`, but not where there is nothing."""
+        system, path = self._system(url, object_needed=False)
+        with _in_words(url):
+            return bool(system.exists(path))
+
     def listing(self, url: str, *, deep: bool = True) -> Iterator[CloudFile]:
         """The files below a folder or bucket, those of its subfolders too if ``deep``. Raises as :meth:`fetch`."""
         system, path = self._system(url, object_needed=False)
         with _in_words(url):
-            found: dict[str, dict[str, Any]] = system.find(path, detail=True, maxdepth=None if deep else 1)
-        above = str(path).strip("/") + "/"
-        for name, facts in found.items():
-            below = name.strip("/")
+            # Not find(maxdepth=1), which adlfs does not know.
+            found: list[dict[str, Any]] = (
+                list(system.find(path, detail=True).values()) if deep else system.ls(path, detail=True)
+            )
+        above = path.strip("/") + "/"
+        for facts in found:
+            below = str(facts.get("name", "")).strip("/")
             if below.startswith(above) and facts.get("type", "file") == "file":
                 size = facts.get("size")
                 yield CloudFile(below.removeprefix(above), size if isinstance(size, int) else None)
@@ -191,42 +166,6 @@ class CloudFiles:
             f"{shown(url)} is larger than {self.max_bytes / (1 << 20):.0f} MiB. Shorten the video or raise "
             "STVG_MAX_VIDEO_BYTES."
         )
-
-
-class _Patience:
-    """The time for one transfer, looked at while a call of the library does not come back."""
-
-    def __init__(self, seconds: float, alive: Alive | None, url: str) -> None:
-        self._seconds, self._until, self._alive, self._url = seconds, time.monotonic() + seconds, alive, url
-
-    def within(self, call: Callable[[], _Found]) -> _Found:
-        """What ``call`` returns or raises. A call that is given up ends by itself, in a thread of its own."""
-        answers: SimpleQueue[tuple[_Found | None, BaseException | None]] = SimpleQueue()
-
-        def work() -> None:
-            try:
-                answers.put((call(), None))
-            except BaseException as error:
-                answers.put((None, error))
-
-        self._look()
-        Thread(target=work, name="cloud", daemon=True).start()
-        while True:
-            try:
-                found, error = answers.get(timeout=_TICK_S)
-            except Empty:
-                self._look()
-                continue
-            if error is not None:
-                raise error
-            self._look()
-            return found  # type: ignore[return-value]
-
-    def _look(self) -> None:
-        if self._alive is not None:
-            self._alive()
-        if time.monotonic() > self._until:
-            raise MediaUnavailable(f"{shown(self._url)} was not complete after {self._seconds:g} s.")
 
 
 @contextmanager

@@ -122,8 +122,9 @@ def check(
             case Problem():
                 say(one)
             case Repeated():
-                result.repeated += 1
-                tell(one)
+                if shard is None or shard.has(one.item.video_ref):
+                    result.repeated += 1
+                    tell(one)
             case Note():
                 result.notes += 1
                 tell(one)

@@ -10,6 +10,7 @@ from backend.prelabel.item import Named, Note, Problem, Record
 from backend.prelabel.recognise import is_sentences
 from stvg_core.datasets import hcstvg, vidstg
 from stvg_core.datasets.base import UNUSABLE, DatasetError, load_json
+from stvg_core.text import clean
 
 _KINDS = (("captions", "declarative"), ("questions", "interrogative"))
 
@@ -120,7 +121,7 @@ def _name(video: str, kind: str, place: tuple[int, int]) -> str:
 
 
 def _facts(kind: str, segment: tuple[int, int], category: str) -> dict[str, Any]:
-    return {"kind": kind, "segment": list(segment)} | ({"category": category} if category else {})
+    return {"kind": kind, "segment": list(segment)} | ({"category": clean(category)} if clean(category) else {})
 
 
 def _drained(bad: list[str], shown: str) -> Iterator[Problem]:

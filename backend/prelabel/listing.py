@@ -6,12 +6,10 @@ finds are an error.
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from backend.prelabel.errors import PlaceError, Reason
 from stvg_core.datasets.base import contradict, split_ending, video_stem
@@ -86,26 +84,6 @@ class Listing:
                 "name its folder.",
             )
         return Match(paths[0], level) if paths else None
-
-
-def walk(folder: Path) -> dict[str, int | None]:
-    """The files below a folder, hidden ones left out. Links to folders are followed, each folder is read once."""
-    found: dict[str, int | None] = {}
-    seen: set[tuple[int, int]] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        try:
-            facts = Path(place).stat()
-        except OSError:
-            continue
-        if (facts.st_dev, facts.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((facts.st_dev, facts.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        above = Path(place).relative_to(folder).as_posix()
-        start = "" if above == "." else above + "/"
-        found.update({start + name: None for name in names if not name.startswith(".")})
-    return found
 
 
 def _grouped(paths: Iterable[str], by: Callable[[str], str]) -> dict[str, list[str]]:

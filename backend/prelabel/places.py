@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,8 @@ from backend.media.cloud import CloudFiles
 from backend.media.errors import MediaError
 from backend.media.file_address import file_address, file_path, is_file_address
 from backend.prelabel.errors import PlaceError, Reason, SourceError
-from backend.prelabel.listing import LOOSE, Listing, Match, walk
+from backend.prelabel.folders import Folders
+from backend.prelabel.listing import LOOSE, Match
 from backend.routes import prefix_of_file
 from stvg_core.datasets.base import contradict, split_ending
 from stvg_core.text import printable
@@ -57,12 +57,15 @@ class VideoPlaces:
     cloud: CloudFiles = field(default_factory=CloudFiles)
 
     def __post_init__(self) -> None:
-        self._listing: Listing | None = None
-        self._folders: dict[Path, Listing] = {}
+        self._folders = Folders(self.base or "", self.cloud)
 
     def check(self) -> None:
-        """Raise SourceError where the folder cannot be one."""
-        if self.base is None or self.cloud.is_cloud(self.base):
+        """Raise SourceError where the folder cannot be one; MediaError where its storage does not answer."""
+        if self.base is None:
+            return
+        if self.cloud.is_cloud(self.base):
+            if self.search and not self.cloud.is_there(self.base):
+                raise SourceError(f"There is no folder {printable(self.base)} of videos.")
             return
         if self._is_on_the_web():
             parts = urlsplit(self.base)
@@ -100,6 +103,8 @@ class VideoPlaces:
     def _place(self, name: str) -> tuple[Place, int]:
         address = name.strip()
         scheme, mark, _ = address.partition("://")
+        if mark and printable(address) != address:
+            raise PlaceError(Reason.ADDRESS, f"{printable(address)} holds half of a character.")
         if mark or is_file_address(address):
             return self._whole(address, scheme.lower()), 0
         if address.startswith("/"):
@@ -115,11 +120,7 @@ class VideoPlaces:
         if self._is_on_the_web():
             return self._below_web(address), 0
         if self.cloud.is_cloud(self.base):
-            match = self._listed().find(address) if self.search else self._listed().exact(address)
-            if match is None:
-                raise PlaceError(Reason.MISSING, self._missing(name))
-            found = self._listed().files[match.path]
-            return Place(f"{self.base.rstrip('/')}/{match.path}", found, _note(name, match)), match.level
+            return self._below_bucket(name, address.replace("\\", "/").removeprefix("./"), self.base.rstrip("/"))
         return self._below_folder(name, address, Path(self.base))
 
     def _whole(self, address: str, scheme: str) -> Place:
@@ -159,10 +160,23 @@ class VideoPlaces:
         origin(place)
         return Place(place)
 
+    def _below_bucket(self, name: str, address: str, base: str) -> tuple[Place, int]:
+        if self.search:
+            match, files, above = self._folders.all().find(address), self._folders.all().files, base
+        else:
+            folder, mark, last = address.rpartition("/")
+            above = base + mark + folder
+            listing = self._folders.one(above)
+            found, files = listing.exact(last), listing.files
+            if found is None:
+                raise PlaceError(Reason.MISSING, self._missing(name))
+            match = found
+        return Place(f"{above}/{match.path}", files[match.path], _note(name, match)), match.level
+
     def _below_folder(self, name: str, address: str, base: Path) -> tuple[Place, int]:
         path = base / address
         try:
-            match = self._folder(path.parent).exact(path.name)
+            match = self._folders.one(str(path.parent)).exact(path.name)
         except PermissionError:
             raise PlaceError(Reason.MISSING, f"The folder {printable(str(path.parent))} cannot be read.") from None
         except (OSError, ValueError):
@@ -171,33 +185,12 @@ class VideoPlaces:
             return Place(self._address(path.parent / match.path)), 0
         if not self.search:
             raise PlaceError(Reason.MISSING, self._missing(name))
-        match = self._listed().find(address)
+        match = self._folders.all().find(address)
         return Place(self._address(base / match.path), note=_note(name, match)), match.level
 
     def _missing(self, name: str) -> str:
         hint = "" if self.search else " Names count from there; --videos says another folder, and searches it."
         return f"There is no video {printable(name)} in {self.base}.{hint}"
-
-    def _folder(self, folder: Path) -> Listing:
-        """The files in one folder, as its file system spells them."""
-        if folder not in self._folders:
-            found: dict[str, int | None] = {}
-            if folder.is_dir():
-                with os.scandir(folder) as entries:
-                    found = {entry.name: None for entry in entries if entry.is_file()}
-            self._folders[folder] = Listing(found, str(folder))
-        return self._folders[folder]
-
-    def _listed(self) -> Listing:
-        """All files below the base."""
-        assert self.base is not None
-        if self._listing is None:
-            if self.cloud.is_cloud(self.base):
-                files = {file.path: file.size_bytes for file in self.cloud.listing(self.base)}
-            else:
-                files = walk(Path(self.base))
-            self._listing = Listing(files, self.base)
-        return self._listing
 
     def _is_on_the_web(self) -> bool:
         scheme, mark, _ = (self.base or "").partition("://")

@@ -172,9 +172,10 @@ def _items(opened: Opened, read: Callable[[], Records], places: VideoPlaces, con
         noted: set[str] = set()
         for record in records:
             if not isinstance(record, Named):
-                yield record
+                yield replace(record, where=printable(record.where), said=printable(record.said))
                 continue
             place = placed[record.video]
+            record = replace(record, name=printable(record.name), where=printable(record.where))
             if isinstance(place, PlaceError):
                 yield Problem(record.where, str(place), place.reason)
                 continue
@@ -194,9 +195,7 @@ def _item(record: Named, place: Place, config: LabelConfig) -> Item | Problem:
         return Problem(record.where, str(error), Reason.SENTENCE)
     except TaskDataError as error:
         return Problem(record.where, str(error))
-    return Item(
-        place.address, sentence, record.name, printable(record.where), data, record.truth, record.line, place.size_bytes
-    )
+    return Item(place.address, sentence, record.name, record.where, data, record.truth, record.line, place.size_bytes)
 
 
 def _truth(item: Item) -> bytes:

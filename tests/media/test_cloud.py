@@ -12,7 +12,8 @@ import fsspec
 import pytest
 
 from backend.media import MediaError, MediaUnavailable
-from backend.media.cloud import SERVICES, CloudFiles, Service
+from backend.media.cloud import CloudFiles
+from backend.media.cloud_services import SERVICES, Service
 from backend.media.file_address import file_address, file_path
 
 MEMORY = {**SERVICES, "memory": Service("memory", "fsspec")}

@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from backend.media import MediaUnavailable
-from backend.media.cloud import SERVICES, CloudFiles, Service
+from backend.media.cloud import CloudFiles
+from backend.media.cloud_services import SERVICES, Service
 from backend.media.download import Downloader
 from backend.media.file_address import file_address
 from backend.media.label_studio import LabelStudioPlace
@@ -197,6 +198,8 @@ def test_all_sentences_of_a_video_are_in_one_share() -> None:
     assert sum(one.videos for one in results) == 20
     assert all(set(one.sentences_per_video) == {5} for one in results)
     assert [one.elsewhere + one.items for one in results] == [100] * 3
+    again = [Repeated(one, "where") for one in found]
+    assert sum(check(again, lambda one: Seen(1), shard=Shard(number, 3)).repeated for number in (1, 2, 3)) == 100
 
 
 def test_a_share_never_changes() -> None:

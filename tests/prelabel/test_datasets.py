@@ -89,6 +89,20 @@ def test_bad_records_of_hcstvg_are_named(tmp_path: Path) -> None:
     assert "b.mp4" in problems[0].said and "gone.mp4" in problems[1].said and "c.mp4" in problems[2].where
 
 
+def test_half_characters_can_be_shown_and_stored(tmp_path: Path) -> None:
+    """JSON can write them; neither a terminal nor a database can."""
+    videos = clips(tmp_path / "videos", "a.mp4")
+    entries = {"a.mp4": hcstvg_entry(1, 3, caption="the \ud800 man"), "\ud800.mp4": hcstvg_entry(1, 3), "b": "\ud800"}
+    path = written(tmp_path / "x.json", entries | {"http://h/\ud800.mp4": hcstvg_entry(1, 3)})
+    found = everything(open_source(str(path), videos=str(videos)))
+    assert [one.sentence for one in only(Item, found)] == ["the man"]
+    problems = only(Problem, found)
+    assert [one.reason for one in problems] == [Reason.MISSING, Reason.RECORD, Reason.ADDRESS]
+    for one in found:
+        repr(one).encode()
+        one.where.encode()
+
+
 def test_hcstvg_without_a_folder_looks_beside_the_file_alone(tmp_path: Path) -> None:
     clips(tmp_path, "a.mp4", "sub/b.mp4")
     path = written(tmp_path / "x.json", {"a.mp4": hcstvg_entry(1, 3), "b.mp4": hcstvg_entry(1, 3)})

@@ -15,7 +15,8 @@ import pytest
 
 from backend.labelstudio.payloads import PayloadError
 from backend.media import MediaError
-from backend.media.cloud import SERVICES, CloudFiles, Service
+from backend.media.cloud import CloudFiles
+from backend.media.cloud_services import SERVICES, Service
 from backend.media.download import Downloader
 from backend.media.file_address import file_address
 from backend.prelabel.errors import Reason, SourceError
@@ -269,6 +270,23 @@ def test_a_bucket_is_listed_once_and_searched(memory: Any, tmp_path: Path, monke
     assert [one.video_ref for one in only(Item, found)] == ["memory://bucket/0001/a.mp4"] * 2
     assert [one.reason for one in only(Problem, found)] == [Reason.AMBIGUOUS, Reason.MISSING]
     assert len(listed) == 1
+
+
+def test_a_storage_that_refuses_is_no_fault_of_each_record(
+    memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.pipe("/bucket/v/a.mp4", b"1")
+    path = written(tmp_path / "t.csv", "video,query\na.mp4,x\nb.mp4,x\n")
+    with pytest.raises(SourceError, match="no folder memory://bucket/vidoes"):
+        open_source(str(path), videos="memory://bucket/vidoes", cloud=CLOUD)
+    source = open_source(str(path), videos="memory://bucket/v", cloud=CLOUD)
+
+    def refused(*args: object, **options: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(type(memory), "find", refused)
+    with pytest.raises(SourceError, match="cannot be listed: memory://bucket/v is not given out"):
+        everything(source)
 
 
 def test_an_error_in_a_copy_names_the_source(memory: Any) -> None:
