@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -78,6 +79,7 @@ def _prepared(codes: list[Code], where: Place, tasks: int) -> tuple[list[Prepare
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
     args = _parse(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that databases and processes are cleared away
     codes = [Code("new", ROOT)] if args.only != "old" else []
     codes += [Code("old", args.code.resolve())] if args.code else []
     report: dict[str, Any] = {"arguments": vars(args), "machine": machine(), "measured": []}

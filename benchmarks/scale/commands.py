@@ -8,9 +8,9 @@ from benchmarks.scale.label_studio import TOKEN, label_studio
 from benchmarks.scale.target import Target
 
 EXPORTS = {
-    "hcstvg": ["--format", "hcstvg"],
+    "hcstvg1": ["--format", "hcstvg1"],
     "labelstudio": ["--format", "labelstudio"],
-    "suggestions": ["--format", "hcstvg", "--suggestions"],
+    "suggestions": ["--format", "hcstvg1", "--suggestions"],
 }
 
 

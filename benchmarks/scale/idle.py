@@ -36,10 +36,10 @@ def measure(target: Target) -> dict[str, Any]:
             time.sleep(target.seconds)
             last, after = json.loads(report.read_text()), _server(target)
     seconds = last["at"] - first["at"]
-    found = {f"{name}_per_s": round((last[name] - first[name]) / seconds, 2) for name in ("statements", "commits")}
+    found = {f"{name}_per_s": round((last[name] - first[name]) / seconds, 2) for name in ("statements", "transactions")}
     if server:
         transactions = after["transactions"] - server["transactions"] - 1  # our own look
-        found |= {"transactions_per_s": round(transactions / seconds, 2), "connections": after["connections"]}
+        found |= {"server_transactions_per_s": round(transactions / seconds, 2), "connections": after["connections"]}
     return found
 
 

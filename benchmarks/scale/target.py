@@ -51,6 +51,13 @@ class Target:
     def count(self, table: str, where: str = "1 = 1") -> int:
         return int(self.sql(f"SELECT count(*) FROM {table} WHERE {where}")[0][0])
 
+    def settles_at(self, table: str, wanted: int, *, patience: float = 10.0) -> int:
+        """The number of rows once it is what is wanted, or after that many seconds."""
+        deadline = time.monotonic() + patience
+        while (found := self.count(table)) != wanted and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return found
+
     def files(self, videos: set[int]) -> Path:
         """The folder that holds these videos' files, which a worker reads."""
         root = self.folder / "videos"

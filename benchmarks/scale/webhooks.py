@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from benchmarks.scale import bodies, sending
@@ -60,8 +61,7 @@ def _send(target: Target, address: tuple[str, int]) -> dict[str, Any]:
         address, rate=RATE, count=amount, tasks=target.tasks, model_version=target.model_version
     ).finish()
     # What was not answered in time may still be on its way into the database.
-    _wait(lambda: target.count("event") - before == amount, patience=10.0)
-    stored = target.count("event") - before
+    stored = target.settles_at("event", before + amount) - before
     return seen | {"stored": stored, "lost": amount - stored}
 
 
@@ -69,10 +69,7 @@ def _waiting(target: Target) -> int:
     return target.count("event", "state = 'new'")
 
 
-def _wait(met: Any, patience: float = _PATIENCE_S) -> bool:
-    deadline = time.monotonic() + patience
-    while not met():
-        if time.monotonic() > deadline:
-            return False
+def _wait(met: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not met() and time.monotonic() < deadline:
         time.sleep(0.2)
-    return True
