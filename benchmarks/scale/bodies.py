@@ -48,7 +48,7 @@ def webhook(nth: int, tasks: int, model_version: str) -> bytes:
     number = 1 + nth * 7 % tasks
     while not content.suggested(one := content.task(number)) or one.kind != content.DONE:
         number = 1 + number % tasks
-    known = labels.annotations(one, content.suggested(one))
+    known = labels.said_of(one, content.suggested(one))
     update = nth % 5 == 0 and bool(known)
     saved_at = one.at + timedelta(days=20, seconds=nth)
     version = labels.Version(saved_at, "ends moved", _moved(content.suggested(one), nth), [])
@@ -70,12 +70,12 @@ def task(one: content.Task) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def annotations(one: content.Task, model_version: str) -> list[dict[str, Any]]:
+def listed(one: content.Task, model_version: str) -> list[dict[str, Any]]:
     """Those that Label Studio has of a task: the newest version of each that is not deleted."""
     if one.kind != content.DONE:
         return []
     region_id = content.region_id(one, model_version)
-    known = labels.annotations(one, content.suggested(one))
+    known = labels.said_of(one, content.suggested(one))
     return [_annotation(one, a.number, a.author, a.versions[-1], region_id) for a in known if not a.deleted]
 
 

@@ -90,8 +90,8 @@ def answer(path: str, asked: dict[str, str], tasks: int, model_version: str) -> 
         return 200, {"id": int(parts[2]), "label_config": regions.LABEL_CONFIG, "task_number": tasks}
     if parts[:2] == ["api", "tasks"] and len(parts) >= 3 and 1 <= int(parts[2]) <= tasks:
         one = content.task(int(parts[2]))
-        listed = bodies.annotations(one, model_version)
-        return 200, listed if parts[3:] == ["annotations"] else bodies.task(one) | {"annotations": listed}
+        mine = bodies.listed(one, model_version)
+        return 200, mine if parts[3:] == ["annotations"] else bodies.task(one) | {"annotations": mine}
     if path in ("/api/predictions/", "/api/dm/views/"):
         return 200, []
     return 404, {"detail": "Not found."}
@@ -105,7 +105,7 @@ def _page(page: int, size: int, tasks: int, model_version: str) -> tuple[int, An
     found = []
     for number in range(first, min(first + size, tasks + 1)):
         one = content.task(number)
-        listed = bodies.annotations(one, model_version)
-        found.append(bodies.task(one) | {"annotations": listed, "predictions": [], "drafts": []})
+        mine = bodies.listed(one, model_version)
+        found.append(bodies.task(one) | {"annotations": mine, "predictions": [], "drafts": []})
     counts = {"total": tasks, "total_annotations": tasks, "total_predictions": tasks}
     return 200, {"tasks": found, **counts}

@@ -67,7 +67,7 @@ def tube(rng: random.Random, first: int, last: int) -> Rows:
     ]
 
 
-def annotations(one: Task, suggested: Rows) -> list[Annotation]:
+def said_of(one: Task, suggested: Rows) -> list[Annotation]:
     """What people said of a task; empty for 38 % of those with a suggestion."""
     rng = one.rng("people")
     if not suggested or rng.random() >= 0.62:
@@ -96,7 +96,7 @@ def _annotation(one: Task, suggested: Rows, rng: random.Random, number: int, aut
 def rows(one: Task, suggested: Rows, region_id: str) -> Iterator[tuple[str, Row]]:
     """Annotation versions, diffs and decisions of a task."""
     rng, labelled = one.rng("review"), None
-    for k, found in enumerate(annotations(one, suggested)):
+    for k, found in enumerate(said_of(one, suggested)):
         for number, version in enumerate(found.versions, start=1):
             row = one.number * 20 + k * 10 + number
             yield "annotation", _version(one, found, number, row, region_id)
@@ -114,7 +114,7 @@ def rows(one: Task, suggested: Rows, region_id: str) -> Iterator[tuple[str, Row]
         yield "review", _review(one, 1, decision, labelled, reason)
         if share < 0.03:
             yield "review", _review(one, 2, "undone", labelled, None, undoes=one.number * 4 + 1)
-    elif suggested and not annotations(one, suggested) and share < 0.05:
+    elif suggested and not said_of(one, suggested) and share < 0.05:
         yield "review", _review(one, 1, "accepted", None, None)
 
 

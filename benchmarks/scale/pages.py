@@ -80,7 +80,8 @@ class Browser:
 
 def _decisions(browser: Browser, tasks: list[str]) -> dict[str, float]:
     """Accept task by task as the form does it; the page that was looked at before is not timed."""
-    began, taken = time.monotonic(), []
+    began = time.monotonic()
+    taken: list[float] = []
     for path in tasks[:TIMES]:
         page = browser.get(path).text()
         fields = {"csrf_token": _found(_TOKEN, page), "seen": _found(_SEEN, page), "decision": "accepted"}
@@ -100,7 +101,8 @@ def _far(page: str, tasks: int) -> str:
 
 
 def _several(ask_once: Callable[[int], Answer]) -> dict[str, float]:
-    began, taken = time.monotonic(), []
+    began = time.monotonic()
+    taken: list[float] = []
     while len(taken) < TIMES and (not taken or time.monotonic() - began < ENOUGH_S):
         taken.append(ask_once(len(taken)).seconds)
     return milliseconds(taken)

@@ -14,10 +14,23 @@ from benchmarks.scale.programs import ROOT
 
 @dataclass
 class Sending:
-    """Webhooks that are on their way; :meth:`finish` waits for the last."""
+    """Webhooks that are on their way; :meth:`finish` waits for the last. Use it as a context manager."""
 
     process: subprocess.Popen[str]
     count: int
+
+    def __enter__(self) -> Sending:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.process.poll() is None:  # the measurement failed
+            self.process.kill()
+        self.process.wait()
+
+    @property
+    def over(self) -> bool:
+        """Was the last one sent, and answered or given up?"""
+        return self.process.poll() is not None
 
     def finish(self) -> dict[str, Any]:
         """Latencies of those that were answered in time, and how many were not."""

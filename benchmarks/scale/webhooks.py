@@ -57,9 +57,14 @@ def beside_a_worker(target: Target) -> dict[str, Any]:
 def _send(target: Target, address: tuple[str, int]) -> dict[str, Any]:
     """Latencies and losses of the webhooks of ``target.seconds``."""
     amount, before = int(RATE * target.seconds), target.count("event")
-    seen = sending.start(
-        address, rate=RATE, count=amount, tasks=target.tasks, model_version=target.model_version
-    ).finish()
+    options: dict[str, Any] = {
+        "rate": RATE,
+        "count": amount,
+        "tasks": target.tasks,
+        "model_version": target.model_version,
+    }
+    with sending.start(address, **options) as webhooks:
+        seen = webhooks.finish()
     # What was not answered in time may still be on its way into the database.
     stored = target.settles_at("event", before + amount) - before
     return seen | {"stored": stored, "lost": amount - stored}

@@ -70,7 +70,7 @@ def test_the_rows_are_as_the_program_writes_them(tmp_path: Path) -> None:
     for entry in (entry for row in annotations for entry in json.loads(row[2])):
         assert keyframes(entry["keyframes"])[-1].frame < content.FRAMES
     gone = {number for _, number, _, deleted in annotations if deleted}
-    listed = [entry["id"] for n in range(1, TASKS + 1) for entry in bodies.annotations(content.task(n), VERSION)]
+    listed = [entry["id"] for n in range(1, TASKS + 1) for entry in bodies.listed(content.task(n), VERSION)]
     assert set(listed) == {row[1] for row in annotations} - gone
 
 
@@ -87,7 +87,7 @@ def test_the_bodies_are_read_as_real_ones() -> None:
 def test_the_shares_are_as_they_are_said() -> None:
     """Of a thousand tasks."""
     done = [one for n in range(1, 1001) if (one := content.task(n)).kind == content.DONE]
-    found = [labels.annotations(one, content.suggested(one)) for one in done]
+    found = [labels.said_of(one, content.suggested(one)) for one in done]
     annotated = [people for people in found if people]
     every = [annotation for people in annotated for annotation in people]
     assert 0.92 < len(done) / 1000 < 0.96
@@ -106,5 +106,5 @@ def test_the_table_compares_two_codes_and_says_what_was_stopped() -> None:
     ]
     assert tables.rows(measured)[2:] == [
         "| sqlite | 100 | export | csv seconds | 2 | over 300 | 150.0 |",
-        "failed: sqlite 100 export old RuntimeError: no",
+        "failed: sqlite 100 export old: RuntimeError: no",
     ]
