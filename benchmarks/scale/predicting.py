@@ -31,15 +31,9 @@ def together(target: Target) -> dict[str, Any]:
     size, amount = min(TOGETHER, target.tasks), int(_RATE * target.seconds)
     taken: list[float] = []
     given, over = 0, False
-    options: dict[str, Any] = {
-        "rate": _RATE,
-        "count": amount,
-        "tasks": target.tasks,
-        "model_version": target.model_version,
-    }
     with target.code.serve() as address:
         before = target.count("event")
-        with sending.start(address, **options) as webhooks:
+        with sending.start(address, target, rate=_RATE, count=amount) as webhooks:
             while not over and len(taken) < _CALLS and not (taken and webhooks.over):
                 first = 1 + len(taken) * size % target.tasks
                 numbers = list(range(first, min(first + size, target.tasks + 1)))

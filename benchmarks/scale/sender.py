@@ -65,12 +65,11 @@ def main() -> None:
     parser.add_argument("port", type=int)
     parser.add_argument("--rate", type=float, default=100.0)
     parser.add_argument("--count", type=int, default=2000)
-    parser.add_argument("--first", type=int, default=0, help="number of the first one: two runs send others")
     parser.add_argument("--tasks", type=int, required=True)
     parser.add_argument("--model-version", required=True)
     parser.add_argument("--limit", type=float, default=LIMIT_S)
     args = parser.parse_args()
-    address, numbers = (args.host, args.port), range(args.first, args.first + args.count)
+    address, numbers = (args.host, args.port), range(args.count)
     requests = [request(address, bodies.webhook(nth, args.tasks, args.model_version)) for nth in numbers]
     print("ready", flush=True)  # noqa: T201
     sys.stdin.readline()

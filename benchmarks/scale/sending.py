@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.scale.client import Address, milliseconds
 from benchmarks.scale.programs import ROOT
+from benchmarks.scale.target import Target
 
 
 @dataclass
@@ -48,9 +49,9 @@ class Sending:
         }  # fmt: skip
 
 
-def start(address: Address, *, rate: float, count: int, tasks: int, model_version: str, first: int = 0) -> Sending:
+def start(address: Address, target: Target, *, rate: float, count: int) -> Sending:
     """Begin to send; the bodies are made before the first one goes."""
-    options = {"rate": rate, "count": count, "tasks": tasks, "model-version": model_version, "first": first}
+    options = {"rate": rate, "count": count, "tasks": target.tasks, "model-version": target.model_version}
     command = [sys.executable, "-m", "benchmarks.scale.sender", address[0], str(address[1])]
     command += [f"--{name}={value}" for name, value in options.items()]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

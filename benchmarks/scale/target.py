@@ -51,8 +51,8 @@ class Target:
     def count(self, table: str, where: str = "1 = 1") -> int:
         return int(self.sql(f"SELECT count(*) FROM {table} WHERE {where}")[0][0])
 
-    def settles_at(self, table: str, wanted: int, *, patience: float = 10.0) -> int:
-        """The number of rows once it is what is wanted, or after that many seconds."""
+    def settles_at(self, table: str, wanted: int, *, patience: float = 60.0) -> int:
+        """The number of rows once it is what is wanted, or after so many seconds: a late webhook is not a lost one."""
         deadline = time.monotonic() + patience
         while (found := self.count(table)) != wanted and time.monotonic() < deadline:
             time.sleep(0.2)

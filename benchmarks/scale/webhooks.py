@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.scale import bodies, sending
-from benchmarks.scale.client import ask
+from benchmarks.scale.client import Address, ask
 from benchmarks.scale.target import PROTOCOL, Target
 
 RATE = 100.0
@@ -21,7 +21,10 @@ _PATIENCE_S = 120.0
 def alone(target: Target) -> dict[str, Any]:
     """Nothing but the web process."""
     with target.code.serve() as address:
-        return _send(target, address)
+        before = target.count("event")
+        seen, _ = _send(target, address)
+        stored = target.settles_at("event", before + seen["sent"]) - before
+    return seen | {"stored": stored, "lost": seen["sent"] - stored}
 
 
 def beside_a_worker(target: Target) -> dict[str, Any]:
@@ -38,40 +41,42 @@ def beside_a_worker(target: Target) -> dict[str, Any]:
         done = target.count("job", "state = 'done'")
         with code.inside("worker.py", "--model-version", target.model_version, "--seconds", str(ANSWER_S)) as worker:
             _wait(lambda: target.count("job", "state = 'done'") > done or worker.poll() is not None)
-            done = target.count("job", "state = 'done'")
-            began = time.monotonic()
-            seen = _send(target, address)
+            done, before = target.count("job", "state = 'done'"), target.count("event")
+            seen, began = _send(target, address)
             sent = time.monotonic()
-            read, grounded = seen["stored"] - _waiting(target), target.count("job", "state = 'done'") - done
-            _wait(lambda: _waiting(target) == 0)
-            ended = time.monotonic()
-            left = _waiting(target)
+            while_sending, grounded = _read(target), target.count("job", "state = 'done'") - done
+            read, ended = _watch(target, before + seen["sent"], while_sending, sent)
+    stored = target.count("event") - before
     return seen | {
-        "read_while_sending_per_s": round(read / (sent - began), 1),
-        "read_per_s": round((seen["stored"] - left) / (ended - began), 1),
-        "unread": left, "unreadable": target.count("event", "state = 'failed'"),
-        "grounded_per_s": round(grounded / (sent - began), 1),
+        "stored": stored, "lost": seen["sent"] - stored,
+        "read_while_sending_per_s": round(while_sending / (sent - began), 1),
+        "read_per_s": round(read / (ended - began), 1), "unread": stored - read,
+        "unreadable": target.count("event", "state = 'failed'"), "grounded_per_s": round(grounded / (sent - began), 1),
     }  # fmt: skip
 
 
-def _send(target: Target, address: tuple[str, int]) -> dict[str, Any]:
-    """Latencies and losses of the webhooks of ``target.seconds``."""
-    amount, before = int(RATE * target.seconds), target.count("event")
-    options: dict[str, Any] = {
-        "rate": RATE,
-        "count": amount,
-        "tasks": target.tasks,
-        "model_version": target.model_version,
-    }
-    with sending.start(address, **options) as webhooks:
-        seen = webhooks.finish()
-    # What was not answered in time may still be on its way into the database.
-    stored = target.settles_at("event", before + amount) - before
-    return seen | {"stored": stored, "lost": amount - stored}
+def _send(target: Target, address: Address) -> tuple[dict[str, Any], float]:
+    """Latencies of the webhooks of ``target.seconds``, and when the first was sent."""
+    with sending.start(address, target, rate=RATE, count=int(RATE * target.seconds)) as webhooks:
+        began = time.monotonic()
+        return webhooks.finish(), began
 
 
-def _waiting(target: Target) -> int:
-    return target.count("event", "state = 'new'")
+def _watch(target: Target, wanted: int, read: int, ended: float) -> tuple[int, float]:
+    """Events read until all are, or nothing happens any more; and when the last one was.
+
+    What was not answered in time may still be on its way into the database.
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline and not (read == target.count("event") == wanted):
+        time.sleep(0.2)
+        if (now := _read(target)) > read:
+            read, ended = now, time.monotonic()
+    return read, ended
+
+
+def _read(target: Target) -> int:
+    return target.count("event", "state <> 'new'")
 
 
 def _wait(met: Callable[[], bool]) -> None:
