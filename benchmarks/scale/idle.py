@@ -27,16 +27,17 @@ def measure(target: Target) -> dict[str, Any]:
         arguments = ("--model-version", target.model_version, "--report", str(report))
         with code.inside("worker.py", *arguments) as worker:
             deadline = time.monotonic() + _PATIENCE_S
-            while not report.exists():
-                if worker.poll() is not None or time.monotonic() > deadline:
-                    break
+            while not report.exists() and worker.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.1)
             time.sleep(min(_SETTLE_S, target.seconds))
             first, server = json.loads(report.read_text()), _server(target)
             time.sleep(target.seconds)
             last, after = json.loads(report.read_text()), _server(target)
     seconds = last["at"] - first["at"]
-    found = {f"{name}_per_s": round((last[name] - first[name]) / seconds, 2) for name in ("statements", "transactions")}
+    found: dict[str, Any] = {
+        f"{name}_per_s": round((last[name] - first[name]) / seconds, 2) for name in ("statements", "transactions")
+    }
+    found["statements_at_the_start"] = first["statements"]
     if server:
         transactions = after["transactions"] - server["transactions"] - 1  # our own look
         found |= {"server_transactions_per_s": round(transactions / seconds, 2), "connections": after["connections"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import BinaryIO
 
 from benchmarks.scale.client import ask
@@ -63,16 +64,21 @@ class Code:
 
     def run(self, arguments: list[str], *, limit: float, stdin: str | None = None) -> Ran:
         """Run ``stvg`` with arguments; stopped after ``limit`` seconds."""
-        with TemporaryFile() as out, TemporaryFile() as err, TemporaryFile() as given:
+        with TemporaryFile() as out, TemporaryFile() as err, TemporaryFile() as given, TemporaryDirectory() as folder:
             given.write((stdin or "").encode())
             given.seek(0)
-            began = time.monotonic()
-            process = self._start(["-P", "-c", _STVG, *arguments], stdin=given, stdout=out, stderr=err)
-            status, over, peak = _wait(process, limit)
-            seconds = time.monotonic() - began
+            report = Path(folder) / "report.json"
+            launch = [str(INSIDE / "launch.py"), str(report), str(limit), sys.executable, "-P", "-c", _STVG]
+            process = self._start([*launch, *arguments], stdin=given, stdout=out, stderr=err)
+            try:
+                process.wait()
+            finally:
+                _stop(process)
             out.seek(0), err.seek(0)
             said, complained = out.read().decode("utf-8", "replace"), err.read().decode("utf-8", "replace")
-        return Ran(seconds, peak, status, over, said, complained)
+            if not report.exists():
+                raise RuntimeError(f"stvg {arguments[0]} could not be started: {complained[-2000:]}")
+            return Ran(**json.loads(report.read_text()), output=said, errors=complained)
 
     @contextmanager
     def serve(self) -> Iterator[tuple[str, int]]:
@@ -125,24 +131,10 @@ def _answers(address: tuple[str, int]) -> bool:
         return False
 
 
-def _wait(process: subprocess.Popen[bytes], limit: float) -> tuple[int, bool, float]:
-    """Exit status, whether the limit was reached, and the largest memory in MB (10**6 bytes)."""
-    deadline, over = time.monotonic() + limit, False
-    while True:
-        number, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if number:
-            process.returncode = os.waitstatus_to_exitcode(status)  # so that nobody waits for it again
-            return process.returncode, over, usage.ru_maxrss * 1024 / 1e6
-        if time.monotonic() > deadline and not over:
-            over = True
-            os.killpg(process.pid, signal.SIGKILL)
-        time.sleep(0.02)
-
-
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """By SIGTERM; by force where that is not enough."""
+    """By SIGTERM, with whatever it started; by force where that is not enough."""
     if process.poll() is None:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:

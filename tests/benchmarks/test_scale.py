@@ -40,7 +40,7 @@ def test_every_measurement_runs(cache: Path, tmp_path: Path, capsys: pytest.Capt
     assert figures["webhooks beside a worker"]["unreadable"] == 0
     assert figures["export"]["hcstvg1"]["written_mb"] > 0
     assert figures["reconcile"]["pages_read"] == 1
-    assert figures["idle"]["statements_per_s"] > 0
+    assert figures["idle"]["statements_at_the_start"] > 0
     assert json.loads(out.read_text())["measured"] == found
     assert f"| sqlite | {TASKS} | predict | p50_ms |" in capsys.readouterr().out
     assert len(list(cache.iterdir())) == 1  # the filled database; its copies are gone

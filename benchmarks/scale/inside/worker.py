@@ -42,7 +42,6 @@ def write() -> None:
 if args.report is not None:
     event.listen(Engine, "before_cursor_execute", count_statement)
     event.listen(Engine, "begin", count_transaction)
-    threading.Thread(target=write, daemon=True).start()
 
 from backend.bootstrap import open_worker  # noqa: E402 (after the listeners)
 from backend.settings import load_settings  # noqa: E402
@@ -51,4 +50,6 @@ from backend.testing import FakeEngine  # noqa: E402
 process = open_worker(load_settings(), engine=FakeEngine(args.model_version, seconds=args.seconds, n_frames=150))
 for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda *_: process.stop())
+if args.report is not None:
+    threading.Thread(target=write, daemon=True).start()
 process.run()
