@@ -34,10 +34,9 @@ def measure(target: Target) -> dict[str, Any]:
             time.sleep(target.seconds)
             last, after = json.loads(report.read_text()), _server(target)
     seconds = last["at"] - first["at"]
-    found: dict[str, Any] = {
-        f"{name}_per_s": round((last[name] - first[name]) / seconds, 2) for name in ("statements", "transactions")
-    }
-    found["statements_at_the_start"] = first["statements"]
+    found: dict[str, Any] = {"statements_at_the_start": first["statements"]}
+    for name in ("statements", "transactions"):
+        found[f"{name}_per_s"] = round((last[name] - first[name]) / seconds, 2)
     if server:
         transactions = after["transactions"] - server["transactions"] - 1  # our own look
         found |= {"server_transactions_per_s": round(transactions / seconds, 2), "connections": after["connections"]}
