@@ -51,7 +51,7 @@ def webhook(nth: int, tasks: int, model_version: str) -> bytes:
     known = labels.said_of(one, content.suggested(one))
     update = nth % 5 == 0 and bool(known)
     saved_at = one.at + timedelta(days=20, seconds=nth)
-    version = labels.Version(saved_at, "ends moved", _moved(content.suggested(one), nth), [])
+    version = labels.Version(saved_at, "ends moved", labels.longer(content.suggested(one), 3 + nth % 5), [])
     region_id = content.region_id(one, model_version)
     annotation = _annotation(one, known[0].number if update else NEW_ANNOTATION + nth, 1 + nth % 20, version, region_id)
     action = "ANNOTATION_UPDATED" if update else "ANNOTATION_CREATED"
@@ -88,12 +88,6 @@ def _annotation(one: content.Task, number: int, author: int, version: labels.Ver
         "bulk_created": False, "task": one.number, "project": content.PROJECT, "completed_by": author,
         "updated_by": author, "parent_prediction": one.number, "parent_annotation": None, "last_created_by": None,
     }  # fmt: skip
-
-
-def _moved(keyframes: labels.Rows, nth: int) -> labels.Rows:
-    moved = [list(row) for row in keyframes]
-    moved[-1][0] += 3 + nth % 5
-    return moved
 
 
 def _project(tasks: int) -> dict[str, Any]:

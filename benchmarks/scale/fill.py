@@ -18,7 +18,7 @@ REVISION = "0006"
 TABLES = ("project", "video", "task", "prediction", "job", "delivery", "annotation", "diff", "review")
 """In the order in which they refer to each other."""
 
-_LAYOUT = 1
+_LAYOUT = 2
 """Of the rows; a higher one makes kept databases anew."""
 _BATCH = 1000
 

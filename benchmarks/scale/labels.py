@@ -67,6 +67,12 @@ def tube(rng: random.Random, first: int, last: int) -> Rows:
     ]
 
 
+def longer(keyframes: Rows, frames: int) -> Rows:
+    """The same boxes, and the last one held for so many frames more."""
+    last, *box = keyframes[-1]
+    return [*keyframes, [last + frames, *box]]
+
+
 def said_of(one: Task, suggested: Rows) -> list[Annotation]:
     """What people said of a task; empty for 38 % of those with a suggestion."""
     rng = one.rng("people")
@@ -84,7 +90,7 @@ def _annotation(one: Task, suggested: Rows, rng: random.Random, number: int, aut
         change = rng.choices(("accepted as is", "ends moved", "boxes moved"), (0.4, 0.35, 0.25))[0]
         keyframes = [list(row) for row in suggested]
         if change == "ends moved":
-            keyframes[-1][0] += rng.randrange(3, 9)
+            keyframes = longer(keyframes, rng.randrange(3, 9))
         if change == "boxes moved":
             keyframes = [[row[0], *(round(side + 0.03, 4) for side in row[1:])] for row in keyframes]
         further = tube(rng, 20, 60) if has_further else []
@@ -164,7 +170,7 @@ def _diff(
         "tiou": 0.9 if compared else None, "viou": 0.8 if compared else None, "start_shift": 0 if compared else None,
         "end_shift": 3 if compared else None, "first_frame": 10 if compared else None,
         "frame_ious": np.full(100, 0.9, dtype="<f2").tobytes() if compared else None,
-        "edits": None if skipped else 0 if change == "accepted as is" else 2,
+        "edits": None if skipped else {"accepted as is": 0, "ends moved": 1}.get(change, 3),
         "edits_from_nothing": None if skipped else 3, "created_at": datetime.fromisoformat("2025-12-20T00:00:00Z"),
     }  # fmt: skip
 
