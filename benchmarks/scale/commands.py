@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.scale.label_studio import TOKEN, label_studio
+from benchmarks.scale.label_studio import TOKEN, label_studio, pages
 from benchmarks.scale.target import Target
 
 EXPORTS = {
@@ -32,12 +32,12 @@ def effort(target: Target) -> dict[str, Any]:
 
 def reconcile(target: Target) -> dict[str, Any]:
     """``stvg sync`` against a Label Studio that holds nothing new."""
-    before = target.count("annotation")
+    before, every = target.count("annotation"), len(pages(target.tasks, target.model_version))
     with label_studio(target.tasks, target.model_version) as served:
         code = target.code.with_env(STVG_LABEL_STUDIO_URL=served.url, STVG_LABEL_STUDIO_TOKEN=TOKEN)
         ran = code.run(["sync"], limit=target.limit).check()
-        pages = served.pages
+        read = served.pages
     added = target.count("annotation") - before
     if added:
         raise RuntimeError(f"there was nothing new, but {added} versions were added: {ran.output}")
-    return ran.figures() | {"pages_read": pages, "pages": -(-target.tasks // 100)}
+    return ran.figures() | {"pages_read": read, "pages": every}
