@@ -80,7 +80,7 @@ def plan_project(
         LabelStudioError: no such project, or a refusal.
         LabelConfigError: the project's interface cannot hold a tube, and labels depend on it.
     """
-    found = _find_project(client, project)
+    found = find_project(client, project)
     if found is None:
         return ProjectPlan(project, None, label_config, read_config(label_config))
     current = str(found.get("label_config") or "")
@@ -210,7 +210,7 @@ def ensure_storage(client: LabelStudioClient, project_id: int, folder: str) -> l
     return [f"connected the folder {folder}"]
 
 
-def _find_project(client: LabelStudioClient, project: str) -> Json | None:
+def find_project(client: LabelStudioClient, project: str) -> Json | None:
     """By number if it is one, else by title; a title that two projects share is refused."""
     if project.isascii() and project.isdigit():
         try:

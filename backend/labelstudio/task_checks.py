@@ -101,8 +101,8 @@ def check_file(
     placed: dict[str, Placed | StvgError] = {}
     for entry in found.entries:
         problems = list(entry.problems)
-        task = None if entry.data is None else _task(entry.data, config, further, place, placed, problems)
-        result.annotated += _brings_labels(entry)
+        task = None if entry.data is None else read_task(entry.data, config, further, place, placed, problems)
+        result.annotated += brings_labels(entry)
         result.problems += [(entry, why) for why in problems]
         if task is not None and not problems:
             usable.append((entry, *task))
@@ -131,7 +131,7 @@ def _settle(usable: list[tuple[Entry, Json, Placed, str]], config: LabelConfig, 
             continue
         same = first.setdefault((where.address, query), entry)
         if same is not entry:
-            result.problems.append((entry, f"has the same video and sentence as {_place(same)}"))
+            result.problems.append((entry, f"has the same video and sentence as {place_of(same)}"))
             continue
         if info is not None and config.frame_rate_key is not None:
             try:
@@ -142,7 +142,7 @@ def _settle(usable: list[tuple[Entry, Json, Placed, str]], config: LabelConfig, 
         result.tasks.append(data)
 
 
-def _task(
+def read_task(
     record: Json, config: LabelConfig, further: Sequence[str], place: Callable[[str], Placed],
     placed: dict[str, Placed | StvgError], problems: list[str],
 ) -> tuple[Json, Placed, str] | None:  # fmt: skip
@@ -213,18 +213,18 @@ def _kind(value: Any) -> str:
     return "a list" if isinstance(value, list) else "an object"
 
 
-def _brings_labels(entry: Entry) -> bool:
+def brings_labels(entry: Entry) -> bool:
     return entry.data is not None and any(entry.data.get(name) for name in ("annotations", "predictions"))
 
 
-def _place(entry: Entry) -> str:
+def place_of(entry: Entry) -> str:
     return f"record {entry.record}" if entry.line is None else f"line {entry.line} (record {entry.record})"
 
 
 def _places(entries: Sequence[Entry]) -> str:
     """``records 2, 5-9``, or the lines with them."""
     if len(entries) == 1:
-        return _place(entries[0])
+        return place_of(entries[0])
     records = _ranges([entry.record for entry in entries])
     lines = [entry.line for entry in entries if entry.line is not None]
     return f"lines {_ranges(lines)} (records {records})" if lines else f"records {records}"

@@ -46,6 +46,7 @@ class Downloader:
         label_studio_aliases: its other names, asked each time because more are learnt.
         allowed_origins: further origins that may be private.
         max_bytes, timeout_s, deadline_s: of one video; per network operation; for the whole transfer.
+        refused_kinds: what a server calls an answer that is not what is wanted.
         resolver, transport: replaced in tests.
     """
 
@@ -56,6 +57,7 @@ class Downloader:
     max_bytes: int = 4 << 30
     timeout_s: float = 30.0
     deadline_s: float = 1800.0
+    refused_kinds: tuple[str, ...] = _NO_VIDEO
     resolver: Resolver = resolve
     transport: httpx.BaseTransport | None = None
 
@@ -149,7 +151,7 @@ class Downloader:
         code = response.status_code
         if code == 200:
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if kind in _NO_VIDEO:
+            if kind in self.refused_kinds:
                 raise MediaError(
                     f"{shown(url)} gave {kind} instead of a video: a log-in page, or a message. Open the address in a "
                     "browser to read it."

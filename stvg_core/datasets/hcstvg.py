@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,27 +114,31 @@ def read(path: str | Path, *, encoding: str | None = None, bad: list[str] | None
         DatasetError: the file is missing or is not an annotation file; without ``bad``, the record at fault is named.
     """
     path = Path(path)
-    content = load_json(path, encoding=encoding)
+    return list(records(path, load_json(path, encoding=encoding), bad=bad))
+
+
+def records(path: str | Path, content: Any, *, bad: list[str] | None = None) -> Iterator[HcStvgRecord]:
+    """The same of a file that was parsed already, one record at a time. ``path`` is for messages."""
     if not isinstance(content, dict):
         raise DatasetError(f"{path} is not an HC-STVG file: one object of video names is expected.")
-    found = []
     for name, fields in content.items():
         try:
-            found.append(_record(path, name, fields, clip=_clip(name, fields, content)))
+            record = _record(path, name, fields, clip=clip_of(name, fields, content))
         except DatasetError as error:
             take_or_raise(error, bad)
-    return found
+        else:
+            yield record
 
 
-def _clip(name: str, fields: Any, content: dict[str, Any]) -> str | None:
-    """The video of a record: our own exports say it where the name was made unique, else ``a.mp4#2`` tells it."""
+def clip_of(name: str, fields: Any, content: dict[str, Any]) -> str | None:
+    """The video's own name, where the record's was made unique: our exports say it, else ``a.mp4#2`` tells it."""
     if isinstance(fields, dict) and isinstance(fields.get(CLIP), str):
         return str(fields[CLIP])
     first, mark, number = name.rpartition("#")
     return first if mark and number.isdigit() and (first in content or split_ending(first)[1]) else None
 
 
-def _record(path: Path, video: str, fields: Any, *, clip: str | None) -> HcStvgRecord:
+def _record(path: str | Path, video: str, fields: Any, *, clip: str | None) -> HcStvgRecord:
     try:
         if "img_size" in fields:
             height, width = (int(v) for v in fields["img_size"][:2])

@@ -7,6 +7,8 @@ captions, questions}`` with frames counted from 0. Captions are declarative, que
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ class VidStgRecord:
         start, end: ``temporal_gt`` as written: ``end`` is exclusive.
         frames, boxes: ``(N,)`` int64 and ``(N, 4)`` float64 ``x1, y1, x2, y2`` in pixels: the target's boxes from
             ``start`` to ``end``, **both included**, where it has one (evaluators differ over the box on ``end``).
+        place: the record in the file and the sentence of its kind in the record, both from 1.
     """
 
     video: str
@@ -51,6 +54,7 @@ class VidStgRecord:
     end: int
     frames: Array
     boxes: Array
+    place: tuple[int, int] = (0, 0)
 
     def label(self) -> VideoLabel:
         """The target on the frames of the interval, its exclusive end left out.
@@ -81,26 +85,36 @@ def read(
         DatasetError: a file is missing or not of its format; without ``bad``, the record at fault is named.
     """
     path = Path(path)
-    content = load_json(path, encoding=encoding)
+    return list(records(path, load_json(path, encoding=encoding), vidor, encoding=encoding, bad=bad))
+
+
+def records(
+    path: str | Path, content: Any, vidor: str | Path, *, encoding: str | None = None, bad: list[str] | None = None
+) -> Iterator[VidStgRecord]:
+    """The same of a file that was parsed already, one sentence at a time. ``path`` is for messages."""
     if not isinstance(content, list):
         raise DatasetError(f"{path} is not a VidSTG file: a list of videos with captions and questions is expected.")
     places = VidOrFolder(vidor)
     videos = _Videos(places, tolerant=bad is not None, encoding=encoding)
-    found: list[VidStgRecord] = []
     for number, entry in enumerate(content, start=1):
         where = f"{path}, record {number}"
         try:
             name = str(entry.get("vid", "")) if isinstance(entry, dict) else ""
             video = videos.read(where, name or "without vid")
             where = f"{where} (video {name})"
-            for kind, text, record in _facts(where, entry, video):
-                try:
-                    found.append(_sentence(where, kind, text, record, video))
-                except DatasetError as error:
-                    take_or_raise(error, bad)
+            facts = _facts(where, entry, video)
         except DatasetError as error:
             take_or_raise(error, bad)
-    return found
+            continue
+        counts: Counter[str] = Counter()
+        for kind, text, record in facts:
+            counts[kind] += 1
+            try:
+                found = _sentence(where, kind, text, record, video, (number, counts[kind]))
+            except DatasetError as error:
+                take_or_raise(error, bad)
+            else:
+                yield found
 
 
 class _Videos:
@@ -170,7 +184,9 @@ def _facts(where: str, entry: dict[str, Any], video: VidOrVideo) -> list[tuple[s
     return texts
 
 
-def _sentence(where: str, kind: str, text: Any, record: _Record, video: VidOrVideo) -> VidStgRecord:
+def _sentence(
+    where: str, kind: str, text: Any, record: _Record, video: VidOrVideo, place: tuple[int, int]
+) -> VidStgRecord:
     try:
         sentence, target = text["description"], int(text["target_id"])
         if not isinstance(sentence, str):
@@ -189,4 +205,5 @@ def _sentence(where: str, kind: str, text: Any, record: _Record, video: VidOrVid
     return VidStgRecord(
         record.video, sentence, kind, target, record.objects.get(target, ""), len(record.objects), record.fps,
         record.n_frames, *record.size, record.segment, record.start, record.end, frames[inside], boxes[inside],
+        place,
     )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Which sentences have to be grounded on which videos? Reading what a person names: tables, datasets, projects."""
