@@ -15,8 +15,8 @@ from heapq import merge
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Select, exists, select
-from sqlalchemy.orm import Session, aliased, defer
+from sqlalchemy import select
+from sqlalchemy.orm import Session, defer, load_only
 
 from backend.annotations import marks
 from backend.annotations.rows import keyframes as stored_keyframes
@@ -34,6 +34,8 @@ from stvg_core.metrics import box_iou
 from stvg_core.tube import Tube
 
 _PAGE = 200
+_OF_PREDICTION = Prediction.region_id, Prediction.model_version, Prediction.keyframes
+"""What lies behind the evidence in a row is slow to reach on SQLite."""
 
 EVERYTHING = Selection()
 
@@ -61,8 +63,8 @@ def records(
 ) -> Iterator[Record]:
     """Stream the records in order of video, project and task.
 
-    All annotations come from one statement, with the reviewers' decisions, so that writes in the meantime change
-    nothing, and only a few hundred rows are in memory at a time. Read it to the end before the session closes.
+    Writes in the meantime change nothing, where the session looks at one snapshot (:func:`one_snapshot`); only a few
+    hundred rows are in memory at a time. Read it to the end before the session closes.
 
     Args:
         counts: filled with how many tasks became a record ("exported", and by origin) and why others did not; under a
@@ -82,9 +84,7 @@ def records(
 def _annotated(
     session: Session, counts: Counter[str], project_id: int | None, selection: Selection, shared: list[int] | None
 ) -> Iterator[Record]:
-    rows = session.execute(_statement(project_id), execution_options={"yield_per": _PAGE})
-    for _, of_task in groupby(rows, key=lambda row: (row.Task.project_id, row.Task.ls_task_id)):
-        candidates = [_newest(versions) for _, versions in groupby(of_task, lambda r: r.Annotation.ls_annotation_id)]
+    for candidates in _by_task(session, project_id):
         kept = [candidate for candidate in candidates if not candidate.annotation.was_cancelled]
         chosen = _chosen(kept, selection)
         labels: Iterable[Record | str] = [chosen] if isinstance(chosen, str) else _labels(session, chosen, selection)
@@ -98,6 +98,12 @@ def _annotated(
             if shared is not None and found.object == 0 and len(kept) > 1 and isinstance(chosen, _Candidate):
                 shared.append(chosen.task.id)
             yield found
+
+
+def one_snapshot(session: Session) -> None:
+    """Later statements see what the first one saw. SQLite's reading transactions do so anyway."""
+    if session.get_bind().dialect.name == "postgresql" and not session.in_transaction():
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
 def addresses(session: Session) -> Iterable[str]:
@@ -135,27 +141,43 @@ def _further(session: Session, candidate: _Candidate) -> Iterator[Record | str]:
         yield found
 
 
-def _statement(project_id: int | None) -> Select[Annotation, Task, Video, Prediction, str, str | None]:
-    """Every version of every annotation that was not deleted, with its task, video, proposal and interface."""
-    tombstone = aliased(Annotation)
-    gone = exists().where(tombstone.ls_annotation_id == Annotation.ls_annotation_id, tombstone.deleted.is_(True))
+def _by_task(session: Session, project_id: int | None) -> Iterator[list[_Candidate]]:
+    """The versions that count, by task, in order of video, project and task.
+
+    The order is found on short columns first; the long ones are loaded a page at a time, so neither the database nor
+    this process sorts or holds them all.
+    """
+    order = Task.video_id, Task.project_id, Task.ls_task_id, Annotation.ls_annotation_id
+    columns = Annotation.id, Annotation.task_id
+    query = select(*columns).join(Task, Annotation.task_id == Task.id).where(Annotation.current.is_(True))
+    if project_id is not None:
+        query = query.where(Task.project_id == project_id)
+    found = session.execute(query.order_by(*order)).all()
+    tasks = [[row.id for row in of_task] for _, of_task in groupby(found, key=lambda row: row.task_id)]
+    for first in range(0, len(tasks), _PAGE):
+        page = tasks[first : first + _PAGE]
+        loaded = _loaded(session, [number for numbers in page for number in numbers])
+        for numbers in page:
+            yield [loaded[number] for number in numbers]
+
+
+def _loaded(session: Session, numbers: Sequence[int]) -> dict[int, _Candidate]:
+    """Versions with their task, video, proposal, interface and decision, by row."""
     statement = (
         select(Annotation, Task, Video, Prediction, Project.label_config, reviews.decision_of_version())
         .join(Task, Annotation.task_id == Task.id)
         .join(Project, Task.project_id == Project.id)
         .outerjoin(Video, Task.video_id == Video.id)
         .outerjoin(Prediction, Annotation.prediction_id == Prediction.id)
-        .where(~gone)
-        .order_by(Task.video_id, Task.project_id, Task.ls_task_id, Annotation.ls_annotation_id, Annotation.version)
-        .options(defer(Prediction.evidence_info))
+        .where(Annotation.id.in_(numbers))
+        .options(defer(Annotation.result), load_only(*_OF_PREDICTION))
     )
-    return statement if project_id is None else statement.where(Task.project_id == project_id)
-
-
-def _newest(versions: Iterable[Any]) -> _Candidate:
-    """The version that Label Studio saved last: events may arrive out of order."""
-    row = max(versions, key=lambda row: (_moment(row.Annotation), row.Annotation.version))
-    return _Candidate(row.Annotation, row.Task, row.Video, row.Prediction, find_config(row.label_config), row.decision)
+    return {
+        row.Annotation.id: _Candidate(
+            row.Annotation, row.Task, row.Video, row.Prediction, find_config(row.label_config), row.decision
+        )
+        for row in session.execute(statement)
+    }
 
 
 def _moment(annotation: Annotation) -> datetime:

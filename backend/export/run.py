@@ -18,7 +18,7 @@ from backend.export.formats import Format
 from backend.export.names import VideoNames
 from backend.export.outputs import Output
 from backend.export.record import Record, VideoLabels
-from backend.export.records import EVERYTHING, addresses, records
+from backend.export.records import EVERYTHING, addresses, one_snapshot, records
 from backend.export.selection import Selection
 from backend.export.split import Split
 from backend.export.suggested import unreviewed_suggestions
@@ -79,7 +79,7 @@ def export(
     counts: Counter[str] = Counter()
     tally = Tally()
     shared: list[int] = []
-    _one_snapshot(session)
+    one_snapshot(session)
     names = VideoNames(addresses(session))
     tables: dict[str, list[TableEntry]] = {part: [] for part in paths}
     if selection.suggestions:
@@ -136,12 +136,6 @@ def _untouched(session: Session, project_id: int | None, selection: Selection) -
     if not selection.suggestions:
         del counts[unlabelled.ACCEPTED_SUGGESTION]
     return counts
-
-
-def _one_snapshot(session: Session) -> None:
-    """Later statements see what the first one saw. SQLite's reading transactions do so anyway."""
-    if session.get_bind().dialect.name == "postgresql" and not session.in_transaction():
-        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
 def _with_times(found: Iterator[Record], counts: Counter[str]) -> Iterator[Record]:

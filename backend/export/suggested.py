@@ -9,15 +9,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from backend.annotations.rows import keyframes as stored_keyframes
-from backend.db.reviews import ACCEPTED
-from backend.db.tables import Job, Prediction, Project, Review, Task, Video
+from backend.db.tables import Prediction, Project, Task, TaskState, Video
+from backend.db.task_state import ACCEPTED, SUGGESTED
 from backend.export.record import Record
 from backend.export.selection import Selection
-from backend.export.unlabelled import unlabelled
 from backend.labelstudio.config import find_config
 from stvg_core import text
 from stvg_core.datasets.unreviewed import MARK
@@ -31,16 +30,13 @@ def accepted_suggestions(
     session: Session, counts: Counter[str], *, project_id: int | None, selection: Selection
 ) -> Iterator[Record]:
     """Stream them in order of video, project and task; ``counts`` as in :func:`backend.export.records.records`."""
-    tasks = unlabelled(project_id)
-    accepted = select(Review.id).where(Review.decision == ACCEPTED, Review.annotation_id.is_(None))
-    statement = _statement(tasks).where(tasks.c.review_id.in_(accepted))
-    for row in session.execute(statement, execution_options={"yield_per": _PAGE}):
+    for row in _rows(session, project_id, TaskState.decision == ACCEPTED):
         if not row.keyframes:
             counts["accepted as not there"] += 1
         elif selection.annotators:
             counts["accepted, by no annotator"] += 1
         else:
-            yield from _counted(_record(row, ORIGIN, moment=row.decided_at, decision=ACCEPTED), counts, selection)
+            yield from _counted(_record(row, ORIGIN, moment=row.since, decision=ACCEPTED), counts, selection)
 
 
 def unreviewed_suggestions(
@@ -50,15 +46,12 @@ def unreviewed_suggestions(
 
     The order is that of video, project and task. Of each task it is the newest suggestion.
     """
-    tasks = unlabelled(project_id)
-    statement = _statement(tasks).where(tasks.c.review_id.is_(None), tasks.c.prediction_id.is_not(None))
-    for row in session.execute(statement, execution_options={"yield_per": _PAGE}):
+    for row in _rows(session, project_id, TaskState.state == SUGGESTED):
         if not row.keyframes:
             counts["the suggestion says that the object is not there"] += 1
         else:
-            yield from _counted(
-                _record(row, MARK, moment=row.finished_at or row.stored_at, decision=None), counts, selection
-            )
+            moment = row.suggested_at or row.stored_at
+            yield from _counted(_record(row, MARK, moment=moment, decision=None), counts, selection)
 
 
 def _counted(found: Record | str, counts: Counter[str], selection: Selection) -> Iterator[Record]:
@@ -72,23 +65,34 @@ def _counted(found: Record | str, counts: Counter[str], selection: Selection) ->
     yield found
 
 
-def _statement(tasks: Any) -> Select[Any]:
-    """All that a record needs, and no long column (evidence) that would have to be read over."""
-    return (
-        select(
-            Task, Video, Prediction.keyframes, Prediction.query.label("sentence"), Prediction.model_version,
-            Prediction.score, Prediction.video_id, Project.label_config, Review.created_at.label("decided_at"),
-            Job.finished_at, Prediction.created_at.label("stored_at"), tasks.c.review_id,
-        )
-        .select_from(tasks)
-        .outerjoin(Task, Task.id == tasks.c.task_id)
-        .outerjoin(Prediction, Prediction.id == tasks.c.prediction_id)
-        .outerjoin(Video, Video.id == Prediction.video_id)
-        .outerjoin(Project, Project.id == Task.project_id)
-        .outerjoin(Job, Job.id == tasks.c.job_id)
-        .outerjoin(Review, Review.id == tasks.c.review_id)
-        .order_by(Video.id, Task.project_id, Task.ls_task_id)
-    )  # fmt: skip
+def _rows(session: Session, project_id: int | None, wanted: ColumnElement[bool]) -> Iterator[Any]:
+    """All that a record needs of tasks without an annotation; ordered by short columns first, then loaded in pages."""
+    query = select(TaskState.task_id).join(Prediction, Prediction.id == TaskState.prediction_id)
+    query = query.where(TaskState.annotation_id.is_(None), wanted)
+    if project_id is not None:
+        query = query.where(TaskState.project_id == project_id)
+    query = query.join(Task, Task.id == TaskState.task_id)
+    numbers = session.scalars(query.order_by(Prediction.video_id, Task.project_id, Task.ls_task_id)).all()
+    for first in range(0, len(numbers), _PAGE):
+        page = numbers[first : first + _PAGE]
+        loaded = {row.Task.id: row for row in session.execute(_STATEMENT.where(Task.id.in_(page)))}
+        for number in page:
+            yield loaded[number]
+
+
+# No long column (evidence) that would have to be read over.
+_STATEMENT = (
+    select(
+        Task, Video, Prediction.keyframes, Prediction.query.label("sentence"), Prediction.model_version,
+        Prediction.score, Prediction.video_id, Project.label_config, TaskState.since, TaskState.suggested_at,
+        Task.created_at.label("stored_at"),
+    )
+    .select_from(TaskState)
+    .join(Task, Task.id == TaskState.task_id)
+    .join(Prediction, Prediction.id == TaskState.prediction_id)
+    .join(Video, Video.id == Prediction.video_id)
+    .join(Project, Project.id == Task.project_id)
+)  # fmt: skip
 
 
 def _record(row: Any, origin: str, *, moment: Any, decision: str | None) -> Record | str:

@@ -12,8 +12,7 @@ from sqlalchemy import func, select
 from backend.db import annotations
 from backend.db.engine import Database
 from backend.db.tables import Annotation
-from backend.export import run
-from backend.export.records import records
+from backend.export.records import one_snapshot, records
 from backend.export.selection import Selection
 from backend.review import decisions
 from backend.review.opinions import summary_of
@@ -73,7 +72,7 @@ def test_a_reviewers_decision_about_the_version_comes_before_the_rule(database: 
 
 def test_an_export_looks_at_one_moment(database: Database) -> None:
     with database.read() as session:
-        run._one_snapshot(session)
+        one_snapshot(session)
         assert list(records(session, Counter())) == []
         with database.write() as other:
             annotate(other, a_task(other, 1), a_tube())
