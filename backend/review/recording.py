@@ -63,7 +63,12 @@ def current(
     """The version that counts of each annotation with its diff; where none is stored it is computed, not stored."""
     known = diffs.by_annotation(session, project_id=project_id, task_ids=task_ids)
     rows = versions.current(session, project_id=project_id, task_ids=task_ids)
-    return [(row, known.get(row.id) or Diff(annotation_id=row.id, **_values(row))) for row in rows]
+    return [(row, known.get(row.id) or computed(row)) for row in rows]
+
+
+def computed(annotation: Annotation) -> Diff:
+    """The diff of a version that has none stored; it is not stored."""
+    return Diff(annotation_id=annotation.id, **_values(annotation))
 
 
 def of_annotation(annotation: Annotation) -> diff.Diff:

@@ -159,7 +159,8 @@ def test_filters_of_suggestions(sqlite_database: Database, tmp_path: Path) -> No
             found = suggest(session, a_task(session, number))
             found.score = found.score if score is None else score
         for job, _ in jobs.listing(session):
-            job.finished_at = START.replace(year=2020) if job.task.ls_task_id == 3 else START
+            when = START.replace(year=2020) if job.task.ls_task_id == 3 else START
+            becomes(session, job, finished_at=when)
     chosen = Selection(suggestions=True, min_score=0.5, since=START.date())
     outcome = outcome_of(sqlite_database, tmp_path / "a.csv", chosen)
     assert (outcome.counts["exported"], dict(left_out(outcome.counts))) == (
