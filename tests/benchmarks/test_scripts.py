@@ -34,7 +34,7 @@ def test_many_queries(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_reading(tmp_path: Path) -> None:
-    few = reading.few_frames(tmp_path, (96, 64), 30, 1, 2)
+    few = reading.few_frames(tmp_path, (128, 64), 30, 1, 2)
     assert [sorted(ways) for ways in few.values()] == [["before", "in order", "ours"], ["in order", "ours"]]
     clip = next(tmp_path.glob("closed.mp4"))
     grounding = reading.groundings(clip, 1)
