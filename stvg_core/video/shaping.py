@@ -54,11 +54,14 @@ class Shaper:
 
     def _rgb(self, frame: Any, width: int, height: int) -> Array:
         """``(height, width, 3)``: the memory of the converted frame itself, with a margin at the end of each row."""
-        converter = self._converters.setdefault((width, height), VideoReformatter())
+        converter = self._converters.get((width, height))
+        if converter is None:
+            converter = self._converters[width, height] = VideoReformatter()
         # One thread: starting more for each picture costs more than they save.
-        plane = converter.reformat(frame, format="rgb24", width=width, height=height, threads=1).planes[0]
+        plane: Any = converter.reformat(frame, format="rgb24", width=width, height=height, threads=1).planes[0]
         rows = np.frombuffer(plane, np.uint8, count=plane.line_size * height).reshape(height, plane.line_size)
-        return rows[:, : width * 3].reshape(height, width, 3)
+        picture: Array = rows[:, : width * 3].reshape(height, width, 3)
+        return picture
 
 
 @cache
