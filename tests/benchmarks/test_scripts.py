@@ -33,7 +33,8 @@ def test_many_queries(capsys: pytest.CaptureFixture[str]) -> None:
     assert "| 2 |" in capsys.readouterr().out
 
 
-def test_reading(tmp_path: Path) -> None:
+def test_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "apart", reading._measured)  # starting processes takes long, and changes no figure
     few = reading.few_frames(tmp_path, (128, 64), 30, 1, 2)
     assert [sorted(ways) for ways in few.values()] == [["before", "in order", "ours"], ["in order", "ours"]]
     clip = next(tmp_path.glob("closed.mp4"))
