@@ -7,7 +7,7 @@ Two questions, each answered by ratios within one run, of CPU seconds (all threa
 - 20 of a file's frames: against the way that served H.264 mp4 files before (decord, one thread, opened for each read),
   and against plain PyAV that decodes all of the file in order and keeps those 20. The file's timeline is known already.
 - the reads of a grounding on a clip: the embedded path's (20 slots, 64 small pictures, people, 20 of a second
-  look) and SAM 2's dense pass (prompted frames, then forwards, then backwards, eight at a time), against plain PyAV
+  look) and SAM 2's dense pass (prompted frames, then forwards, then backwards, a few at a time), against plain PyAV
   that decodes the frames in question once, in order, and makes the same pictures of them. Each runs in a process of
   its own, whose largest memory is reported.
 """
@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import resource
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ import decord
 import numpy as np
 
 from benchmarks.report import between, machine, publish, ratios, row
-from stvg_core.proposals.sam2 import looking_order
+from stvg_core.proposals.sam2 import BATCH, looking_order
 from stvg_core.tube import Array
 from stvg_core.video import VideoReader, probe, read_frames, sample_indices
 
@@ -167,8 +169,8 @@ def dense_pass(path: Path) -> None:
         rest = order[len(prompts) :]
         turn = next(n for n in range(len(rest)) if rest[n] < min(prompts))
         for way in (rest[:turn], rest[turn:]):
-            for first in range(0, len(way), 8):
-                video.read(frames[way[first : first + 8]], max_side=2048)
+            for first in range(0, len(way), BATCH):
+                video.read(frames[way[first : first + BATCH]], max_side=2048)
 
 
 def dense_once(path: Path) -> None:
@@ -182,29 +184,50 @@ def nothing(path: Path) -> None:
     probe(path)
 
 
-def apart(run: Callable[[Path], None], path: Path) -> tuple[float, float, int]:
-    """CPU and clock seconds and the largest memory in bytes, in a process of its own; the probe is not counted."""
+@dataclass(frozen=True)
+class Cost:
+    """Of one run in a process of its own, all its threads together: seconds in the program (``user``), in the kernel
+    (``system``) and by the clock, and the largest memory in bytes. Finding out the file's timeline is not counted.
+    """
+
+    user: float
+    system: float
+    clock: float
+    memory: int
+
+    @property
+    def cpu(self) -> float:
+        return self.user + self.system
+
+
+def apart(run: Callable[[Path], None], path: Path) -> Cost:
+    """What a run costs, in a process of its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_measured, (run, path))
 
 
-def _measured(run: Callable[[Path], None], path: Path) -> tuple[float, float, int]:
+def _measured(run: Callable[[Path], None], path: Path) -> Cost:
     probe(path)
-    cpu, clock = timed(lambda: run(path))
-    return cpu, clock, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    before, clock = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    run(path)
+    clock, after = time.perf_counter() - clock, resource.getrusage(resource.RUSAGE_SELF)
+    user, system = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
+    return Cost(user, system, clock, after.ru_maxrss * 1024)
 
 
 def groundings(path: Path, repeats: int) -> dict[str, Any]:
-    """Both paths against one way through the file."""
-    base = apart(nothing, path)[2]
+    """Both paths against one way through the file, in turn, so that what else the machine does meets both."""
+    base = apart(nothing, path).memory
     found = {}
     for name, run, once in (("embedded", embedded_path, embedded_once), ("dense pass", dense_pass, dense_once)):
         pairs = [(apart(run, path), apart(once, path)) for _ in range(repeats)]
         found[name] = {
-            "cpu": ratios([ours[0] for ours, _ in pairs], [other[0] for _, other in pairs]),
-            "clock": ratios([ours[1] for ours, _ in pairs], [other[1] for _, other in pairs]),
-            "seconds": [[ours[:2], other[:2]] for ours, other in pairs],
-            "megabytes": [max(pair[n][2] for pair in pairs) / 2**20 - base / 2**20 for n in (0, 1)],
+            "cpu": ratios([ours.cpu for ours, _ in pairs], [other.cpu for _, other in pairs]),
+            "user": ratios([ours.user for ours, _ in pairs], [other.user for _, other in pairs]),
+            "clock": ratios([ours.clock for ours, _ in pairs], [other.clock for _, other in pairs]),
+            "system seconds": [float(np.median([pair[n].system for pair in pairs])) for n in (0, 1)],
+            "runs": [[asdict(ours), asdict(other)] for ours, other in pairs],
+            "megabytes": [(max(pair[n].memory for pair in pairs) - base) / 2**20 for n in (0, 1)],
         }
     return found
 
@@ -219,7 +242,9 @@ def table(found: dict[str, Any]) -> list[str]:
                 rows.append(row(kind, other, f"{np.median(ways['ours'][0]):.2f} s", cpu, clock))
     for name, figures in found["grounding"].items():
         memory = " / ".join(f"{size:.0f} MB" for size in figures["megabytes"])
-        rows.append(row(name, between(figures["cpu"]), between(figures["clock"]), memory))
+        system = " / ".join(f"{seconds:.2f} s" for seconds in figures["system seconds"])
+        shares = [between(figures[kind]) for kind in ("cpu", "user", "clock")]
+        rows.append(row(name, shares[0], shares[1], system, shares[2], memory))
     return rows
 
 
@@ -230,16 +255,18 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--large", type=int, nargs=2, default=(1920, 1080), help="of the clip of the second question")
     parser.add_argument("--clip", type=Path, help="a file for the second question instead of one that is made")
     parser.add_argument("--kinds", type=int, default=len(KINDS), help="so many kinds of file for the first question")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5, help="pairs of runs")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        load = [os.getloadavg()[0]]
         few = few_frames(folder, tuple(args.size), args.count, args.repeats, args.kinds)
         options = {"preset": "veryfast", "b": "10M", "x264-params": "keyint=250"}
         clip = args.clip or write(folder / "large.mp4", "libx264", options, tuple(args.large), args.count)
         found = {"few": few, "grounding": groundings(clip, args.repeats)}
-    report = {"arguments": vars(args), "machine": machine(), **found}
+        load.append(os.getloadavg()[0])
+    report = {"arguments": vars(args), "machine": machine(), "load": load, **found}
     publish(report, table(found), args.out)
     return report
 

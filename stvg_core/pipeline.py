@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import torch
-
 from stvg_core.decomposition import Decomposer, decomposer_for
-from stvg_core.errors import ModelError
+from stvg_core.freeing import twice
 from stvg_core.grounding.dsth import look, maps, second_looks, second_map
 from stvg_core.grounding.second_look import window
 from stvg_core.joining import FirstAnswer, cut, ends, join
@@ -105,14 +103,26 @@ class Grounder:
     ) -> Extended:
         """The object in a drawn box on frames ``first`` to ``last``, whatever it does there; asks no language model.
 
+        Where the memory of the GPU does not suffice, what is held for the last video is let go of and it is tried once
+        more.
+
         Raises:
             VideoError: the video cannot be used.
             QueryError: it has no such frames.
+            ModelError: the GPU's memory does not suffice even so.
         """
         if progress is not None:
             progress(0.1, "follow")
-        with VideoReader(video) as opened:
-            return extend(self.proposer, opened, prompt, first, last)
+
+        def follow() -> Extended:
+            with VideoReader(video) as opened:
+                return extend(self.proposer, opened, prompt, first, last)
+
+        refused = (
+            f"The memory of {self.loaded.device} does not suffice to follow the box. "
+            "Take a smaller tracker, or a GPU that nothing else uses."
+        )
+        return twice(follow, follow, self._forget, refused)
 
     def ground_many(
         self, video: str | Path, queries: Sequence[str], *, progress: Progress | None = None
@@ -139,23 +149,18 @@ class Grounder:
         self, video: str | Path, query: str, given: Given, report: Progress, *, keep: bool
     ) -> Grounding:
         slots = self.settings.n_slots
-        try:
-            return self._ground(video, query, given, report, slots, keep)
-        except torch.OutOfMemoryError:
-            fewer = max(1, slots // 2)
-        # Outside the handler, whose traceback would keep the tensors of the failed try alive.
-        self._forget()
-        torch.cuda.empty_cache()
-        try:
+        fewer = max(1, slots // 2)
+
+        def with_fewer() -> Grounding:
             found = self._ground(video, query, given, lambda share, stage: None, fewer, keep=False)
-        except torch.OutOfMemoryError:
-            self._forget()
-            raise ModelError(
-                f"The memory of {self.loaded.device} does not suffice, not even for {fewer} frames instead of {slots}. "
-                "Take a smaller model, precision 4bit, or a GPU that nothing else uses."
-            ) from None
-        found.evidence.info["slots_after_out_of_memory"] = fewer
-        return found
+            found.evidence.info["slots_after_out_of_memory"] = fewer
+            return found
+
+        refused = (
+            f"The memory of {self.loaded.device} does not suffice, not even for {fewer} frames instead of {slots}. "
+            "Take a smaller model, precision 4bit, or a GPU that nothing else uses."
+        )
+        return twice(lambda: self._ground(video, query, given, report, slots, keep), with_fewer, self._forget, refused)
 
     def _ground(
         self, video: str | Path, query: str, given: Given, report: Progress, n_slots: int,

@@ -22,7 +22,8 @@ from stvg_core.mllm.pixels import PixelPreparation
 from stvg_core.proposals.checkpoints import load_network, reading, where_from
 from stvg_core.tube import Array
 
-_BATCH = 8  # pictures decoded at once
+BATCH = 2
+"""Pictures read at once: so few that the memory of the last ones serves the next ones."""
 _SPECK = 0.1  # of the largest piece of a mask: smaller pieces do not stretch the box
 _OBJECT = 1  # the number of the only object in a session
 _CORNERS = (2, 3)  # SAM's labels of a box's first and second corner
@@ -162,6 +163,6 @@ def _behind(prompts: Collection[int]) -> list[int]:
 
 def _stream(read: Read, positions: Iterable[int]) -> Iterator[tuple[int, Array]]:
     waiting = list(positions)
-    for first in range(0, len(waiting), _BATCH):
-        batch = waiting[first : first + _BATCH]
+    for first in range(0, len(waiting), BATCH):
+        batch = waiting[first : first + BATCH]
         yield from zip(batch, read(batch), strict=True)

@@ -17,7 +17,7 @@ from stvg_core.video.display import read_shown
 from stvg_core.video.kept import KeptPictures
 from stvg_core.video.probe import probe
 from stvg_core.video.seeking import Seeking
-from stvg_core.video.shaping import shrunk_size, to_picture
+from stvg_core.video.shaping import Shaper, shrunk_size
 from stvg_core.video.timeline import Timeline, file_version, read_timeline
 
 KEPT_BYTES = 3 << 29
@@ -55,7 +55,7 @@ class VideoReader:
                 f"{self._path.name} has changed since it was first looked at: it had {self._info.n_frames} pictures "
                 f"then, now it has {len(self._timeline.pts)}. Start again with the new file."
             )
-        self._shown = read_shown(self._path, self._limits)
+        self._shaper = Shaper(read_shown(self._path, self._limits), self._path.name)
         self._kept = KeptPictures(kept_bytes)
         self._seek = Seeking(self._path, self._limits, self._timeline, self._kept)
 
@@ -150,7 +150,7 @@ class VideoReader:
         return wanted
 
     def _picture(self, frame: Any, size: tuple[int, int]) -> Array:
-        return to_picture(frame, size, self._shown, self._path.name)
+        return self._shaper.picture(frame, size)
 
     def _changed(self) -> str:
         return f"{self._path.name} has changed while it was being used. Start again with the new file."

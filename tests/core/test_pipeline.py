@@ -21,6 +21,7 @@ from stvg_core.metrics import viou
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.session import Session
 from stvg_core.pipeline import Grounder
+from stvg_core.proposals.base import FixedTracks
 from stvg_core.proposals.following import Prompt
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Evidence, Frames, Grounding, Track, VideoInfo
@@ -223,6 +224,48 @@ def test_out_of_memory_twice_is_a_clear_failure_and_the_grounder_lives(
             grounder.ground(clip, scene.query, tracks=scene_tracks(scene))
         assert gpu.tried == [20, 10]
     well_formed(grounder.ground(clip, scene.query, tracks=scene_tracks(scene)), scene)
+
+
+class FullTracker(FixedTracks):
+    """Its memory does not suffice the first ``times`` times."""
+
+    def __init__(self, times: int, scene: Scene) -> None:
+        super().__init__(scene_tracks(scene))
+        self.left, self.tried = times, 0
+
+    def follow(self, video: VideoReader, prompt: Prompt) -> Track:
+        self.tried += 1
+        if self.tried <= self.left:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().follow(video, prompt)
+
+
+def drawn(scene: Scene) -> Prompt:
+    track = scene_tracks(scene)[0]
+    return Prompt(int(track.frames[0]), track.boxes[0])
+
+
+def test_extending_is_tried_once_more_after_letting_go_of_what_is_held(
+    make: Callable[..., Grounder], clip: Path, scene: Scene
+) -> None:
+    proposer = FullTracker(1, scene)
+    grounder = make(proposer=proposer)
+    grounder.ground(clip, scene.query)
+    assert grounder._opened is not None
+    prompt = drawn(scene)
+    found = grounder.extend(clip, prompt, 0, 5)
+    assert proposer.tried == 2 and len(found.tube.boxes) == 6
+    assert grounder._opened is None
+
+
+def test_extending_that_never_fits_is_a_clear_failure(make: Callable[..., Grounder], clip: Path, scene: Scene) -> None:
+    proposer = FullTracker(2, scene)
+    prompt = drawn(scene)
+    grounder = make(proposer=proposer)
+    with pytest.raises(ModelError, match="does not suffice to follow the box"):
+        grounder.extend(clip, prompt, 0, 5)
+    assert proposer.tried == 2
+    assert len(grounder.extend(clip, prompt, 0, 5).tube.boxes) == 6
 
 
 @pytest.mark.parametrize("weight", ["language_model.layers.1.self_attn.q_proj", "language_model.norm"])
