@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from backend.media.location import escaped, location
@@ -29,10 +30,8 @@ class VideoNames:
 
     def __init__(self, addresses: Iterable[str] = ()) -> None:
         """``addresses``: of all videos that may come, so that the first of two with one name gets its folder too."""
-        self._known: dict[str, set[str]] = {}
-        for address in addresses:
-            place = location(address)
-            self._known.setdefault(place.rpartition("/")[2], set()).add(place)
+        self._places = {location(address) for address in addresses}
+        self._endings = Counter(ending for place in self._places for ending in _endings(place))
         self._names = _Taken(str)
         self._stems = _Taken(_same_file)
         self._given: dict[tuple[str, str], str] = {}
@@ -42,8 +41,7 @@ class VideoNames:
         """The name for formats that allow any: the video's own, where needed with folders or part of its hash."""
         place = location(video_ref)
         if (place, sha256) not in self._given:
-            candidates = list(self._candidates(place, sha256))
-            name = self._names.take(candidates, f"{place}\0{sha256}")
+            name = self._names.take(self._candidates(place, sha256), f"{place}\0{sha256}")
             self._given[place, sha256] = name
             if name != _harmless(place.rpartition("/")[2]):
                 self.renamed.append(name)
@@ -61,16 +59,22 @@ class VideoNames:
 
     def _candidates(self, place: str, sha256: str) -> Iterator[str]:
         folders = place.split("/")
-        others = self._known.get(folders[-1], set()) - {place}
-        for depth in range(1, len(folders) + 1):
-            ending = "/".join(folders[-depth:])
-            if depth == len(folders) or not any(f"/{other}".endswith(f"/{ending}") for other in others):
+        own = place in self._places  # then it is counted itself
+        others = self._endings[folders[-1]] > own
+        for depth, ending in enumerate(_endings(place), start=1):
+            if depth == len(folders) or self._endings[ending] <= own:
                 yield "/".join(_harmless(folder) for folder in folders[-depth:])
         first, ending = split_ending("/".join(map(_harmless, folders)) if others else _harmless(folders[-1]))
         for digits in range(_HASH_DIGITS, len(sha256) + 1):
             yield f"{first}-{sha256[:digits]}{ending and '.'}{ending}"
         for number in range(2, 10_000):
             yield f"{first}-{sha256}-{number}{ending and '.'}{ending}"
+
+
+def _endings(place: str) -> Iterator[str]:
+    """``a/b/c.mp4`` -> ``c.mp4``, ``b/c.mp4``, ``a/b/c.mp4``"""
+    folders = place.split("/")
+    return ("/".join(folders[-depth:]) for depth in range(1, len(folders) + 1))
 
 
 class _Taken:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from pathlib import PurePosixPath, PureWindowsPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.export import names as export_names
 from backend.export.names import VideoNames
 from backend.media.location import location
 
@@ -95,3 +97,15 @@ def test_no_name_leads_out_of_a_folder_and_none_is_there_twice(videos: list[tupl
     for stem in stems:
         assert len(stem.encode()) <= 255 - len(".videos.json") and not stem.startswith((".", "-"))
         assert "/" not in stem and all(not unicodedata.category(ch).startswith("C") for ch in stem)
+
+
+def test_a_name_that_thousands_of_folders_have_costs_each_of_them_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted, not timed: how many places are looked at for each of them."""
+    looked = Counter[str]()
+    endings = export_names._endings
+    monkeypatch.setattr(export_names, "_endings", lambda place: looked.update([place]) or endings(place))
+    refs = [local(f"{folder}/take/clip.mp4") for folder in range(2000)]
+    names = VideoNames(refs)
+    given = [names.name(ref, f"{number:064x}") for number, ref in enumerate(refs)]
+    assert given == [f"{folder}/take/clip.mp4" for folder in range(2000)]
+    assert max(looked.values()) == 2 and len(looked) == 2000
