@@ -22,6 +22,8 @@ class TextError(StvgError):
 
 def clean(text: str) -> str:
     """One line, single spaces, NFC, no control or invisible formatting characters; may be empty."""
+    if text.isascii() and text.isprintable():  # most texts by far, and then only spaces can be too many
+        return " ".join(text.split())
     spaced = "".join(" " if ch.isspace() else ch for ch in unicodedata.normalize("NFC", text))
     # Cc/Cf/Cs/Co/Cn: control, formatting (bidirectional overrides among them), surrogates, private, unassigned.
     kept = "".join(ch for ch in spaced if ch in _JOINERS or not unicodedata.category(ch).startswith("C"))

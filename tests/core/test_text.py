@@ -64,3 +64,8 @@ def test_line_ends_inside_values_can_be_kept(tmp_path: Path) -> None:
     path.write_bytes(b"a\rb\r\nc")
     assert read_text(path) == "a\nb\nc"
     assert read_text(path, keep_line_ends=True) == "a\rb\r\nc"
+
+
+@given(st.text(st.characters(max_codepoint=126), max_size=30))
+def test_the_short_way_for_plain_texts_says_the_same_as_the_long_one(plain: str) -> None:
+    assert clean(plain) == clean(f"{plain} é").removesuffix("é").rstrip(" ")
