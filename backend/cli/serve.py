@@ -60,7 +60,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 @click.option("--host", help="Address to listen on (STVG_HOST).")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (STVG_PORT).")
 def command(host: str | None, port: int | None) -> None:
-    """Answer Label Studio until stopped. Prepare the database first: stvg db upgrade."""
+    """Answer Label Studio until stopped. The database must be at this version's migration: stvg db upgrade."""
     settings = load_settings()
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     if host is not None:
@@ -69,6 +69,8 @@ def command(host: str | None, port: int | None) -> None:
     configure_logging(settings.log_level, settings.secrets())
     bootstrap.require_credentials(settings)
     model_version = bootstrap.present_model_version(settings)
+    with bootstrap.ready_database(settings):
+        pass  # closed again: gunicorn forks, and a connection belongs to one process
     check_port(settings.host, settings.port)
     Server(settings, model_version).run()
 

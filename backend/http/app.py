@@ -15,6 +15,7 @@ from backend.http import (
     errors,
     footage,
     health,
+    layout,
     login,
     metrics,
     pages,
@@ -57,6 +58,7 @@ def create_app(
     app.extensions["stvg"] = Services(database, versions, answers, settings, media, Fetching(media))
     metrics.install(app, database)
     auth.install(app, settings)
+    layout.install(app, database.engine)
     sessions.install(app, settings)
     people.install(app)
     csrf.install(app)

@@ -1,4 +1,4 @@
-"""Which program may ask? Basic credentials or a token on every route but ``/health`` and the pages, which know people.
+"""Which program may ask? Basic credentials or a token on every route but ``/health``, ``/ready`` and the pages, which know people.
 
 All comparisons take constant time.
 """
@@ -15,7 +15,7 @@ from backend.http import pages
 from backend.http.errors import failure
 from backend.settings import Settings
 
-_OPEN = {"health.health"}
+_OPEN = {"health.health", "health.ready"}
 _WEBHOOK = "webhook.webhook"
 
 
