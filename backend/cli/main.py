@@ -29,6 +29,7 @@ SECTIONS = {
         "worker": "Ground queued jobs and deliver what is due.",
         "connect": "Tie a Label Studio project to this service, with its tasks.",
         "import": "Put labels of other tools into a Label Studio project.",
+        "doctor": "Check the set-up and say what mends it.",
         "users": "Make and change the accounts of the review pages.",
     },
     "While people label": {

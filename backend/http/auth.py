@@ -1,4 +1,4 @@
-"""Which program may ask? Basic credentials or a token on every route but ``/health``, ``/ready`` and the pages, which know people.
+"""Which program may ask? Basic credentials or a token, but on the open routes and the pages, which know people.
 
 All comparisons take constant time.
 """

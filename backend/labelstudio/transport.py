@@ -86,7 +86,7 @@ class Transport:
             raise LabelStudioError("The Label Studio token is empty or has spaces in it; copy it from Account.", 401)
         self.url = url.rstrip("/")
         self._token = token
-        self._is_pat = token.count(".") == 2
+        self.token_is_personal = token.count(".") == 2
         self._access = ""
         self._access_until = 0.0
         self._pause = pause
@@ -181,7 +181,7 @@ class Transport:
                 if last or method not in _SAFE or not error.temporary:
                     raise
             else:
-                if response.status_code == 401 and self._is_pat and not renewed:
+                if response.status_code == 401 and self.token_is_personal and not renewed:
                     self._access, renewed = "", True
                     continue
                 may_repeat = response.status_code in (429, 502, 503, 504) or response.status_code >= 500
@@ -192,7 +192,7 @@ class Transport:
 
     def auth_headers(self) -> dict[str, str]:
         """The header that signs a request, with a bought token renewed where its time is up."""
-        if not self._is_pat:
+        if not self.token_is_personal:
             return {"Authorization": f"Token {self._token}"}
         if not self._access or time.monotonic() >= self._access_until:
             self._access = self._buy_access()
