@@ -6,6 +6,8 @@ All comparisons take constant time.
 from __future__ import annotations
 
 import hmac
+import logging
+import math
 from dataclasses import dataclass
 
 from flask import Flask, Request, Response, request
@@ -13,7 +15,10 @@ from pydantic import SecretStr
 
 from backend.http import pages
 from backend.http.errors import failure
+from backend.http.throttle import Guesses
 from backend.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 _OPEN = {"health.health", "health.ready"}
 _WEBHOOK = "webhook.webhook"
@@ -56,14 +61,33 @@ def install(app: Flask, settings: Settings) -> None:
         webhook_token=_clear(settings.webhook_token),
     )
 
+    guesses = Guesses()
+    app.extensions["stvg_guesses"] = guesses
+
     @app.before_request
     def check() -> Response | None:
-        known = request.endpoint in _OPEN or pages.is_page(request) or pages.is_visitor(request)
-        if known or guard.admits(request):
+        if request.endpoint in _OPEN or pages.is_page(request) or pages.is_visitor(request):
             return None
+        address, credential = request.remote_addr or "", _credential(request)
+        wait = guesses.wait(address, credential) if credential else 0.0
+        if wait:
+            response = failure(f"Too many wrong log-ins. Try again in {math.ceil(wait / 60)} min.", 429)
+            response.headers["Retry-After"] = str(math.ceil(wait))
+            return response
+        if guard.admits(request):
+            guesses.right(address, credential)
+            return None
+        if credential and guesses.wrong(address):
+            logger.warning("too many wrong log-ins from %s: it is stopped for a while", address)
         response = failure("The user name and password, or the token, are missing or wrong.", 401)
         response.headers["WWW-Authenticate"] = 'Basic realm="stvg"'
         return response
+
+
+def _credential(asked: Request) -> str:
+    """What the caller shows, empty where it shows nothing: then it guesses nothing."""
+    given = (asked.headers.get("X-STVG-Token"), asked.headers.get("Authorization"))
+    return "\n".join(text for text in given if text)
 
 
 def _clear(secret: SecretStr | None) -> str | None:

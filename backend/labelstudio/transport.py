@@ -206,7 +206,7 @@ class Transport:
         self._check(response, "POST", path)
         try:
             return str(response.json()["access"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise NotLabelStudio(f"What answers at {self.url} is not Label Studio: it buys no token.") from None
 
     @contextmanager
@@ -279,7 +279,7 @@ class _NotSent(LabelStudioError):
 def _is_json(response: httpx.Response) -> bool:
     try:
         response.json()
-    except ValueError:
+    except (ValueError, RecursionError):  # nested too deeply to be read is no answer of Label Studio's
         return False
     return True
 
@@ -298,7 +298,7 @@ def _reason(response: httpx.Response) -> str:
     """The sentences inside Label Studio's error body; HTML pages and tracebacks say nothing to a person."""
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     if isinstance(body, dict):
         body = body.get("validation_errors") or body.get("detail") or {k: v for k, v in body.items() if k not in _NOISE}
