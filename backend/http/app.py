@@ -18,6 +18,7 @@ from backend.http import (
     layout,
     login,
     metrics,
+    openapi,
     pages,
     people,
     predict,
@@ -63,7 +64,7 @@ def create_app(
     people.install(app)
     csrf.install(app)
     errors.install(app)
-    for module in (health, predict, webhook, metrics, login, admin, review, footage):
+    for module in (health, predict, webhook, metrics, openapi, login, admin, review, footage):
         app.register_blueprint(module.blueprint)
 
     @app.after_request

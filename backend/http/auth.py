@@ -20,7 +20,9 @@ from backend.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_OPEN = {"health.health", "health.ready"}
+OPEN = frozenset({"health.health", "health.ready"})
+"""What programs may ask without credentials."""
+
 _WEBHOOK = "webhook.webhook"
 
 
@@ -66,7 +68,7 @@ def install(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def check() -> Response | None:
-        if request.endpoint in _OPEN or pages.is_page(request) or pages.is_visitor(request):
+        if request.endpoint in OPEN or pages.is_page(request) or pages.is_visitor(request):
             return None
         address, credential = request.remote_addr or "", _credential(request)
         wait = guesses.wait(address, credential) if credential else 0.0
