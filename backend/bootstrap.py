@@ -32,6 +32,7 @@ from backend.jobs.worker import Worker
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.transport import LabelStudioError
 from backend.language import endpoint_decomposer
+from backend.logs import note_process
 from backend.media import MediaLibrary, MediaUnavailable
 from backend.media.cache import MediaCache
 from backend.media.download import Downloader
@@ -274,6 +275,7 @@ def open_worker(
     schema.check_ready(database.engine)
     client = label_studio or open_label_studio(settings)
     name = f"{socket.gethostname()}:{os.getpid()}"[:100]
+    note_process(worker=name)
     worker = Worker(
         database,
         open_media(settings, client, database),

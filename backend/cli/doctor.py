@@ -26,7 +26,7 @@ def command(ask: bool, as_json: bool) -> None:
         click.echo(json.dumps(finding.to_json(), ensure_ascii=False) if as_json else printable(finding.line()))
         raise SystemExit(1) from None
     secrets = list(settings.secrets())
-    configure_logging(settings.log_level, secrets)
+    configure_logging(settings.log_level, secrets, settings.log_format)
     failed = False
     with open_installation(settings, ask=ask) as installation:
         for finding in examine(installation):

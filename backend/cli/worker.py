@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 def command(drain: bool) -> None:
     """Ground queued jobs until stopped. One per GPU; several on one database share the work."""
     settings = load_settings()
-    configure_logging(settings.log_level, settings.secrets())
+    configure_logging(settings.log_level, settings.secrets(), settings.log_format)
     process = open_worker(settings)
     if said := notice(process.worker.engine.model_version):
         logger.warning(said)

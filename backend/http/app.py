@@ -22,6 +22,7 @@ from backend.http import (
     pages,
     people,
     predict,
+    request_ids,
     review,
     sessions,
     webhook,
@@ -57,6 +58,7 @@ def create_app(
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["stvg"] = Services(database, versions, answers, settings, media, Fetching(media))
+    request_ids.install(app)
     metrics.install(app, database)
     auth.install(app, settings)
     layout.install(app, database.engine)

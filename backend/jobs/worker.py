@@ -17,6 +17,7 @@ from backend.jobs.engine import Engine
 from backend.jobs.following import follow_job
 from backend.jobs.grounding import Media, ground_job
 from backend.jobs.lease import LeaseKeeper, LeaseLost, Stopping
+from backend.logs import note
 from backend.media import MediaUnavailable
 from stvg_core.errors import StvgError
 
@@ -63,6 +64,7 @@ class Worker:
 
     def run_once(self) -> bool:
         """Take one job and end it; False when there is none."""
+        note(job=None)
         with self.database.read() as session:
             if not jobs.waiting(session):
                 return False
@@ -71,6 +73,7 @@ class Worker:
         if job is None:
             return False
         assert job.leased_by is not None
+        note(job=job.id)
         logger.info("job %d: attempt %d", job.id, job.attempts)
         try:
             with LeaseKeeper(self.database, job.id, job.leased_by, seconds=self.lease_s, stop=self.stop) as keeper:

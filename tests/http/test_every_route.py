@@ -32,6 +32,7 @@ from tests.http.visitors import an_account, log_in
 from tests.review.labelled import CONFIG, FRAMES, a_correction, a_job, a_suggestion, a_task
 
 REQUESTS = int(os.environ.get("STVG_FUZZ_REQUESTS", "10000")) if fuzzing() else 300
+EACH = math.ceil(REQUESTS / len(OPERATIONS))
 PHASES = (Phase.generate,)  # making a failing request smaller takes far longer than reading it
 KINDS = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 KNOWN = st.sampled_from([1, 2, 3, 2**31 - 1, 2**31, 2**63, 10**30])  # rows that are there, and the ends of numbers
@@ -117,7 +118,9 @@ def test_no_request_is_a_defect(service: App, operation: Any) -> None:
     web = app.test_client(use_cookies=False)
 
     @given(_requests(operation), st.sampled_from(sorted(callers)), HEADERS, st.data())
-    @settings(max_examples=math.ceil(REQUESTS / len(OPERATIONS)), suppress_health_check=list(HealthCheck), phases=PHASES)
+    @settings(
+        max_examples=math.ceil(REQUESTS / len(OPERATIONS)), suppress_health_check=list(HealthCheck), phases=PHASES
+    )
     def send(case: Any, who: str, headers: dict[str, str], data: st.DataObject) -> None:
         if case.path_parameters and data.draw(st.booleans(), "a known row"):
             case.path_parameters = {name: data.draw(KNOWN, name) for name in case.path_parameters}
