@@ -22,6 +22,7 @@ from backend.db.errors import DatabaseError
 from backend.jobs import calibrating
 from backend.jobs.corrections import Training, read_events
 from backend.jobs.engine import Engine, Progress
+from backend.jobs.measuring import MeasuredEngine, MeasuredMedia, Measures
 from backend.jobs.outbox import Outbox
 from backend.jobs.reconcile import reconcile
 from backend.jobs.rereading import reread
@@ -263,8 +264,9 @@ class WorkerProcess:
 
 
 def open_worker(
-    settings: Settings, *, engine: Engine | None = None, label_studio: LabelStudioClient | None = None
-) -> WorkerProcess:
+    settings: Settings, *, engine: Engine | None = None, label_studio: LabelStudioClient | None = None,
+    measures: Measures | None = None,
+) -> WorkerProcess:  # fmt: skip
     """A worker ready to run.
 
     Raises:
@@ -276,16 +278,18 @@ def open_worker(
     client = label_studio or open_label_studio(settings)
     name = f"{socket.gethostname()}:{os.getpid()}"[:100]
     note_process(worker=name)
+    measures = measures or Measures()
     worker = Worker(
         database,
-        open_media(settings, client, database),
-        engine or LoadedGrounder(settings, database),
+        MeasuredMedia(open_media(settings, client, database), measures),
+        MeasuredEngine(engine or LoadedGrounder(settings, database), measures),
         name=name,
         lease_s=settings.lease_seconds,
         max_attempts=settings.max_attempts,
         retry_s=settings.retry_seconds,
         poll_s=settings.poll_seconds,
     )
+    worker.ended = measures.ended
     versions, training = open_versions(settings), open_training(settings)
 
     def calibrate() -> int:

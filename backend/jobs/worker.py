@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
@@ -42,6 +43,8 @@ class Worker:
         self.database, self.media, self.engine, self.name = database, media, engine, name
         self.lease_s, self.max_attempts, self.retry_s, self.poll_s = lease_s, max_attempts, retry_s, poll_s
         self.stop = threading.Event()
+        self.ended: Callable[[str], None] = lambda outcome: None
+        """Called with how each job ended: done, failed, retried, lost or stopped."""
 
     def run(self) -> None:
         """Work until ``stop`` is set; a database that is away is waited for."""
@@ -80,11 +83,14 @@ class Worker:
                 work = ground_job if wish_of(job) is None else follow_job
                 work(self.database, self.media, self.engine, job, keeper.progress)
             logger.info("job %d: done", job.id)
+            self.ended("done")
         except LeaseLost:
             logger.warning("job %d: the lease ran out, its answer is dropped", job.id)
+            self.ended("lost")
         except Stopping:
             with self.database.write() as session:
                 jobs.put_back(session, job.id, job.leased_by)
+            self.ended("stopped")
         except MediaUnavailable as error:
             self._fail(job, str(error), again=job.attempts < self.max_attempts)
         except StvgError as error:
@@ -102,3 +108,4 @@ class Worker:
         with self.database.write() as session:
             jobs.fail(session, job.id, job.leased_by, reason, retry_at=now() + wait if again else None)
         logger.warning("job %d: %s%s", job.id, reason, f" Another try in {wait.seconds} s." if again else "")
+        self.ended("retried" if again else "failed")
