@@ -24,7 +24,7 @@ SECTIONS = {
         "models": "List models that load, with GPU memory and licence.",
     },
     "Set up and run": {
-        "db": "Create or migrate the database.",
+        "db": "Create, migrate or copy the database.",
         "serve": "Answer Label Studio and serve the review pages.",
         "worker": "Ground queued jobs and deliver what is due.",
         "connect": "Tie a Label Studio project to this service, with its tasks.",
