@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from backend import bootstrap
 from backend.db import schema
+from backend.db.engine import sqlite_file
 from backend.db.errors import DatabaseError
 from backend.db.types import now
 from backend.doctor.finding import Finding, fail, ok, warn
@@ -29,7 +30,7 @@ def check(installation: Installation) -> Iterator[Finding]:
     try:
         schema.check_ready(database.engine)
         kind = _KINDS[database.engine.dialect.name]
-        file = schema.sqlite_file(database.engine)
+        file = sqlite_file(database.engine)
         where = f"in {file}" if file is not None else f"on {database.engine.url.host}"
         yield ok(ABOUT, f"{kind} {where} is at migration {schema.head_revision()}.")
     except DatabaseError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -29,13 +30,11 @@ def longest_due_push(session: Session) -> float:
     return max(_age(session, _due(due, Delivery.state == state, moment), moment) for state in ("pending", "sending"))
 
 
-def _due(
-    column: InstrumentedAttribute[datetime], state: ColumnElement[bool], moment: datetime
-) -> Select[tuple[datetime]]:
+def _due(column: InstrumentedAttribute[datetime], state: ColumnElement[bool], moment: datetime) -> Select[Any]:
     """One state at a time, so that the index of state and time answers."""
     return select(column).where(state, column <= moment).order_by(column)
 
 
-def _age(session: Session, query: Select[tuple[datetime]], moment: datetime | None = None) -> float:
+def _age(session: Session, query: Select[Any], moment: datetime | None = None) -> float:
     found = session.scalar(query.limit(1))
     return 0.0 if found is None else max(0.0, ((moment or now()) - found).total_seconds())

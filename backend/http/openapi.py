@@ -23,7 +23,7 @@ blueprint = Blueprint("openapi", __name__)
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _ARGUMENT = re.compile(r"<(?:[a-z]+:)?([a-z_]+)>")
-_LOG_IN = {"basic": [], "token": [], "header": []}
+_LOG_IN = ("basic", "token", "header")
 _SECURITY: dict[str, Schema] = {
     "basic": {"type": "http", "scheme": "basic", "description": "STVG_USERNAME and STVG_PASSWORD"},
     "token": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Token STVG_API_TOKEN"},
@@ -137,7 +137,7 @@ def _failure(rule: Rule, status: int) -> dict[str, Any]:
 
 def _security(rule: Rule, method: str, role: str | None) -> list[dict[str, list[str]]]:
     if _is_page(rule):
-        needed = {"session": []} if role is not None or method != "GET" else {}
+        needed: dict[str, list[str]] = {"session": []} if role is not None or method != "GET" else {}
         return [needed | ({"csrf": []} if method != "GET" else {})]
     return [] if rule.endpoint in auth.OPEN else [{name: []} for name in _LOG_IN]
 
@@ -147,4 +147,4 @@ def _is_page(rule: Rule) -> bool:
 
 
 def _is_static(rule: Rule) -> bool:
-    return rule.endpoint == "static"
+    return str(rule.endpoint) == "static"
