@@ -6,7 +6,8 @@
 #             CLIPS=6 MODEL=               how many clips the demo renders; a model folder or hub id instead of the embedded one
 #             PYTEST="-k video"            more arguments for pytest
 #             TIMES=20 LOOPS=2             `make test-flaky`: how often each test runs, beside how many busy loops
-#             SECONDS=1800 FILES=1000 SEED= `make fuzz`: its time limit, random videos, and a seed to repeat
+#             SECONDS=1800 FILES=1000 REQUESTS=10000 SEED=
+#                                          `make fuzz`: its time limit, random videos and requests, a seed to repeat
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -49,9 +50,9 @@ lint: $(READY) ## style, types, direction of imports
 test: setup-all lint ## everything: lint, unit, contract, database, end-to-end and browser tests
 	$(VENV)/bin/pytest --durations=15 $(PYTEST)
 
-fuzz: $(READY) ## random videos and random examples for the property tests; SECONDS= FILES= SEED=
+fuzz: $(READY) ## random videos, requests and examples for the property tests; SECONDS= FILES= REQUESTS= SEED=
 	$(VENV)/bin/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(FILES),--files $(FILES)) \
-	  $(if $(SEED),--seed $(SEED)) $(PYTEST)
+	  $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(SEED),--seed $(SEED)) $(PYTEST)
 
 test-flaky: setup-all ## some tests many times beside busy loops: PYTEST=tests/browser TIMES=20 LOOPS=
 	$(VENV)/bin/python -m tests.flaky $(if $(TIMES),--times $(TIMES)) $(if $(LOOPS),--loops $(LOOPS)) $(PYTEST)

@@ -23,6 +23,7 @@ from backend.jobs import calibrating
 from backend.jobs.corrections import Training, read_events
 from backend.jobs.delivering import Outbox
 from backend.jobs.engine import Engine, Progress
+from backend.jobs.measuring import MeasuredEngine, MeasuredMedia, Measures
 from backend.jobs.reconcile import reconcile
 from backend.jobs.rereading import reread
 from backend.jobs.ticker import Ticker
@@ -31,6 +32,7 @@ from backend.jobs.worker import Worker
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.transport import LabelStudioError
 from backend.language import endpoint_decomposer
+from backend.logs import note_process
 from backend.media import MediaLibrary, MediaUnavailable
 from backend.media.cache import MediaCache
 from backend.media.download import Downloader
@@ -258,8 +260,9 @@ class WorkerProcess:
 
 
 def open_worker(
-    settings: Settings, *, engine: Engine | None = None, label_studio: LabelStudioClient | None = None
-) -> WorkerProcess:
+    settings: Settings, *, engine: Engine | None = None, label_studio: LabelStudioClient | None = None,
+    measures: Measures | None = None,
+) -> WorkerProcess:  # fmt: skip
     """A worker ready to run.
 
     Raises:
@@ -270,11 +273,13 @@ def open_worker(
     schema.check_ready(database.engine)
     client = label_studio or open_label_studio(settings)
     name = f"{socket.gethostname()}:{os.getpid()}"[:100]
+    note_process(worker=name)
+    measures = measures or Measures()
     versions, training = open_versions(settings), open_training(settings)
     worker = Worker(
         database,
-        open_media(settings, client, database),
-        engine or LoadedGrounder(settings, database),
+        MeasuredMedia(open_media(settings, client, database), measures),
+        MeasuredEngine(engine or LoadedGrounder(settings, database), measures),
         name=name,
         lease_s=settings.lease_seconds,
         max_attempts=settings.max_attempts,
@@ -282,6 +287,7 @@ def open_worker(
         poll_s=settings.poll_seconds,
         versions=None if engine is not None else versions.every,
     )
+    worker.ended = measures.ended
 
     def calibrate() -> int:
         return calibrating.run_due(database, versions, name=name, lease_s=settings.lease_seconds, stop=worker.stop)

@@ -1,13 +1,16 @@
 """How are logs written, and how do secrets stay out of them?
 
-The formatter cleans the finished line, traceback included, so that no way of logging goes around it.
+The formatter cleans all that is written, traceback included, so that no way of logging goes around it.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Iterable
+from contextvars import ContextVar
+from datetime import UTC, datetime
 
 HIDDEN = "[hidden]"
 _SHAPES = [
@@ -39,18 +42,77 @@ class RedactingFormatter(logging.Formatter):
         self._secrets = [secret for secret in secrets if secret]
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record), self._secrets)
+        return self.clean(super().format(_sound(record)))
+
+    def clean(self, text: str) -> str:
+        return redact(text, self._secrets)
 
 
-def configure_logging(level: str, secrets: Iterable[str]) -> None:
-    """One handler on stderr for everything; HTTP clients, whose lines carry addresses, and Alembic only warn."""
-    secrets = list(secrets)
+class JsonFormatter(RedactingFormatter):
+    """One JSON object per line: time, level, logger, message, what is being worked on, and the exception as text.
+
+    Each text is cleaned before it is written as JSON, whose escapes would hide a secret from the search for it.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        record = _sound(record)
+        moment = datetime.fromtimestamp(record.created, UTC)
+        entry: dict[str, object] = {
+            "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": self.clean(record.getMessage()),
+        }
+        entry |= {name: self.clean(value) if isinstance(value, str) else value for name, value in context().items()}
+        if record.exc_info:
+            entry["exception"] = self.clean(self.formatException(record.exc_info))
+        if record.stack_info:
+            entry["stack"] = self.clean(self.formatStack(record.stack_info))
+        return json.dumps(entry)
+
+
+_of_process: dict[str, str | int] = {}
+_of_work: ContextVar[dict[str, str | int] | None] = ContextVar("stvg_log_context", default=None)
+
+
+def context() -> dict[str, str | int]:
+    """What this thread is at: ``worker``, ``request_id``, ``job``, where there are such."""
+    return _of_process | (_of_work.get() or {})
+
+
+def note_process(**facts: str | int) -> None:
+    """Facts for every line of this process."""
+    _of_process.update(facts)
+
+
+def note(**facts: str | int | None) -> None:
+    """Facts for this thread's lines from now on; None takes one away."""
+    kept = (_of_work.get() or {}) | {name: value for name, value in facts.items() if value is not None}
+    _of_work.set({name: value for name, value in kept.items() if facts.get(name, value) is not None})
+
+
+def configure_logging(level: str, secrets: Iterable[str], form: str = "text") -> None:
+    """One handler on stderr for everything; HTTP clients, whose lines carry addresses, and Alembic only warn.
+
+    Args:
+        form: "text", or "json" for one object per line.
+    """
+    formatter = (JsonFormatter if form == "json" else RedactingFormatter)(list(secrets))
     handler = logging.StreamHandler()
-    handler.setFormatter(RedactingFormatter(secrets))
+    handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for existing in logging.getLogger("gunicorn.error").handlers:  # gunicorn keeps handlers of its own
-        existing.setFormatter(RedactingFormatter(secrets))
+        existing.setFormatter(formatter)
     for name in ("httpx", "httpcore", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _sound(record: logging.LogRecord) -> logging.LogRecord:
+    """The record, with its parts as they are where they do not fit each other: Python would print those uncleaned."""
+    try:
+        record.getMessage()
+    except Exception:
+        record.msg, record.args = f"{record.msg!r} {record.args!r}", None
+    return record

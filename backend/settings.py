@@ -88,10 +88,15 @@ class Settings(BaseSettings):
     """How often annotations are compared with Label Studio's own list, because webhooks can be lost. 0: never."""
 
     log_level: str = "INFO"
+    log_format: Literal["text", "json"] = "text"
+    """``json``: one object per line, for programs that collect logs."""
+    worker_metrics_host: str = "127.0.0.1"
+    worker_metrics_port: int | None = Field(default=None, ge=1, le=65535)
+    """Where a worker shows its own ``/metrics``; it opens no port where this is not set."""
 
     @field_validator(
         "username", "label_studio_url", "document_root", "device", "precision", "proposer", "detector", "tracker",
-        "decomposer", "decomposer_model", "llm_url", mode="before",
+        "decomposer", "decomposer_model", "llm_url", "worker_metrics_port", mode="before",
     )  # fmt: skip
     @classmethod
     def _empty_is_none(cls, value: object) -> object:

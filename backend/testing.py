@@ -133,6 +133,8 @@ class FakeLabelStudio:
         self.predictions: list[dict[str, Any]] = []
         self.annotations: list[dict[str, Any]] = []
         self.views: dict[int, dict[str, Any]] = {}
+        self.backends: dict[int, dict[str, Any]] = {}
+        self.user: dict[str, Any] = {"id": 1, "email": "ann@example.org"}
         self.gone_projects: set[int] = set()
         self.away = False
         self.lose_answers = 0
@@ -161,6 +163,16 @@ class FakeLabelStudio:
             return httpx.Response(200, content=json.dumps(body))  # escapes what cannot be encoded, as a server does
         if path.startswith("/api/dm/views/"):
             return self._views(request)
+        if path == "/api/version":
+            return httpx.Response(200, json={"release": "1.23.2"})
+        if path == "/api/current-user/whoami":
+            return httpx.Response(200, json=self.user)
+        if path == "/api/ml":
+            mine = int(request.url.params["project"])
+            return httpx.Response(200, json=[row for row in self.backends.values() if row["project"] == mine])
+        backend = re.fullmatch(r"/api/ml/(\d+)", path)
+        if backend is not None and int(backend[1]) in self.backends:
+            return httpx.Response(200, json=self.backends[int(backend[1])])
         project = re.fullmatch(r"/api/projects/(\d+)/", path)
         if project is not None and int(project[1]) not in self.gone_projects:
             return httpx.Response(200, json={"id": int(project[1]), "label_config": self.label_config})

@@ -38,7 +38,8 @@ def examples(before: str = "", **env: str) -> str:
 def test_the_same_examples_in_every_process_whatever_is_imported() -> None:
     once = examples(PYTHONHASHSEED="1")
     assert examples(PYTHONHASHSEED="2") == once
-    assert examples("import backend.cli.main, stvg_core.decomposition\n", PYTHONHASHSEED="3", CI="true") == once
+    imports = "import backend.cli.main, schemathesis, stvg_core.decomposition\n"
+    assert examples(imports, PYTHONHASHSEED="3", CI="true") == once
 
 
 def test_fuzzing_draws_others() -> None:

@@ -1,19 +1,22 @@
-"""``stvg db``: create, migrate or look at the database."""
+"""``stvg db``: create, migrate, copy or look at the database."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
 from backend.bootstrap import open_database
 from backend.cli.groups import Group
 from backend.db import schema
+from backend.db.backup import back_up
 from backend.jobs.rereading import reread
 from backend.settings import load_settings
 
 
 @click.group(cls=Group)
 def command() -> None:
-    """Create or migrate the database that STVG_DATABASE_URL names."""
+    """Create, migrate or copy the database that STVG_DATABASE_URL names."""
 
 
 @command.command()
@@ -47,3 +50,11 @@ def status() -> None:
     """Say whether the database is ready for this version; exit status 1 if not."""
     schema.check_ready(open_database(load_settings()).engine)
     click.echo(f"The database is ready (migration {schema.head_revision()}).")
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def backup(file: Path) -> None:
+    """Copy an SQLite database into a new file while the service runs (PostgreSQL: pg_dump)."""
+    size = back_up(open_database(load_settings()).engine, file)
+    click.echo(f"{file} is a whole copy ({size / 1e6:.1f} MB, migration {schema.head_revision()}).")

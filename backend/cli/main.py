@@ -24,11 +24,12 @@ SECTIONS = {
         "models": "List models that load, with GPU memory and licence.",
     },
     "Set up and run": {
-        "db": "Create or migrate the database.",
+        "db": "Create, migrate or copy the database.",
         "serve": "Answer Label Studio and serve the review pages.",
         "worker": "Ground queued jobs and deliver what is due.",
         "connect": "Tie a Label Studio project to this service, with its tasks.",
         "import": "Put labels of other tools into a Label Studio project.",
+        "doctor": "Check the set-up and say what mends it.",
         "users": "Make and change the accounts of the review pages.",
     },
     "While people label": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import socket
 from typing import Any
@@ -17,6 +18,8 @@ from backend.http.app import create_app
 from backend.logs import configure_logging
 from backend.settings import Settings, SettingsError, load_settings
 from stvg_core.notice import notice
+
+logger = logging.getLogger(__name__)
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -47,12 +50,19 @@ class Server(BaseApplication):  # type: ignore[misc]
     def _say(self, worker: object) -> None:
         """Called when the app is made and the port is bound: from now on requests are answered."""
         url = at_host("http", self._settings.host, self._settings.port)
-        click.echo(f"stvg listens on {url} for model {self._model_version}", err=True)
+        self._tell(logging.INFO, f"stvg listens on {url} for model {self._model_version}")
         if said := notice(self._model_version):
-            click.echo(f"warning: {said}", err=True)
+            self._tell(logging.WARNING, f"warning: {said}")
+
+    def _tell(self, level: int, sentence: str) -> None:
+        """To a person at a terminal, whatever the log's level; as a line of the log where programs read it."""
+        if self._settings.log_format == "json":
+            logger.log(level, sentence)
+        else:
+            click.echo(sentence, err=True)
 
     def load(self) -> Flask:
-        configure_logging(self._settings.log_level, self._settings.secrets())
+        configure_logging(self._settings.log_level, self._settings.secrets(), self._settings.log_format)
         return create_app(self._settings, model_version=self._model_version)
 
 
@@ -60,15 +70,17 @@ class Server(BaseApplication):  # type: ignore[misc]
 @click.option("--host", help="Address to listen on (STVG_HOST).")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (STVG_PORT).")
 def command(host: str | None, port: int | None) -> None:
-    """Answer Label Studio until stopped. Prepare the database first: stvg db upgrade."""
+    """Answer Label Studio until stopped. The database must be at this version's migration: stvg db upgrade."""
     settings = load_settings()
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     if host is not None:
         given["host"] = host.strip().removeprefix("[").removesuffix("]")
     settings = settings.model_copy(update=given)
-    configure_logging(settings.log_level, settings.secrets())
+    configure_logging(settings.log_level, settings.secrets(), settings.log_format)
     bootstrap.require_credentials(settings)
     model_version = bootstrap.present_model_version(settings)
+    with bootstrap.ready_database(settings):
+        pass  # closed again: gunicorn forks, and a connection belongs to one process
     check_port(settings.host, settings.port)
     Server(settings, model_version).run()
 

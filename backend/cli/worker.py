@@ -6,10 +6,13 @@ import logging
 import signal
 
 import click
+from prometheus_client import start_http_server
 
+from backend.addresses import bracketed
 from backend.bootstrap import open_worker
+from backend.jobs.measuring import Measures
 from backend.logs import configure_logging
-from backend.settings import load_settings
+from backend.settings import Settings, SettingsError, load_settings
 from stvg_core.notice import notice
 
 logger = logging.getLogger(__name__)
@@ -20,8 +23,10 @@ logger = logging.getLogger(__name__)
 def command(drain: bool) -> None:
     """Ground queued jobs until stopped. One per GPU; several on one database share the work."""
     settings = load_settings()
-    configure_logging(settings.log_level, settings.secrets())
-    process = open_worker(settings)
+    configure_logging(settings.log_level, settings.secrets(), settings.log_format)
+    measures = Measures()
+    show_metrics(settings, measures)
+    process = open_worker(settings, measures=measures)
     if said := notice(process.worker.engine.model_version):
         logger.warning(said)
     if drain:
@@ -34,3 +39,18 @@ def command(drain: bool) -> None:
     logger.info("worker ready with model %s", process.worker.engine.model_version)
     process.run()
     logger.info("worker stopped")
+
+
+def show_metrics(settings: Settings, measures: Measures) -> None:
+    """Serve the worker's figures where a port is set. Raises SettingsError where this machine cannot listen there."""
+    host, port = settings.worker_metrics_host, settings.worker_metrics_port
+    if port is None:
+        return
+    try:
+        start_http_server(port, host, measures.registry)
+    except (OSError, OverflowError) as error:
+        raise SettingsError(
+            f"The worker cannot show its metrics on {bracketed(host)}:{port}: {error}. Choose another port for each "
+            "worker of this machine (STVG_WORKER_METRICS_HOST, STVG_WORKER_METRICS_PORT)."
+        ) from None
+    logger.info("metrics on %s:%d", bracketed(host), port)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
-from backend.db.engine import sqlite_file
+from backend.db.engine import _READ_ONLY, sqlite_file
 from backend.db.errors import DatabaseError, NoDatabase
 
 UNREACHABLE = "The database cannot be reached: check STVG_DATABASE_URL and that the server runs."
@@ -38,12 +38,13 @@ def head_revision() -> str:
 def current_revision(engine: Engine) -> str | None:
     """The migration the database is at, None before the first; :class:`DatabaseError` if it cannot be reached.
 
-    Looking leaves no file where there is none: SQLite would make an empty database.
+    Looking leaves no file where there is none: SQLite would make an empty database. It takes no write lock, so that it
+    is answered beside whoever writes.
     """
     if _missing(engine) is not None:
         return None
     try:
-        with engine.connect() as connection:
+        with engine.connect().execution_options(**{_READ_ONLY: True}) as connection:
             return MigrationContext.configure(connection).get_current_revision()
     except SQLAlchemyError:
         raise DatabaseError(UNREACHABLE) from None

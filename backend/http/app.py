@@ -15,11 +15,14 @@ from backend.http import (
     errors,
     footage,
     health,
+    layout,
     login,
     metrics,
+    openapi,
     pages,
     people,
     predict,
+    request_ids,
     review,
     sessions,
     webhook,
@@ -55,13 +58,15 @@ def create_app(
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["stvg"] = Services(database, versions, answers, settings, media, Fetching(media))
+    request_ids.install(app)
     metrics.install(app, database)
     auth.install(app, settings)
+    layout.install(app, database.engine)
     sessions.install(app, settings)
     people.install(app)
     csrf.install(app)
     errors.install(app)
-    for module in (health, predict, webhook, metrics, login, admin, review, footage):
+    for module in (health, predict, webhook, metrics, openapi, login, admin, review, footage):
         app.register_blueprint(module.blueprint)
 
     @app.after_request

@@ -1,4 +1,4 @@
-"""Which program may ask? Basic credentials or a token on every route but ``/health`` and the pages, which know people.
+"""Which program may ask? Basic credentials or a token, but on the open routes and the pages, which know people.
 
 All comparisons take constant time.
 """
@@ -6,6 +6,8 @@ All comparisons take constant time.
 from __future__ import annotations
 
 import hmac
+import logging
+import math
 from dataclasses import dataclass
 
 from flask import Flask, Request, Response, request
@@ -13,9 +15,14 @@ from pydantic import SecretStr
 
 from backend.http import pages
 from backend.http.errors import failure
+from backend.http.throttle import Guesses
 from backend.settings import Settings
 
-_OPEN = {"health.health"}
+logger = logging.getLogger(__name__)
+
+OPEN = frozenset({"health.health", "health.ready"})
+"""What programs may ask without credentials."""
+
 _WEBHOOK = "webhook.webhook"
 
 
@@ -56,14 +63,33 @@ def install(app: Flask, settings: Settings) -> None:
         webhook_token=_clear(settings.webhook_token),
     )
 
+    guesses = Guesses()
+    app.extensions["stvg_guesses"] = guesses
+
     @app.before_request
     def check() -> Response | None:
-        known = request.endpoint in _OPEN or pages.is_page(request) or pages.is_visitor(request)
-        if known or guard.admits(request):
+        if request.endpoint in OPEN or pages.is_page(request) or pages.is_visitor(request):
             return None
+        address, credential = request.remote_addr or "", _credential(request)
+        wait = guesses.wait(address, credential) if credential else 0.0
+        if wait:
+            response = failure(f"Too many wrong log-ins. Try again in {math.ceil(wait / 60)} min.", 429)
+            response.headers["Retry-After"] = str(math.ceil(wait))
+            return response
+        if guard.admits(request):
+            guesses.right(address, credential)
+            return None
+        if credential and guesses.wrong(address):
+            logger.warning("too many wrong log-ins from %s: it is stopped for a while", address)
         response = failure("The user name and password, or the token, are missing or wrong.", 401)
         response.headers["WWW-Authenticate"] = 'Basic realm="stvg"'
         return response
+
+
+def _credential(asked: Request) -> str:
+    """What the caller shows, empty where it shows nothing: then it guesses nothing."""
+    given = (asked.headers.get("X-STVG-Token"), asked.headers.get("Authorization"))
+    return "\n".join(text for text in given if text)
 
 
 def _clear(secret: SecretStr | None) -> str | None:

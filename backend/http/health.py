@@ -8,8 +8,8 @@ from flask import Blueprint, Response, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from backend.db import deliveries, jobs, schema
-from backend.db.errors import DatabaseError, NoDatabase
-from backend.http import pages
+from backend.db.errors import DatabaseError
+from backend.http import layout, pages
 from backend.http.services import services
 from stvg_core.version import package_version
 
@@ -18,15 +18,27 @@ blueprint = Blueprint("health", __name__)
 
 @blueprint.get("/health")
 def health() -> Response:
-    """200 when requests can be answered, 503 with the reason when the database is away or at an old migration."""
-    try:
-        schema.check_ready(services().database.engine)
-    except DatabaseError as error:
-        said = "There is no database yet. Run: stvg db upgrade" if isinstance(error, NoDatabase) else str(error)
-        response = jsonify(status="DOWN", error=said)
-        response.status_code = 503
-        return response
-    return jsonify(status="UP", model_class="stvg")
+    """200 when requests can be answered, 503 with the reason when the database is away or at an old migration.
+
+    Label Studio asks here whether the service is up. It is answered beside whoever writes to the database.
+    """
+    return _state({"status": "UP", "model_class": "stvg"}, "DOWN")
+
+
+@blueprint.get("/ready")
+def ready() -> Response:
+    """The same for load balancers and orchestrators, with the migration that this version needs."""
+    needed = {"migration": schema.head_revision()}
+    return _state({"status": "READY", **needed}, "NOT READY", needed)
+
+
+def _state(good: dict[str, Any], bad: str, facts: dict[str, Any] | None = None) -> Response:
+    said = layout.problem(services().database.engine)
+    if said is None:
+        return jsonify(good)
+    response = jsonify(status=bad, error=said, **(facts or {}))
+    response.status_code = 503
+    return response
 
 
 @blueprint.get("/")

@@ -1,4 +1,4 @@
-"""``/metrics`` for Prometheus: requests of this process, and what waits in the database."""
+"""``/metrics`` for Prometheus: requests of this process, what waits in the database and for how long."""
 
 from __future__ import annotations
 
@@ -13,8 +13,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.db import deliveries, events, jobs
 from backend.db.engine import Database
+from backend.http import lags
 
 blueprint = Blueprint("metrics", __name__)
+
+
+_AGES = (
+    ("stvg_jobs_oldest_queued_seconds", "Age of the oldest queued job", lags.oldest_queued_job),
+    ("stvg_events_lag_seconds", "Age of the oldest webhook that was not read yet", lags.oldest_new_event),
+    ("stvg_deliveries_lag_seconds", "By how much the longest due push is late", lags.longest_due_push),
+)
 
 
 class StoredCounts(Collector):
@@ -40,6 +48,7 @@ class StoredCounts(Collector):
                     for state, count in counts(session).items():
                         gauge.add_metric([state], count)
                     found.append(gauge)
+                found += [GaugeMetricFamily(name, said, value=age(session)) for name, said, age in _AGES]
             up.add_metric([], 1)
         except SQLAlchemyError:
             up.add_metric([], 0)

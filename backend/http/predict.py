@@ -27,9 +27,10 @@ def setup() -> Response:
         raise PayloadError('"project" is missing.')
     if request.schema:
         read_config(request.schema)
-    with services().database.write() as session:
-        hostname = own_name(request.hostname)
-        projects.register(session, request.project_id, request.schema, hostname=hostname)
+    hostname = own_name(request.hostname)
+    if not _is_known(request.project_id, request.schema, hostname):
+        with services().database.write() as session:
+            projects.register(session, request.project_id, request.schema, hostname=hostname)
     return jsonify(model_version=services().model_version)
 
 
@@ -59,3 +60,12 @@ def predict() -> Response:
         return jsonify(results=[{"result": []} for _ in request.tasks], model_version=model_version)
     found = [answers.for_question(request.project_id, config, task, sentence, regions) for task in request.tasks[:1]]
     return jsonify(results=found, model_version=model_version)
+
+
+def _is_known(project_id: int, label_config: str, hostname: str | None) -> bool:
+    """Has the project said all of this before? Label Studio says it again whenever somebody looks at its settings."""
+    with services().database.read() as session:
+        project = projects.find(session, project_id)
+    if project is None:
+        return False
+    return label_config in ("", project.label_config) and hostname in (None, project.hostname)

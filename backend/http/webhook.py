@@ -14,7 +14,8 @@ from backend.db import events, projects
 from backend.http.body import parse_json, raw_body
 from backend.http.errors import UnknownProject
 from backend.http.services import services
-from backend.labelstudio.events import parse_event
+from backend.jobs.pressing import press_again
+from backend.labelstudio.events import TRAIN, parse_event
 from backend.labelstudio.payloads import PayloadError
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ def webhook() -> Response:
         known = project_id is None or projects.find(session, project_id) is not None
         state = "new" if known else "unknown_project"
         new = events.store(session, body, action=event.action, project_id=project_id, state=state)
+        if not new and event.action == TRAIN:
+            new = press_again(session, body, project_id=project_id, looks=services().versions.looks)
     if not known:
         assert project_id is not None
         raise UnknownProject(project_id)

@@ -18,6 +18,7 @@ from backend.jobs.engine import Engine
 from backend.jobs.following import follow_job
 from backend.jobs.grounding import Media, ground_job
 from backend.jobs.lease import LeaseKeeper, LeaseLost, Stopping
+from backend.logs import note
 from backend.media import MediaUnavailable
 from stvg_core.errors import StvgError
 
@@ -47,6 +48,8 @@ class Worker:
         self.lease_s, self.max_attempts, self.retry_s, self.poll_s = lease_s, max_attempts, retry_s, poll_s
         self.versions = versions or (lambda session: [engine.model_version])
         self.stop = threading.Event()
+        self.ended: Callable[[str], None] = lambda outcome: None
+        """Called with how each job ended: done, failed, retried, lost or stopped."""
 
     def run(self) -> None:
         """Work until ``stop`` is set; a database that is away is waited for."""
@@ -69,6 +72,7 @@ class Worker:
 
     def run_once(self) -> bool:
         """Take one job and end it; False when there is none."""
+        note(job=None)
         with self.database.read() as session:
             versions = self.versions(session)
             if not jobs.waiting(session, versions):
@@ -78,17 +82,21 @@ class Worker:
         if job is None:
             return False
         assert job.leased_by is not None
+        note(job=job.id)
         logger.info("job %d: attempt %d", job.id, job.attempts)
         try:
             with LeaseKeeper(self.database, job.id, job.leased_by, seconds=self.lease_s, stop=self.stop) as keeper:
                 work = ground_job if wish_of(job) is None else follow_job
                 work(self.database, self.media, self.engine, job, keeper.progress)
             logger.info("job %d: done", job.id)
+            self.ended("done")
         except LeaseLost:
             logger.warning("job %d: the lease ran out, its answer is dropped", job.id)
+            self.ended("lost")
         except Stopping:
             with self.database.write() as session:
                 jobs.put_back(session, job.id, job.leased_by)
+            self.ended("stopped")
         except MediaUnavailable as error:
             self._fail(job, str(error), again=job.attempts < self.max_attempts)
         except StvgError as error:
@@ -106,3 +114,4 @@ class Worker:
         with self.database.write() as session:
             jobs.fail(session, job.id, job.leased_by, reason, retry_in=wait if again else None)
         logger.warning("job %d: %s%s", job.id, reason, f" Another try in {wait.seconds} s." if again else "")
+        self.ended("retried" if again else "failed")

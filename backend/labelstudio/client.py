@@ -43,6 +43,11 @@ class LabelStudioClient:
     def close(self) -> None:
         self._api.close()
 
+    @property
+    def token_is_personal(self) -> bool:
+        """A personal access token buys short-lived ones; a legacy token goes out as it is."""
+        return self._api.token_is_personal
+
     def auth_headers(self) -> dict[str, str]:
         """What signs a request to Label Studio's own origin; never send it anywhere else."""
         return self._api.auth_headers()
@@ -169,7 +174,12 @@ class LabelStudioClient:
     # Model backends; Label Studio calls the backend's /health and /setup inside each of these
 
     def ml_backends(self, project_id: int) -> list[Json]:
+        """As Label Studio last saw them: it calls none of them for the list."""
         return self._list("GET", "/api/ml", params={"project": project_id})
+
+    def ml_backend(self, backend_id: int) -> Json:
+        """One, called just now: ``state`` is CO, DI where it is not reached, or ER with an ``error_message``."""
+        return self._object("GET", f"/api/ml/{backend_id}")
 
     def create_ml_backend(self, project_id: int, url: str, **fields: Any) -> Json:
         return self._object("POST", "/api/ml", {"project": project_id, "url": url, **fields})

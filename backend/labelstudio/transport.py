@@ -86,7 +86,7 @@ class Transport:
             raise LabelStudioError("The Label Studio token is empty or has spaces in it; copy it from Account.", 401)
         self.url = url.rstrip("/")
         self._token = token
-        self._is_pat = token.count(".") == 2
+        self.token_is_personal = token.count(".") == 2
         self._access = ""
         self._access_until = 0.0
         self._pause = pause
@@ -181,7 +181,7 @@ class Transport:
                 if last or method not in _SAFE or not error.temporary:
                     raise
             else:
-                if response.status_code == 401 and self._is_pat and not renewed:
+                if response.status_code == 401 and self.token_is_personal and not renewed:
                     self._access, renewed = "", True
                     continue
                 may_repeat = response.status_code in (429, 502, 503, 504) or response.status_code >= 500
@@ -192,7 +192,7 @@ class Transport:
 
     def auth_headers(self) -> dict[str, str]:
         """The header that signs a request, with a bought token renewed where its time is up."""
-        if not self._is_pat:
+        if not self.token_is_personal:
             return {"Authorization": f"Token {self._token}"}
         if not self._access or time.monotonic() >= self._access_until:
             self._access = self._buy_access()
@@ -206,7 +206,7 @@ class Transport:
         self._check(response, "POST", path)
         try:
             return str(response.json()["access"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise NotLabelStudio(f"What answers at {self.url} is not Label Studio: it buys no token.") from None
 
     @contextmanager
@@ -279,7 +279,7 @@ class _NotSent(LabelStudioError):
 def _is_json(response: httpx.Response) -> bool:
     try:
         response.json()
-    except ValueError:
+    except (ValueError, RecursionError):  # nested too deeply to be read is no answer of Label Studio's
         return False
     return True
 
@@ -298,7 +298,7 @@ def _reason(response: httpx.Response) -> str:
     """The sentences inside Label Studio's error body; HTML pages and tracebacks say nothing to a person."""
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     if isinstance(body, dict):
         body = body.get("validation_errors") or body.get("detail") or {k: v for k, v in body.items() if k not in _NOISE}

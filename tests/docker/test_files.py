@@ -16,6 +16,9 @@ ROOT = Path(__file__).parents[2]
 DOCKERFILE = list(instructions((ROOT / "Dockerfile").read_text()))
 COMPOSE_TEXT = (ROOT / "compose.yaml").read_text()
 COMPOSE = yaml.safe_load(COMPOSE_TEXT)
+SERVICES = COMPOSE["services"]
+OURS = ("migrate", "web", "worker-0", "worker-1")
+ELSEWHERE = ("MPLCONFIGDIR", "TRITON_CACHE_DIR", "XDG_CACHE_HOME")  # folders that are written outside of /data
 
 
 def test_every_setting_that_is_set_exists() -> None:
@@ -32,14 +35,48 @@ def test_every_variable_of_compose_is_explained() -> None:
 
 
 def test_the_services_run_commands_that_exist() -> None:
-    services = COMPOSE["services"]
-    assert set(services) == {"postgres", "label-studio", "migrate", "web", "worker"}
-    for name in ("migrate", "web", "worker"):
-        program, command, *_ = services[name]["command"]
+    assert set(SERVICES) == {"postgres", "label-studio", "migrate", "web", "worker-0", "worker-1"}
+    for name in OURS:
+        program, command, *_ = SERVICES[name]["command"]
         assert (program, command in COMMANDS) == ("stvg", True), name
-    gpu = services["worker"]["deploy"]["resources"]["reservations"]["devices"][0]
-    assert (gpu["driver"], gpu["capabilities"]) == ("nvidia", ["gpu"])
-    assert "deploy" not in services["web"]
+    assert "deploy" not in SERVICES["web"]
+
+
+def test_each_worker_has_a_gpu_of_its_own() -> None:
+    taken = []
+    for name in OURS:
+        for device in SERVICES[name].get("deploy", {}).get("resources", {}).get("reservations", {}).get("devices", []):
+            assert (device["driver"], device["capabilities"], "count" in device) == ("nvidia", ["gpu"], False)
+            taken.append((name, *device["device_ids"]))
+    assert taken == [("worker-0", "0"), ("worker-1", "1")]
+    assert "profiles" not in SERVICES["worker-0"] and SERVICES["worker-1"]["profiles"] == ["two-gpus"]
+    assert "--profile two-gpus" in COMPOSE_TEXT
+
+
+def test_no_service_has_more_rights_than_it_needs() -> None:
+    for name, service in SERVICES.items():
+        assert service["cap_drop"] == ["ALL"] and service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["pids_limit"] > 0 and service["mem_limit"], name
+        assert not service.get("privileged") and service.get("user") != "root", name
+        assert service.get("read_only") or name == "label-studio", name
+        assert not service.get("read_only") or service["tmpfs"], name
+        assert not service.get("cap_add") or name == "postgres", name
+    assert not any("docker.sock" in str(volume) for s in SERVICES.values() for volume in s.get("volumes", []))
+
+
+def test_every_port_is_this_machines_own() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert len(ports) == 2 and all(re.match(r"127\.0\.0\.1:\$\{[A-Z_]+:-\d+\}:\d+$", port) for port in ports)
+
+
+def test_what_is_kept_lies_in_volumes() -> None:
+    """The rest of a file system that is read-only, and memory that is gone after a restart."""
+    kept = {volume.partition(":")[0] for s in SERVICES.values() for volume in s.get("volumes", [])}
+    assert set(COMPOSE["volumes"]) <= kept
+    assert "STVG_DATA_DIR=/data" in (ROOT / "Dockerfile").read_text()
+    for name in OURS:
+        assert "stvg-data:/data" in SERVICES[name]["volumes"], name
+        assert all(path.startswith("/tmp") for path in (SERVICES[name]["environment"][v] for v in ELSEWHERE)), name
 
 
 def test_the_image_runs_as_a_user_without_rights_and_says_how_it_is() -> None:

@@ -81,6 +81,19 @@ def test_malformed_bodies_get_400_and_one_sentence(web: FlaskClient, body: bytes
         assert response.json["error"].endswith(".")
 
 
+@pytest.mark.parametrize("depth", [101, 480, 950, 3000, 30_000])
+@pytest.mark.parametrize("shape", ["list", "object"])
+def test_what_is_nested_too_deeply_gets_400(connected: FlaskClient, depth: int, shape: str) -> None:
+    deep = "[" * depth + "]" * depth if shape == "list" else '{"a":' * depth + "1" + "}" * depth
+    for route, body in (
+        ("/predict", '{"project": "1.1", "tasks": [{"id": 1, "data": {"video": "a", "query": "b", "x": %s}}]}'),
+        ("/webhook", '{"action": "X", "project": {"id": 1}, "task": {"id": 1, "data": {"x": %s}}}'),
+        ("/setup", '{"project": "1.1", "schema": "", "x": %s}'),
+    ):
+        response = connected.post(route, data=body % deep, auth=BASIC)
+        assert response.status_code == 400 and "nested" in response.json["error"], route
+
+
 @pytest.mark.parametrize(
     ("route", "body"),
     [

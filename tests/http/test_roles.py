@@ -16,7 +16,7 @@ from tests.http.conftest import API_TOKEN, BASIC, MODEL, WEBHOOK_TOKEN, make_set
 from tests.http.visitors import HTML, JSON, PASSWORD, an_account, log_in, post
 
 PROTOCOL = {"health.health", "health.index", "health.versions", "predict.setup", "predict.predict", "webhook.webhook"}
-PROTOCOL |= {"metrics.metrics"}
+PROTOCOL |= {"metrics.metrics", "health.ready", "openapi.openapi"}
 
 
 def _page_routes(app: Flask) -> Iterator[tuple[str, str, str]]:

@@ -87,7 +87,7 @@ def test_a_worker_says_at_its_start_that_it_runs_the_demo_model(
     shell: Loop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, version: str, said: bool
 ) -> None:
     engine = FakeEngine(model_version=version)
-    monkeypatch.setattr(worker, "open_worker", lambda settings: open_worker(settings, engine=engine))
+    monkeypatch.setattr(worker, "open_worker", lambda settings, **more: open_worker(settings, engine=engine, **more))
     monkeypatch.setattr(worker, "configure_logging", lambda *chosen: None)
     assert _stvg("worker", "--drain").exit_code == 0
     assert (DEMO_NOTICE in caplog.messages) is said

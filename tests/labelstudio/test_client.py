@@ -128,6 +128,12 @@ def test_a_page_instead_of_json_is_not_label_studio() -> None:
         client(Answers(httpx.Response(200, text="<html>Welcome to nginx</html>"))).projects()
 
 
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_an_answer_nested_too_deeply_is_not_label_studios(status: int) -> None:
+    with pytest.raises(LabelStudioError):
+        client(Answers(httpx.Response(status, text="[" * 100_000))).create_annotation(1, [])
+
+
 def test_no_traceback_is_passed_on() -> None:
     body = "<html><pre>Traceback (most recent call last)</pre></html>"
     with pytest.raises(LabelStudioError) as caught:

@@ -1,0 +1,1 @@
+"""Is everything set up that the service needs? One small file per subject; ``checks.CHECKS`` is the list."""

@@ -1,0 +1,35 @@
+"""Can Label Studio log in to the service, and strangers not?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from backend.bootstrap import require_credentials
+from backend.doctor.finding import Finding, fail, ok, warn
+from backend.doctor.installation import Installation
+from backend.settings import SettingsError
+
+ABOUT = "credentials"
+
+
+def check(installation: Installation) -> Iterator[Finding]:
+    settings = installation.settings
+    try:
+        require_credentials(settings)
+    except SettingsError:
+        yield fail(ABOUT, "Nobody could log in.", "Set STVG_USERNAME and STVG_PASSWORD, which Label Studio sends.")
+        return
+    if settings.username is None or settings.password is None:
+        yield warn(
+            ABOUT,
+            "Only STVG_API_TOKEN is set, and Label Studio sends a user name and a password.",
+            "Set STVG_USERNAME and STVG_PASSWORD too.",
+        )
+    elif settings.webhook_token is None:
+        yield warn(
+            ABOUT,
+            "A user name and a password are set; each webhook carries them, because it has no token of its own.",
+            "Set STVG_WEBHOOK_TOKEN and run stvg connect again.",
+        )
+    else:
+        yield ok(ABOUT, "A user name, a password and a token for webhooks are set.")

@@ -1,0 +1,149 @@
+"""What does each route take and answer? The part of the OpenAPI description that cannot be read off the routes.
+
+One entry per endpoint; :mod:`backend.http.openapi` adds path, method, parameters of the path, security and the answers
+that every route of a kind has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from backend.http.dataset import choices
+from backend.labelstudio.events import DELETED, SAVED, TRAIN
+from backend.review.decisions import DECISIONS, LONGEST_COMMENT, REASONS
+from backend.review.queue import SORTS, STATES
+
+Schema = dict[str, Any]
+
+JSON, FORM, HTML = "application/json", "application/x-www-form-urlencoded", "text/html"
+TEXT: Schema = {"type": "string"}
+NUMBER: Schema = {"type": "integer", "minimum": 0}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One endpoint under one method.
+
+    Attributes:
+        good: the answer when all is well, by status: media type and schema.
+        others: statuses that this one has beside those of its kind.
+        query: parameters behind the ``?``.
+        body: media type and schema of what is sent.
+    """
+
+    good: dict[int, tuple[str, Schema] | None]
+    others: tuple[int, ...] = ()
+    query: dict[str, Schema] = field(default_factory=dict)
+    body: tuple[str, Schema] | None = None
+
+
+def _object(required: str = "", **properties: Schema) -> Schema:
+    found: Schema = {"type": "object", "properties": properties}
+    return found | ({"required": required.split()} if required else {})
+
+
+def _list(items: Schema, **more: Any) -> Schema:
+    return {"type": "array", "items": items, **more}
+
+
+def _one_of(*values: Any) -> Schema:
+    return {"enum": list(values)}
+
+
+ERROR = _object("error", error=TEXT)
+_PROJECT: Schema = {
+    "description": "Label Studio's number of the project, alone or with the time of its creation behind a dot.",
+    "anyOf": [NUMBER, {"type": "string", "pattern": r"^[0-9]{1,18}(\.[0-9]{1,18})?$"}],
+}
+_ANY: Schema = {"type": "object"}
+_REGION = _object(
+    id=TEXT, type=_one_of("videorectangle", "timelinelabels", "choices", "textarea"), from_name=TEXT, to_name=TEXT,
+    value=_object(
+        framesCount=NUMBER, text=_list(TEXT), labels=_list(TEXT),
+        sequence=_list(_object(
+            "frame x y width height", frame={"type": "integer", "minimum": 1, "maximum": 10_000},
+            enabled={"type": "boolean"}, **{
+                name: {"type": "number", "minimum": 0, "maximum": 100} for name in ("x", "y", "width", "height")
+            },
+        )),
+    ),
+)  # fmt: skip
+_ANNOTATION = _object(
+    "id result", id=NUMBER, task=NUMBER, result=_list(_REGION), was_cancelled={"type": "boolean"},
+    lead_time={"type": ["number", "null"]}, completed_by={"type": ["integer", "null"], "minimum": 0},
+)  # fmt: skip
+_SETUP = _object("project", project=_PROJECT, schema=TEXT, hostname=TEXT, access_token=TEXT)
+_PREDICT = _object(
+    "project tasks", project=_PROJECT, label_config=TEXT,
+    tasks=_list(_object("id data", id=NUMBER, data=_ANY), minItems=1),
+    params=_object(context={"anyOf": [{"type": "null"}, _object(result=_list(_REGION))]}),
+)  # fmt: skip
+_EVENT = _object(
+    "action", action={"anyOf": [_one_of(*sorted(SAVED | DELETED), TRAIN, "PROJECT_UPDATED"), {**TEXT, "minLength": 1}]},
+    project=_object(id=NUMBER, label_config=TEXT), task=_object(id=NUMBER, data=_ANY), annotation=_ANNOTATION,
+    annotations=_list(_object("id", id=NUMBER)),
+)  # fmt: skip
+_STATE = _object("status", status=TEXT, error=TEXT)
+_FILTER = {
+    "state": _one_of(*STATES), "project": NUMBER, "version": TEXT, "annotator": NUMBER, "sort": _one_of(*SORTS),
+    "order": _one_of("up"), "page": NUMBER,
+}  # fmt: skip
+_LOGIN = _object(name=TEXT, password=TEXT, next=TEXT)
+_DECISION = _object(
+    "decision", decision=_one_of(*DECISIONS), reason=_one_of("", *REASONS),
+    comment={**TEXT, "maxLength": LONGEST_COMMENT}, seen=NUMBER,
+)  # fmt: skip
+_EXPORT = _object(
+    "format", format=_one_of(*choices()), project=NUMBER, annotator=_list(NUMBER), since={**TEXT, "format": "date"},
+    until={**TEXT, "format": "date"}, accepted_only=_one_of("1"), split=TEXT,
+)  # fmt: skip
+_PAGE = (HTML, TEXT)
+_ELSEWHERE: dict[int, tuple[str, Schema] | None] = {303: None}
+
+OPERATIONS: dict[tuple[str, str], Operation] = {
+    ("health.health", "GET"): Operation({200: (JSON, _object("status model_class", status=TEXT, model_class=TEXT))}),
+    ("health.ready", "GET"): Operation({200: (JSON, _object("status migration", status=TEXT, migration=TEXT))}),
+    ("health.index", "GET"): Operation({200: (JSON, _STATE), 302: None}),
+    ("health.versions", "GET"): Operation({200: (JSON, _object("versions", versions=_list(TEXT)))}),
+    ("metrics.metrics", "GET"): Operation({200: ("text/plain", TEXT)}),
+    ("openapi.openapi", "GET"): Operation({200: (JSON, _ANY)}),
+    ("predict.setup", "POST"): Operation(
+        {200: (JSON, _object("model_version", model_version=TEXT))}, body=(JSON, _SETUP)
+    ),
+    ("predict.predict", "POST"): Operation(
+        {200: (JSON, _object("results model_version", results=_list({}), model_version=TEXT))},
+        others=(404, 422), body=(JSON, _PREDICT),
+    ),
+    ("webhook.webhook", "POST"): Operation(
+        {200: (JSON, _object("status", status=_one_of("stored", "known")))}, others=(404,), body=(JSON, _EVENT)
+    ),
+    ("login.login", "GET"): Operation({200: _PAGE, **_ELSEWHERE}, query={"next": TEXT}),
+    ("login.login", "POST"): Operation(_ELSEWHERE, others=(401, 429), body=(FORM, _LOGIN), query={"next": TEXT}),
+    ("login.logout", "POST"): Operation(_ELSEWHERE),
+    ("admin.export", "GET"): Operation({200: _PAGE}),
+    ("admin.send_export", "POST"): Operation(
+        {200: ("application/zip", {**TEXT, "format": "binary"})}, others=(400, 507), body=(FORM, _EXPORT)
+    ),
+    ("admin.audit", "GET"): Operation({200: _PAGE}, query={"before": NUMBER}),
+    ("review.queue_page", "GET"): Operation({200: _PAGE}, query=_FILTER),
+    ("review.item_page", "GET"): Operation({200: _PAGE}, others=(404,), query=_FILTER),
+    ("review.evidence", "GET"): Operation({200: (JSON, _ANY)}, others=(404,)),
+    ("review.decide", "POST"): Operation(
+        _ELSEWHERE, others=(400, 404, 409), body=(FORM, _DECISION), query=_FILTER
+    ),
+    ("review.undo", "POST"): Operation(_ELSEWHERE, others=(400, 404), query=_FILTER),
+    ("review.offer", "POST"): Operation(_ELSEWHERE, others=(404,), query=_FILTER),
+    ("footage.video", "GET"): Operation(
+        {200: ("video/*", {**TEXT, "format": "binary"}), 206: ("video/*", {**TEXT, "format": "binary"})},
+        others=(304, 404, 416),
+    ),
+    ("footage.frame", "GET"): Operation(
+        {200: ("image/jpeg", {**TEXT, "format": "binary"})}, others=(304, 404), query={"side": NUMBER}
+    ),
+    ("footage.state", "GET"): Operation(
+        {200: (JSON, _object("state", state=TEXT, reason={"type": ["string", "null"]}))}, others=(404,)
+    ),
+    ("footage.fetch", "POST"): Operation(_ELSEWHERE, others=(404,), body=(FORM, _object(task=NUMBER))),
+    ("static", "GET"): Operation({200: ("*/*", {**TEXT, "format": "binary"})}, others=(304, 404)),
+}  # fmt: skip
