@@ -286,6 +286,7 @@ def open_worker(
         engine or LoadedGrounder(settings, database),
         name=name,
         lease_s=settings.lease_seconds,
+        stall_s=settings.stall_seconds,
         max_attempts=settings.max_attempts,
         retry_s=settings.retry_seconds,
         poll_s=settings.poll_seconds,

@@ -208,9 +208,7 @@ class Grounder:
         kept = self._opened
         if kept is None or kept.key != file_key(video) or kept.n_slots != n_slots:
             self._forget()  # its memory is free before the next one needs some
-            self._opened = OpenedVideo(
-                self.loaded, self.proposer, video, n_slots, watch, searched, self._open_video
-            )
+            self._opened = OpenedVideo(self.loaded, self.proposer, video, n_slots, watch, searched, self._open_video)
         assert self._opened is not None
         return self._opened
 

@@ -31,7 +31,6 @@ from backend.jobs.answers import Answers
 from backend.media.decoding import open_decoding
 from backend.settings import Settings, load_settings
 
-
 _STILL_S = 60.0
 
 

@@ -86,7 +86,7 @@ class Stills:
         if reader is None:
             reader = _open(decoding, info)
         try:
-            picture = reader.read(np.array([number]), max_side=side).pixels[0]
+            picture: Array = reader.read(np.array([number]), max_side=side).pixels[0]
         except BaseException:
             reader.close()
             raise

@@ -185,7 +185,7 @@ class Downloader:
                     size += len(chunk)
                     if size > self.max_bytes:
                         raise self._too_large(url)
-                    watch.left()
+                    watch.look()
                     digest.update(chunk)
                     file.write(chunk)
             except httpx.TransportError:
@@ -204,9 +204,7 @@ class Downloader:
             raise MediaError(f"{shown(url)} gave an empty file.")
         return digest.hexdigest(), size
 
-    def _continued(
-        self, client: httpx.Client, url: str, size: int, mark: str | None, watch: Watch
-    ) -> httpx.Response:
+    def _continued(self, client: httpx.Client, url: str, size: int, mark: str | None, watch: Watch) -> httpx.Response:
         """The rest of a file from byte ``size`` on. Label Studio's proxy stops after 20 s and gives parts of 8 MiB."""
         request = self._request(client, url, watch)
         request.headers["Range"] = f"bytes={size}-"

@@ -47,6 +47,10 @@ class Watch:
             raise TooLate
         return left
 
+    def look(self) -> None:
+        """Raises as :meth:`left`."""
+        self.left()
+
     def wait(self, seconds: float) -> None:
         """Rest for so long. Raises as :meth:`left`."""
         until = time.monotonic() + seconds
@@ -104,7 +108,7 @@ class _Connections(httpcore.SyncBackend):
                 problem = error
             else:
                 return _Stream(stream, self._watch)
-        self._watch.left()
+        self._watch.look()
         raise problem
 
 
@@ -120,7 +124,7 @@ class _Stream(httpcore.NetworkStream):
             try:
                 return self._stream.read(max_bytes, piece)
             except httpcore.ReadTimeout:
-                self._watch.left()
+                self._watch.look()
                 if until is not None and time.monotonic() >= until:
                     raise
 
@@ -137,7 +141,7 @@ class _Stream(httpcore.NetworkStream):
         try:
             return _Stream(self._stream.start_tls(ssl_context, server_hostname, limit), self._watch)
         except httpcore.ConnectTimeout:
-            self._watch.left()
+            self._watch.look()
             raise
 
     def get_extra_info(self, info: str) -> Any:

@@ -13,10 +13,11 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from stvg_core.errors import VideoError
-from stvg_core.video.child_wire import Closed, Wire, memory_file
+from stvg_core.video.child_wire import Closed, SharedMemory, Wire
 
 Alive = Callable[[], None]
 """Called while an answer is waited for, and with each answer. It may raise, to stop the work."""
@@ -46,23 +47,23 @@ class DecodingChild:
         reader: ``module:name`` of what opens a file there.
 
     Attributes:
-        memory: descriptor of the file in which it leaves pictures.
+        memory: where it leaves pictures.
         served: how many files it has opened.
     """
 
     def __init__(self, limits: ChildLimits, reader: str = READER) -> None:
         self._limits = limits
-        self.memory, self.served = memory_file(), 0
+        self.memory, self.served = SharedMemory.new(), 0
         ours, its = socket.socketpair()
         with its:
             settings = {
-                "socket": its.fileno(), "memory": self.memory, "reader": reader, "seconds": limits.seconds,
+                "socket": its.fileno(), "memory": self.memory.descriptor, "reader": reader, "seconds": limits.seconds,
                 "memory_bytes": limits.memory_bytes,
             }  # fmt: skip
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "stvg_core.video.child_main", json.dumps(settings)],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=_environment(),
-                pass_fds=(its.fileno(), self.memory),
+                pass_fds=(its.fileno(), self.memory.descriptor),
             )  # fmt: skip
         self._wire = Wire(ours)
         self._end = weakref.finalize(self, _end, self._process, self._wire, self.memory)
@@ -162,11 +163,11 @@ class DecodingChild:
         )
 
 
-def _end(process: subprocess.Popen[bytes], wire: Wire, memory: int) -> None:
+def _end(process: subprocess.Popen[bytes], wire: Wire, memory: SharedMemory) -> None:
     process.kill()
     process.wait()
     wire.close()
-    os.close(memory)
+    memory.close()
 
 
 def _environment() -> dict[str, str]:
@@ -175,6 +176,6 @@ def _environment() -> dict[str, str]:
     # Threads of libraries that are not used there, and an arena of memory for each of the decoder's, would only take
     # address space.
     return kept | {
-        "PYTHONPATH": os.pathsep.join(part or str(os.getcwd()) for part in sys.path),
+        "PYTHONPATH": os.pathsep.join(part or str(Path.cwd()) for part in sys.path),
         "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2",
     }  # fmt: skip

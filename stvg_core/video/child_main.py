@@ -6,6 +6,7 @@ file is opened; how long an answer may take is looked at by the parent.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -24,7 +25,7 @@ import numpy as np
 
 from stvg_core.errors import VideoError
 from stvg_core.tube import VideoInfo
-from stvg_core.video.child_wire import Closed, Wire, info_from_json, info_to_json, put
+from stvg_core.video.child_wire import Closed, SharedMemory, Wire, info_from_json, info_to_json
 from stvg_core.video.container import Limits
 from stvg_core.video.pictures import Pictures
 from stvg_core.video.probe import probe
@@ -42,7 +43,7 @@ def main() -> None:
     if settings["memory_bytes"]:
         _limit(resource.RLIMIT_AS, settings["memory_bytes"])
     wire = Wire(socket.socket(fileno=settings["socket"]))
-    child = _Child(wire, settings["memory"], reader, settings["seconds"], settings["memory_bytes"])
+    child = _Child(wire, SharedMemory(settings["memory"]), reader, settings["seconds"], settings["memory_bytes"])
     waiting: SimpleQueue[dict[str, Any]] = SimpleQueue()
     threading.Thread(target=_listen, args=(wire, waiting), daemon=True).start()
     while True:
@@ -65,7 +66,7 @@ def _limit(which: int, value: int) -> None:
 
 
 class _Child:
-    def __init__(self, wire: Wire, memory: int, reader: Any, seconds: float, memory_bytes: int) -> None:
+    def __init__(self, wire: Wire, memory: SharedMemory, reader: Any, seconds: float, memory_bytes: int) -> None:
         self._wire, self._memory, self._reader = wire, memory, reader
         self._seconds, self._memory_bytes = seconds, memory_bytes
         self._open: Pictures | None = None
@@ -101,7 +102,7 @@ class _Child:
 
     def _do_seconds(self, asked: dict[str, Any]) -> dict[str, Any]:
         assert self._open is not None
-        put(self._memory, np.asarray(self._open.seconds, np.float64))
+        self._memory.put(np.asarray(self._open.seconds, np.float64))
         return {}
 
     def _do_read(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -109,7 +110,7 @@ class _Child:
         frames = np.array(asked["frames"], np.int64)
         place = 0
         for _, picture in self._open.stream(frames, max_side=asked["max_side"]):
-            put(self._memory, picture, place)
+            self._memory.put(picture, place)
             place += picture.nbytes
             self._send({})
             self._give_time()
@@ -123,11 +124,12 @@ class _Child:
         if self._open is not None:
             self._open.close()
         self._open = None
+        gc.collect()  # a decoder and its container know each other: until then its pictures' memory stays
         return {}
 
     def _described(self, info: VideoInfo) -> dict[str, Any]:
         if info.times is not None:
-            put(self._memory, np.asarray(info.times, np.float64))
+            self._memory.put(np.asarray(info.times, np.float64))
         return {"info": info_to_json(info), "times": info.times is not None}
 
     def _send(self, message: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from stvg_core.errors import VideoError
 from stvg_core.tube import Array, Frames, VideoInfo
 from stvg_core.video.child import READER, Alive, ChildLimits, DecodingChild
-from stvg_core.video.child_wire import BATCH, info_from_json, info_to_json, take
+from stvg_core.video.child_wire import BATCH, info_from_json, info_to_json
 from stvg_core.video.container import Limits
 from stvg_core.video.indices import check_indices
 from stvg_core.video.reader import KEPT_BYTES
@@ -139,7 +139,7 @@ class ChildReader:
             child = self._opened()
             self._last({"do": "seconds"}, f"the times of {self._path.name}")
             found = np.empty(self._info.n_frames, np.float64)
-            take(child.memory, found)
+            child.memory.take(found)
             self._seconds = found
         return self._seconds
 
@@ -184,7 +184,7 @@ class ChildReader:
                 if answer.get("last"):
                     self._info = dataclasses.replace(self._info, warnings=tuple(answer["warnings"]))
                     continue
-                take(child.memory, arrays[number], number * arrays[number].nbytes)
+                child.memory.take(arrays[number], number * arrays[number].nbytes)
                 yield
 
     def _opened(self) -> DecodingChild:
@@ -231,5 +231,5 @@ def described(child: DecodingChild, answer: dict[str, Any]) -> VideoInfo:
     times = None
     if answer["times"]:
         times = np.empty(answer["info"]["n_frames"], np.float64)
-        take(child.memory, times)
+        child.memory.take(times)
     return info_from_json(answer["info"], times)

@@ -5,11 +5,14 @@ Nothing is unpickled: a file that takes over the decoder gets no further than to
 
 from __future__ import annotations
 
+import fcntl
 import json
+import mmap
 import os
 import socket
 import struct
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,30 +75,51 @@ class Wire:
         return message
 
 
-def memory_file() -> int:
-    """A file without a name, in memory where the system can do that; its descriptor."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("stvg-pictures")
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
+class SharedMemory:
+    """A file without a name, in memory where the system can do that, seen by both processes.
 
+    It grows, and never shrinks: a mapping whose file has shrunk kills whoever reads it.
 
-def put(memory: int, array: Array, place: int = 0) -> None:
-    """Write an array's bytes at ``place``."""
-    data = memoryview(np.ascontiguousarray(array)).cast("B")
-    while data:
-        written = os.pwrite(memory, data, place)
-        data, place = data[written:], place + written
+    Attributes:
+        descriptor: of the file.
+    """
 
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._map: mmap.mmap | None = None
 
-def take(memory: int, into: Array, place: int = 0) -> None:
-    """Fill a contiguous array with the bytes at ``place``; raises Closed where there are fewer."""
-    data = memoryview(into).cast("B")
-    while data:
-        got = os.preadv(memory, [data], place)
-        if got == 0:
+    @classmethod
+    def new(cls) -> SharedMemory:
+        if hasattr(os, "memfd_create"):
+            descriptor = os.memfd_create("stvg-pictures", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            with suppress(OSError, AttributeError):
+                fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+            return cls(descriptor)
+        with tempfile.TemporaryFile() as file:
+            return cls(os.dup(file.fileno()))
+
+    def put(self, array: Array, place: int = 0) -> None:
+        """Write an array at ``place`` bytes from the start; the file grows as needed."""
+        end = place + array.nbytes
+        if os.fstat(self.descriptor).st_size < end:
+            os.ftruncate(self.descriptor, end)
+        np.copyto(self._view(array.dtype, array.shape, place), array)
+
+    def take(self, into: Array, place: int = 0) -> None:
+        """Fill an array with what lies at ``place``; raises Closed where there is less."""
+        if os.fstat(self.descriptor).st_size < place + into.nbytes:
             raise Closed
-        data, place = data[got:], place + got
+        np.copyto(into, self._view(into.dtype, into.shape, place))
+
+    def close(self) -> None:
+        self._map = None
+        os.close(self.descriptor)
+
+    def _view(self, dtype: Any, shape: tuple[int, ...], place: int) -> Array:
+        size = os.fstat(self.descriptor).st_size
+        if self._map is None or len(self._map) < size:
+            self._map = mmap.mmap(self.descriptor, size)
+        return np.ndarray(shape, dtype, self._map, place)
 
 
 def info_to_json(info: VideoInfo) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from threading import local
 from typing import Any
 
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from stvg_core.errors import VideoError
 from stvg_core.tube import Array
@@ -34,6 +36,16 @@ def to_picture(frame: Any, size: tuple[int, int], shown: Shown, name: str) -> Ar
 
 def _rgb(frame: Any, width: int, height: int) -> Array:
     """``(height, width, 3)``: the memory of the converted frame itself, which has a margin at the end of each row."""
-    plane = frame.reformat(format="rgb24", width=width, height=height).planes[0]
+    plane = _converter().reformat(frame, format="rgb24", width=width, height=height).planes[0]
     rows = np.frombuffer(plane, np.uint8, count=plane.line_size * height).reshape(height, plane.line_size)
     return rows[:, : width * 3].reshape(height, width, 3)
+
+
+_converters = local()
+
+
+def _converter() -> Any:
+    """One per thread: a picture's own would live as long as the picture is kept, with its threads and its tables."""
+    if not hasattr(_converters, "one"):
+        _converters.one = VideoReformatter()
+    return _converters.one

@@ -308,7 +308,7 @@ def test_a_remote_video_is_fetched_only_when_asked_for(
     asked = []
 
     class Source(Downloader):
-        def fetch(self, url: str, file: io.IOBase) -> tuple[str, int]:  # type: ignore[override]
+        def fetch(self, url: str, file: io.IOBase, alive: object = None) -> tuple[str, int]:  # type: ignore[override]
             asked.append(url)
             file.write(clip.read_bytes())
             return hashlib.sha256(clip.read_bytes()).hexdigest(), clip.stat().st_size
@@ -373,7 +373,7 @@ def test_an_object_of_a_storage_is_fetched_for_its_task(
     asked = []
 
     class Source(Downloader):
-        def fetch(self, url: str, file: io.IOBase) -> tuple[str, int]:  # type: ignore[override]
+        def fetch(self, url: str, file: io.IOBase, alive: object = None) -> tuple[str, int]:  # type: ignore[override]
             asked.append(url.partition("?")[0])
             file.write(clip.read_bytes())
             return hashlib.sha256(clip.read_bytes()).hexdigest(), clip.stat().st_size
