@@ -6,6 +6,7 @@ file is opened; how long an answer may take is looked at by the parent.
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -81,8 +82,9 @@ class _Child:
             reply = {"error": "memory"}
         except VideoError as error:
             reply = {"error": "memory"} if self._short_of_memory() else {"error": "video", "text": str(error)}
-        except Exception:
-            reply = {"error": "defect", "text": traceback.format_exc()}
+        except Exception as error:  # without memory libraries fail in many ways
+            full = self._short_of_memory() or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+            reply = {"error": "memory"} if full else {"error": "defect", "text": traceback.format_exc()}
         self._send(reply | {"last": True})
 
     def _do_probe(self, asked: dict[str, Any]) -> dict[str, Any]:

@@ -10,13 +10,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from stvg_core.errors import VideoError
 from stvg_core.video import VideoReader, probe
 from stvg_core.video.child import ChildLimits
-from stvg_core.video.child_reader import ChildReader, DecodingProcesses
+from stvg_core.video.child_reader import DecodingProcesses
 from stvg_core.video.child_wire import BATCH
 from tests.video.generated import make
 from tests.video.painted import HEIGHT, WIDTH, write_painted
@@ -130,7 +131,9 @@ def test_a_file_that_has_changed_is_not_read_on(processes: DecodingProcesses, cl
 
 def test_a_decoder_that_hangs_is_ended_with_a_reason(clip: Path) -> None:
     processes = hostile("hangs", SHORT)
-    with pytest.raises(VideoError, match="did not answer for 0.5 s at the beginning of a.mp4: the file may be damaged"):
+    with pytest.raises(
+        VideoError, match=r"did not answer for 0.5 s at the beginning of a.mp4: the file may be damaged"
+    ):
         processes.open(clip)
     # Before the time was over its process may not even have begun; then there is none to look for.
     if (told := clip.with_suffix(".pid")).exists():
@@ -143,7 +146,7 @@ def test_a_decoder_that_hangs_in_the_middle_says_where(clip: Path) -> None:
         assert len(reader.read(np.array([1, 2]))) == 2
         assert reader._child is not None
         pid, reader._child._limits = reader._child.pid, SHORT
-        with pytest.raises(VideoError, match="did not answer for 0.5 s at frame 3 of a.mp4"):
+        with pytest.raises(VideoError, match=r"did not answer for 0.5 s at frame 3 of a.mp4"):
             reader.read(np.array([3, 5]))
         assert not alive(pid)
 
@@ -167,17 +170,34 @@ def test_a_decoder_that_is_killed_while_it_waits_is_replaced(processes: Decoding
 
 def test_a_decoder_beyond_its_memory_is_a_failure_in_words(clip: Path) -> None:
     processes = hostile("needs_memory", ChildLimits(600, 2 << 30))
-    with pytest.raises(VideoError, match="needs more than 2048 MiB of memory.*STVG_DECODE_MEMORY_BYTES"):
+    with pytest.raises(VideoError, match=r"needs more than 2048 MiB of memory.*STVG_DECODE_MEMORY_BYTES"):
         processes.open(clip)
 
 
-def test_real_pictures_that_do_not_fit_are_not_taken_for_damaged_ones(tmp_path: Path) -> None:
-    """FFmpeg leaves out a picture that it has no memory for, and goes on."""
-    clip = write_painted(tmp_path / "a.mp4", 30)
-    room = DecodingProcesses(ChildLimits(600, 640 << 20), idle=0)
-    reader = ChildReader(room, clip)
-    assert reader.info.warnings == ()
-    reader.close()
+def test_pictures_that_do_not_fit_are_not_taken_for_damaged_ones(tmp_path: Path) -> None:
+    """FFmpeg leaves out a picture that it has no memory for, and goes on; what it gives then is not the video."""
+    clip = large(tmp_path / "a.mp4", 60)
+    with DecodingProcesses(ChildLimits(600), idle=0).open(clip) as reader:
+        assert reader._child is not None
+        status = Path(f"/proc/{reader._child.pid}/status").read_text()
+    opened = next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmPeak"))
+    tight = DecodingProcesses(ChildLimits(600, opened + (64 << 20)), idle=0)
+    with tight.open(clip) as reader, pytest.raises(VideoError, match=r"needs more than .* MiB of memory"):
+        for first in range(0, 60, 10):
+            reader.read(np.arange(first, first + 10))
+
+
+def large(path: Path, count: int) -> Path:
+    """1920 x 1080: three MB for each picture that is kept."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
+        stream.options = {"preset": "ultrafast", "threads": "1"}
+        for number in range(count):
+            picture = np.full((1080, 1920, 3), number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
 
 
 def test_a_defect_is_no_fault_of_the_file(clip: Path) -> None:
