@@ -145,7 +145,7 @@ class MediaCache:
 
     def _remove(self, entry: _Entry) -> bool:
         """False where a process has the file in use."""
-        with unused(entry.file or entry.folder) as free:
+        with unused(entry.file or entry.folder, without_locks=True) as free:
             if not free:
                 return False
             shutil.rmtree(entry.folder, ignore_errors=True)
@@ -157,7 +157,7 @@ class MediaCache:
             try:
                 if blob.stat().st_nlink > 1:
                     continue
-                with unused(blob) as free:
+                with unused(blob, without_locks=False) as free:
                     if free:
                         blob.unlink()
             except OSError:

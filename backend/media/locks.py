@@ -23,7 +23,10 @@ class Hold:
 
 
 def hold(path: Path) -> Hold | None:
-    """Say that the file is in use; None where it is not there, or is being removed."""
+    """Say that the file is in use; None where it is not there, or is being removed.
+
+    On a file system without locks nobody is told.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
@@ -31,14 +34,20 @@ def hold(path: Path) -> Hold | None:
     held = Hold(descriptor)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return None
+    except OSError:
+        pass
     return held if _still(descriptor, path) else None
 
 
 @contextmanager
-def unused(path: Path) -> Iterator[bool]:
-    """Whether nobody holds the file; if so, nobody can until the block ends."""
+def unused(path: Path, *, without_locks: bool) -> Iterator[bool]:
+    """Whether nobody holds the file; if so, nobody can until the block ends.
+
+    Args:
+        without_locks: the answer on a file system that has none.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
@@ -47,10 +56,12 @@ def unused(path: Path) -> Iterator[bool]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free = True
+        except BlockingIOError:
+            free = False
         except OSError:
-            yield False
-        else:
-            yield True
+            free = without_locks
+        yield free
     finally:
         os.close(descriptor)
 
@@ -72,6 +83,8 @@ def alone(path: Path, wait: Callable[[], None]) -> Iterator[None]:
                 except BlockingIOError:
                     wait()
                     time.sleep(_TICK_S)
+                except OSError:
+                    break  # no locks here: an address may be fetched twice, and is kept once
             if _still(descriptor, path):
                 try:
                     yield

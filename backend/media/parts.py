@@ -10,6 +10,7 @@ import io
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,7 +33,8 @@ class Part:
         handle, name = tempfile.mkstemp(suffix=".part", dir=folder)
         self.path = Path(name)
         self.file = _Looking(handle, look)
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def __enter__(self) -> Self:
         return self
@@ -68,7 +70,7 @@ def parts(folder: Path) -> int:
     """How many bytes are being fetched; what dead processes left is removed."""
     total = 0
     for part in folder.glob("*.part"):
-        with unused(part) as left:
+        with unused(part, without_locks=False) as left:
             try:
                 if left:
                     part.unlink(missing_ok=True)

@@ -39,6 +39,8 @@ def main() -> None:
     settings = json.loads(sys.argv[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
     _limit(resource.RLIMIT_CORE, 0)
+    with suppress(OSError):  # where the machine runs out of memory, this process goes first
+        Path("/proc/self/oom_score_adj").write_text("1000")
     module, _, name = settings["reader"].partition(":")
     reader = getattr(import_module(module), name)
     if settings["memory_bytes"]:

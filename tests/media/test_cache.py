@@ -200,3 +200,17 @@ def test_a_full_disk_makes_room_even_where_the_cap_is_far(tmp_path: Path) -> Non
     cache = MediaCache(tmp_path, 1 << 40)
     old, young = keep(cache, "a", b"x" * 1000, 9000), keep(cache, "b", b"y" * 900, 5000)
     assert cache.make_room() == 1000 and not old.exists() and young.exists()
+
+
+def test_a_file_system_without_locks_works_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    cache = MediaCache(tmp_path, 1 << 20)
+    file = cache.find_or_store("a", "v.mp4", giving(b"video"), lambda: None)
+    assert cache.find("a") == file and file.path.read_bytes() == b"video"
+    cache.evict(0)
+    assert file.path.exists(), "it was asked for a moment ago"
+    age(file.path, 9000)
+    assert cache.evict(0) == 5 and not file.path.exists()

@@ -131,9 +131,7 @@ def test_a_file_that_has_changed_is_not_read_on(processes: DecodingProcesses, cl
 
 def test_a_decoder_that_hangs_is_ended_with_a_reason(clip: Path) -> None:
     processes = hostile("hangs", SHORT)
-    with pytest.raises(
-        VideoError, match=r"did not answer for 0.5 s at the beginning of a.mp4: the file may be damaged"
-    ):
+    with pytest.raises(VideoError, match=r"did not answer for 0.5 s at the beginning of a.mp4: the file may"):
         processes.open(clip)
     # Before the time was over its process may not even have begun; then there is none to look for.
     if (told := clip.with_suffix(".pid")).exists():
