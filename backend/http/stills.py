@@ -18,7 +18,8 @@ from stvg_core.errors import StvgError, VideoError
 from stvg_core.tube import Array, VideoInfo
 
 if TYPE_CHECKING:
-    from stvg_core.video.child_reader import ChildReader, DecodingProcesses
+    from stvg_core.video.child_processes import DecodingProcesses
+    from stvg_core.video.child_reader import ChildReader
 
 AT_MOST = 2
 """Decoders of one web process."""

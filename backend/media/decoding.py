@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stvg_core.video.child_reader import DecodingProcesses
+    from stvg_core.video.child_processes import DecodingProcesses
 
 Progress = Callable[[float, str], None]
 
@@ -18,7 +18,7 @@ def open_decoding(seconds: float, memory_bytes: int, *, idle: int = 1) -> Decodi
         return None
     # Loaded where videos are opened: answering Label Studio needs no decoder.
     from stvg_core.video.child import ChildLimits
-    from stvg_core.video.child_reader import DecodingProcesses
+    from stvg_core.video.child_processes import DecodingProcesses
 
     return DecodingProcesses(ChildLimits(seconds, memory_bytes), idle=idle)
 

@@ -16,8 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from stvg_core.errors import VideoError
-from stvg_core.video.child_wire import Closed, SharedMemory, Wire
+from stvg_core.tube import VideoInfo
+from stvg_core.video.child_wire import Closed, SharedMemory, Wire, info_from_json
 
 Alive = Callable[[], None]
 """Called while an answer is waited for, and with each answer. It may raise, to stop the work."""
@@ -99,6 +102,19 @@ class DecodingChild:
         finally:
             if not ended:
                 self.kill()
+
+    def last(self, request: dict[str, Any], at: str, alive: Alive | None = None) -> dict[str, Any]:
+        """The one answer to what has one. Raises as :meth:`ask`."""
+        [answer] = self.ask(request, at, alive)
+        return answer
+
+    def described(self, answer: dict[str, Any]) -> VideoInfo:
+        """What an answer says of a file."""
+        times = None
+        if answer["times"]:
+            times = np.empty(answer["info"]["n_frames"], np.float64)
+            self.memory.take(times)
+        return info_from_json(answer["info"], times)
 
     def kill(self) -> None:
         """End the process at once; it can be called twice."""

@@ -5,85 +5,23 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from threading import Lock
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from stvg_core.errors import VideoError
 from stvg_core.tube import Array, Frames, VideoInfo
-from stvg_core.video.child import READER, Alive, ChildLimits, DecodingChild
-from stvg_core.video.child_wire import BATCH, info_from_json, info_to_json
+from stvg_core.video.child import DecodingChild
+from stvg_core.video.child_wire import BATCH, info_to_json
 from stvg_core.video.container import Limits
 from stvg_core.video.indices import check_indices
 from stvg_core.video.reader import KEPT_BYTES
 from stvg_core.video.shaping import shrunk_size
 from stvg_core.video.timeline import file_version
 
-_FILES_PER_CHILD = 200
-"""A process is replaced after so many files, whatever they left in its memory."""
-
-
-class DecodingProcesses:
-    """Decoding processes for one program: started when they are needed, used again for the next file.
-
-    Args:
-        idle: how many wait for the next file at most.
-        reader: see :class:`DecodingChild`.
-
-    Attributes:
-        alive: called while answers are waited for, and with each; it may raise, to stop the work.
-    """
-
-    def __init__(self, limits: ChildLimits, *, idle: int = 1, reader: str = READER) -> None:
-        self._limits, self._at_most, self._reader = limits, idle, reader
-        self._idle: list[DecodingChild] = []
-        self._lock = Lock()
-        self.alive: Alive | None = None
-
-    def open(self, video: str | Path | VideoInfo) -> ChildReader:
-        """A reader of one file; raises VideoError as :class:`stvg_core.video.VideoReader` does."""
-        return ChildReader(self, video)
-
-    def probe(self, path: str | Path, limits: Limits | None = None) -> VideoInfo:
-        """What :func:`stvg_core.video.probe` says, asked of a process; raises VideoError likewise."""
-        child = self.take()
-        try:
-            asked = {"do": "probe", "path": str(path), "limits": dataclasses.asdict(limits or Limits())}
-            return described(child, last(child, asked, Path(path).name, self.alive))
-        finally:
-            self.give_back(child)
-
-    def take(self) -> DecodingChild:
-        """A process that waits, else a new one."""
-        with self._lock:
-            while self._idle:
-                child = self._idle.pop()
-                if child.running:
-                    return child
-                child.kill()
-        return DecodingChild(self._limits, self._reader)
-
-    def give_back(self, child: DecodingChild) -> None:
-        """A process that is not needed any more, in whatever state it is."""
-        child.served += 1
-        with self._lock:
-            if child.running and child.served < _FILES_PER_CHILD:
-                self._idle.append(child)
-            else:
-                child.kill()
-            surplus = self._idle[: -self._at_most] if self._at_most else self._idle[:]
-            del self._idle[: len(surplus)]
-        for other in surplus:
-            other.kill()
-
-    def close(self) -> None:
-        """End the waiting processes."""
-        with self._lock:
-            waiting, self._idle = self._idle, []
-        for child in waiting:
-            child.kill()
+if TYPE_CHECKING:
+    from stvg_core.video.child_processes import DecodingProcesses
 
 
 class ChildReader:
@@ -123,7 +61,7 @@ class ChildReader:
             return
         try:
             if child.running:
-                last(child, {"do": "close"}, f"the end of {self._path.name}")
+                child.last({"do": "close"}, f"the end of {self._path.name}")
         except VideoError:
             pass  # the process is gone, and the file with it
         finally:
@@ -209,7 +147,7 @@ class ChildReader:
             "limits": dataclasses.asdict(self._limits), "kept_bytes": self._kept_bytes,
         }  # fmt: skip
         try:
-            info = described(child, last(child, asked, f"the beginning of {self._path.name}", self._processes.alive))
+            info = child.described(child.last(asked, f"the beginning of {self._path.name}", self._processes.alive))
         except BaseException:
             self._processes.give_back(child)
             raise
@@ -217,19 +155,4 @@ class ChildReader:
         return info if known is None else dataclasses.replace(info, times=known.times)
 
     def _last(self, asked: dict[str, Any], at: str) -> dict[str, Any]:
-        return last(self._opened(), asked, at, self._processes.alive)
-
-
-def last(child: DecodingChild, asked: dict[str, Any], at: str, alive: Alive | None = None) -> dict[str, Any]:
-    """The one answer to what has one."""
-    [answer] = child.ask(asked, at, alive)
-    return answer
-
-
-def described(child: DecodingChild, answer: dict[str, Any]) -> VideoInfo:
-    """What a process says of a file."""
-    times = None
-    if answer["times"]:
-        times = np.empty(answer["info"]["n_frames"], np.float64)
-        child.memory.take(times)
-    return info_from_json(answer["info"], times)
+        return self._opened().last(asked, at, self._processes.alive)

@@ -30,7 +30,7 @@ from backend.review import decisions
 from backend.review.queue import QueueFilter
 from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.video.child import ChildLimits
-from stvg_core.video.child_reader import DecodingProcesses
+from stvg_core.video.child_processes import DecodingProcesses
 from tests.http.conftest import MODEL, make_settings
 from tests.http.visitors import HTML, an_account, log_in, post
 from tests.review.labelled import CORRECTED, FRAMES, a_correction, a_job, a_suggestion, a_task

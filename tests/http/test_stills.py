@@ -13,7 +13,7 @@ from backend.http.stills import Stills, StillsBusy
 from stvg_core.errors import VideoError
 from stvg_core.video import VideoReader, probe
 from stvg_core.video.child import ChildLimits
-from stvg_core.video.child_reader import DecodingProcesses
+from stvg_core.video.child_processes import DecodingProcesses
 from tests.video.painted import write_painted
 
 PATIENT = ChildLimits(600, 4 << 30)

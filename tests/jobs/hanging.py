@@ -9,7 +9,7 @@ from typing import Any
 
 from backend.media.decoding import reporting
 from stvg_core.video.child import ChildLimits
-from stvg_core.video.child_reader import DecodingProcesses
+from stvg_core.video.child_processes import DecodingProcesses
 from tests.jobs.conftest import Loop
 
 

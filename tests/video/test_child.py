@@ -17,7 +17,7 @@ import pytest
 from stvg_core.errors import VideoError
 from stvg_core.video import VideoReader, probe
 from stvg_core.video.child import ChildLimits
-from stvg_core.video.child_reader import DecodingProcesses
+from stvg_core.video.child_processes import DecodingProcesses
 from stvg_core.video.child_wire import BATCH
 from tests.video.generated import make
 from tests.video.painted import HEIGHT, WIDTH, write_painted
@@ -230,7 +230,7 @@ def test_work_that_is_in_vain_ends_the_decoder_at_once(clip: Path) -> None:
 PARENT = """
 import sys
 from stvg_core.video.child import ChildLimits
-from stvg_core.video.child_reader import DecodingProcesses
+from stvg_core.video.child_processes import DecodingProcesses
 DecodingProcesses(ChildLimits(600), reader="tests.video.hostile:hangs").open(sys.argv[1])
 """
 
