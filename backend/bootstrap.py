@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import make_url
@@ -35,6 +35,7 @@ from backend.language import endpoint_decomposer
 from backend.logs import note_process
 from backend.media import MediaLibrary, MediaUnavailable
 from backend.media.cache import MediaCache
+from backend.media.decoding import open_decoding, reporting
 from backend.media.download import Downloader
 from backend.settings import Settings, SettingsError
 from stvg_core.settings import GroundingSettings, resolve
@@ -190,9 +191,11 @@ class LoadedGrounder:
 
         method = method_settings(settings)
         self._database, self._versions = database, open_versions(settings)
+        self._decoding = open_decoding(settings.decode_seconds, settings.decode_memory_bytes)
+        elsewhere: dict[str, Any] = {} if self._decoding is None else {"open_video": self._decoding.open}
         self._grounder = Grounder.from_pretrained(
             settings.model, device=settings.device, settings=method, decomposer=open_decomposer(settings, method),
-            cache=settings.data_dir / "proposals",
+            cache=settings.data_dir / "proposals", **elsewhere,
         )  # fmt: skip
 
     @property
@@ -211,19 +214,22 @@ class LoadedGrounder:
         return True
 
     def ground(self, path: Path, query: str, progress: Progress) -> Grounding:
-        return self._grounder.ground(path, query, progress=progress)
+        with reporting(self._decoding, progress) as report:
+            return self._grounder.ground(path, query, progress=report)
 
     def follow(self, path: Path, query: str, frame: int, box: Sequence[float], progress: Progress) -> Grounding:
         from stvg_core.proposals.following import Prompt
 
-        return self._grounder.follow(path, query, Prompt(frame, np.asarray(box)), progress=progress)
+        with reporting(self._decoding, progress) as report:
+            return self._grounder.follow(path, query, Prompt(frame, np.asarray(box)), progress=report)
 
     def extend(
         self, path: Path, frame: int, box: Sequence[float], first: int, last: int, progress: Progress
     ) -> Extended:
         from stvg_core.proposals.following import Prompt
 
-        return self._grounder.extend(path, Prompt(frame, np.asarray(box)), first, last, progress=progress)
+        with reporting(self._decoding, progress) as report:
+            return self._grounder.extend(path, Prompt(frame, np.asarray(box)), first, last, progress=report)
 
 
 @dataclass
@@ -282,6 +288,7 @@ def open_worker(
         MeasuredEngine(engine or LoadedGrounder(settings, database), measures),
         name=name,
         lease_s=settings.lease_seconds,
+        stall_s=settings.stall_seconds,
         max_attempts=settings.max_attempts,
         retry_s=settings.retry_seconds,
         poll_s=settings.poll_seconds,

@@ -78,7 +78,14 @@ class Settings(BaseSettings):
     media_allowed_origins: str = ""
     """Comma-separated origins (``http://files.intern:8000``) that may have private addresses."""
 
+    decode_seconds: float = Field(default=300.0, ge=0)
+    """A decoder that gives no picture for so long is ended, and the job fails. 0: decode in the process itself."""
+    decode_memory_bytes: int = Field(default=4096 * MEBIBYTE, ge=0)
+    """Address space of a decoding process. 0: no limit."""
+
     lease_seconds: float = Field(default=60.0, gt=0)
+    stall_seconds: float = Field(default=600.0, gt=0)
+    """A job that shows no progress for so long is not held any longer; above the longest single step of the model."""
     max_attempts: int = Field(default=3, ge=1)
     retry_seconds: float = 15.0
     poll_seconds: float = Field(default=0.5, gt=0)

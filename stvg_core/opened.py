@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,10 @@ from stvg_core.mllm.session import Session
 from stvg_core.proposals import Proposer
 from stvg_core.proposals.following import Prompt
 from stvg_core.tube import Array, Track, VideoInfo
-from stvg_core.video import VideoReader, sample_indices
+from stvg_core.video import Pictures, VideoReader, sample_indices
+
+OpenVideo = Callable[[str | Path], Pictures]
+"""Opens a local file; raises VideoError where it cannot be used."""
 
 
 class Stopwatch:
@@ -42,6 +45,7 @@ class OpenedVideo:
         n_slots: T_v, how many slots of frames the model sees at most.
         watch: where the seconds go.
         searched: whether the proposer will be asked for tracks, so that its frames are decoded on the same way.
+        open_video: what reads the file's pictures.
 
     It stays open until it is closed: pictures that were decoded for one purpose serve the others.
 
@@ -56,14 +60,14 @@ class OpenedVideo:
 
     def __init__(
         self, loaded: LoadedModel, proposer: Proposer, video: str | Path, n_slots: int, watch: Stopwatch,
-        searched: bool = True,
+        searched: bool = True, open_video: OpenVideo = VideoReader,
     ) -> None:  # fmt: skip
         self.loaded, self.n_slots = loaded, n_slots
         self.key = file_key(video)
         self._proposer = proposer
         self._tracks: dict[str | None, list[Track]] = {}
         with watch("decode"):
-            self.video = VideoReader(video)
+            self.video = open_video(video)
         try:
             if searched:
                 self.video.expect(proposer.looks_at(self.info).tolist())

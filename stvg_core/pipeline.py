@@ -12,7 +12,7 @@ from stvg_core.grounding.second_look import window
 from stvg_core.joining import FirstAnswer, cut, ends, join
 from stvg_core.keeping import keep_second
 from stvg_core.mllm.loading import LoadedModel, load
-from stvg_core.opened import OpenedVideo, Stopwatch, file_key
+from stvg_core.opened import OpenedVideo, OpenVideo, Stopwatch, file_key
 from stvg_core.proposals import Proposer, proposer_for
 from stvg_core.proposals.extending import Extended, extend
 from stvg_core.proposals.following import Prompt, pinned
@@ -36,9 +36,10 @@ class Grounder:
 
     def __init__(
         self, loaded: LoadedModel, settings: GroundingSettings, version: str, proposer: Proposer | None = None,
-        decomposer: Decomposer | None = None,
+        decomposer: Decomposer | None = None, open_video: OpenVideo = VideoReader,
     ) -> None:  # fmt: skip
         self.loaded = loaded
+        self._open_video = open_video
         self.settings = settings
         self.model_version = version
         self.proposer = proposer or proposer_for(settings, device=str(loaded.device))
@@ -49,6 +50,7 @@ class Grounder:
     def from_pretrained(
         cls, folder_or_hub_id: str | Path, *, device: str | None = None, settings: GroundingSettings | None = None,
         proposer: Proposer | None = None, decomposer: Decomposer | None = None, cache: Path | None = None,
+        open_video: OpenVideo = VideoReader,
     ) -> Grounder:  # fmt: skip
         """Load a model (see :func:`stvg_core.mllm.loading.load`).
 
@@ -57,12 +59,13 @@ class Grounder:
             settings: None takes the model's own preset.
             proposer, decomposer: None takes what the settings name.
             cache: a folder in which proposals are kept from one run to the next; None keeps none.
+            open_video: what reads the pictures of a file; the default decodes in this process.
         """
         chosen = resolve(folder_or_hub_id, settings)
         version = model_version(folder_or_hub_id, chosen)
         loaded = load(folder_or_hub_id, device=device, precision=chosen.precision, fit=chosen.fit)
         proposer = proposer or proposer_for(chosen, device=str(loaded.device), cache=cache)
-        return cls(loaded, chosen, version, proposer, decomposer)
+        return cls(loaded, chosen, version, proposer, decomposer, open_video)
 
     def ground(
         self, video: str | Path, query: str, *, tracks: list[Track] | None = None, progress: Progress | None = None
@@ -115,7 +118,7 @@ class Grounder:
             progress(0.1, "follow")
 
         def follow() -> Extended:
-            with VideoReader(video) as opened:
+            with self._open_video(video) as opened:
                 return extend(self.proposer, opened, prompt, first, last)
 
         refused = (
@@ -210,7 +213,7 @@ class Grounder:
         kept = self._opened
         if kept is None or kept.key != file_key(video) or kept.n_slots != n_slots:
             self._forget()  # its memory is free before the next one needs some
-            self._opened = OpenedVideo(self.loaded, self.proposer, video, n_slots, watch, searched)
+            self._opened = OpenedVideo(self.loaded, self.proposer, video, n_slots, watch, searched, self._open_video)
         assert self._opened is not None
         return self._opened
 

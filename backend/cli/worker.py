@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 
 import click
 from prometheus_client import start_http_server
@@ -11,6 +10,7 @@ from prometheus_client import start_http_server
 from backend.addresses import bracketed
 from backend.bootstrap import open_worker
 from backend.jobs.measuring import Measures
+from backend.jobs.stopping import stopping
 from backend.logs import configure_logging
 from backend.settings import Settings, SettingsError, load_settings
 from stvg_core.notice import notice
@@ -32,12 +32,11 @@ def command(drain: bool) -> None:
     if drain:
         click.echo(f"{process.drain()} jobs taken.")
         return
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: process.stop())
     if process.outbox is None:
         logger.warning("STVG_LABEL_STUDIO_URL or STVG_LABEL_STUDIO_TOKEN is not set: nothing is pushed")
     logger.info("worker ready with model %s", process.worker.engine.model_version)
-    process.run()
+    with stopping(settings.database_url, process.stop, lambda: process.worker.holding):
+        process.run()
     logger.info("worker stopped")
 
 

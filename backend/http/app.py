@@ -29,8 +29,12 @@ from backend.http import (
 )
 from backend.http.fetching import Fetching
 from backend.http.services import Services
+from backend.http.stills import Stills
 from backend.jobs.answers import Answers
+from backend.media.decoding import open_decoding
 from backend.settings import Settings, load_settings
+
+_STILL_S = 60.0
 
 
 def create_app(
@@ -55,9 +59,12 @@ def create_app(
         waiters=Semaphore(max(1, settings.web_threads // 2)),
     )
     media = bootstrap.open_media(settings, bootstrap.open_label_studio(settings), database)
+    # A person waits for a picture: it is given up sooner than a job is.
+    patience = min(settings.decode_seconds, _STILL_S)
+    stills = Stills(lambda: open_decoding(patience, settings.decode_memory_bytes, idle=0))
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.extensions["stvg"] = Services(database, versions, answers, settings, media, Fetching(media))
+    app.extensions["stvg"] = Services(database, versions, answers, settings, media, Fetching(media), stills)
     request_ids.install(app)
     metrics.install(app, database)
     auth.install(app, settings)

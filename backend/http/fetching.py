@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from threading import BoundedSemaphore, Lock, Thread
 
 from backend.media import MediaLibrary
 from stvg_core.errors import StvgError
@@ -12,12 +11,19 @@ from stvg_core.errors import StvgError
 logger = logging.getLogger(__name__)
 
 
+_AT_ONCE = 2
+
+
 class Fetching:
-    """One download at a time; what failed is remembered until it is tried again."""
+    """A few downloads at a time; what failed is remembered until it is tried again.
+
+    Their threads do not keep a process that is told to end: what they have fetched so far is removed by the next one.
+    """
 
     def __init__(self, media: MediaLibrary) -> None:
         self._media = media
-        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fetch-video")
+        self._turns = BoundedSemaphore(_AT_ONCE)
+        self._threads: set[Thread] = set()
         self._running: set[str] = set()
         self._failures: dict[str, str] = {}
         self._lock = Lock()
@@ -29,7 +35,9 @@ class Fetching:
                 return
             self._running.add(ref)
             self._failures.pop(ref, None)
-        self._threads.submit(self._fetch, ref, task, project)
+            thread = Thread(target=self._fetch, args=(ref, task, project), name="fetch-video", daemon=True)
+            self._threads = {other for other in self._threads if other.is_alive()} | {thread}
+            thread.start()
 
     def running(self, ref: str) -> bool:
         with self._lock:
@@ -42,12 +50,14 @@ class Fetching:
 
     def wait(self) -> None:
         """Until all that was started has ended."""
-        self._threads.submit(lambda: None).result()
+        for thread in list(self._threads):
+            thread.join()
 
     def _fetch(self, ref: str, task: int | None, project: int | None) -> None:
         failure = None
         try:
-            self._media.fetch(ref, task=task, project=project)
+            with self._turns:
+                self._media.fetch(ref, task=task, project=project)
         except StvgError as error:
             failure = str(error)
         except Exception:

@@ -9,7 +9,6 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from flask import Blueprint, Response, abort, jsonify, make_response, redirect, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 from PIL import Image
@@ -21,9 +20,10 @@ from backend.http.audit import record
 from backend.http.errors import answer
 from backend.http.fetching import Fetching
 from backend.http.services import services
+from backend.http.stills import StillsBusy
 from backend.media import MediaError, MediaFile
 from stvg_core.errors import VideoError
-from stvg_core.tube import Array, VideoInfo
+from stvg_core.tube import VideoInfo
 
 blueprint = Blueprint("footage", __name__)
 
@@ -68,7 +68,11 @@ def frame(video_id: int, number: int) -> ResponseReturnValue:
     if number >= info.n_frames:
         return answer(f"The video has {info.n_frames} frames; they count from 0.", 404)
     try:
-        pixels = _decode(info, number, side)
+        pixels = services().stills.picture(info, number, side)
+    except StillsBusy as error:
+        busy = answer(str(error), 503)
+        busy.headers["Retry-After"] = "2"
+        return busy
     except VideoError as error:
         return answer(str(error), 404)
     written = io.BytesIO()
@@ -183,13 +187,6 @@ def _info(video_id: int, path: Path) -> VideoInfo:
         str(path), row.width, row.height, row.fps_num, row.fps_den, row.n_frames, row.duration_s, row.variable_rate,
         tuple(row.warnings), times,
     )  # fmt: skip
-
-
-def _decode(info: VideoInfo, number: int, side: int) -> Array:
-    """``(H, W, 3)`` uint8. The decoders are loaded with the first picture: answering Label Studio needs none."""
-    from stvg_core.video import read_frames
-
-    return np.asarray(read_frames(info, np.array([number]), max_side=side).pixels[0])
 
 
 def _fetching() -> Fetching:

@@ -9,6 +9,7 @@ from flask import current_app
 
 from backend.db.engine import Database
 from backend.http.fetching import Fetching
+from backend.http.stills import Stills
 from backend.jobs.answers import Answers
 from backend.jobs.versions import Versions
 from backend.media import MediaLibrary
@@ -25,6 +26,7 @@ class Services:
     settings: Settings
     media: MediaLibrary
     fetching: Fetching
+    stills: Stills
 
     @property
     def model_version(self) -> str:

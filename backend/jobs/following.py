@@ -35,7 +35,10 @@ def follow_job(database: Database, media: Media, engine: Engine, job: Job, progr
     wish = wish_of(job)
     assert wish is not None
     progress(0.0, "fetch")
-    file = media.fetch(job.video_ref)
+    with database.read() as session:
+        task = session.get_one(Task, job.task_id)
+        numbers = {"task": task.ls_task_id, "project": task.project_id}
+    file = media.fetch(job.video_ref, **numbers, alive=lambda: progress(0.0, "fetch"))
     if wish.offer:
         _offer(database, engine, job, wish, file, progress)
     else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,7 +36,9 @@ MIN_IOU = 0.9
 class Media(Protocol):
     """Where videos come from."""
 
-    def fetch(self, ref: str, *, task: int | None = None, project: int | None = None) -> MediaFile: ...
+    def fetch(
+        self, ref: str, *, task: int | None = None, project: int | None = None, alive: Callable[[], None] | None = None
+    ) -> MediaFile: ...
 
 
 def ground_job(database: Database, media: Media, engine: Engine, job: Job, progress: Progress) -> None:
@@ -55,7 +58,7 @@ def ground_job(database: Database, media: Media, engine: Engine, job: Job, progr
     with database.read() as session:
         task = session.get_one(Task, job.task_id)
         numbers = {"task": task.ls_task_id, "project": task.project_id}
-    file = media.fetch(job.video_ref, **numbers)
+    file = media.fetch(job.video_ref, **numbers, alive=lambda: progress(0.0, "fetch"))
     identity = prediction_identity(file.sha256, job.query, job.model_version, job.prompt)
     with database.read() as session:
         known = predictions.find(session, identity) is not None

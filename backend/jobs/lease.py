@@ -15,6 +15,9 @@ from backend.db.engine import Database
 logger = logging.getLogger(__name__)
 
 
+STALL_S = 600.0
+
+
 class LeaseLost(Exception):
     """Another worker may have the job now: whatever was found must not be stored."""
 
@@ -24,18 +27,22 @@ class Stopping(Exception):
 
 
 class LeaseKeeper:
-    """Renews a lease from a thread of its own, as long as the block lasts.
+    """Renews a lease from a thread of its own, as long as the block lasts and the work moves.
 
-    ``progress`` is what the engine calls: it notes the stage, and stops the work once it is in vain.
+    ``progress`` is what the engine calls: it notes the stage, and stops the work once it is in vain. Where it is not
+    called for ``stall_s``, the work hangs: the lease is let run out, so that another worker can have the job. Work that
+    moves again takes the lease up again if nobody else did.
     """
 
     def __init__(
-        self, database: Database, job_id: int, lease_name: str, *, seconds: float, stop: threading.Event
-    ) -> None:
+        self, database: Database, job_id: int, lease_name: str, *, seconds: float, stop: threading.Event,
+        stall_s: float = STALL_S,
+    ) -> None:  # fmt: skip
         self._database, self._job_id, self._name, self._seconds = database, job_id, lease_name, seconds
-        self._stop = stop
+        self._stop, self._stall_s = stop, stall_s
+        self._moved = time.monotonic()
         self._share, self._stage = 0.0, ""
-        self._lost = False
+        self._lost = self._stalled = False
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._renew, name=f"lease-{job_id}", daemon=True)
 
@@ -55,7 +62,7 @@ class LeaseKeeper:
         Raises:
             LeaseLost, Stopping: the work is in vain.
         """
-        self._share, self._stage = min(max(float(share), 0.0), 1.0), stage
+        self._share, self._stage, self._moved = min(max(float(share), 0.0), 1.0), stage, time.monotonic()
         if self._lost:
             raise LeaseLost
         if self._stop.is_set():
@@ -64,6 +71,8 @@ class LeaseKeeper:
     def _renew(self) -> None:
         renewed = time.monotonic()
         while not self._over.wait(min(self._seconds / 3, 2.0)):
+            if self._stalls():
+                continue
             try:
                 with self._database.write() as session:
                     held = jobs.renew(
@@ -83,3 +92,13 @@ class LeaseKeeper:
                 if time.monotonic() - renewed > self._seconds:
                     self._lost = True
                     return
+
+    def _stalls(self) -> bool:
+        stalled = time.monotonic() - self._moved > self._stall_s
+        if stalled and not self._stalled:
+            logger.error(
+                "job %d: no progress for %g s at stage %r; its lease is let run out", self._job_id, self._stall_s,
+                self._stage,
+            )  # fmt: skip
+        self._stalled = stalled
+        return stalled

@@ -131,9 +131,12 @@ class MeasuredMedia:
     def __init__(self, media: Media, measures: Measures) -> None:
         self._media, self._measures = media, measures
 
-    def fetch(self, ref: str, *, task: int | None = None, project: int | None = None) -> MediaFile:
+    def fetch(
+        self, ref: str, *, task: int | None = None, project: int | None = None,
+        alive: Callable[[], None] | None = None,
+    ) -> MediaFile:  # fmt: skip
         began = self._measures.clock()
         try:
-            return self._media.fetch(ref, task=task, project=project)
+            return self._media.fetch(ref, task=task, project=project, alive=alive)
         finally:
             self._measures.stages.labels(_FETCH).observe(self._measures.clock() - began)

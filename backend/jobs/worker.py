@@ -17,7 +17,8 @@ from backend.db.tables import Job
 from backend.jobs.engine import Engine
 from backend.jobs.following import follow_job
 from backend.jobs.grounding import Media, ground_job
-from backend.jobs.lease import LeaseKeeper, LeaseLost, Stopping
+from backend.jobs.lease import STALL_S, LeaseKeeper, LeaseLost, Stopping
+from backend.jobs.stopping import Holding
 from backend.logs import note
 from backend.media import MediaUnavailable
 from stvg_core.errors import StvgError
@@ -39,6 +40,7 @@ class Worker:
         *,
         name: str,
         lease_s: float = 60.0,
+        stall_s: float = STALL_S,
         max_attempts: int = 3,
         retry_s: float = 15.0,
         poll_s: float = 0.5,
@@ -46,8 +48,10 @@ class Worker:
     ) -> None:
         self.database, self.media, self.engine, self.name = database, media, engine, name
         self.lease_s, self.max_attempts, self.retry_s, self.poll_s = lease_s, max_attempts, retry_s, poll_s
+        self.stall_s = stall_s
         self.versions = versions or (lambda session: [engine.model_version])
         self.stop = threading.Event()
+        self.holding: Holding | None = None
         self.ended: Callable[[str], None] = lambda outcome: None
         """Called with how each job ended: done, failed, retried, lost or stopped."""
 
@@ -85,7 +89,10 @@ class Worker:
         note(job=job.id)
         logger.info("job %d: attempt %d", job.id, job.attempts)
         try:
-            with LeaseKeeper(self.database, job.id, job.leased_by, seconds=self.lease_s, stop=self.stop) as keeper:
+            self.holding = Holding(job.id, job.leased_by)
+            with LeaseKeeper(
+                self.database, job.id, job.leased_by, seconds=self.lease_s, stop=self.stop, stall_s=self.stall_s
+            ) as keeper:
                 work = ground_job if wish_of(job) is None else follow_job
                 work(self.database, self.media, self.engine, job, keeper.progress)
             logger.info("job %d: done", job.id)
@@ -106,6 +113,8 @@ class Worker:
         except Exception:
             logger.exception("job %d: internal error", job.id)
             self._fail(job, f"Internal error. The worker's log has the details under job {job.id}.")
+        finally:
+            self.holding = None
         return True
 
     def _fail(self, job: Job, reason: str, *, again: bool = False) -> None:

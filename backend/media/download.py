@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from backend.media.address import Resolver, resolve, vet
 from backend.media.errors import MediaError, MediaUnavailable
 from backend.media.label_studio import LabelStudioPlace
 from backend.media.source import shown
+from backend.media.watch import Alive, TooLate, Watch, WatchedTransport
 from backend.routes import is_media, is_static, prefix_of_file, stored_owner
 
 _MAX_HOPS = 5
@@ -45,7 +45,7 @@ class Downloader:
         label_studio_url: its origin may be private, and its media routes get ``label_studio_headers()``.
         label_studio_aliases: its other names, asked each time because more are learnt.
         allowed_origins: further origins that may be private.
-        max_bytes, timeout_s, deadline_s: of one video; per network operation; for the whole transfer.
+        max_bytes, timeout_s, deadline_s: of one video; without a byte; for the whole transfer, whatever comes.
         refused_kinds: what a server calls an answer that is not what is wanted.
         resolver, transport: replaced in tests.
     """
@@ -68,22 +68,28 @@ class Downloader:
         aliases = tuple(name for name in self.label_studio_aliases() if origin(name) not in allowed)
         return LabelStudioPlace(self.label_studio_url, aliases)
 
-    def fetch(self, url: str, file: BinaryIO) -> tuple[str, int]:
+    def fetch(self, url: str, file: BinaryIO, alive: Alive | None = None) -> tuple[str, int]:
         """Write the body to ``file``; returns its sha256 in hex and its size in bytes.
+
+        Args:
+            alive: called several times a second; what it raises ends the transfer at once.
 
         Raises:
             MediaUnavailable: no answer, an answer cut short, or a server's own fault (5xx).
             MediaError: everything that would not change by asking again.
         """
-        until = time.monotonic() + self.deadline_s
+        watch = Watch(self.deadline_s, alive)
+        transport = self.transport or WatchedTransport(watch)
         try:
-            with httpx.Client(timeout=self.timeout_s, trust_env=False, transport=self.transport) as client:
+            with httpx.Client(timeout=self.timeout_s, trust_env=False, transport=transport) as client:
                 for _ in range(_MAX_HOPS):
-                    with closing(client.send(self._request(client, url), stream=True)) as response:
+                    with closing(client.send(self._request(client, url, watch), stream=True)) as response:
                         if not response.has_redirect_location:
                             self._check_status(url, response)
-                            return self._copy(client, url, response, file, until)
+                            return self._copy(client, url, response, file, watch)
                         url = self._next(url, response)
+        except TooLate:
+            raise MediaUnavailable(f"{shown(url)} was not complete after {self.deadline_s:g} s.") from None
         except httpx.InvalidURL:
             raise MediaError("The video's address is not a usable address.") from None
         except httpx.TimeoutException:
@@ -92,7 +98,7 @@ class Downloader:
             raise MediaUnavailable(f"{shown(url)} cannot be read: {type(error).__name__}.") from None
         raise MediaError(f"{shown(url)} redirects more than {_MAX_HOPS} times.")
 
-    def _request(self, client: httpx.Client, url: str) -> httpx.Request:
+    def _request(self, client: httpx.Client, url: str, watch: Watch) -> httpx.Request:
         """Address, headers and TLS name of one hop, after the host was checked."""
         try:
             here = origin(url)
@@ -110,7 +116,7 @@ class Downloader:
                 "/data/local-files/, its storages), so it is not fetched."
             )
         try:
-            address = vet(host, port, self.resolver, scheme=scheme)
+            address = watch.within(lambda: vet(host, port, self.resolver, scheme=scheme))
         except MediaUnavailable:
             raise
         except MediaError as error:
@@ -169,7 +175,7 @@ class Downloader:
         raise MediaError(f"{shown(url)} answered {code}: {_REFUSED.get(code, 'the video is not given out')}.{advice}")
 
     def _copy(
-        self, client: httpx.Client, url: str, response: httpx.Response, file: BinaryIO, until: float
+        self, client: httpx.Client, url: str, response: httpx.Response, file: BinaryIO, watch: Watch
     ) -> tuple[str, int]:
         """Write the body; what Label Studio ends early is continued where it ended, as long as more comes."""
         digest, size = hashlib.sha256(), 0
@@ -181,8 +187,7 @@ class Downloader:
                     size += len(chunk)
                     if size > self.max_bytes:
                         raise self._too_large(url)
-                    if time.monotonic() > until:
-                        raise MediaUnavailable(f"{shown(url)} was not complete after {self.deadline_s:.0f} s.")
+                    watch.look()
                     digest.update(chunk)
                     file.write(chunk)
             except httpx.TransportError:
@@ -194,16 +199,16 @@ class Downloader:
                 if size == before or not self._takes_token(url):
                     raise MediaUnavailable(f"{shown(url)} ended after {size} of {total} bytes.")
             response.close()
-            response = self._continued(client, url, size, mark)
+            response = self._continued(client, url, size, mark, watch)
             total = _total(response)
         response.close()
         if size == 0:
             raise MediaError(f"{shown(url)} gave an empty file.")
         return digest.hexdigest(), size
 
-    def _continued(self, client: httpx.Client, url: str, size: int, mark: str | None) -> httpx.Response:
+    def _continued(self, client: httpx.Client, url: str, size: int, mark: str | None, watch: Watch) -> httpx.Response:
         """The rest of a file from byte ``size`` on. Label Studio's proxy stops after 20 s and gives parts of 8 MiB."""
-        request = self._request(client, url)
+        request = self._request(client, url, watch)
         request.headers["Range"] = f"bytes={size}-"
         response = client.send(request, stream=True)
         place = _RANGE.fullmatch(response.headers.get("content-range", ""))

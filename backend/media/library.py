@@ -6,28 +6,22 @@ import base64
 import errno
 import hashlib
 import logging
-import time
-from dataclasses import dataclass
+import math
 from pathlib import Path
+from typing import BinaryIO
 
 from backend.media.cache import MediaCache
 from backend.media.download import Downloader
 from backend.media.errors import MediaError, MediaUnavailable
+from backend.media.file import MediaFile
 from backend.media.source import Local, Remote, Stored, find_source
+from backend.media.watch import Alive, TooLate, Watch
 from backend.routes import Owner, stored_path
 
 logger = logging.getLogger(__name__)
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-@dataclass(frozen=True)
-class MediaFile:
-    """A video on this machine. ``sha256`` is of its bytes."""
-
-    path: Path
-    sha256: str
-    size_bytes: int
+_PIECE = 8 << 20
 
 
 class MediaLibrary:
@@ -47,12 +41,15 @@ class MediaLibrary:
         self._tries, self._pause_s = tries, pause_s
         self._hashes: dict[tuple[Path, int, int], str] = {}
 
-    def fetch(self, ref: str, *, task: int | None = None, project: int | None = None) -> MediaFile:
+    def fetch(
+        self, ref: str, *, task: int | None = None, project: int | None = None, alive: Alive | None = None
+    ) -> MediaFile:
         """The video that a task's address names.
 
         Args:
             task, project: Label Studio's numbers. An object of a storage is given out for a task or project only, and
                 what its address means depends on the project's storages.
+            alive: called several times a second, as bytes come; what it raises ends the work, and nothing remains.
 
         Raises:
             MediaUnavailable: the source did not answer, several times.
@@ -61,10 +58,11 @@ class MediaLibrary:
         source = self._source(ref)
         try:
             if isinstance(source, Local):
-                return self._local(source.path)
+                return self._local(source.path, alive)
             if isinstance(source, Stored):
-                return self._remote(_key(source, project), source.name, self._signed(source, task, project))
-            return self._remote(source.url, source.name, source.url)
+                url = self._signed(source, task, project)
+                return self._remote(_key(source, project), source.name, url, alive)
+            return self._remote(source.url, source.name, source.url, alive)
         except OSError as error:
             if error.errno in _FULL:
                 raise MediaError("The disk is full: the video cannot be kept. Free some space and retry.") from None
@@ -75,8 +73,7 @@ class MediaLibrary:
         source = self._source(ref)
         if isinstance(source, Local):
             return self.fetch(ref)
-        found = self._cache.find(_key(source, project))
-        return None if found is None else MediaFile(*found)
+        return self._cache.find(_key(source, project))
 
     def _source(self, ref: str) -> Local | Remote | Stored:
         return find_source(ref, place=self._downloader.place, document_root=self._document_root)
@@ -97,39 +94,50 @@ class MediaLibrary:
         encoded = base64.urlsafe_b64encode(source.address.encode()).decode()
         return place.full(stored_path(owner, encoded))
 
-    def _local(self, path: Path) -> MediaFile:
+    def _local(self, path: Path, alive: Alive | None) -> MediaFile:
         facts = path.stat()
         if facts.st_size > self._downloader.max_bytes:
             raise MediaError(f"{path.name} is larger than STVG_MAX_VIDEO_BYTES allows.")
         key = (path, facts.st_size, facts.st_mtime_ns)
         if key not in self._hashes:
-            with path.open("rb") as file:
-                self._hashes[key] = hashlib.file_digest(file, "sha256").hexdigest()
+            self._hashes[key] = _sha256(path, alive)
         return MediaFile(path, self._hashes[key], facts.st_size)
 
-    def _remote(self, key: str, name: str, url: str) -> MediaFile:
+    def _remote(self, key: str, name: str, url: str, alive: Alive | None) -> MediaFile:
         """What the cache knows as ``key``, else what ``url`` gives."""
-        found = self._cache.find(key)
-        if found is None:
-            try:
-                found = self._download(key, name, url)
-            except OSError as error:
-                if error.errno not in _FULL or not self._cache.evict(self._cache.max_bytes // 2):
-                    raise
-                logger.warning("disk full while fetching a video; the longest unused ones were removed")
-                found = self._download(key, name, url)
-        return MediaFile(*found)
+        patience = Watch(self._tries * self._downloader.deadline_s, alive)
+        try:
+            return self._cache.find_or_store(key, name, lambda file: self._download(url, file, alive), patience.look)
+        except TooLate:
+            raise MediaUnavailable(f"Another process has been fetching {name} for too long.") from None
+        except OSError as error:
+            if error.errno not in _FULL or not self._cache.make_room():
+                raise
+        logger.warning("disk full while fetching a video; the longest unused ones were removed")
+        return self._cache.find_or_store(key, name, lambda file: self._download(url, file, alive), patience.look)
 
-    def _download(self, key: str, name: str, url: str) -> tuple[Path, str, int]:
+    def _download(self, url: str, file: BinaryIO, alive: Alive | None) -> tuple[str, int]:
         for attempt in range(self._tries):
             try:
-                return self._cache.store(key, name, lambda file: self._downloader.fetch(url, file))
+                return self._downloader.fetch(url, file, alive)
             except MediaUnavailable as error:
                 if attempt == self._tries - 1:
                     raise
                 logger.info("fetching a video failed, another try follows: %s", error)
-                time.sleep(self._pause_s * 2**attempt)
+                file.seek(0)
+                file.truncate()
+                Watch(math.inf, alive).wait(self._pause_s * 2**attempt)
         raise AssertionError("at least one try")
+
+
+def _sha256(path: Path, alive: Alive | None) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+            if alive is not None:
+                alive()
+    return digest.hexdigest()
 
 
 def _key(source: Remote | Stored, project: int | None) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from stvg_core.proposals.detections import pairwise_iou
 from stvg_core.proposals.following import SOURCE, Prompt, pinned
 from stvg_core.tube import Array, Track, VideoInfo
-from stvg_core.video import VideoReader
+from stvg_core.video import Pictures
 
 
 class Proposer(Protocol):
@@ -33,11 +33,11 @@ class Proposer(Protocol):
         """
         ...
 
-    def propose(self, video: VideoReader, phrase: str | None = None) -> list[Track]:
+    def propose(self, video: Pictures, phrase: str | None = None) -> list[Track]:
         """Tracks, best first; ``phrase`` is the attribute phrase for proposers that can use one."""
         ...
 
-    def densify(self, video: VideoReader, track: Track, start: int, end: int) -> Track:
+    def densify(self, video: Pictures, track: Track, start: int, end: int) -> Track:
         """The chosen track once more, as exact as the proposer can be between two frames, both included.
 
         Proposals are made on sparse frames so that they stay cheap; only the one that was chosen is worth a second,
@@ -45,7 +45,7 @@ class Proposer(Protocol):
         """
         ...
 
-    def follow(self, video: VideoReader, prompt: Prompt) -> Track:
+    def follow(self, video: Pictures, prompt: Prompt) -> Track:
         """The object in a box that a person drew on one frame, followed both ways; the drawn box is in it exactly.
 
         Raises:
@@ -67,13 +67,13 @@ class FixedTracks:
     def looks_at(self, info: VideoInfo) -> Array:
         return np.zeros(0, np.int64)
 
-    def propose(self, video: VideoReader, phrase: str | None = None) -> list[Track]:
+    def propose(self, video: Pictures, phrase: str | None = None) -> list[Track]:
         return list(self._tracks)
 
-    def densify(self, video: VideoReader, track: Track, start: int, end: int) -> Track:
+    def densify(self, video: Pictures, track: Track, start: int, end: int) -> Track:
         return track
 
-    def follow(self, video: VideoReader, prompt: Prompt) -> Track:
+    def follow(self, video: Pictures, prompt: Prompt) -> Track:
         """The given track that is nearest to the drawn box on its frame, else the box on that frame alone."""
         prompt.check(video.info)
         here = [track.at(np.array([prompt.frame])) for track in self._tracks]

@@ -18,7 +18,7 @@ from stvg_core.proposals.base import Proposer
 from stvg_core.proposals.following import Prompt
 from stvg_core.proposals.stored import from_bytes, to_bytes
 from stvg_core.tube import Array, Track, VideoInfo
-from stvg_core.video import VideoReader
+from stvg_core.video import Pictures
 
 _log = logging.getLogger(__name__)
 _ENDING, _UNFINISHED = ".tracks.npz", ".unfinished"
@@ -48,7 +48,7 @@ class CachedProposer:
             return np.zeros(0, np.int64)
         return self._inner.looks_at(info)
 
-    def propose(self, video: VideoReader, phrase: str | None = None) -> list[Track]:
+    def propose(self, video: Pictures, phrase: str | None = None) -> list[Track]:
         """As the inner proposer.
 
         Raises:
@@ -62,11 +62,11 @@ class CachedProposer:
             self._write(file, to_bytes(known, key))
         return known
 
-    def densify(self, video: VideoReader, track: Track, start: int, end: int) -> Track:
+    def densify(self, video: Pictures, track: Track, start: int, end: int) -> Track:
         """As the inner proposer; it depends on the interval, so it is not kept."""
         return self._inner.densify(video, track, start, end)
 
-    def follow(self, video: VideoReader, prompt: Prompt) -> Track:
+    def follow(self, video: Pictures, prompt: Prompt) -> Track:
         """As the inner proposer; it depends on the box, so it is not kept."""
         return self._inner.follow(video, prompt)
 

@@ -14,7 +14,7 @@ from stvg_core.proposals.people import PeopleDetector
 from stvg_core.proposals.regions import ColourRegions, to_lab
 from stvg_core.proposals.selection import colour_sums, fill, without_doubles
 from stvg_core.tube import Array, Track, VideoInfo
-from stvg_core.video import VideoReader, sample_indices
+from stvg_core.video import Pictures, sample_indices
 
 _PEOPLE_SIDE = 480
 _SAME = 0.6  # tracks that overlap more over time are one object
@@ -43,7 +43,7 @@ class EmbeddedProposer:
         """``(T,)`` frames spread over the video."""
         return np.unique(sample_indices(info.n_frames, min(self.max_pictures, info.n_frames)))
 
-    def propose(self, video: VideoReader, phrase: str | None = None) -> list[Track]:
+    def propose(self, video: Pictures, phrase: str | None = None) -> list[Track]:
         """Tracks, best first; empty where nothing stands out. ``phrase`` is not used."""
         indices = self.looks_at(video.info)
         pictures = video.read(indices, max_side=self.max_side).pixels
@@ -54,11 +54,11 @@ class EmbeddedProposer:
         }
         return self._select(paths, indices, pictures)
 
-    def densify(self, video: VideoReader, track: Track, start: int, end: int) -> Track:
+    def densify(self, video: Pictures, track: Track, start: int, end: int) -> Track:
         """The track as it is: its pictures are already close together."""
         return track
 
-    def follow(self, video: VideoReader, prompt: Prompt) -> Track:
+    def follow(self, video: Pictures, prompt: Prompt) -> Track:
         """The object in the drawn box, by the same detectors and the same linking as for proposals."""
         prompt.check(video.info)
         indices = np.unique(np.append(self.looks_at(video.info), prompt.frame))
@@ -76,7 +76,7 @@ class EmbeddedProposer:
         return join_pieces([path for path in link([detect(picture) for picture in pictures]) if len(path.steps) > 1])
 
     @staticmethod
-    def _people(video: VideoReader, indices: Array, width: int) -> list[Path]:
+    def _people(video: Pictures, indices: Array, width: int) -> list[Path]:
         """People are searched on every other picture, enlarged, and only where a quick look finds one."""
         detector = PeopleDetector()
         steps = np.arange(0, len(indices), 2)

@@ -16,7 +16,7 @@ from stvg_core.tube import Tube, VideoInfo
 if TYPE_CHECKING:
     from stvg_core.proposals.base import Proposer
     from stvg_core.proposals.following import Prompt
-    from stvg_core.video import VideoReader
+    from stvg_core.video import Pictures
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Extended:
     seen: tuple[int, int]
 
 
-def extend(proposer: Proposer, video: VideoReader, prompt: Prompt, first: int, last: int) -> Extended:
+def extend(proposer: Proposer, video: Pictures, prompt: Prompt, first: int, last: int) -> Extended:
     """Follow the box on ``prompt.frame`` over frames ``first`` to ``last``, both included.
 
     Raises:

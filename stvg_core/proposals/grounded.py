@@ -19,7 +19,7 @@ from stvg_core.proposals.sam2 import Sam2Tracker, looking_order
 from stvg_core.proposals.sighted import SightedTrack
 from stvg_core.proposals.sparse import as_detections, spread, tracks_of
 from stvg_core.tube import Array, Track, VideoInfo
-from stvg_core.video import VideoReader
+from stvg_core.video import Pictures
 
 SOURCE = "grounding_dino"
 _DECODED_AT_ONCE = 16
@@ -60,7 +60,7 @@ class GroundedProposer:
         """``(T,)`` frames, ``every`` apart, or further in a long video."""
         return spread(info.n_frames, self.every, self.max_pictures)
 
-    def propose(self, video: VideoReader, phrase: str | None = None) -> list[Track]:
+    def propose(self, video: Pictures, phrase: str | None = None) -> list[Track]:
         """Coarse tracks of what the phrase names, best first; empty where the detector finds nothing.
 
         Raises:
@@ -74,7 +74,7 @@ class GroundedProposer:
                 return list(tracks_of(found, frames, size, source=SOURCE, label=words, at_most=self.max_tracks))
         return []
 
-    def densify(self, video: VideoReader, track: Track, start: int, end: int) -> Track:
+    def densify(self, video: Pictures, track: Track, start: int, end: int) -> Track:
         """The track with a box on every frame in and around ``start`` to ``end``, both included.
 
         The coarse track holds outside of that window, and where SAM 2 loses the object.
@@ -90,7 +90,7 @@ class GroundedProposer:
             return track
         return merge(track, planned.frames, self._track(video, planned.frames, planned.prompts))
 
-    def follow(self, video: VideoReader, prompt: Prompt) -> Track:
+    def follow(self, video: Pictures, prompt: Prompt) -> Track:
         """SAM 2 from the drawn box to both ends of the video, on every frame (thinned out in a long video).
 
         Raises: as :meth:`densify`, and QueryError where the video has no such frame.
@@ -107,7 +107,7 @@ class GroundedProposer:
             sighted=np.array([prompt.frame]), confidence=np.ones(1, np.float32),
         )  # fmt: skip
 
-    def _track(self, video: VideoReader, frames: Array, prompts: dict[int, Array]) -> Array:
+    def _track(self, video: Pictures, frames: Array, prompts: dict[int, Array]) -> Array:
         """``(N, 4)`` normalised boxes on ``frames``, NaN where the object is not seen."""
         video.expect(frames[looking_order(len(frames), prompts)].tolist())
 
@@ -116,7 +116,7 @@ class GroundedProposer:
 
         return self._tracker.follow(read, len(frames), prompts)
 
-    def _search(self, video: VideoReader, frames: Array, words: str) -> tuple[list[Detections], tuple[int, int]]:
+    def _search(self, video: Pictures, frames: Array, words: str) -> tuple[list[Detections], tuple[int, int]]:
         """Detections per frame, in pixels of pictures of the returned ``(width, height)``; few pictures are held."""
         found: list[Detections] = []
         size = (video.info.width, video.info.height)

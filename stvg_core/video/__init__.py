@@ -5,9 +5,19 @@
 """
 
 from stvg_core.video.container import Limits
+from stvg_core.video.pictures import Pictures
 from stvg_core.video.probe import probe
 from stvg_core.video.reader import VideoReader
 from stvg_core.video.reading import frame_seconds, iter_frames, read_frames
 from stvg_core.video.sampling import sample_indices
 
-__all__ = ["Limits", "VideoReader", "frame_seconds", "iter_frames", "probe", "read_frames", "sample_indices"]
+__all__ = [
+    "Limits",
+    "Pictures",
+    "VideoReader",
+    "frame_seconds",
+    "iter_frames",
+    "probe",
+    "read_frames",
+    "sample_indices",
+]

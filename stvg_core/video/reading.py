@@ -9,7 +9,6 @@ import numpy as np
 
 from stvg_core.tube import Array, Frames, VideoInfo
 from stvg_core.video.container import Limits
-from stvg_core.video.fast import read_with_decord as _read_with_decord
 from stvg_core.video.reader import VideoReader
 from stvg_core.video.shaping import shrunk_size
 from stvg_core.video.timeline import read_timeline
@@ -19,11 +18,13 @@ def read_frames(
     info: VideoInfo, indices: Array, *, max_side: int | None = None, limits: Limits | None = None
 ) -> Frames:
     """Decode frames of a probed file, with decord where that is proved to be right; see :meth:`VideoReader.read`."""
+    from stvg_core.video.fast import read_with_decord  # not loaded by processes that keep a reader open
+
     with VideoReader(info, limits=limits, kept_bytes=0) as reader:
         wanted = reader.check(indices)
         unique, inverse = np.unique(wanted, return_inverse=True)
         timeline = read_timeline(Path(info.path), limits or Limits())
-        pictures = _read_with_decord(info, timeline, unique, shrunk_size(info.width, info.height, max_side))
+        pictures = read_with_decord(info, timeline, unique, shrunk_size(info.width, info.height, max_side))
         if pictures is None:
             return reader.read(wanted, max_side=max_side)
         return Frames(pixels=pictures[inverse], indices=wanted, seconds=np.array(reader.seconds[wanted], np.float64))

@@ -22,12 +22,15 @@ from backend.http import filters
 from backend.http.app import create_app
 from backend.http.fetching import Fetching
 from backend.http.footage import media_type
+from backend.http.stills import Stills, StillsBusy
 from backend.media import MediaLibrary
 from backend.media.cache import MediaCache
 from backend.media.download import Downloader
 from backend.review import decisions
 from backend.review.queue import QueueFilter
 from stvg_core.demo.clips import split_scene, write_clip
+from stvg_core.video.child import ChildLimits
+from stvg_core.video.child_processes import DecodingProcesses
 from tests.http.conftest import MODEL, make_settings
 from tests.http.visitors import HTML, an_account, log_in, post
 from tests.review.labelled import CORRECTED, FRAMES, a_correction, a_job, a_suggestion, a_task
@@ -308,7 +311,7 @@ def test_a_remote_video_is_fetched_only_when_asked_for(
     asked = []
 
     class Source(Downloader):
-        def fetch(self, url: str, file: io.IOBase) -> tuple[str, int]:  # type: ignore[override]
+        def fetch(self, url: str, file: io.IOBase, alive: object = None) -> tuple[str, int]:  # type: ignore[override]
             asked.append(url)
             file.write(clip.read_bytes())
             return hashlib.sha256(clip.read_bytes()).hexdigest(), clip.stat().st_size
@@ -373,7 +376,7 @@ def test_an_object_of_a_storage_is_fetched_for_its_task(
     asked = []
 
     class Source(Downloader):
-        def fetch(self, url: str, file: io.IOBase) -> tuple[str, int]:  # type: ignore[override]
+        def fetch(self, url: str, file: io.IOBase, alive: object = None) -> tuple[str, int]:  # type: ignore[override]
             asked.append(url.partition("?")[0])
             file.write(clip.read_bytes())
             return hashlib.sha256(clip.read_bytes()).hexdigest(), clip.stat().st_size
@@ -387,3 +390,32 @@ def test_an_object_of_a_storage_is_fetched_for_its_task(
     fetching.wait()
     assert asked == [f"http://ls/tasks/{number}/presign/"]
     assert web.get("/review/videos/1/state.json").json == {"state": "here", "reason": None}
+
+
+@pytest.mark.parametrize(
+    ("limits", "reader", "status", "said"),
+    [
+        (ChildLimits(0.3), "hangs", 404, "did not answer for 0.3 s"),
+        (ChildLimits(600), "crashes", 404, "The decoder crashed"),
+    ],
+)
+def test_a_page_says_why_there_is_no_picture(
+    web: FlaskClient, labelled: int, limits: ChildLimits, reader: str, status: int, said: str
+) -> None:
+    stills = Stills(lambda: DecodingProcesses(limits, idle=0, reader=f"tests.video.hostile:{reader}"))
+    extensions = web.application.extensions
+    extensions["stvg"] = replace(extensions["stvg"], stills=stills)
+    answer = web.get("/review/videos/1/frames/1.jpg")
+    assert answer.status_code == status and said in answer.text
+
+
+def test_a_page_says_when_to_ask_again(web: FlaskClient, labelled: int) -> None:
+    class Busy(Stills):
+        def picture(self, *_: object) -> np.ndarray:
+            raise StillsBusy
+
+    extensions = web.application.extensions
+    extensions["stvg"] = replace(extensions["stvg"], stills=Busy(lambda: None))
+    answer = web.get("/review/videos/1/frames/1.jpg")
+    assert answer.status_code == 503 and answer.headers["Retry-After"]
+    assert "Ask for this one again" in answer.text

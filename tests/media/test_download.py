@@ -210,9 +210,9 @@ def test_a_local_file_is_hashed_and_not_copied(tmp_path: Path) -> None:
 def _fill(cache: MediaCache, url: str, size: int, age_s: float) -> Path:
     def write(file: BinaryIO) -> tuple[str, int]:
         file.write(b"x" * size)
-        return "0" * 64, size
+        return hashlib.sha256(url.encode()).hexdigest(), size
 
-    path, _, _ = cache.store(url, "v.mp4", write)
+    path = cache.store(url, "v.mp4", write).path
     moment = path.stat().st_mtime - age_s
     os.utime(path.parent / ".meta.json", (moment, moment))
     return path
@@ -233,7 +233,7 @@ def test_a_full_disk_makes_room_once_and_then_says_so(tmp_path: Path, monkeypatc
     library = MediaLibrary(cache, downloader, pause_s=0)
     fetch, full = downloader.fetch, [True]
 
-    def fill(url: str, file: BinaryIO) -> tuple[str, int]:
+    def fill(url: str, file: BinaryIO, alive: object = None) -> tuple[str, int]:
         if full and full.pop():
             raise OSError(errno.ENOSPC, "No space left on device")
         return fetch(url, file)

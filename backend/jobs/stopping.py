@@ -1,0 +1,106 @@
+"""How does a worker end soon after it is told to, whatever it is doing?
+
+The first signal asks: the work is given up at its next report of progress, and its job goes back to the queue. Where no
+report comes (a model or a library that hangs), the process ends itself hard, and puts the job back first. The signal is
+read from a pipe by a thread of its own: a handler in Python would wait for the hanging call to return.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from backend.db import jobs
+from backend.db.engine import Database
+
+logger = logging.getLogger(__name__)
+
+GIVE_UP_S = 8.0
+"""Well below the 10 s after which Docker, among others, kills."""
+_PUT_BACK_S = 1.5
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_OVER = 0
+"""Stands in the pipe for the end of the block; no signal has this number."""
+
+
+class Holding(NamedTuple):
+    """The job that a worker has at present, and the name under which it is leased."""
+
+    job_id: int
+    leased_by: str
+
+
+@contextmanager
+def stopping(
+    database_url: str, stop: Callable[[], None], holding: Callable[[], Holding | None], *, give_up_s: float = GIVE_UP_S
+) -> Iterator[None]:
+    """Within the block SIGTERM and SIGINT call ``stop``; a second one, or the time, ends the process. Main thread only.
+
+    Args:
+        database_url: the job is put back by a new connection, as those of the process may be stuck.
+        holding: what the worker has at that moment.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
+    wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+
+    def listen() -> None:
+        if _next(reading, None) == _OVER:
+            return
+        stop()
+        if _next(reading, give_up_s) != _OVER:
+            _end_hard(database_url, holding())
+
+    listener = threading.Thread(target=listen, name="signals", daemon=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.write(writing, bytes([_OVER]))
+        listener.join()
+        os.close(reading)
+        os.close(writing)
+
+
+def _next(reading: int, seconds: float | None) -> int | None:
+    """The next of our signals, or ``_OVER``; None where neither came in time."""
+    until = None if seconds is None else time.monotonic() + seconds
+    while True:
+        left = None if until is None else max(0.0, until - time.monotonic())
+        if not select.select([reading], [], [], left)[0]:
+            return None
+        number = os.read(reading, 1)[0]
+        if number in (_OVER, *_SIGNALS):
+            return number
+
+
+def _end_hard(database_url: str, held: Holding | None) -> None:
+    """Does not return."""
+    logger.warning("the work does not end by itself: the process ends now, its job goes back to the queue")
+    if held is not None:
+        thread = threading.Thread(target=_put_back, args=(database_url, held), daemon=True)
+        thread.start()
+        thread.join(_PUT_BACK_S)
+        if thread.is_alive():
+            logger.warning("job %d could not be put back: its lease runs out by itself", held.job_id)
+    os._exit(0)
+
+
+def _put_back(database_url: str, held: Holding) -> None:
+    try:
+        database = Database(database_url)
+        with database.write() as session:
+            jobs.put_back(session, held.job_id, held.leased_by)
+    except Exception as error:
+        logger.warning("job %d could not be put back (%s)", held.job_id, type(error).__name__)

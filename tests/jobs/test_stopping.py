@@ -1,0 +1,151 @@
+"""A worker that is told to stop ends, whatever it is doing, and its job is queued again with no attempt used."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.db.engine import Database
+from backend.jobs.lease import LeaseKeeper
+from tests.jobs.conftest import Loop, make_loop
+from tests.video.painted import write_painted
+
+ROOT = Path(__file__).parents[2]
+
+WORKER = """
+import sys, time
+from pathlib import Path
+from backend.db.engine import Database
+from backend.jobs.stopping import stopping
+from tests.jobs.conftest import make_loop
+from tests.jobs.hanging import {engine}
+loop = make_loop(Database(sys.argv[1]), Path(sys.argv[2]))
+{engine}(loop)
+with stopping(sys.argv[1], loop.worker.stop.set, lambda: loop.worker.holding, give_up_s={give_up_s}):
+    print("ready", flush=True)
+    loop.worker.run()
+print("ended by itself", flush=True)
+"""
+
+
+class Started:
+    """A worker process with an engine of its own."""
+
+    def __init__(self, loop: Loop, url: str, engine: str, give_up_s: float) -> None:
+        self.loop = loop
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", WORKER.format(engine=engine, give_up_s=give_up_s), url, str(loop.videos)],
+            cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def wait_for(self, state: Callable[[], Any]) -> None:
+        while not state():
+            assert self.process.poll() is None
+            time.sleep(0.02)
+
+    def ended(self) -> str:
+        """What it said at its end."""
+        assert self.process.stdout is not None
+        said = self.process.stdout.read()
+        assert self.process.wait() == 0
+        return said
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.mark.parametrize("engine", ["sleeps", "holds_the_main_thread", "decodes_for_ever"])
+def test_sigterm_ends_a_worker_that_hangs(loop: Loop, sqlite_url: str, engine: str) -> None:
+    write_painted(loop.videos / "a.mp4", 5)
+    loop.ask(loop.task(1))
+    worker = Started(loop, sqlite_url, engine, give_up_s=0.3)
+    try:
+        worker.wait_for(lambda: (loop.videos / "hangs").exists())
+        worker.process.send_signal(signal.SIGTERM)
+        said = worker.ended()
+    finally:
+        worker.end()
+    # A decoder in another process is waited for in short pieces: that worker ends as one that works.
+    assert ("ended by itself" in said) == (engine == "decodes_for_ever")
+    job = loop.job()
+    assert (job.state, job.attempts, job.leased_by) == ("queued", 0, None)
+
+
+def test_sigterm_ends_a_worker_that_waits_for_jobs(loop: Loop, sqlite_url: str) -> None:
+    worker = Started(loop, sqlite_url, "sleeps", give_up_s=600)
+    try:
+        assert worker.process.stdout is not None and worker.process.stdout.readline() == "ready\n"
+        worker.process.send_signal(signal.SIGTERM)
+        assert "ended by itself" in worker.ended()
+    finally:
+        worker.end()
+
+
+def test_a_second_signal_does_not_wait(loop: Loop, sqlite_url: str) -> None:
+    loop.ask(loop.task(1))
+    worker = Started(loop, sqlite_url, "sleeps", give_up_s=3600)
+    try:
+        worker.wait_for(lambda: (loop.videos / "hangs").exists())
+        worker.process.send_signal(signal.SIGINT)
+        worker.process.send_signal(signal.SIGTERM)
+        assert "ended by itself" not in worker.ended()
+    finally:
+        worker.end()
+    assert (loop.job().state, loop.job().attempts) == ("queued", 0)
+
+
+def test_a_lease_is_renewed_only_while_the_work_moves(
+    sqlite_database: Database, loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Work that hangs loses its job to another worker, and its late answer is dropped."""
+    loop.ask(loop.task(1))
+    loop.worker.lease_s, loop.worker.stall_s = 0.3, 0.3
+    go_on = threading.Event()
+    ground = loop.engine.ground
+
+    def hang(path: Path, query: str, progress: Any) -> Any:
+        progress(0.4, "look")
+        go_on.wait()
+        return ground(path, query, lambda share, stage: None)
+
+    loop.engine.ground = hang  # type: ignore[method-assign]
+    working = threading.Thread(target=loop.worker.run_once)
+    working.start()
+    other = make_loop(sqlite_database, loop.videos)
+    while not other.worker.run_once():
+        time.sleep(0.02)
+    assert loop.job().state == "done" and loop.job().attempts == 2
+    go_on.set()
+    working.join()
+    assert "no progress for 0.3 s at stage 'look'; its lease is let run out" in caplog.text
+    assert "the lease ran out, its answer is dropped" in caplog.text
+    assert loop.job().state == "done" and loop.job().attempts == 2
+
+
+def test_work_that_moves_again_takes_its_lease_up_again(loop: Loop) -> None:
+    loop.ask(loop.task(1))
+    with loop.database.write() as session:
+        from backend.db import jobs
+
+        job = jobs.lease(session, "w", seconds=0.05, max_attempts=3)
+    assert job is not None and job.leased_by is not None and job.lease_until is not None
+    with LeaseKeeper(
+        loop.database, job.id, job.leased_by, seconds=0.3, stop=threading.Event(), stall_s=0.2
+    ) as keeper:  # fmt: skip
+        while not keeper._stalled:
+            time.sleep(0.01)
+        before = loop.job().lease_until
+        while loop.job().lease_until == before:
+            keeper.progress(0.5, "look")
+            time.sleep(0.01)
+    assert loop.job().stage == "look"
