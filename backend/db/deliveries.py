@@ -7,14 +7,15 @@ per task: what is told is what stands when it is told, so late or doubled tellin
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from backend.db import lease as leases
 from backend.db.clock import moment
-from backend.db.engine import changed, insert_once
+from backend.db.engine import chunks, expire, insert_missing, insert_once
 from backend.db.tables import Delivery, Prediction, Task
 from backend.db.task_state import REJECTED, SENT_BACK
 from backend.db.types import now
@@ -26,24 +27,92 @@ SHOWN = (REJECTED, SENT_BACK)
 """Decisions that a task shows in Label Studio for as long as they stand."""
 
 
+Pair = tuple[int, int]
+"""The row of a prediction, the row of a task."""
+
+
+def owe_many(session: Session, pairs: Iterable[Pair]) -> None:
+    """These predictions have to reach these tasks; saying so twice changes nothing."""
+    wanted = sorted(set(pairs), key=_by_task)
+    known = _rows(session, wanted)
+    for some in chunks([pair for pair in wanted if pair not in known]):
+        rows = [{"prediction_id": prediction_id, "task_id": task_id} for prediction_id, task_id in some]
+        insert_missing(session, Delivery, rows, Delivery.id)
+
+
+def hand_out_many(session: Session, pairs: Iterable[Pair], *, window_s: float) -> set[Pair]:
+    """Claim the right to answer ``/predict`` with these predictions; those that nobody claimed within ``window_s``."""
+    wanted = sorted(set(pairs), key=_by_task)
+    owe_many(session, wanted)
+    at = moment(session)
+    claimed: set[Pair] = set()
+    # Locked in the order of the rows, so that two callers never wait for each other in a circle.
+    for some in chunks(sorted(_rows(session, wanted).values())):
+        mine = Delivery.id.in_(some)
+        locked = select(Delivery.id).where(mine, _may_be_handed_out(at, window_s)).order_by(Delivery.id)
+        numbers = session.scalars(locked.with_for_update(key_share=True)).all()
+        claim = (
+            update(Delivery)
+            .where(Delivery.id.in_(numbers))
+            .values(state=PENDING, handed_at=at, run_after=at + timedelta(seconds=window_s))
+            .returning(Delivery.prediction_id, Delivery.task_id)
+        )
+        if numbers:
+            found = session.execute(claim, execution_options={"synchronize_session": False})
+            claimed.update((prediction_id, task_id) for prediction_id, task_id in found)
+        expire(session, Delivery, numbers)
+    return claimed
+
+
+def taken_many(session: Session, pairs: Iterable[Pair], *, window_s: float) -> set[Pair]:
+    """Those of these that nobody may hand out now. Only looks: what it leaves out may be claimed the next moment."""
+    wanted = set(pairs)
+    held = not_(_may_be_handed_out(moment(session), window_s))
+    return set(_rows(session, sorted(wanted, key=_by_task), held)) if wanted else set()
+
+
+def owed_many(session: Session, pairs: Iterable[Pair]) -> set[Pair]:
+    """Those of these that have to reach their tasks, or have reached them."""
+    return set(_rows(session, sorted(set(pairs), key=_by_task)))
+
+
+def _rows(session: Session, pairs: Sequence[Pair], *conditions: ColumnElement[bool]) -> dict[Pair, int]:
+    """The row of each of these that has one."""
+    found: dict[Pair, int] = {}
+    for some in chunks(pairs):
+        query = select(Delivery.prediction_id, Delivery.task_id, Delivery.id).where(
+            Delivery.task_id.in_({task_id for _, task_id in some}),
+            Delivery.prediction_id.in_({prediction_id for prediction_id, _ in some}),
+            *conditions,
+        )
+        wanted = set(some)
+        for prediction_id, task_id, number in session.execute(query).tuples():
+            if prediction_id is not None and (prediction_id, task_id) in wanted:
+                found[prediction_id, task_id] = number
+    return found
+
+
+def _may_be_handed_out(at: datetime, window_s: float) -> ColumnElement[bool]:
+    before = at - timedelta(seconds=window_s)
+    return and_(
+        Delivery.state != SENDING,
+        or_(Delivery.handed_at.is_(None), Delivery.handed_at < before),
+        or_(Delivery.delivered_at.is_(None), Delivery.delivered_at < before),
+    )
+
+
+def _by_task(pair: Pair) -> tuple[int, int]:
+    return pair[1], pair[0]
+
+
 def owe(session: Session, prediction_id: int, task_id: int) -> None:
     """This prediction has to reach this task; saying so twice changes nothing."""
-    insert_once(session, Delivery, ["prediction_id", "task_id"], prediction_id=prediction_id, task_id=task_id)
+    owe_many(session, [(prediction_id, task_id)])
 
 
 def hand_out(session: Session, prediction_id: int, task_id: int, *, window_s: float) -> bool:
     """Claim the right to answer ``/predict`` with this prediction; False for all but the first within ``window_s``."""
-    owe(session, prediction_id, task_id)
-    at = moment(session)
-    before = at - timedelta(seconds=window_s)
-    claim = (
-        update(Delivery)
-        .where(Delivery.prediction_id == prediction_id, Delivery.task_id == task_id, Delivery.state != SENDING)
-        .where(or_(Delivery.handed_at.is_(None), Delivery.handed_at < before))
-        .where(or_(Delivery.delivered_at.is_(None), Delivery.delivered_at < before))
-        .values(state=PENDING, handed_at=at, run_after=at + timedelta(seconds=window_s))
-    )
-    return changed(session, claim)
+    return bool(hand_out_many(session, [(prediction_id, task_id)], window_s=window_s))
 
 
 def tell_decision(session: Session, task_id: int, decision: str) -> None:
