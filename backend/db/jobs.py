@@ -13,6 +13,7 @@ from backend.db import task_state
 from backend.db.clock import moment
 from backend.db.engine import changed
 from backend.db.questions import Question as Question
+from backend.db.questions import Queued as Queued
 from backend.db.questions import enqueue as enqueue
 from backend.db.questions import enqueue_many as enqueue_many
 from backend.db.questions import known_many as known_many

@@ -7,12 +7,12 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select, update
+from sqlalchemy import event, func, select, text, update
 from sqlalchemy.orm import Session
 
 from backend.db import deliveries, jobs, projects, tasks
 from backend.db.engine import Database
-from backend.db.tables import Base, Delivery, Job, Task, TaskState
+from backend.db.tables import Delivery, Job, Task, TaskState
 from backend.db.tasks import Given
 from tests.db.helpers import CONFIG, a_prediction
 
@@ -97,7 +97,7 @@ def rows_of(session: Session, project: int) -> list[tuple[Any, ...]]:
         select(
             Task.ls_task_id, Task.video_ref, Task.query, Task.data, Task.video_id, Task.name, Task.truth,
             Job.video_ref, Job.query, Job.model_version, Job.deliver, Job.priority, Job.state, Job.prompt,
-            TaskState.state, TaskState.job_id == Job.id, TaskState.people, TaskState.said, TaskState.project_id - project,
+            TaskState.state, TaskState.job_id == Job.id, TaskState.people, TaskState.said,
         )
         .join(Job, Job.task_id == Task.id)
         .join(TaskState, TaskState.task_id == Task.id)
@@ -106,14 +106,14 @@ def rows_of(session: Session, project: int) -> list[tuple[Any, ...]]:
 
 
 def test_one_call_makes_the_same_rows_as_many(known: Database) -> None:
-    numbers = [*range(1, 1202), 7]
+    numbers = [*range(1, 522), 7]
     with known.write() as session:
         projects.register(session, 2, CONFIG)
         for number in numbers:
             ask(session, [number])
         ask(session, numbers, project=2)
     with known.read() as session:
-        assert rows_of(session, 1) == rows_of(session, 2) and len(rows_of(session, 2)) == 1201
+        assert rows_of(session, 1) == rows_of(session, 2) and len(rows_of(session, 2)) == 521
         assert session.scalars(select(TaskState.since)).first() is not None
 
 
@@ -181,6 +181,28 @@ def test_predictions_are_owed_once_and_handed_out_to_one_caller(known: Database)
         assert deliveries.taken_many(session, pairs, window_s=-1) == set()
 
 
+def _meet(database: Database, first: Callable[[Session], bool], second: Callable[[Session], bool]) -> list[bool]:
+    """The second begins when the first has written but not yet committed, and gets as far as it can."""
+
+    def write() -> bool:
+        with database.write() as session:
+            return second(session)
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as session:
+            found = first(session)
+            other = pool.submit(write)
+            while database.engine.dialect.name == "postgresql" and not other.done() and not _somebody_waits(database):
+                pass
+        return [found, other.result()]
+
+
+def _somebody_waits(database: Database) -> bool:
+    waits = "wait_event_type = 'Lock' AND datname = current_database()"
+    with database.read() as session:
+        return bool(session.scalar(text(f"SELECT count(*) FROM pg_stat_activity WHERE {waits}")))
+
+
 def _end(session: Session) -> bool:
     """As a worker ends the only job; was its answer to be delivered?"""
     job = session.scalars(select(Job)).one()
@@ -194,21 +216,11 @@ def test_a_job_that_ends_while_it_becomes_owed_is_seen_by_one_of_the_two(known: 
     with known.write() as session:
         ask(session, [1], deliver=False)
         assert jobs.lease(session, "w", seconds=60) is not None
-    inside = Event()
 
-    def asks() -> bool:
-        with known.write() as session:
-            [found] = ask(session, [1]).values()
-            inside.set()
-            return found.state == "done" and found.prediction_id is not None
+    def asks(session: Session) -> bool:
+        [found] = ask(session, [1]).values()
+        return found.state == "done" and found.prediction_id is not None
 
-    def ends() -> bool:
-        with known.write() as session:
-            sees = _end(session)
-            inside.set()
-            return sees
-
-    first, second = (ends, asks) if worker_first else (asks, ends)
-    assert _meet(known, first, second, inside) == [False, True]
+    assert _meet(known, *((_end, asks) if worker_first else (asks, _end))) == [False, True]
     with known.read() as session:
         assert session.scalars(select(Job.deliver)).one() and session.scalars(select(TaskState.job_id)).one()
