@@ -45,23 +45,14 @@ def hand_out_many(session: Session, pairs: Iterable[Pair], *, window_s: float) -
     wanted = sorted(set(pairs), key=_by_task)
     owe_many(session, wanted)
     at = moment(session)
-    claimed: set[Pair] = set()
-    # Locked in the order of the rows, so that two callers never wait for each other in a circle.
-    for some in chunks(sorted(_rows(session, wanted).values())):
-        mine = Delivery.id.in_(some)
-        locked = select(Delivery.id).where(mine, _may_be_handed_out(at, window_s)).order_by(Delivery.id)
-        numbers = session.scalars(locked.with_for_update(key_share=True)).all()
-        claim = (
-            update(Delivery)
-            .where(Delivery.id.in_(numbers))
-            .values(state=PENDING, handed_at=at, run_after=at + timedelta(seconds=window_s))
-            .returning(Delivery.prediction_id, Delivery.task_id)
-        )
-        if numbers:
-            found = session.execute(claim, execution_options={"synchronize_session": False})
-            claimed.update((prediction_id, task_id) for prediction_id, task_id in found)
+    # Locked in one order, so that two callers never wait for each other in a circle.
+    locked = _rows(session, wanted, _may_be_handed_out(at, window_s), lock=True)
+    claim = {"state": PENDING, "handed_at": at, "run_after": at + timedelta(seconds=window_s)}
+    for numbers in chunks(sorted(locked.values())):
+        statement = update(Delivery).where(Delivery.id.in_(numbers)).values(**claim)
+        session.execute(statement, execution_options={"synchronize_session": False})
         expire(session, Delivery, numbers)
-    return claimed
+    return set(locked)
 
 
 def taken_many(session: Session, pairs: Iterable[Pair], *, window_s: float) -> set[Pair]:
@@ -76,8 +67,10 @@ def owed_many(session: Session, pairs: Iterable[Pair]) -> set[Pair]:
     return set(_rows(session, sorted(set(pairs), key=_by_task)))
 
 
-def _rows(session: Session, pairs: Sequence[Pair], *conditions: ColumnElement[bool]) -> dict[Pair, int]:
-    """The row of each of these that has one."""
+def _rows(
+    session: Session, pairs: Sequence[Pair], *conditions: ColumnElement[bool], lock: bool = False
+) -> dict[Pair, int]:
+    """The row of each of these that has one; ``lock`` holds them as they are until the transaction ends."""
     found: dict[Pair, int] = {}
     for some in chunks(pairs):
         query = select(Delivery.prediction_id, Delivery.task_id, Delivery.id).where(
@@ -85,6 +78,8 @@ def _rows(session: Session, pairs: Sequence[Pair], *conditions: ColumnElement[bo
             Delivery.prediction_id.in_({prediction_id for prediction_id, _ in some}),
             *conditions,
         )
+        if lock:
+            query = query.order_by(Delivery.task_id, Delivery.prediction_id).with_for_update(key_share=True)
         wanted = set(some)
         for prediction_id, task_id, number in session.execute(query).tuples():
             if prediction_id is not None and (prediction_id, task_id) in wanted:

@@ -6,7 +6,8 @@ SQLite runs in write-ahead mode with a busy timeout; a writing transaction takes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,10 @@ BUSY_SECONDS = 15
 CHUNK = 500
 """Rows per statement: databases limit how many values one may have."""
 
+TURN = 100
+"""Rows per short transaction."""
+
+_REST_S = 0.1
 _READ_ONLY = "stvg_read_only"
 
 Item = TypeVar("Item")
@@ -82,6 +87,19 @@ class Database:
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
+    def write_in_turns(self, items: Sequence[Item], work: Callable[[Session, Sequence[Item]], None]) -> None:
+        """Write many rows in transactions of at most :data:`TURN`, so that nobody waits long for one.
+
+        SQLite has one writer at a time, and those that wait look again after pauses: a writer that goes on at once
+        would be met by none of them, so it rests as long as it wrote.
+        """
+        for first in range(0, len(items), TURN):
+            with self.write() as session:
+                began = time.monotonic()
+                work(session, items[first : first + TURN])
+            if first + TURN < len(items) and self.engine.dialect.name == "sqlite":
+                time.sleep(min(time.monotonic() - began, _REST_S))
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -133,5 +151,5 @@ def expire(session: Session, table: type[Base], numbers: Iterable[int]) -> None:
     """What the session holds of these rows is read again when it is looked at: a statement has changed them."""
     wanted = frozenset(numbers)
     for row in list(session.identity_map.values()):
-        if isinstance(row, table) and inspect(row).identity[0] in wanted:
+        if isinstance(row, table) and (inspect(row).identity or (None,))[0] in wanted:
             session.expire(row)

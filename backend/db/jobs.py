@@ -18,7 +18,7 @@ from backend.db.questions import enqueue as enqueue
 from backend.db.questions import enqueue_many as enqueue_many
 from backend.db.questions import known_many as known_many
 from backend.db.tables import Delivery, Job, Task
-from backend.db.types import now, plain
+from backend.db.types import now
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
 STATES = (QUEUED, RUNNING, DONE, FAILED, CANCELLED)
@@ -96,13 +96,6 @@ def put_back(session: Session, job_id: int, lease_name: str) -> bool:
     return leases.put_back(session, Job, job_id, lease_name)
 
 
-def refuse(session: Session, job: Job, reason: str) -> None:
-    """A job that cannot even start fails at once, with its reason."""
-    job.state, job.leased_by, job.lease_until, job.finished_at = FAILED, None, None, now()
-    job.reason = plain(reason)
-    task_state.refresh(session, [job.task_id])
-
-
 def retry(session: Session, job_id: int) -> bool:
     """Queue a failed or cancelled job again, and its failed deliveries; False when there is nothing to retry."""
     job = session.get(Job, job_id, with_for_update=True)
@@ -139,6 +132,11 @@ def counts(session: Session) -> dict[str, int]:
 
 def find(session: Session, identity: str) -> Job | None:
     return session.scalar(select(Job).where(Job.identity == identity))
+
+
+def how_far(session: Session, job_id: int) -> tuple[str, int | None]:
+    """The state of a job, and its prediction where it has one."""
+    return session.execute(select(Job.state, Job.prediction_id).where(Job.id == job_id)).tuples().one()
 
 
 def for_task(session: Session, project_id: int, ls_task_id: int) -> Sequence[Job]:

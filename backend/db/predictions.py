@@ -2,15 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, undefer
 
 from backend.db import task_state
-from backend.db.engine import insert_once
+from backend.db.engine import chunks, insert_once
 from backend.db.tables import Prediction, Video
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What a result says of its video."""
+
+    fps: float
+    n_frames: int
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What of a prediction Label Studio is told, without what led to it."""
+
+    id: int
+    identity: str
+    model_version: str
+    region_id: str
+    score: float
+    keyframes: list[Any] | None
+    video: Clip
+
+
+def find_many(session: Session, identities: Iterable[str]) -> dict[str, Suggestion]:
+    """Those of these predictions that there are, by identity."""
+    found: dict[str, Suggestion] = {}
+    for some in chunks(identities):
+        found |= {one.identity: one for one in _suggestions(session, Prediction.identity.in_(some))}
+    return found
+
+
+def of_row(session: Session, number: int) -> Suggestion:
+    """The prediction of a row."""
+    return next(_suggestions(session, Prediction.id == number))
+
+
+def _suggestions(session: Session, condition: ColumnElement[bool]) -> Iterator[Suggestion]:
+    columns = (
+        Prediction.id, Prediction.identity, Prediction.model_version, Prediction.region_id, Prediction.score,
+        Prediction.keyframes,
+    )  # fmt: skip
+    query = select(*columns, Video.fps_num, Video.fps_den, Video.n_frames, Video.duration_s)
+    rows = session.execute(query.join(Video, Video.id == Prediction.video_id).where(condition))
+    for row in rows:
+        clip = Clip(row.fps_num / row.fps_den, row.n_frames, row.duration_s)
+        yield Suggestion(row.id, row.identity, row.model_version, row.region_id, row.score, row.keyframes, clip)
 
 
 def find(session: Session, identity: str) -> Prediction | None:

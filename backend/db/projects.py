@@ -28,6 +28,21 @@ def register(session: Session, project_id: int, label_config: str, *, hostname: 
         project.hostname = hostname
 
 
+def interface(session: Session, project_id: int) -> str | None:
+    """The interface that is known of a project, None for an unknown project."""
+    return session.scalars(select(Project.label_config).where(Project.id == project_id)).one_or_none()
+
+
+def says_new(session: Session, project_id: int, label_config: str, hostname: str | None) -> bool:
+    """Would :func:`register` change anything? A look that takes no lock."""
+    columns = select(Project.label_config, Project.hostname).where(Project.id == project_id)
+    known = session.execute(columns).one_or_none()
+    if known is None:
+        return True
+    other_config = bool(label_config) and known.label_config != plain(label_config)
+    return other_config or (bool(hostname) and known.hostname != hostname)
+
+
 def find(session: Session, project_id: int) -> Project | None:
     return session.get(Project, project_id)
 

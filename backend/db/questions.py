@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from backend.db import task_state
 from backend.db.engine import chunks, expire, insert_missing
 from backend.db.tables import Job, Task
-from backend.db.types import plain
+from backend.db.types import now, plain
 
 
 def video_key(project_id: int, video_ref: str) -> str:
@@ -23,7 +23,11 @@ def video_key(project_id: int, video_ref: str) -> str:
 
 @dataclass(frozen=True)
 class Question:
-    """One sentence to ground for one task (our row), as :class:`Job` keeps it."""
+    """One sentence to ground for one task (our row), as :class:`Job` keeps it.
+
+    Attributes:
+        refused: why it cannot even start; a job that is made for it has failed for that.
+    """
 
     identity: str
     task_id: int
@@ -34,6 +38,7 @@ class Question:
     deliver: bool = True
     priority: int = 0
     prompt: dict[str, Any] | None = None
+    refused: str | None = None
 
     def with_more(self, other: Question) -> Question:
         """As urgent and as owed as the more demanding of the two."""
@@ -51,7 +56,15 @@ class Question:
             "deliver": self.deliver,
             "priority": self.priority,
             "prompt": self.prompt,
+            "state": self.first_state,
+            "reason": None if self.refused is None else plain(self.refused),
+            "finished_at": None if self.refused is None else now(),
         }
+
+    @property
+    def first_state(self) -> str:
+        """Of a new row."""
+        return Job.WAITING if self.refused is None else Job.FAILED
 
 
 @dataclass(frozen=True)
@@ -76,12 +89,12 @@ def enqueue_many(session: Session, entries: Iterable[Question]) -> dict[str, Que
     """The jobs of these identities, made where there are none; by identity.
 
     An existing job becomes more urgent or owed to Label Studio as asked, never less. All rows are inserted before any
-    is changed, in the order of their identities: two callers at once wait for each other and never in a circle.
+    is changed, in the order of their tasks: two callers at once wait for each other and never in a circle.
     """
     asked: dict[str, Question] = {}
     for entry in entries:
         asked[entry.identity] = entry.with_more(asked.get(entry.identity, entry))
-    wanted = [asked[identity] for identity in sorted(asked)]
+    wanted = sorted(asked.values(), key=lambda entry: (entry.task_id, entry.identity))
     session.flush()
     found = known_many(session, asked)
     made = _insert(session, [entry for entry in wanted if entry.identity not in found])
@@ -101,7 +114,7 @@ def known_many(session: Session, identities: Iterable[str], *, lock: bool = Fals
     """Those of these jobs that there are; ``lock`` holds them as they are until the transaction ends."""
     query = select(Job.id, Job.identity, Job.task_id, Job.state, Job.prediction_id, Job.deliver, Job.priority)
     if lock:  # keys stay free: others may refer to these rows meanwhile
-        query = query.order_by(Job.identity).with_for_update(key_share=True)
+        query = query.order_by(Job.task_id, Job.identity).with_for_update(key_share=True)
     found: dict[str, Queued] = {}
     for some in chunks(identities):
         rows = session.execute(query.where(Job.identity.in_(some)))
@@ -115,10 +128,10 @@ def _insert(session: Session, entries: Sequence[Question]) -> dict[str, Queued]:
     for some in chunks(entries):
         asked = {entry.identity: entry for entry in some}
         rows = [entry.columns() for entry in some]
-        for number, identity in insert_missing(session, Job, rows, Job.id, Job.identity):
-            one = asked[identity]
-            found[identity] = Queued(
-                number, identity, one.task_id, Job.WAITING, None, one.deliver, one.priority, made=True
+        for row in insert_missing(session, Job, rows, Job.id, Job.identity):
+            one = asked[row.identity]
+            found[one.identity] = Queued(
+                row.id, one.identity, one.task_id, one.first_state, None, one.deliver, one.priority, made=True
             )
     return found
 

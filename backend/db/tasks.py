@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import bindparam, case, inspect, null, select, update
+from sqlalchemy import bindparam, case, null, select, update
 from sqlalchemy.orm import Session
 
 from backend.db import task_state
 from backend.db.engine import chunks, expire, insert_missing
-from backend.db.tables import Task, Video
+from backend.db.tables import Base, Task, Video
 from backend.db.types import clean_json, now, plain
 
 _SAID = ("video_ref", "query", "data", "name", "truth")
@@ -63,9 +63,10 @@ class Remembered:
 
     def become(self, given: Given, *, made: bool) -> Remembered:
         """With what is said now; a changed address forgets the old video."""
-        said = {name: value for name in _SAID if (value := getattr(given, name)) is not None}
-        moved = {} if said["video_ref"] == self.video_ref else {"video_id": None, "video_sha256": None}
-        return replace(self, **said, **moved, made=made)
+        said: dict[str, Any] = {name: value for name in _SAID if (value := getattr(given, name)) is not None}
+        if given.video_ref != self.video_ref:
+            said |= {"video_id": None, "video_sha256": None}
+        return replace(self, **said, made=made)
 
 
 def remember_many(session: Session, project_id: int, entries: Iterable[Given]) -> dict[int, Remembered]:
@@ -116,8 +117,8 @@ def _update(session: Session, changed: Sequence[Remembered]) -> None:
     """Write these rows as they are here, in the given order. The old video is forgotten where the address differs."""
     if not changed:
         return
-    table = inspect(Task).local_table
-    named = {name: bindparam(f"new_{name}") for name in _SAID}
+    table = Base.metadata.tables[Task.__tablename__]
+    named: dict[str, Any] = {name: bindparam(f"new_{name}") for name in _SAID}
     same = table.c.video_ref == bindparam("new_video_ref")
     forgotten = {name: case((same, table.c[name]), else_=null()) for name in ("video_id", "warning")}
     statement = update(table).where(table.c.id == bindparam("row")).values(**named, **forgotten, updated_at=now())
