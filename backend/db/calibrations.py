@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from backend.db import lease as leases
@@ -20,7 +21,7 @@ QUEUED, RUNNING, ADOPTED, REFUSED, FAILED, REVERTED = "queued", "running", "adop
 
 def adopted(session: Session, looks: str) -> dict[str, Any]:
     """The fields that differ from the settings before any calibration; empty where none is in force."""
-    found = session.scalars(_in_force(Calibration.settings, looks)).first()
+    found = session.scalars(_settings_in_force(), {"looks": looks}).first()
     return {} if found is None else dict(found)
 
 
@@ -84,7 +85,7 @@ def put_back(session: Session, number: int, lease_name: str) -> bool:
 
 def revert(session: Session, looks: str, *, reason: str) -> Calibration | None:
     """Go back to the settings before the newest adoption; None where no adoption is in force."""
-    row = session.scalars(_in_force(Calibration, looks).with_for_update()).first()
+    row = session.scalars(_in_force(Calibration).with_for_update(), {"looks": looks}).first()
     if row is not None:
         row.state, row.reason = REVERTED, plain(reason)
         session.flush()
@@ -97,8 +98,14 @@ def newest(session: Session, looks: str, limit: int = 20) -> Sequence[Calibratio
     return session.scalars(query).all()
 
 
-def _in_force(what: Any, looks: str) -> Select[Any]:
-    """The newest that was adopted and not reverted."""
-    query = select(what).where(Calibration.looks == looks, Calibration.state == ADOPTED)
+def _in_force(what: Any) -> Select[Any]:
+    """The newest of ``looks`` that was adopted and not reverted."""
+    query = select(what).where(Calibration.looks == bindparam("looks"), Calibration.state == ADOPTED)
     # The latest to finish, not the latest to be asked for: a request may have waited behind a newer one.
     return query.order_by(Calibration.finished_at.desc(), Calibration.id.desc()).limit(1)
+
+
+@lru_cache(maxsize=1)
+def _settings_in_force() -> Select[Any]:
+    """Made once: every ``/predict`` asks it."""
+    return _in_force(Calibration.settings)

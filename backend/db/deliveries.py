@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, not_, or_, select, update
+from sqlalchemy import Row, bindparam, func, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from backend.db import lease as leases
 from backend.db.clock import moment
 from backend.db.engine import chunks, expire, insert_missing, insert_once
-from backend.db.tables import Delivery, Prediction, Task
+from backend.db.tables import Base, Delivery, Prediction, Task
 from backend.db.task_state import REJECTED, SENT_BACK
 from backend.db.types import now
 
@@ -31,73 +32,88 @@ Pair = tuple[int, int]
 """The row of a prediction, the row of a task."""
 
 
+_TABLE = Base.metadata.tables[Delivery.__tablename__]
+_KNOWN = (
+    select(*(_TABLE.c[name] for name in ("prediction_id", "task_id", "id", "state", "handed_at", "delivered_at")))
+    .where(_TABLE.c.task_id.in_(bindparam("tasks", expanding=True)))
+    .where(_TABLE.c.prediction_id.in_(bindparam("predictions", expanding=True)))
+    .order_by(_TABLE.c.task_id, _TABLE.c.prediction_id)
+)
+_LOCKED = _KNOWN.with_for_update(key_share=True)
+_HANDED = (
+    update(_TABLE)
+    .where(_TABLE.c.id.in_(bindparam("numbers", expanding=True)))
+    .values({"state": PENDING, **{name: bindparam(f"new_{name}") for name in ("handed_at", "run_after")}})
+)
+
+
 def owe_many(session: Session, pairs: Iterable[Pair]) -> None:
     """These predictions have to reach these tasks; saying so twice changes nothing."""
-    wanted = sorted(set(pairs), key=_by_task)
+    wanted = _in_order(pairs)
     known = _rows(session, wanted)
-    for some in chunks([pair for pair in wanted if pair not in known]):
-        rows = [{"prediction_id": prediction_id, "task_id": task_id} for prediction_id, task_id in some]
-        insert_missing(session, Delivery, rows, Delivery.id)
+    _insert(session, [pair for pair in wanted if pair not in known])
 
 
 def hand_out_many(session: Session, pairs: Iterable[Pair], *, window_s: float) -> set[Pair]:
     """Claim the right to answer ``/predict`` with these predictions; those that nobody claimed within ``window_s``."""
-    wanted = sorted(set(pairs), key=_by_task)
-    owe_many(session, wanted)
-    at = moment(session)
-    # Locked in one order, so that two callers never wait for each other in a circle.
-    locked = _rows(session, wanted, _may_be_handed_out(at, window_s), lock=True)
-    claim = {"state": PENDING, "handed_at": at, "run_after": at + timedelta(seconds=window_s)}
-    for numbers in chunks(sorted(locked.values())):
-        statement = update(Delivery).where(Delivery.id.in_(numbers)).values(**claim)
-        session.execute(statement, execution_options={"synchronize_session": False})
+    wanted, at = _in_order(pairs), moment(session)
+    # Locked in one order before any is inserted, so that two callers never wait for each other in a circle.
+    known = _rows(session, wanted, lock=True)
+    free = {pair: row.id for pair, row in known.items() if not _taken(row, at, window_s)}
+    claim = {"handed_at": at, "run_after": at + timedelta(seconds=window_s)}
+    made = _insert(session, [pair for pair in wanted if pair not in known], **claim)
+    new = {f"new_{name}": value for name, value in claim.items()}
+    for numbers in chunks(free.values()):
+        session.execute(_HANDED, {"numbers": numbers, **new})
         expire(session, Delivery, numbers)
-    return set(locked)
+    return made | set(free)
 
 
 def taken_many(session: Session, pairs: Iterable[Pair], *, window_s: float) -> set[Pair]:
     """Those of these that nobody may hand out now. Only looks: what it leaves out may be claimed the next moment."""
-    wanted = set(pairs)
-    held = not_(_may_be_handed_out(moment(session), window_s))
-    return set(_rows(session, sorted(wanted, key=_by_task), held)) if wanted else set()
+    wanted = _in_order(pairs)
+    at = moment(session) if wanted else now()
+    return {pair for pair, row in _rows(session, wanted).items() if _taken(row, at, window_s)}
 
 
 def owed_many(session: Session, pairs: Iterable[Pair]) -> set[Pair]:
     """Those of these that have to reach their tasks, or have reached them."""
-    return set(_rows(session, sorted(set(pairs), key=_by_task)))
+    return set(_rows(session, _in_order(pairs)))
 
 
-def _rows(
-    session: Session, pairs: Sequence[Pair], *conditions: ColumnElement[bool], lock: bool = False
-) -> dict[Pair, int]:
+def _rows(session: Session, pairs: Sequence[Pair], *, lock: bool = False) -> dict[Pair, Row[Any]]:
     """The row of each of these that has one; ``lock`` holds them as they are until the transaction ends."""
-    found: dict[Pair, int] = {}
+    session.flush()
+    found: dict[Pair, Row[Any]] = {}
     for some in chunks(pairs):
-        query = select(Delivery.prediction_id, Delivery.task_id, Delivery.id).where(
-            Delivery.task_id.in_({task_id for _, task_id in some}),
-            Delivery.prediction_id.in_({prediction_id for prediction_id, _ in some}),
-            *conditions,
-        )
-        if lock:
-            query = query.order_by(Delivery.task_id, Delivery.prediction_id).with_for_update(key_share=True)
         wanted = set(some)
-        for prediction_id, task_id, number in session.execute(query).tuples():
-            if prediction_id is not None and (prediction_id, task_id) in wanted:
-                found[prediction_id, task_id] = number
+        given = {"predictions": sorted({one for one, _ in some}), "tasks": sorted({task for _, task in some})}
+        for row in session.execute(_LOCKED if lock else _KNOWN, given):
+            if (row.prediction_id, row.task_id) in wanted:
+                found[row.prediction_id, row.task_id] = row
     return found
 
 
-def _may_be_handed_out(at: datetime, window_s: float) -> ColumnElement[bool]:
+def _insert(session: Session, pairs: Sequence[Pair], **values: Any) -> set[Pair]:
+    """Returns those that nobody else inserted meanwhile."""
+    made: set[Pair] = set()
+    for some in chunks(pairs):
+        rows = [{"prediction_id": prediction_id, "task_id": task_id, **values} for prediction_id, task_id in some]
+        back = insert_missing(session, Delivery, rows, Delivery.prediction_id, Delivery.task_id)
+        made.update((row.prediction_id, row.task_id) for row in back)
+    return made
+
+
+def _taken(row: Row[Any], at: datetime, window_s: float) -> bool:
+    """Is it being pushed, or was it given away or pushed a moment ago?"""
     before = at - timedelta(seconds=window_s)
-    return and_(
-        Delivery.state != SENDING,
-        or_(Delivery.handed_at.is_(None), Delivery.handed_at < before),
-        or_(Delivery.delivered_at.is_(None), Delivery.delivered_at < before),
+    return row.state == SENDING or any(
+        known is not None and known >= before for known in (row.handed_at, row.delivered_at)
     )
 
 
-def _by_task(pair: Pair) -> tuple[int, int]:
-    return pair[1], pair[0]
+def _in_order(pairs: Iterable[Pair]) -> list[Pair]:
+    return sorted(set(pairs), key=lambda pair: (pair[1], pair[0]))
 
 
 def owe(session: Session, prediction_id: int, task_id: int) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session, undefer
 
 from backend.db import task_state
 from backend.db.engine import chunks, insert_once
-from backend.db.tables import Prediction, Video
+from backend.db.tables import Base, Prediction, Video
 
 
 @dataclass(frozen=True)
@@ -36,29 +36,32 @@ class Suggestion:
     video: Clip
 
 
+_TABLE, _VIDEO = (Base.metadata.tables[table.__tablename__] for table in (Prediction, Video))
+_SUGGESTIONS = select(
+    *(_TABLE.c[name] for name in ("id", "identity", "model_version", "region_id", "score", "keyframes")),
+    *(_VIDEO.c[name] for name in ("fps_num", "fps_den", "n_frames", "duration_s")),
+).join_from(_TABLE, _VIDEO, _VIDEO.c.id == _TABLE.c.video_id)
+_BY_IDENTITY = _SUGGESTIONS.where(_TABLE.c.identity.in_(bindparam("identities", expanding=True)))
+_BY_ROW = _SUGGESTIONS.where(_TABLE.c.id == bindparam("number"))
+
+
 def find_many(session: Session, identities: Iterable[str]) -> dict[str, Suggestion]:
     """Those of these predictions that there are, by identity."""
+    session.flush()
     found: dict[str, Suggestion] = {}
     for some in chunks(identities):
-        found |= {one.identity: one for one in _suggestions(session, Prediction.identity.in_(some))}
+        found |= {row.identity: _suggestion(row) for row in session.execute(_BY_IDENTITY, {"identities": some})}
     return found
 
 
 def of_row(session: Session, number: int) -> Suggestion:
     """The prediction of a row."""
-    return next(_suggestions(session, Prediction.id == number))
+    return _suggestion(session.execute(_BY_ROW, {"number": number}).one())
 
 
-def _suggestions(session: Session, condition: ColumnElement[bool]) -> Iterator[Suggestion]:
-    columns = (
-        Prediction.id, Prediction.identity, Prediction.model_version, Prediction.region_id, Prediction.score,
-        Prediction.keyframes,
-    )  # fmt: skip
-    query = select(*columns, Video.fps_num, Video.fps_den, Video.n_frames, Video.duration_s)
-    rows = session.execute(query.join(Video, Video.id == Prediction.video_id).where(condition))
-    for row in rows:
-        clip = Clip(row.fps_num / row.fps_den, row.n_frames, row.duration_s)
-        yield Suggestion(row.id, row.identity, row.model_version, row.region_id, row.score, row.keyframes, clip)
+def _suggestion(row: Row[Any]) -> Suggestion:
+    clip = Clip(row.fps_num / row.fps_den, row.n_frames, row.duration_s)
+    return Suggestion(row.id, row.identity, row.model_version, row.region_id, row.score, row.keyframes, clip)
 
 
 def find(session: Session, identity: str) -> Prediction | None:

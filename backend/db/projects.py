@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from backend.db.engine import insert_once
-from backend.db.tables import Event, Project
+from backend.db.tables import Base, Event, Project
 from backend.db.types import plain
+
+_TABLE = Base.metadata.tables[Project.__tablename__]
+_INTERFACE = select(_TABLE.c.label_config).where(_TABLE.c.id == bindparam("project"))
 
 
 def register(session: Session, project_id: int, label_config: str, *, hostname: str | None = None) -> None:
@@ -30,7 +33,7 @@ def register(session: Session, project_id: int, label_config: str, *, hostname: 
 
 def interface(session: Session, project_id: int) -> str | None:
     """The interface that is known of a project, None for an unknown project."""
-    return session.scalars(select(Project.label_config).where(Project.id == project_id)).one_or_none()
+    return session.scalars(_INTERFACE, {"project": project_id}).one_or_none()
 
 
 def says_new(session: Session, project_id: int, label_config: str, hostname: str | None) -> bool:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from backend.db import task_state
 from backend.db.engine import chunks, expire, insert_missing
-from backend.db.tables import Job, Task
+from backend.db.tables import Base, Job, Task
 from backend.db.types import now, plain
 
 
@@ -110,14 +110,21 @@ def enqueue_many(session: Session, entries: Iterable[Question]) -> dict[str, Que
     return found
 
 
+_TABLE = Base.metadata.tables[Job.__tablename__]
+_KNOWN = (
+    select(*(_TABLE.c[one.name] for one in fields(Queued) if one.name != "made"))
+    .where(_TABLE.c.identity.in_(bindparam("identities", expanding=True)))
+    .order_by(_TABLE.c.task_id, _TABLE.c.identity)
+)
+_LOCKED = _KNOWN.with_for_update(key_share=True)  # keys stay free: others may refer to these rows meanwhile
+
+
 def known_many(session: Session, identities: Iterable[str], *, lock: bool = False) -> dict[str, Queued]:
     """Those of these jobs that there are; ``lock`` holds them as they are until the transaction ends."""
-    query = select(Job.id, Job.identity, Job.task_id, Job.state, Job.prediction_id, Job.deliver, Job.priority)
-    if lock:  # keys stay free: others may refer to these rows meanwhile
-        query = query.order_by(Job.task_id, Job.identity).with_for_update(key_share=True)
+    session.flush()
     found: dict[str, Queued] = {}
     for some in chunks(identities):
-        rows = session.execute(query.where(Job.identity.in_(some)))
+        rows = session.execute(_LOCKED if lock else _KNOWN, {"identities": some})
         found |= {row.identity: Queued(*row) for row in rows}
     return found
 

@@ -16,6 +16,13 @@ from backend.db.types import clean_json, now, plain
 
 _SAID = ("video_ref", "query", "data", "name", "truth")
 
+_TASK, _VIDEO = (Base.metadata.tables[table.__tablename__] for table in (Task, Video))
+_KNOWN = (
+    select(*(_TASK.c[name] for name in ("id", "ls_task_id", "video_id", *_SAID)), _VIDEO.c.sha256)
+    .select_from(_TASK.outerjoin(_VIDEO, _VIDEO.c.id == _TASK.c.video_id))
+    .where(_TASK.c.project_id == bindparam("project"), _TASK.c.ls_task_id.in_(bindparam("numbers", expanding=True)))
+)
+
 
 @dataclass(frozen=True)
 class Given:
@@ -76,7 +83,6 @@ def remember_many(session: Session, project_id: int, entries: Iterable[Given]) -
     is changed, in the order of their numbers: two callers at once wait for each other and never in a circle.
     """
     given = {entry.ls_task_id: entry for entry in sorted(entries, key=lambda entry: entry.ls_task_id)}
-    session.flush()
     known = known_many(session, project_id, given)
     missing = [entry for number, entry in given.items() if number not in known]
     made = _insert(session, project_id, missing)
@@ -89,11 +95,10 @@ def remember_many(session: Session, project_id: int, entries: Iterable[Given]) -
 
 def known_many(session: Session, project_id: int, numbers: Iterable[int]) -> dict[int, Remembered]:
     """Those of these tasks (Label Studio's numbers) that are stored."""
-    columns = Task.ls_task_id, Task.id, Task.video_ref, Task.query, Task.data, Task.video_id, Task.name, Task.truth
-    query = select(*columns, Video.sha256).outerjoin(Video, Video.id == Task.video_id)
+    session.flush()
     found = {}
     for some in chunks(numbers):
-        for row in session.execute(query.where(Task.project_id == project_id, Task.ls_task_id.in_(some))):
+        for row in session.execute(_KNOWN, {"project": project_id, "numbers": some}):
             found[row.ls_task_id] = Remembered(
                 row.id, row.ls_task_id, row.video_ref, row.query, row.data, row.video_id, row.sha256,
                 row.name, row.truth,
@@ -117,11 +122,10 @@ def _update(session: Session, changed: Sequence[Remembered]) -> None:
     """Write these rows as they are here, in the given order. The old video is forgotten where the address differs."""
     if not changed:
         return
-    table = Base.metadata.tables[Task.__tablename__]
     named: dict[str, Any] = {name: bindparam(f"new_{name}") for name in _SAID}
-    same = table.c.video_ref == bindparam("new_video_ref")
-    forgotten = {name: case((same, table.c[name]), else_=null()) for name in ("video_id", "warning")}
-    statement = update(table).where(table.c.id == bindparam("row")).values(**named, **forgotten, updated_at=now())
+    same = _TASK.c.video_ref == bindparam("new_video_ref")
+    forgotten = {name: case((same, _TASK.c[name]), else_=null()) for name in ("video_id", "warning")}
+    statement = update(_TASK).where(_TASK.c.id == bindparam("row")).values(**named, **forgotten, updated_at=now())
     rows = [{"row": row.id, **{f"new_{name}": getattr(row, name) for name in _SAID}} for row in changed]
     for some in chunks(rows):
         session.connection().execute(statement, some)
