@@ -8,7 +8,7 @@ rows are inserted unless they are there, and the right to hand a prediction out 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -25,6 +25,8 @@ from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.payloads import TaskPayload
 from stvg_core.errors import QueryError
 from stvg_core.query import normalise_query
+
+_OPEN = 0
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Round:
         suggestions: what is known for them.
         taken: those whose prediction nobody may hand out now.
         owed: those whose prediction has to reach them anyway.
-        queued: the jobs of those without a prediction.
+        questions: of those without a prediction, and ``queued`` the jobs that these have.
     """
 
     asked: list[int]
@@ -59,6 +61,7 @@ class Round:
     suggestions: dict[int, Suggestion] = field(default_factory=dict)
     taken: set[Pair] = field(default_factory=set)
     owed: set[Pair] = field(default_factory=set)
+    questions: dict[int, Question] = field(default_factory=dict)
     queued: dict[str, jobs.Queued] = field(default_factory=dict)
 
 
@@ -86,30 +89,32 @@ def look(session: Session, rules: Rules, payloads: Sequence[TaskPayload]) -> Rou
             found.rows[number] = row
         if row is None or row.differs(known[number]):
             found.stale.append(entry)
+    sentences = {number: readable(entry.query) for number, entry in given.items()}
     identities = {
         number: prediction_identity(row.video_sha256, query, rules.model_version)
         for number, row in found.rows.items()
-        if row.video_sha256 and row.video_ref and (query := readable(row.query)[0]) is not None
+        if row.video_sha256 and row.video_ref and (query := sentences[number][0]) is not None
     }
-    by_identity = predictions.find_many(session, sorted(set(identities.values()))) if identities else {}
+    by_identity = predictions.find_many(session, sorted(set(identities.values())))
     found.suggestions = {number: by_identity[one] for number, one in identities.items() if one in by_identity}
     for_push = {number for number in found.suggestions if _left_to_push(rules, given[number])}
     pairs = {number: (one.id, found.rows[number].id) for number, one in found.suggestions.items()}
     found.taken = deliveries.taken_many(
         session, [pair for number, pair in pairs.items() if number not in for_push], window_s=rules.handout_s
     )
-    asked = [_question(rules, entry, None).identity for number, entry in given.items() if number not in pairs]
-    found.queued = jobs.known_many(session, sorted(asked)) if asked else {}
+    found.questions = {
+        number: _question(rules, entry, *sentences[number]) for number, entry in given.items() if number not in pairs
+    }
+    found.queued = jobs.known_many(session, sorted(one.identity for one in found.questions.values()))
     owing = [pairs[number] for number in for_push] + [pair for row in found.queued.values() if (pair := _answer(row))]
-    found.owed = deliveries.owed_many(session, owing) if owing else set()
+    found.owed = deliveries.owed_many(session, owing)
     return found
 
 
 def answer(database: Database, rules: Rules, found: Round) -> list[list[dict[str, Any]]]:
     """Write what has to be written; one list per task: the prediction, or empty."""
-    if found.stale:
-        database.write_in_turns(found.stale, lambda session, some: _remember(session, rules, found, some))
-    _ask(database, rules, found)
+    database.write_in_turns(found.stale, lambda session, some: _remember(session, rules, found, some))
+    _ask(database, found)
     _owe(database, rules, found)
     bodies = _hand_out(database, rules, found)
     return [[bodies.pop(number)] if number in bodies else [] for number in found.asked]
@@ -119,21 +124,19 @@ def _remember(session: Session, rules: Rules, found: Round, some: Sequence[Given
     found.rows |= tasks.remember_many(session, rules.project_id, some)
 
 
-def _ask(database: Database, rules: Rules, found: Round) -> None:
+def _ask(database: Database, found: Round) -> None:
     """One job for each task without a prediction; an answer that was an annotator's question is owed to it now."""
-    questions = [
-        _question(rules, found.given[number], found.rows[number])
-        for number in found.given
-        if number not in found.suggestions
+    short = [
+        replace(one, task_id=found.rows[number].id)
+        for number, one in found.questions.items()
+        if (row := found.queued.get(one.identity)) is None or row.lacks(one)
     ]
-    short = [one for one in questions if (row := found.queued.get(one.identity)) is None or row.lacks(one)]
 
     def write(session: Session, some: Sequence[Question]) -> None:
         stored = jobs.enqueue_many(session, some)
         deliveries.owe_many(session, [pair for row in stored.values() if (pair := _answer(row))])
 
-    if short:
-        database.write_in_turns(short, write)
+    database.write_in_turns(short, write)
 
 
 def _owe(database: Database, rules: Rules, found: Round) -> None:
@@ -142,8 +145,7 @@ def _owe(database: Database, rules: Rules, found: Round) -> None:
         if _left_to_push(rules, found.given[number]):  # the push writes the frame rate first
             wanted.append((suggestion.id, found.rows[number].id))
     missing = [pair for pair in wanted if pair not in found.owed]
-    if missing:
-        database.write_in_turns(missing, deliveries.owe_many)
+    database.write_in_turns(missing, deliveries.owe_many)
 
 
 def _hand_out(database: Database, rules: Rules, found: Round) -> dict[int, dict[str, Any]]:
@@ -158,8 +160,7 @@ def _hand_out(database: Database, rules: Rules, found: Round) -> dict[int, dict[
     def claim(session: Session, some: Sequence[Pair]) -> None:
         claimed.update(deliveries.hand_out_many(session, some, window_s=rules.handout_s))
 
-    if wanted:
-        database.write_in_turns(list(wanted), claim)
+    database.write_in_turns(list(wanted), claim)
     return dict(wanted[pair] for pair in claimed)
 
 
@@ -167,15 +168,13 @@ def _left_to_push(rules: Rules, given: Given) -> bool:
     return rules.pushes and not rules.config.has_frame_rate(given.data)
 
 
-def _question(rules: Rules, given: Given, row: Remembered | None) -> Question:
-    query, reason = readable(given.query)
+def _question(rules: Rules, given: Given, query: str | None, reason: str | None) -> Question:
+    """With the row of its task left open: it may not have one yet."""
     if reason is None and not given.video_ref:
         reason = f'The task has no video: its data needs "{rules.config.video_key}".'
-    query = query or given.query.strip()
-    project, video = rules.project_id, given.video_ref
-    identity = job_identity(project, given.ls_task_id, video, query, rules.model_version)
-    number = 0 if row is None else row.id
-    return Question(identity, number, project, video, query, rules.model_version, refused=reason)
+    project, video, sentence = rules.project_id, given.video_ref, query or given.query.strip()
+    identity = job_identity(project, given.ls_task_id, video, sentence, rules.model_version)
+    return Question(identity, _OPEN, project, video, sentence, rules.model_version, refused=reason)
 
 
 def _answer(row: jobs.Queued) -> Pair | None:
