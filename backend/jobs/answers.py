@@ -66,15 +66,15 @@ class Answers:
         """
         rules = self._rules(project_id, config)
         found = [] if begun is None else suggesting.answer(self.database, rules, begun)
-        for first in range(len(found), len(asked), CHUNK):
+        while len(found) < len(asked):
             with self.database.read() as session:
-                seen = suggesting.look(session, rules, asked[first : first + CHUNK])
+                seen = self.look(session, project_id, config, asked[len(found) :])
             found += suggesting.answer(self.database, rules, seen)
         return found
 
     def look(self, session: Session, project_id: int, config: LabelConfig, asked: Sequence[TaskPayload]) -> Round:
-        """What is known for the first of these tasks, in a session that reads other things too."""
-        return suggesting.look(session, self._rules(project_id, config), asked[:CHUNK])
+        """What is known for the first of these tasks; a session that reads other things too can be used for it."""
+        return suggesting.look(session, self._rules(project_id, config), _first_round(asked))
 
     def for_question(
         self, project_id: int, config: LabelConfig, payload: TaskPayload, sentence: str | None,
@@ -160,3 +160,13 @@ class Answers:
 
     def _nothing(self) -> dict[str, Any]:
         return {"result": [], "score": 0.0, "model_version": self.model_version}
+
+
+def _first_round(asked: Sequence[TaskPayload]) -> list[TaskPayload]:
+    """As many as are looked up together; a task that is named again belongs into the next round."""
+    found: dict[int, TaskPayload] = {}
+    for payload in asked[:CHUNK]:
+        if payload.id in found:
+            break
+        found[payload.id] = payload
+    return list(found.values())
