@@ -25,7 +25,7 @@ CHUNK = 500
 """Rows per statement: databases limit how many values one may have."""
 
 TURN = 100
-"""Rows per short transaction."""
+"""Rows per short transaction: some 10 ms of work on one core."""
 
 _REST_S = 0.1
 _READ_ONLY = "stvg_read_only"
@@ -88,16 +88,16 @@ class Database:
             yield session
 
     def write_in_turns(self, items: Sequence[Item], work: Callable[[Session, Sequence[Item]], None]) -> None:
-        """Write many rows in transactions of at most :data:`TURN`, so that nobody waits long for one.
+        """Write many rows in transactions of at most :data:`TURN`, and rest as long as each took.
 
-        SQLite has one writer at a time, and those that wait look again after pauses: a writer that goes on at once
-        would be met by none of them, so it rests as long as it wrote.
+        SQLite has one writer at a time, and those that wait look again after pauses: one that went on at once would be
+        met by none of them. Elsewhere, too, the other threads of this process come to their turn meanwhile.
         """
         for first in range(0, len(items), TURN):
             with self.write() as session:
                 began = time.monotonic()
                 work(session, items[first : first + TURN])
-            if first + TURN < len(items) and self.engine.dialect.name == "sqlite":
+            if first + TURN < len(items):
                 time.sleep(min(time.monotonic() - began, _REST_S))
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from typing import Any
 
@@ -64,12 +65,18 @@ def predict() -> Response:
     if label_config != stored:
         with services().database.write() as session:
             projects.register(session, request.project_id, label_config)
-    results: list[object]
     if request.interactive:
-        results = list(_asked(answers, request.project_id, config, request))
+        results: list[Any] = _asked(answers, request.project_id, config, request)
     else:
-        results = list(answers.for_tasks(request.project_id, config, request.tasks, begun=begun))
-    return jsonify(results=results, model_version=answers.model_version)
+        results = answers.for_tasks(request.project_id, config, request.tasks, begun=begun)
+    return _reply(results, answers.model_version)
+
+
+def _reply(results: list[Any], model_version: str) -> Response:
+    """Written task by task: one long call of the encoder would let no other thread answer meanwhile."""
+    entries = ",".join([json.dumps(entry, separators=(",", ":")) for entry in results])
+    body = f'{{"results":[{entries}],"model_version":{json.dumps(model_version)}}}'
+    return Response(body, mimetype="application/json")
 
 
 def _asked(answers: Answers, project_id: int, config: LabelConfig, request: PredictRequest) -> list[dict[str, Any]]:
