@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from backend.db import lease as leases
@@ -20,8 +21,8 @@ QUEUED, RUNNING, ADOPTED, REFUSED, FAILED, REVERTED = "queued", "running", "adop
 
 def adopted(session: Session, looks: str) -> dict[str, Any]:
     """The fields that differ from the settings before any calibration; empty where none is in force."""
-    row = _in_force(session, looks)
-    return {} if row is None else dict(row.settings)
+    found = session.scalars(_settings_in_force(), {"looks": looks}).first()
+    return {} if found is None else dict(found)
 
 
 def of_version(session: Session, looks: str, version: str) -> dict[str, Any] | None:
@@ -84,7 +85,7 @@ def put_back(session: Session, number: int, lease_name: str) -> bool:
 
 def revert(session: Session, looks: str, *, reason: str) -> Calibration | None:
     """Go back to the settings before the newest adoption; None where no adoption is in force."""
-    row = _in_force(session, looks, lock=True)
+    row = session.scalars(_in_force(Calibration).with_for_update(), {"looks": looks}).first()
     if row is not None:
         row.state, row.reason = REVERTED, plain(reason)
         session.flush()
@@ -97,9 +98,14 @@ def newest(session: Session, looks: str, limit: int = 20) -> Sequence[Calibratio
     return session.scalars(query).all()
 
 
-def _in_force(session: Session, looks: str, *, lock: bool = False) -> Calibration | None:
-    """The newest that was adopted and not reverted."""
-    query = select(Calibration).where(Calibration.looks == looks, Calibration.state == ADOPTED)
+def _in_force(what: Any) -> Select[Any]:
+    """The newest of ``looks`` that was adopted and not reverted."""
+    query = select(what).where(Calibration.looks == bindparam("looks"), Calibration.state == ADOPTED)
     # The latest to finish, not the latest to be asked for: a request may have waited behind a newer one.
-    query = query.order_by(Calibration.finished_at.desc(), Calibration.id.desc()).limit(1)
-    return session.scalars(query.with_for_update() if lock else query).first()
+    return query.order_by(Calibration.finished_at.desc(), Calibration.id.desc()).limit(1)
+
+
+@lru_cache(maxsize=1)
+def _settings_in_force() -> Select[Any]:
+    """Made once: every ``/predict`` asks it."""
+    return _in_force(Calibration.settings)

@@ -7,15 +7,17 @@ per task: what is told is what stands when it is told, so late or doubled tellin
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Row, bindparam, func, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from backend.db import lease as leases
 from backend.db.clock import moment
-from backend.db.engine import changed, insert_once
-from backend.db.tables import Delivery, Prediction, Task
+from backend.db.engine import chunks, expire, insert_missing, insert_once
+from backend.db.tables import Base, Delivery, Prediction, Task
 from backend.db.task_state import REJECTED, SENT_BACK
 from backend.db.types import now
 
@@ -26,24 +28,102 @@ SHOWN = (REJECTED, SENT_BACK)
 """Decisions that a task shows in Label Studio for as long as they stand."""
 
 
+Pair = tuple[int, int]
+"""The row of a prediction, the row of a task."""
+
+
+_TABLE = Base.metadata.tables[Delivery.__tablename__]
+_KNOWN = (
+    select(*(_TABLE.c[name] for name in ("prediction_id", "task_id", "id", "state", "handed_at", "delivered_at")))
+    .where(_TABLE.c.task_id.in_(bindparam("tasks", expanding=True)))
+    .where(_TABLE.c.prediction_id.in_(bindparam("predictions", expanding=True)))
+    .order_by(_TABLE.c.task_id, _TABLE.c.prediction_id)
+)
+_LOCKED = _KNOWN.with_for_update(key_share=True)
+_HANDED = (
+    update(_TABLE)
+    .where(_TABLE.c.id.in_(bindparam("numbers", expanding=True)))
+    .values({"state": PENDING, **{name: bindparam(f"new_{name}") for name in ("handed_at", "run_after")}})
+)
+
+
+def owe_many(session: Session, pairs: Iterable[Pair]) -> None:
+    """These predictions have to reach these tasks; saying so twice changes nothing."""
+    wanted = _in_order(pairs)
+    known = _rows(session, wanted)
+    _insert(session, [pair for pair in wanted if pair not in known])
+
+
+def hand_out_many(session: Session, pairs: Iterable[Pair], *, window_s: float) -> set[Pair]:
+    """Claim the right to answer ``/predict`` with these predictions; those that nobody claimed within ``window_s``."""
+    wanted, at = _in_order(pairs), moment(session)
+    # Locked in one order before any is inserted, so that two callers never wait for each other in a circle.
+    known = _rows(session, wanted, lock=True)
+    free = {pair: row.id for pair, row in known.items() if not _taken(row, at, window_s)}
+    claim = {"handed_at": at, "run_after": at + timedelta(seconds=window_s)}
+    made = _insert(session, [pair for pair in wanted if pair not in known], **claim)
+    new = {f"new_{name}": value for name, value in claim.items()}
+    for numbers in chunks(free.values()):
+        session.execute(_HANDED, {"numbers": numbers, **new})
+        expire(session, Delivery, numbers)
+    return made | set(free)
+
+
+def taken_many(session: Session, pairs: Iterable[Pair], *, window_s: float) -> set[Pair]:
+    """Those of these that nobody may hand out now. Only looks: what it leaves out may be claimed the next moment."""
+    wanted = _in_order(pairs)
+    at = moment(session) if wanted else now()
+    return {pair for pair, row in _rows(session, wanted).items() if _taken(row, at, window_s)}
+
+
+def owed_many(session: Session, pairs: Iterable[Pair]) -> set[Pair]:
+    """Those of these that have to reach their tasks, or have reached them."""
+    return set(_rows(session, _in_order(pairs)))
+
+
+def _rows(session: Session, pairs: Sequence[Pair], *, lock: bool = False) -> dict[Pair, Row[Any]]:
+    """The row of each of these that has one; ``lock`` holds them as they are until the transaction ends."""
+    session.flush()
+    found: dict[Pair, Row[Any]] = {}
+    for some in chunks(pairs):
+        wanted = set(some)
+        given = {"predictions": sorted({one for one, _ in some}), "tasks": sorted({task for _, task in some})}
+        for row in session.execute(_LOCKED if lock else _KNOWN, given):
+            if (row.prediction_id, row.task_id) in wanted:
+                found[row.prediction_id, row.task_id] = row
+    return found
+
+
+def _insert(session: Session, pairs: Sequence[Pair], **values: Any) -> set[Pair]:
+    """Returns those that nobody else inserted meanwhile."""
+    made: set[Pair] = set()
+    for some in chunks(pairs):
+        rows = [{"prediction_id": prediction_id, "task_id": task_id, **values} for prediction_id, task_id in some]
+        back = insert_missing(session, Delivery, rows, Delivery.prediction_id, Delivery.task_id)
+        made.update((row.prediction_id, row.task_id) for row in back)
+    return made
+
+
+def _taken(row: Row[Any], at: datetime, window_s: float) -> bool:
+    """Is it being pushed, or was it given away or pushed a moment ago?"""
+    before = at - timedelta(seconds=window_s)
+    return row.state == SENDING or any(
+        known is not None and known >= before for known in (row.handed_at, row.delivered_at)
+    )
+
+
+def _in_order(pairs: Iterable[Pair]) -> list[Pair]:
+    return sorted(set(pairs), key=lambda pair: (pair[1], pair[0]))
+
+
 def owe(session: Session, prediction_id: int, task_id: int) -> None:
     """This prediction has to reach this task; saying so twice changes nothing."""
-    insert_once(session, Delivery, ["prediction_id", "task_id"], prediction_id=prediction_id, task_id=task_id)
+    owe_many(session, [(prediction_id, task_id)])
 
 
 def hand_out(session: Session, prediction_id: int, task_id: int, *, window_s: float) -> bool:
     """Claim the right to answer ``/predict`` with this prediction; False for all but the first within ``window_s``."""
-    owe(session, prediction_id, task_id)
-    at = moment(session)
-    before = at - timedelta(seconds=window_s)
-    claim = (
-        update(Delivery)
-        .where(Delivery.prediction_id == prediction_id, Delivery.task_id == task_id, Delivery.state != SENDING)
-        .where(or_(Delivery.handed_at.is_(None), Delivery.handed_at < before))
-        .where(or_(Delivery.delivered_at.is_(None), Delivery.delivered_at < before))
-        .values(state=PENDING, handed_at=at, run_after=at + timedelta(seconds=window_s))
-    )
-    return changed(session, claim)
+    return bool(hand_out_many(session, [(prediction_id, task_id)], window_s=window_s))
 
 
 def tell_decision(session: Session, task_id: int, decision: str) -> None:

@@ -6,12 +6,13 @@ SQLite runs in write-ahead mode with a busy timeout; a writing transaction takes
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Engine, Update, create_engine, event, inspect, make_url
+from sqlalchemy import Connection, CursorResult, Engine, Row, Update, create_engine, event, inspect, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
@@ -20,7 +21,16 @@ from backend.db.errors import DatabaseError
 from backend.db.tables import Base
 
 BUSY_SECONDS = 15
+CHUNK = 500
+"""Rows per statement: databases limit how many values one may have."""
+
+TURN = 100
+"""Rows per short transaction: some 10 ms of work on one core."""
+
+_REST_S = 0.1
 _READ_ONLY = "stvg_read_only"
+
+Item = TypeVar("Item")
 
 
 def open_engine(url: str) -> Engine:
@@ -77,6 +87,19 @@ class Database:
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
+    def write_in_turns(self, items: Sequence[Item], work: Callable[[Session, Sequence[Item]], None]) -> None:
+        """Write many rows in transactions of at most :data:`TURN`, and rest as long as each took.
+
+        SQLite has one writer at a time, and those that wait look again after pauses: one that went on at once would be
+        met by none of them. Elsewhere, too, the other threads of this process come to their turn meanwhile.
+        """
+        for first in range(0, len(items), TURN):
+            with self.write() as session:
+                began = time.monotonic()
+                work(session, items[first : first + TURN])
+            if first + TURN < len(items):
+                time.sleep(min(time.monotonic() - began, _REST_S))
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -100,3 +123,33 @@ def changed(session: Session, statement: Update) -> bool:
     result = session.execute(statement)
     assert isinstance(result, CursorResult)
     return bool(result.rowcount > 0)
+
+
+def chunks(items: Iterable[Item]) -> Iterator[Sequence[Item]]:
+    """At most :data:`CHUNK` at a time, in their order."""
+    found = list(items)
+    for first in range(0, len(found), CHUNK):
+        yield found[first : first + CHUNK]
+
+
+def insert_missing(
+    session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]], *returning: Any
+) -> Sequence[Row[Any]]:
+    """Insert rows in their order in one statement, without those that conflict with another; these columns of the new.
+
+    Args:
+        rows: at most :data:`CHUNK`, all with the same keys.
+    """
+    if not rows:
+        return []
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table).on_conflict_do_nothing().returning(*returning)
+    return session.execute(statement, [dict(row) for row in rows]).all()
+
+
+def expire(session: Session, table: type[Base], numbers: Iterable[int]) -> None:
+    """What the session holds of these rows is read again when it is looked at: a statement has changed them."""
+    wanted = frozenset(numbers)
+    for row in list(session.identity_map.values()):
+        if isinstance(row, table) and (inspect(row).identity or (None,))[0] in wanted:
+            session.expire(row)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import Select, and_, func, select, update
 from sqlalchemy.orm import Session, joinedload
@@ -13,63 +11,19 @@ from sqlalchemy.orm import Session, joinedload
 from backend.db import lease as leases
 from backend.db import task_state
 from backend.db.clock import moment
-from backend.db.engine import changed, insert_once
+from backend.db.engine import changed
+from backend.db.questions import Question as Question
+from backend.db.questions import Queued as Queued
+from backend.db.questions import enqueue as enqueue
+from backend.db.questions import enqueue_many as enqueue_many
+from backend.db.questions import known_many as known_many
 from backend.db.tables import Delivery, Job, Task
-from backend.db.types import now, plain
+from backend.db.types import now
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
 STATES = (QUEUED, RUNNING, DONE, FAILED, CANCELLED)
 FOR_ALL = ""
 """The model version of a job that any worker can do."""
-
-
-def video_key(project_id: int, video_ref: str) -> str:
-    """The same for all jobs about one video of a project."""
-    return hashlib.sha256(f"{project_id} {plain(video_ref)}".encode()).hexdigest()
-
-
-def enqueue(
-    session: Session,
-    *,
-    identity: str,
-    task_id: int,
-    video_ref: str,
-    query: str,
-    model_version: str,
-    deliver: bool = True,
-    priority: int = 0,
-    prompt: dict[str, Any] | None = None,
-) -> tuple[Job, bool]:
-    """The one job of this identity, and whether this call made it.
-
-    An existing job becomes more urgent or owed to Label Studio as asked, never less.
-    """
-    project_id = session.scalars(select(Task.project_id).where(Task.id == task_id)).one()
-    created = insert_once(
-        session,
-        Job,
-        "identity",
-        identity=identity,
-        task_id=task_id,
-        video_ref=plain(video_ref),
-        video_key=video_key(project_id, video_ref),
-        query=plain(query),
-        model_version=model_version,
-        deliver=deliver,
-        priority=priority,
-        **({} if prompt is None else {"prompt": prompt}),
-    )
-    # Locked, because a worker that ends the job at this moment reads whether its answer is to be delivered.
-    job = session.scalars(select(Job).where(Job.identity == identity).with_for_update()).one()
-    if not created:
-        job.priority = max(job.priority, priority)
-        became = deliver and not job.deliver
-        job.deliver = job.deliver or deliver
-        if became:
-            task_state.refresh(session, [task_id])
-    elif deliver:
-        task_state.refresh(session, [task_id])
-    return job, created
 
 
 def lease(
@@ -142,13 +96,6 @@ def put_back(session: Session, job_id: int, lease_name: str) -> bool:
     return leases.put_back(session, Job, job_id, lease_name)
 
 
-def refuse(session: Session, job: Job, reason: str) -> None:
-    """A job that cannot even start fails at once, with its reason."""
-    job.state, job.leased_by, job.lease_until, job.finished_at = FAILED, None, None, now()
-    job.reason = plain(reason)
-    task_state.refresh(session, [job.task_id])
-
-
 def retry(session: Session, job_id: int) -> bool:
     """Queue a failed or cancelled job again, and its failed deliveries; False when there is nothing to retry."""
     job = session.get(Job, job_id, with_for_update=True)
@@ -185,6 +132,11 @@ def counts(session: Session) -> dict[str, int]:
 
 def find(session: Session, identity: str) -> Job | None:
     return session.scalar(select(Job).where(Job.identity == identity))
+
+
+def how_far(session: Session, job_id: int) -> tuple[str, int | None]:
+    """The state of a job, and its prediction where it has one."""
+    return session.execute(select(Job.state, Job.prediction_id).where(Job.id == job_id)).tuples().one()
 
 
 def for_task(session: Session, project_id: int, ls_task_id: int) -> Sequence[Job]:

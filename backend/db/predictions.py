@@ -2,15 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session, undefer
 
 from backend.db import task_state
-from backend.db.engine import insert_once
-from backend.db.tables import Prediction, Video
+from backend.db.engine import chunks, insert_once
+from backend.db.tables import Base, Prediction, Video
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What a result says of its video."""
+
+    fps: float
+    n_frames: int
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What of a prediction Label Studio is told, without what led to it."""
+
+    id: int
+    identity: str
+    model_version: str
+    region_id: str
+    score: float
+    keyframes: list[Any] | None
+    video: Clip
+
+
+_TABLE, _VIDEO = (Base.metadata.tables[table.__tablename__] for table in (Prediction, Video))
+_SUGGESTIONS = select(
+    *(_TABLE.c[name] for name in ("id", "identity", "model_version", "region_id", "score", "keyframes")),
+    *(_VIDEO.c[name] for name in ("fps_num", "fps_den", "n_frames", "duration_s")),
+).join_from(_TABLE, _VIDEO, _VIDEO.c.id == _TABLE.c.video_id)
+_BY_IDENTITY = _SUGGESTIONS.where(_TABLE.c.identity.in_(bindparam("identities", expanding=True)))
+_BY_ROW = _SUGGESTIONS.where(_TABLE.c.id == bindparam("number"))
+
+
+def find_many(session: Session, identities: Iterable[str]) -> dict[str, Suggestion]:
+    """Those of these predictions that there are, by identity."""
+    session.flush()
+    found: dict[str, Suggestion] = {}
+    for some in chunks(identities):
+        found |= {row.identity: _suggestion(row) for row in session.execute(_BY_IDENTITY, {"identities": some})}
+    return found
+
+
+def of_row(session: Session, number: int) -> Suggestion:
+    """The prediction of a row."""
+    return _suggestion(session.execute(_BY_ROW, {"number": number}).one())
+
+
+def _suggestion(row: Row[Any]) -> Suggestion:
+    clip = Clip(row.fps_num / row.fps_den, row.n_frames, row.duration_s)
+    return Suggestion(row.id, row.identity, row.model_version, row.region_id, row.score, row.keyframes, clip)
 
 
 def find(session: Session, identity: str) -> Prediction | None:

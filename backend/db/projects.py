@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from backend.db.engine import insert_once
-from backend.db.tables import Event, Project
+from backend.db.tables import Base, Event, Project
 from backend.db.types import plain
+
+_TABLE = Base.metadata.tables[Project.__tablename__]
+_INTERFACE = select(_TABLE.c.label_config).where(_TABLE.c.id == bindparam("project"))
 
 
 def register(session: Session, project_id: int, label_config: str, *, hostname: str | None = None) -> None:
@@ -26,6 +29,21 @@ def register(session: Session, project_id: int, label_config: str, *, hostname: 
         project.label_config = label_config
     if hostname and project.hostname != hostname:
         project.hostname = hostname
+
+
+def interface(session: Session, project_id: int) -> str | None:
+    """The interface that is known of a project, None for an unknown project."""
+    return session.scalars(_INTERFACE, {"project": project_id}).one_or_none()
+
+
+def says_new(session: Session, project_id: int, label_config: str, hostname: str | None) -> bool:
+    """Would :func:`register` change anything? A look that takes no lock."""
+    columns = select(Project.label_config, Project.hostname).where(Project.id == project_id)
+    known = session.execute(columns).one_or_none()
+    if known is None:
+        return True
+    other_config = bool(label_config) and known.label_config != plain(label_config)
+    return other_config or (bool(hostname) and known.hostname != hostname)
 
 
 def find(session: Session, project_id: int) -> Project | None:

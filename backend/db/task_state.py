@@ -16,7 +16,7 @@ from sqlalchemy import case, func, null, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from backend.db.engine import changed
+from backend.db.engine import changed, insert_missing
 from backend.db.tables import Annotation, Job, Prediction, Review, Task, TaskState
 
 ACCEPTED, REJECTED, SENT_BACK, UNDONE = "accepted", "rejected", "sent back", "undone"
@@ -53,6 +53,14 @@ def refresh(session: Session, task_ids: Iterable[int | None]) -> None:
     session.flush()
     for first in range(0, len(numbers), _MOST):
         _refresh(session, numbers[first : first + _MOST])
+
+
+def begin(session: Session, tasks: Sequence[tuple[int, int, datetime]]) -> None:
+    """Where tasks stand that were made a moment ago: row, project, and when they were made."""
+    rows = [
+        {"task_id": number, **state_of(Facts(project_id, created_at), {})} for number, project_id, created_at in tasks
+    ]
+    insert_missing(session, TaskState, rows, TaskState.task_id)
 
 
 def _refresh(session: Session, numbers: Sequence[int]) -> None:

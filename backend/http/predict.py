@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
+from typing import Any
+
 from flask import Blueprint, Response, jsonify
 
 from backend.db import projects
 from backend.http.body import parse_json, raw_body
 from backend.http.errors import UnknownProject
 from backend.http.services import services
+from backend.jobs.answers import Answers
 from backend.labelstudio.asking import drawn_regions
-from backend.labelstudio.config import read_config
-from backend.labelstudio.payloads import PayloadError, asked_sentence, own_name, parse_predict, parse_setup
+from backend.labelstudio.config import LabelConfig, read_config
+from backend.labelstudio.payloads import (
+    PayloadError,
+    PredictRequest,
+    asked_sentence,
+    own_name,
+    parse_predict,
+    parse_setup,
+)
 
 blueprint = Blueprint("predict", __name__)
 
@@ -26,12 +38,15 @@ def setup() -> Response:
     if request.project_id is None:
         raise PayloadError('"project" is missing.')
     if request.schema:
-        read_config(request.schema)
+        _config(request.schema)
     hostname = own_name(request.hostname)
-    if not _is_known(request.project_id, request.schema, hostname):
+    with services().database.read() as session:
+        says_new = projects.says_new(session, request.project_id, request.schema, hostname)
+        model_version = services().versions.present(session)
+    if says_new:  # Label Studio asks this before each /predict
         with services().database.write() as session:
             projects.register(session, request.project_id, request.schema, hostname=hostname)
-    return jsonify(model_version=services().model_version)
+    return jsonify(model_version=model_version)
 
 
 @blueprint.post("/predict")
@@ -41,31 +56,36 @@ def predict() -> Response:
     if request.project_id is None:
         raise PayloadError('"project" is missing.')
     with services().database.read() as session:
-        project = projects.find(session, request.project_id)
-        stored = "" if project is None else project.label_config
-    if project is None:
-        raise UnknownProject(request.project_id)
-    label_config = request.label_config or stored
-    config = read_config(label_config)
+        stored = projects.interface(session, request.project_id)
+        if stored is None:
+            raise UnknownProject(request.project_id)
+        label_config = request.label_config or stored
+        config, answers = _config(label_config), services().answers(session)
+        begun = None if request.interactive else answers.look(session, request.project_id, config, request.tasks)
     if label_config != stored:
         with services().database.write() as session:
             projects.register(session, request.project_id, label_config)
-    answers = services().answers
-    model_version = answers.model_version
-    if not request.interactive:
-        results: list[object] = list(answers.for_tasks(request.project_id, config, request.tasks))
-        return jsonify(results=results, model_version=model_version)
+    if request.interactive:
+        results: list[Any] = _asked(answers, request.project_id, config, request)
+    else:
+        results = answers.for_tasks(request.project_id, config, request.tasks, begun=begun)
+    return _reply(results, answers.model_version)
+
+
+def _reply(results: list[Any], model_version: str) -> Response:
+    """Written task by task: one long call of the encoder would let no other thread answer meanwhile."""
+    entries = ",".join([json.dumps(entry, separators=(",", ":")) for entry in results])
+    body = f'{{"results":[{entries}],"model_version":{json.dumps(model_version)}}}'
+    return Response(body, mimetype="application/json")
+
+
+def _asked(answers: Answers, project_id: int, config: LabelConfig, request: PredictRequest) -> list[dict[str, Any]]:
+    """What an annotator asks on the page, about the first task; nothing where nothing was typed or drawn."""
     sentence, regions = asked_sentence(request.context, config), drawn_regions(request.context, config)
     if sentence is None and not regions:
-        return jsonify(results=[{"result": []} for _ in request.tasks], model_version=model_version)
-    found = [answers.for_question(request.project_id, config, task, sentence, regions) for task in request.tasks[:1]]
-    return jsonify(results=found, model_version=model_version)
+        return [{"result": []} for _ in request.tasks]
+    return [answers.for_question(project_id, config, task, sentence, regions) for task in request.tasks[:1]]
 
 
-def _is_known(project_id: int, label_config: str, hostname: str | None) -> bool:
-    """Has the project said all of this before? Label Studio says it again whenever somebody looks at its settings."""
-    with services().database.read() as session:
-        project = projects.find(session, project_id)
-    if project is None:
-        return False
-    return label_config in ("", project.label_config) and hostname in (None, project.hostname)
+_config = lru_cache(maxsize=64)(read_config)
+"""Read once: every request carries the same text."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from flask import current_app
+from sqlalchemy.orm import Session
 
 from backend.db.engine import Database
 from backend.http.fetching import Fetching
@@ -34,10 +35,9 @@ class Services:
         with self.database.read() as session:
             return self.versions.present(session)
 
-    @property
-    def answers(self) -> Answers:
+    def answers(self, session: Session) -> Answers:
         """What answers ``/predict`` as the present version; take it once per request."""
-        return replace(self.answering, model_version=self.model_version)
+        return replace(self.answering, model_version=self.versions.present(session))
 
 
 def services() -> Services:

@@ -15,24 +15,26 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.db import deliveries, jobs, predictions, tasks
-from backend.db.engine import Database
-from backend.db.tables import Job, Prediction, Task
+from backend.db import jobs, predictions, tasks
+from backend.db.engine import CHUNK, Database
+from backend.db.jobs import Question
+from backend.db.predictions import Suggestion
+from backend.db.tables import Task
+from backend.jobs import suggesting
 from backend.jobs.drawn import drawn_box
 from backend.jobs.identity import job_identity, prediction_identity
 from backend.jobs.payload import Asked, prediction_body
+from backend.jobs.suggesting import Round, Rules, given_of, readable
 from backend.labelstudio.asking import DrawnRegion
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.payloads import TaskPayload
-from stvg_core.errors import QueryError
 from stvg_core.query import normalise_query
 
 URGENT = 100
 """Priority of a question that an annotator waits for."""
 
-_LOOK_S = 0.1
-_BATCH = 50
-"""Tasks per transaction: a whole project comes in one call, and SQLite has one writer at a time."""
+_LOOK_S, _LOOK_MOST_S = 0.05, 0.5
+"""Pauses between two looks at a job: the first, and how long they grow."""
 
 
 @dataclass
@@ -54,41 +56,25 @@ class Answers:
     pushes: bool = True
     waiters: Semaphore | None = None
 
-    def for_tasks(self, project_id: int, config: LabelConfig, asked: tuple[TaskPayload, ...]) -> list[list[Any]]:
-        """One list per task: the prediction, or empty."""
-        found: list[list[Any]] = []
-        for first in range(0, len(asked), _BATCH):
-            with self.database.write() as session:
-                batch = asked[first : first + _BATCH]
-                found += [self._for_task(session, project_id, config, payload) for payload in batch]
+    def for_tasks(
+        self, project_id: int, config: LabelConfig, asked: Sequence[TaskPayload], *, begun: Round | None = None
+    ) -> list[list[Any]]:
+        """One list per task: the prediction, or empty.
+
+        Args:
+            begun: what :meth:`look` found for the first of them.
+        """
+        rules = self._rules(project_id, config)
+        found = [] if begun is None else suggesting.answer(self.database, rules, begun)
+        while len(found) < len(asked):
+            with self.database.read() as session:
+                seen = self.look(session, project_id, config, asked[len(found) :])
+            found += suggesting.answer(self.database, rules, seen)
         return found
 
-    def _for_task(
-        self, session: Session, project_id: int, config: LabelConfig, payload: TaskPayload
-    ) -> list[dict[str, Any]]:
-        task = _remember(session, project_id, config, payload)
-        query, reason = _readable(task.query)
-        if query is not None and task.video_ref:
-            found = self._known(session, task, query)
-            if found is not None:
-                return self._hand_out(session, task, found, config)
-        job, created = self._enqueue(session, task, query or task.query.strip(), deliver=True, priority=0)
-        if created and (reason or not task.video_ref):
-            jobs.refuse(session, job, reason or f'The task has no video: its data needs "{config.video_key}".')
-        elif job.state == "done" and job.prediction_id is not None:
-            # Answered before as an annotator's question: now the task itself is owed the prediction.
-            deliveries.owe(session, job.prediction_id, task.id)
-        return []
-
-    def _hand_out(
-        self, session: Session, task: Task, prediction: Prediction, config: LabelConfig
-    ) -> list[dict[str, Any]]:
-        if self.pushes and not config.has_frame_rate(task.data):
-            deliveries.owe(session, prediction.id, task.id)  # the push writes the frame rate first
-            return []
-        if deliveries.hand_out(session, prediction.id, task.id, window_s=self.handout_s):
-            return [prediction_body(prediction, config)]
-        return []
+    def look(self, session: Session, project_id: int, config: LabelConfig, asked: Sequence[TaskPayload]) -> Round:
+        """What is known for the first of these tasks; a session that reads other things too can be used for it."""
+        return suggesting.look(session, self._rules(project_id, config), _first_round(asked))
 
     def for_question(
         self, project_id: int, config: LabelConfig, payload: TaskPayload, sentence: str | None,
@@ -104,90 +90,83 @@ class Answers:
         Raises:
             QueryError: the sentence cannot be used.
         """
-        with self.database.write() as session:
-            task = _remember(session, project_id, config, payload)
+        task_id = self._remember(project_id, config, payload)
+        with self.database.read() as session:
+            task = session.get_one(Task, task_id)
             drawn = drawn_box(session, task, regions)
             if drawn is None and sentence is None:
                 return self._nothing()
             query = normalise_query(sentence or (drawn.region.sentence if drawn else None) or task.query)
-            asked = Asked(query, own=query == _readable(task.query)[0])
+            asked = Asked(query, own=query == readable(task.query)[0])
             if drawn is not None:
                 asked = replace(asked, region_id=drawn.region.region_id, label=drawn.region.label)
             prompt = None if drawn is None else drawn.prompt()
             found = self._known(session, task, query, prompt)
-            if found is not None:
-                return prediction_body(found, config, asked)
-            if not task.video_ref:
-                return self._nothing()
-            job, _ = self._enqueue(session, task, query, deliver=False, priority=URGENT, prompt=prompt)
-            if job.state == "failed":
-                jobs.retry(session, job.id)  # a person asks again: another try
-            job_id = job.id
-        prediction = self._wait(job_id)
-        return self._nothing() if prediction is None else prediction_body(prediction, config, asked)
+        if found is None and task.video_ref:
+            found = self._wait(self._ask(task, query, prompt))
+        return self._nothing() if found is None else prediction_body(found, config, asked)
 
-    def _wait(self, job_id: int) -> Prediction | None:
+    def _remember(self, project_id: int, config: LabelConfig, payload: TaskPayload) -> int:
+        """The row of a task; written only where it is not stored as it is now."""
+        given = given_of(config, payload)
+        with self.database.read() as session:
+            known = tasks.known_many(session, project_id, [payload.id]).get(payload.id)
+        if known is None or known.become(given, made=False).differs(known):
+            with self.database.write() as session:
+                known = tasks.remember_many(session, project_id, [given])[payload.id]
+        return known.id
+
+    def _known(self, session: Session, task: Task, query: str, prompt: dict[str, Any] | None) -> Suggestion | None:
+        """The prediction for a task whose video's content is known already."""
+        if task.video is None:
+            return None
+        identity = prediction_identity(task.video.sha256, query, self.model_version, prompt)
+        return predictions.find_many(session, [identity]).get(identity)
+
+    def _ask(self, task: Task, query: str, prompt: dict[str, Any] | None) -> int:
+        """The row of the urgent job for a question."""
+        project, video = task.project_id, task.video_ref
+        identity = job_identity(project, task.ls_task_id, video, query, self.model_version, prompt)
+        question = Question(
+            identity, task.id, project, video, query, self.model_version, deliver=False, priority=URGENT, prompt=prompt
+        )
+        with self.database.write() as session:
+            job = jobs.enqueue_many(session, [question])[identity]
+            if job.state == jobs.FAILED:
+                jobs.retry(session, job.id)  # a person asks again: another try
+        return job.id
+
+    def _wait(self, job_id: int) -> Suggestion | None:
         if self.waiters is not None and not self.waiters.acquire(blocking=False):
             return None
         try:
-            until = time.monotonic() + self.wait_s
+            until, pause = time.monotonic() + self.wait_s, _LOOK_S
             while True:
                 with self.database.read() as session:
-                    job = session.get_one(Job, job_id)
-                    if job.state == "failed":
-                        return None
-                    if job.state == "done" and job.prediction is not None:
-                        assert job.prediction.video is not None  # loaded before the session closes
-                        return job.prediction
-                if time.monotonic() >= until:
+                    state, prediction_id = jobs.how_far(session, job_id)
+                    if state == jobs.DONE and prediction_id is not None:
+                        return predictions.of_row(session, prediction_id)
+                left = until - time.monotonic()
+                if state == jobs.FAILED or left <= 0:
                     return None
-                time.sleep(_LOOK_S)
+                time.sleep(min(pause, left))
+                pause = min(pause * 1.5, _LOOK_MOST_S)
         finally:
             if self.waiters is not None:
                 self.waiters.release()
 
-    def _known(
-        self, session: Session, task: Task, query: str, prompt: dict[str, Any] | None = None
-    ) -> Prediction | None:
-        """The prediction for a task whose video's content is known already."""
-        if task.video is None:
-            return None
-        return predictions.find(session, prediction_identity(task.video.sha256, query, self.model_version, prompt))
-
-    def _enqueue(
-        self, session: Session, task: Task, query: str, *, deliver: bool, priority: int,
-        prompt: dict[str, Any] | None = None,
-    ) -> tuple[Job, bool]:  # fmt: skip
-        return jobs.enqueue(
-            session,
-            identity=job_identity(task.project_id, task.ls_task_id, task.video_ref, query, self.model_version, prompt),
-            task_id=task.id,
-            video_ref=task.video_ref,
-            query=query,
-            model_version=self.model_version,
-            deliver=deliver,
-            priority=priority,
-            prompt=prompt,
-        )
+    def _rules(self, project_id: int, config: LabelConfig) -> Rules:
+        return Rules(project_id, config, self.model_version, self.handout_s, self.pushes)
 
     def _nothing(self) -> dict[str, Any]:
         return {"result": [], "score": 0.0, "model_version": self.model_version}
 
 
-def _remember(session: Session, project_id: int, config: LabelConfig, payload: TaskPayload) -> Task:
-    return tasks.remember(
-        session,
-        project_id=project_id,
-        ls_task_id=payload.id,
-        video_ref=config.video_of(payload.data),
-        query=config.query_of(payload.data),
-        data=payload.data,
-    )
-
-
-def _readable(query: str) -> tuple[str | None, str | None]:
-    """The normalised sentence, or why there is none."""
-    try:
-        return normalise_query(query), None
-    except QueryError as error:
-        return None, str(error)
+def _first_round(asked: Sequence[TaskPayload]) -> list[TaskPayload]:
+    """As many as are looked up together; a task that is named again belongs into the next round."""
+    found: dict[int, TaskPayload] = {}
+    for payload in asked[:CHUNK]:
+        if payload.id in found:
+            break
+        found[payload.id] = payload
+    return list(found.values())

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from backend.annotations.rows import keyframes
 from backend.annotations.target import OWN_SENTENCE, RULE
 from backend.db.tables import Prediction
 from backend.labelstudio.asking import meta_for
 from backend.labelstudio.config import LabelConfig
-from backend.labelstudio.result import tube_to_result
+from backend.labelstudio.result import VideoLike, tube_to_result
 from stvg_core.keyframes import expand
 
 
@@ -31,7 +31,22 @@ class Asked:
     own: bool = False
 
 
-def prediction_body(prediction: Prediction, config: LabelConfig, asked: Asked | None = None) -> dict[str, Any]:
+class Known(Protocol):
+    """A stored prediction: its row, or :class:`backend.db.predictions.Suggestion`."""
+
+    @property
+    def model_version(self) -> str: ...
+    @property
+    def region_id(self) -> str: ...
+    @property
+    def score(self) -> float: ...
+    @property
+    def keyframes(self) -> list[Any] | None: ...
+    @property
+    def video(self) -> VideoLike: ...
+
+
+def prediction_body(prediction: Known, config: LabelConfig, asked: Asked | None = None) -> dict[str, Any]:
     """``{"result", "score", "model_version"}`` as ``/predict`` and ``/api/predictions`` take it.
 
     Without a candidate object in the video the result is empty with score 0: Label Studio stores it, sorts it first by

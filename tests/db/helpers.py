@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from backend.db import jobs, predictions, projects, task_state, tasks
+from backend.db.engine import Database
 from backend.db.tables import Job, Prediction, Task
 
 CONFIG = """<View><Header value="$query"/><Labels name="label" toName="video"><Label value="Target"/></Labels>
@@ -68,3 +71,19 @@ def becomes(session: Session, row: Job | Prediction, **values: Any) -> None:
     session.flush()
     mine = [row.task_id] if isinstance(row, Job) else session.scalars(select(Task.id)).all()
     task_state.refresh(session, mine)
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[str]]:
+    """What is sent to the database meanwhile, without the beginnings of transactions."""
+    seen: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *rest: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            seen.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
