@@ -92,7 +92,8 @@ def lease_more(session: Session, worker: str, job: Job, *, seconds: float, most:
     same = (Job.video_key == job.video_key) & (Job.model_version == job.model_version) & Job.prompt.is_(None)
     if not job.video_key or most < 1:
         return []
-    query = select(Job).where(same, Job.id != job.id).order_by(Job.priority.desc(), Job.id)
+    waits = Job.state == QUEUED  # one that a dead worker left is taken alone
+    query = select(Job).where(same, waits, Job.id != job.id).order_by(Job.priority.desc(), Job.id)
     taken, given_up = leases.take(session, query, Job, worker, seconds=seconds, limit=most)
     task_state.refresh(session, [job.task_id for job in given_up])
     _begun(session, taken)
