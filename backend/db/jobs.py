@@ -158,11 +158,11 @@ def retry(session: Session, job_id: int) -> bool:
     job = session.get(Job, job_id, with_for_update=True)
     if job is None:
         return False
-    mine = and_(
-        Delivery.task_id == job.task_id, Delivery.prediction_id == job.prediction_id, Delivery.state == Delivery.FAILED
-    )
-    again = {"state": Delivery.WAITING, **leases.reopened()}
-    reopened = changed(session, update(Delivery).where(mine).values(**again))
+    reopened = False
+    if job.prediction_id is not None:  # without one "equal" would mean the task's decisions, which have none either
+        owed = Delivery.task_id == job.task_id, Delivery.prediction_id == job.prediction_id
+        again = {"state": Delivery.WAITING, **leases.reopened()}
+        reopened = changed(session, update(Delivery).where(*owed, Delivery.state == Delivery.FAILED).values(**again))
     if job.state not in (FAILED, CANCELLED):
         return reopened
     job.state, job.finished_at = QUEUED, None
