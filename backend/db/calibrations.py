@@ -13,8 +13,9 @@ from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from backend.db import lease as leases
+from backend.db.clock import moment
 from backend.db.tables import Calibration
-from backend.db.types import now, plain
+from backend.db.types import plain
 
 QUEUED, RUNNING, ADOPTED, REFUSED, FAILED, REVERTED = "queued", "running", "adopted", "refused", "failed", "reverted"
 
@@ -75,7 +76,7 @@ def renew(session: Session, number: int, lease_name: str, *, seconds: float) -> 
 
 def finish(session: Session, number: int, lease_name: str, state: str, **values: Any) -> bool:
     """End a held one as adopted, refused or failed; False when its lease is no longer held."""
-    return leases.release(session, Calibration, number, lease_name, state=state, finished_at=now(), **values)
+    return leases.release(session, Calibration, number, lease_name, state=state, finished_at=moment(session), **values)
 
 
 def put_back(session: Session, number: int, lease_name: str) -> bool:

@@ -19,7 +19,6 @@ from backend.db.clock import moment
 from backend.db.engine import chunks, expire, insert_missing, insert_once
 from backend.db.tables import Base, Delivery, Prediction, Task
 from backend.db.task_state import REJECTED, SENT_BACK
-from backend.db.types import now
 
 PREDICTION, DECISION = "prediction", "decision"
 PENDING, SENDING, DELIVERED, FAILED = "pending", "sending", "delivered", "failed"
@@ -172,7 +171,7 @@ def waiting(session: Session) -> bool:
 
 def delivered(session: Session, delivery_id: int, lease_name: str, ls_prediction_id: int | None = None) -> bool:
     """It is in Label Studio now, under this number."""
-    values = {"ls_prediction_id": ls_prediction_id, "delivered_at": now(), "reason": None}
+    values = {"ls_prediction_id": ls_prediction_id, "delivered_at": moment(session), "reason": None}
     return leases.release(session, Delivery, delivery_id, lease_name, state=DELIVERED, **values)
 
 

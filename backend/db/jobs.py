@@ -46,7 +46,8 @@ def lease_more(session: Session, worker: str, job: Job, *, seconds: float, most:
     same = (Job.video_key == job.video_key) & (Job.model_version == job.model_version) & Job.prompt.is_(None)
     if not job.video_key or most < 1:
         return []
-    query = select(Job).where(same, Job.id != job.id).order_by(Job.priority.desc(), Job.id)
+    waits = Job.state == QUEUED  # one that a dead worker left is taken alone
+    query = select(Job).where(same, waits, Job.id != job.id).order_by(Job.priority.desc(), Job.id)
     taken, given_up = leases.take(session, query, Job, worker, seconds=seconds, limit=most)
     task_state.refresh(session, [job.task_id for job in given_up])
     _begun(session, taken)
@@ -78,6 +79,7 @@ def renew(session: Session, job_id: int, lease_name: str, *, seconds: float, pro
 
 def finish(session: Session, job_id: int, lease_name: str, prediction_id: int | None) -> bool:
     """Mark a held job as done, with its prediction where it makes one; False when its lease is no longer held."""
+    _task_first(session, job_id)
     values = {"prediction_id": prediction_id, "progress": 1.0, "stage": "", "reason": None, "finished_at": now()}
     held = leases.release(session, Job, job_id, lease_name, state=DONE, **values)
     return held and _told_state(session, job_id)
@@ -87,6 +89,7 @@ def fail(session: Session, job_id: int, lease_name: str, reason: str, *, retry_i
     """End a held job with a reason, or put it back for ``retry_in``; False when its lease is no longer held."""
     if retry_in is not None:
         return leases.postpone(session, Job, job_id, lease_name, reason, seconds=retry_in.total_seconds())
+    _task_first(session, job_id)
     held = leases.give_up(session, Job, job_id, lease_name, reason, finished_at=now())
     return held and _told_state(session, job_id)
 
@@ -98,14 +101,15 @@ def put_back(session: Session, job_id: int, lease_name: str) -> bool:
 
 def retry(session: Session, job_id: int) -> bool:
     """Queue a failed or cancelled job again, and its failed deliveries; False when there is nothing to retry."""
+    _task_first(session, job_id)
     job = session.get(Job, job_id, with_for_update=True)
     if job is None:
         return False
-    mine = and_(
-        Delivery.task_id == job.task_id, Delivery.prediction_id == job.prediction_id, Delivery.state == Delivery.FAILED
-    )
-    again = {"state": Delivery.WAITING, **leases.reopened()}
-    reopened = changed(session, update(Delivery).where(mine).values(**again))
+    reopened = False
+    if job.prediction_id is not None:  # without one "equal" would mean the task's decisions, which have none either
+        owed = Delivery.task_id == job.task_id, Delivery.prediction_id == job.prediction_id
+        again = {"state": Delivery.WAITING, **leases.reopened()}
+        reopened = changed(session, update(Delivery).where(*owed, Delivery.state == Delivery.FAILED).values(**again))
     if job.state not in (FAILED, CANCELLED):
         return reopened
     job.state, job.finished_at = QUEUED, None
@@ -143,6 +147,11 @@ def for_task(session: Session, project_id: int, ls_task_id: int) -> Sequence[Job
     """All jobs of a Label Studio task, oldest first."""
     of_task = and_(Task.project_id == project_id, Task.ls_task_id == ls_task_id)
     return session.scalars(select(Job).join(Task).where(of_task).order_by(Job.id)).all()
+
+
+def _task_first(session: Session, job_id: int) -> None:
+    """Lock the job's task before the job itself, as those do who ask a question about a task."""
+    task_state.one_at_a_time(session, session.scalars(select(Job.task_id).where(Job.id == job_id)).all())
 
 
 def _told_state(session: Session, job_id: int) -> bool:

@@ -7,7 +7,6 @@ after several processes in a row were gone at the same stage, because then somet
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -29,8 +28,15 @@ Row = TypeVar("Row", bound=Leased)
 
 def free(table: type[Leased], at: datetime) -> ColumnElement[bool]:
     """Rows that may be taken: those that wait and are due, and those whose holder was not heard of for too long."""
-    due = or_(table.run_after.is_(None), table.run_after <= at)
-    return or_(and_(table.state == table.WAITING, due), and_(table.state == table.HELD, table.lease_until < at))
+    return or_(_due(table, at), _left(table, at))
+
+
+def _due(table: type[Leased], at: datetime) -> ColumnElement[bool]:
+    return and_(table.state == table.WAITING, or_(table.run_after.is_(None), table.run_after <= at))
+
+
+def _left(table: type[Leased], at: datetime) -> ColumnElement[bool]:
+    return and_(table.state == table.HELD, table.lease_until < at)
 
 
 def waiting(session: Session, table: type[Leased], *conditions: ColumnElement[bool]) -> bool:
@@ -44,28 +50,37 @@ def take(
 ) -> tuple[list[Row], list[Row]]:  # fmt: skip
     """The first free rows of a query, now held by ``holder`` for ``seconds``; and those that were given up instead.
 
+    A row that a dead holder left goes before those that wait, and alone: where it is what killed the holder, the rows
+    that were only taken together with it are not counted as deadly too.
+
     Args:
         query: which rows may be taken, in which order; that they are free is added here.
         limit: at most so many.
         max_deaths: a row is given up with its reason when so many holders in a row were gone at the same stage.
     """
-    taken: list[Row] = []
     given_up: list[Row] = []
-    while len(taken) < limit:
+    while True:
         at = moment(session)
-        wanted = query.where(free(table, at)).limit(limit - len(taken)).with_for_update(skip_locked=True, of=table)
-        rows: Sequence[Row] = session.scalars(wanted).all()
-        if not rows:
-            break
-        for row in rows:
-            if row.state == table.HELD and _died(row) >= max_deaths:
-                _give_up(row, at)
-                given_up.append(row)
-                continue
+        left = _first(session, query.where(_left(table, at)), table, 1)
+        if not left:
+            # Asked apart: each of the two has an index of its own.
+            taken = _first(session, query.where(_due(table, at)), table, limit)
+        elif _died(left[0]) < max_deaths:
+            taken = left
+        else:
+            _give_up(left[0], at)
+            given_up += left
+            session.flush()
+            continue
+        for row in taken:
             _hold(row, holder, at, seconds)
-            taken.append(row)
         session.flush()
-    return taken, given_up
+        return taken, given_up
+
+
+def _first(session: Session, query: Select[Row], table: type[Row], limit: int) -> list[Row]:
+    """The first rows that nobody else has locked, now locked."""
+    return list(session.scalars(query.limit(limit).with_for_update(skip_locked=True, of=table)))
 
 
 def _died(row: Leased) -> int:

@@ -63,7 +63,21 @@ def begin(session: Session, tasks: Sequence[tuple[int, int, datetime]]) -> None:
     insert_missing(session, TaskState, rows, TaskState.task_id)
 
 
+def one_at_a_time(session: Session, task_ids: Iterable[int | None]) -> None:
+    """Until the transaction ends nobody else changes where these tasks stand. SQLite has one writer anyway.
+
+    Two transactions that read the facts before either has written would each leave out what the other stores. Whoever
+    changes further rows of a task (jobs, deliveries) too calls this before, so that all take their locks in one order.
+    """
+    numbers = sorted({number for number in task_ids if number is not None})
+    for first in range(0, len(numbers), _MOST):
+        mine = select(Task.id).where(Task.id.in_(numbers[first : first + _MOST])).order_by(Task.id)
+        # Not FOR UPDATE: rows that point to the task may come in beside.
+        session.execute(mine.with_for_update(key_share=True))
+
+
 def _refresh(session: Session, numbers: Sequence[int]) -> None:
+    one_at_a_time(session, numbers)
     facts = _facts(session, numbers)
     if not facts:
         return

@@ -100,7 +100,8 @@ def _send(database: Database, label_studio: LabelStudio, row: Delivery) -> bool:
 
 
 def _wait(database: Database, row: Delivery, reason: str) -> None:
-    pause = min(_FIRST_PAUSE_S * 2 ** (row.attempts - 1), _LONGEST_PAUSE_S)
+    doublings = min(row.attempts - 1, 16)  # after a week of tries a power of two has no place in a float
+    pause = min(_FIRST_PAUSE_S * 2**doublings, _LONGEST_PAUSE_S)
     logger.warning("delivery %d waits %.0f s: %s", row.id, pause, reason)
     with database.write() as session:
         deliveries.postpone(session, row.id, row.leased_by or "", reason, seconds=pause)

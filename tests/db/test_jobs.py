@@ -6,9 +6,9 @@ from threading import Barrier
 
 from sqlalchemy import func, select, update
 
-from backend.db import jobs
+from backend.db import deliveries, jobs
 from backend.db.engine import Database
-from backend.db.tables import Job
+from backend.db.tables import Delivery, Job
 from backend.db.types import now
 from tests.db.helpers import a_job, a_prediction, a_task
 
@@ -124,3 +124,13 @@ def test_a_failed_job_waits_for_its_time_and_can_be_retried(database: Database) 
         assert jobs.retry(session, again.id) and not jobs.retry(session, again.id) and not jobs.retry(session, 999)
     third = _lease(database)
     assert third is not None and third.attempts == 1
+
+
+def test_a_job_without_an_answer_does_not_reopen_the_telling_of_a_decision(sqlite_database: Database) -> None:
+    with sqlite_database.write() as session:
+        task = a_task(session)
+        job = a_job(session, task)
+        deliveries.tell_decision(session, task.id, "rejected")
+        session.execute(update(Delivery).values(state="failed", reason="the task is gone"))
+        assert not jobs.retry(session, job.id)
+        assert session.scalars(select(Delivery.state)).all() == ["failed"]

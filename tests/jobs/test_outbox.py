@@ -50,6 +50,15 @@ def test_label_studio_away_keeps_it_and_delivers_later_once(each_loop: Loop) -> 
     assert loop.outbox.send_due() == 1 and len(loop.label_studio.of_task(1)) == 1
 
 
+def test_it_still_waits_where_label_studio_is_away_for_weeks(loop: Loop) -> None:
+    _ready(loop)
+    with loop.database.write() as session:
+        session.scalars(select(Delivery)).one().attempts = 5000
+    loop.label_studio.away = True
+    assert loop.outbox.send_due() == 0
+    assert (_delivery(loop).state, _delivery(loop).attempts) == ("pending", 5001)
+
+
 @pytest.mark.parametrize(
     ("instead", "said"),
     [

@@ -1,0 +1,133 @@
+"""Two transactions about one task at the same moment. PostgreSQL only: SQLite has one writer at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from backend.db import annotations, deliveries, jobs, task_state
+from backend.db.engine import Database
+from backend.db.tables import Job, Task
+from backend.db.types import now
+from backend.review import decisions
+from tests.db.helpers import a_job, a_prediction, a_task
+
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+_MOST_S = 60.0
+
+
+@contextmanager
+def beside(database: Database, work: Callable[[Session], object]) -> Iterator[None]:
+    """Do ``work`` in a transaction of its own, which has to wait for the present one; it ends after the block."""
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            with database.write() as session:
+                work(session)
+        except Exception as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    _until_one_waits(database, thread)
+    try:
+        yield
+    finally:
+        thread.join(_MOST_S)
+    assert not thread.is_alive()
+    assert not failed, failed
+
+
+def _until_one_waits(database: Database, thread: threading.Thread) -> None:
+    waits = text("SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
+                 "WHERE NOT granted AND datname = current_database()")  # fmt: skip
+    mine = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+    until = time.monotonic() + _MOST_S
+    while thread.is_alive() and time.monotonic() < until:
+        with database.engine.connect() as connection:
+            if connection.scalar(waits) or connection.scalar(mine):
+                return
+        time.sleep(0.02)
+
+
+def says(session: Session, task_id: int, number: int) -> None:
+    annotations.add_version(
+        session, digest=f"{number:064}", ls_annotation_id=number, task_id=task_id, author_id=number,
+        ls_updated_at=now(),
+    )  # fmt: skip
+
+
+def answered(session: Session, job: Job, prediction_id: int) -> None:
+    """What a worker's last transaction does."""
+    assert job.leased_by is not None
+    assert jobs.finish(session, job.id, job.leased_by, prediction_id)
+    session.get_one(Task, job.task_id).warning = "a warning"
+    session.flush()
+    deliveries.owe(session, prediction_id, job.task_id)
+    deliveries.tell_again(session, job.task_id)
+
+
+def test_labels_of_two_people_both_count(database: Database) -> None:
+    with database.write() as session:
+        task_id = a_task(session).id
+    first = Session(database.engine)
+    says(first, task_id, 1)
+    with beside(database, lambda session: says(session, task_id, 2)):
+        first.commit()
+    first.close()
+    with database.read() as session:
+        state = task_state.of_task(session, task_id)
+        assert state is not None
+        assert state.people == 2
+
+
+def test_an_answer_does_not_hide_a_label(database: Database) -> None:
+    with database.write() as session:
+        task = a_task(session)
+        task_id = task.id
+        a_job(session, task)
+        prediction_id = a_prediction(session).id
+    with database.write() as session:
+        job = jobs.lease(session, "w", seconds=60)
+        assert job is not None
+    first = Session(database.engine)
+    says(first, task_id, 1)
+    with beside(database, lambda session: answered(session, job, prediction_id)):
+        first.commit()
+    first.close()
+    with database.read() as session:
+        state = task_state.of_task(session, task_id)
+        assert state is not None
+        assert (state.state, state.prediction_id) == ("to review", prediction_id)
+
+
+def test_a_decision_and_an_answer_do_not_wait_for_each_other_for_ever(database: Database) -> None:
+    with database.write() as session:
+        task = a_task(session)
+        task_id = task.id
+        a_job(session, task)
+        prediction_id = a_prediction(session).id
+        says(session, task_id, 1)
+    with database.write() as session:
+        job = jobs.lease(session, "w", seconds=60)
+        assert job is not None
+    first = Session(database.engine)
+    assert decisions.reviews.lock_task(first, task_id) is not None
+    seen = decisions.subject(first, task_id)[0]
+    assert seen is not None
+    with beside(database, lambda session: answered(session, job, prediction_id)):
+        decisions.decide(first, task_id, "accepted", reviewer="r", seen=seen.id)
+        first.commit()
+    first.close()
+    with database.read() as session:
+        state = task_state.of_task(session, task_id)
+        assert state is not None
+        assert (state.state, state.prediction_id) == ("accepted", prediction_id)
