@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.annotations import marks
-from backend.db import diffs
+from backend.db.tables import Annotation, Diff, Task
 from backend.review import diff, recording
 from backend.review.drawn import Drawn
 from stvg_core.keyframes import simplify
@@ -78,22 +79,30 @@ def stored_cases(
         left_out: filled with the kinds of change that are no case (skipped, unreadable, left empty) and how many.
         marked: filled with how many annotations a person should look at, by kind of mark.
     """
-    cases = []
-    further = diffs.further(session)
-    for row, found in recording.current(session, project_id=project_id):
+    cases = _further_cases(session, project_id)
+    for row, found in recording.walk(session, project_id=project_id):
         if marked is not None and not row.was_cancelled:
             marked.update(marks.of_tubes(row.tubes))
-        cases += [
-            Case(other.change, other.edits, other.edits_from_nothing, other.prediction_id is not None, viou=other.viou)
-            for other in further.get(row.id, [])
-            if other.edits is not None and other.edits_from_nothing is not None
-        ]
         if found.change not in COUNTED or found.edits is None or found.edits_from_nothing is None:
             left_out[found.change] += 1
             continue
         suggested = row.prediction_id is not None
         cases.append(Case(found.change, found.edits, found.edits_from_nothing, suggested, row.lead_time_s, found.viou))
     return cases
+
+
+def _further_cases(session: Session, project_id: int | None) -> list[Case]:
+    """One per object with a sentence of its own."""
+    columns = Diff.change, Diff.edits, Diff.edits_from_nothing, Diff.prediction_id, Diff.viou
+    query = select(*columns).join(Annotation, Annotation.id == Diff.annotation_id)
+    query = query.where(Diff.object > 0, Annotation.current.is_(True))
+    if project_id is not None:
+        query = query.join(Task, Task.id == Annotation.task_id).where(Task.project_id == project_id)
+    known = query.where(Diff.edits.is_not(None), Diff.edits_from_nothing.is_not(None))
+    return [
+        Case(row.change, row.edits, row.edits_from_nothing, row.prediction_id is not None, viou=row.viou)
+        for row in session.execute(known)
+    ]
 
 
 def dataset_cases(truth: Mapping[str, Tube], predicted: Mapping[str, Tube]) -> list[Case]:
