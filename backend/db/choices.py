@@ -1,4 +1,4 @@
-"""Which different values does an indexed column have? Found by jumping from one to the next, not by reading all rows."""
+"""Which different values has an indexed column? Found by jumping from one to the next, not by reading all rows."""
 
 from __future__ import annotations
 

@@ -122,7 +122,9 @@ def _show(
 def _labelling_url(row: queue.QueueRow) -> str | None:
     """The task in Label Studio, under the name that people open; None for one of a local project."""
     base = services().settings.public_label_studio_url()
-    return None if base is None or row.project_id < 0 else f"{base}/projects/{row.project_id}/data?task={row.ls_task_id}"
+    if base is None or row.project_id < 0:
+        return None
+    return f"{base}/projects/{row.project_id}/data?task={row.ls_task_id}"
 
 
 def _checked(task_id: int) -> int:

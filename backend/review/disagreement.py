@@ -6,9 +6,9 @@ What is stored names the versions that it was computed for: where others speak b
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from backend.db import task_state
@@ -49,17 +49,13 @@ def record_due(database: Database) -> int:
 
 
 def _computed(session: Session, numbers: Sequence[int]) -> dict[int, float | None]:
-    said: dict[int, list[opinions.Said]] = defaultdict(list)
-    for row, diff in recording.current(session, task_ids=numbers):
-        assert row.task_id is not None
-        said[row.task_id].append((row, diff))
-    return {number: _safely(number, said[number]) for number in numbers}
-
-
-def _safely(number: int, said: Iterable[opinions.Said]) -> float | None:
     """A task that cannot be compared must not keep the others from it."""
-    try:
-        return of_task(said)
-    except Exception:
-        logger.exception("task %d: its annotations cannot be compared", number)
-        return None
+    found: dict[int, float | None] = dict.fromkeys(numbers)
+    for number in numbers:
+        try:
+            found[number] = of_task(recording.current(session, task_ids=[number]))
+        except SQLAlchemyError:
+            raise  # the database is away
+        except Exception:
+            logger.exception("task %d: its annotations cannot be compared", number)
+    return found

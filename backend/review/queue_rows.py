@@ -13,8 +13,8 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from backend.annotations import marks
-from backend.db.task_state import FAILED
 from backend.db.tables import Annotation, Diff, Job, Project, Task, TaskState
+from backend.db.task_state import FAILED
 
 
 @dataclass(frozen=True)
