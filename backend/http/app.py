@@ -23,6 +23,7 @@ from backend.http import (
     review,
     sessions,
     webhook,
+    work,
 )
 from backend.http.fetching import Fetching
 from backend.http.services import Services
@@ -61,7 +62,7 @@ def create_app(
     people.install(app)
     csrf.install(app)
     errors.install(app)
-    for module in (health, predict, webhook, metrics, login, admin, review, footage):
+    for module in (health, predict, webhook, metrics, login, admin, review, footage, work):
         app.register_blueprint(module.blueprint)
 
     @app.after_request

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from backend.db import annotations as versions
@@ -96,7 +96,7 @@ def value_kind(sort: Sort) -> type:
 
 def look(session: Session, chosen: QueueFilter) -> QueuePage:
     """A page of the queue and what can be chosen."""
-    counted = select(TaskState.state, func.count()).where(*_others(chosen)).group_by(TaskState.state)
+    counted = _under(select(TaskState.state, func.count()), chosen).group_by(TaskState.state)
     counts = dict.fromkeys(STATES, 0) | dict(session.execute(counted).tuples().all())
     places, previous, following = _page(session, chosen)
     return QueuePage(
@@ -125,7 +125,8 @@ def first(session: Session, chosen: QueueFilter, count: int) -> Iterator[QueueRo
 def neighbours(session: Session, chosen: QueueFilter, task_id: int) -> tuple[int | None, int | None]:
     """The tasks before and after one in the filtered order; also where it has just left the filter's state."""
     column, _ = _COLUMNS[chosen.sort]
-    here = session.execute(select(column).where(TaskState.task_id == task_id, *_others(chosen))).one_or_none()
+    own = _under(select(column), chosen).where(TaskState.task_id == task_id)
+    here = session.execute(own).one_or_none()
     if here is None:
         return None, None
     before = _places(session, replace(chosen, cursor=Cursor(here[0], task_id, backwards=True)), 1)
@@ -163,7 +164,7 @@ def _places(session: Session, chosen: QueueFilter, count: int) -> list[_Place]:
     """The first tasks behind the filter's cursor (or the last before it, nearest first): value and number."""
     column, cursor, number = _COLUMNS[chosen.sort][0], chosen.cursor, TaskState.task_id
     backwards = cursor is not None and cursor.backwards
-    query = select(column, number).where(*_others(chosen))
+    query = _under(select(column, number), chosen)
     if chosen.state is not None:
         query = query.where(TaskState.state == chosen.state)
     query = query.where(*keyset.beyond(column, number, cursor, downwards=chosen.downwards))
@@ -171,14 +172,15 @@ def _places(session: Session, chosen: QueueFilter, count: int) -> list[_Place]:
     return list(session.execute(ordered.limit(count)).tuples())
 
 
-def _others(chosen: QueueFilter) -> list[ColumnElement[bool]]:
-    """All filters but the state."""
-    found: list[ColumnElement[bool]] = []
+def _under(query: Select[Any], chosen: QueueFilter) -> Select[Any]:
+    """The query under all filters but the state."""
     if chosen.project_id is not None:
-        found.append(TaskState.project_id == chosen.project_id)
+        query = query.where(TaskState.project_id == chosen.project_id)
     if chosen.model_version is not None:
-        found.append(TaskState.model_version == chosen.model_version)
+        query = query.where(TaskState.model_version == chosen.model_version)
     if chosen.annotator is not None:
-        said = select(Annotation.task_id).where(Annotation.author_id == chosen.annotator, Annotation.current.is_(True))
-        found.append(TaskState.task_id.in_(said))
-    return found
+        # Joined to, not searched in: beginning with the person's own annotations is right, however many there are.
+        mine = Annotation.author_id == chosen.annotator, Annotation.current.is_(True), Annotation.task_id.is_not(None)
+        said = select(Annotation.task_id).where(*mine).distinct().subquery("said")
+        query = query.join(said, said.c.task_id == TaskState.task_id)
+    return query
