@@ -91,8 +91,10 @@ def undo(task_id: int) -> ResponseReturnValue:
 def offer(task_id: int) -> ResponseReturnValue:
     """Send the tube that was followed from a drawn box to Label Studio, as a suggestion that an annotator can take."""
     chosen = filters.read(request.args)
+    with services().database.read() as session:
+        label, found = reading.to_offer(session, _checked(task_id))
     with services().database.write() as session:
-        sent = reading.offer(session, _checked(task_id))
+        sent = reading.offer(session, task_id, label, found)
         record(session, "offer", f"task {task_id}", predictions=sent)
     said = "It goes to Label Studio as a suggestion." if sent else "There is no such tube (any more)."
     flash(said, "done")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
-from backend.db import deliveries, events, jobs
+from backend.db import jobs
 from backend.db.clock import moment
 from backend.db.tables import Delivery, Event, Job, TaskState
+from backend.review import reasons
+from backend.review.reasons import Reason, by_reason
 
 SHOWN = 20
 """Rows per list; the page says how many there are in all."""
-
-_UNKNOWN = "No reason was noted."
-_DIFFERS = re.compile(r"https?://\S+|\S+\.\w{2,4}\b|\d+(?:[.,:]\d+)*")
 
 
 @dataclass(frozen=True)
@@ -58,21 +56,11 @@ class Running:
 
 
 @dataclass(frozen=True)
-class Reason:
-    """What failed alike: ``newest`` is the row of the last one, ``text`` its reason."""
-
-    text: str
-    count: int
-    newest: int
-    task_id: int | None = None
-
-
-@dataclass(frozen=True)
 class Work:
     """The page.
 
     Attributes:
-        counts, deliveries, events: rows by state.
+        counts: jobs by state; ``deliveries``, ``events``: by state too, those that got through left out.
         by_version: the same for the jobs of each model version.
         rates: over the last minutes, the shortest time first.
         left_s: seconds until everything is done at the present rate; None where nothing waits or nothing moves.
@@ -105,36 +93,17 @@ def look(session: Session, chosen: WorkFilter) -> Work:
         rates=rates,
         left_s=_left(counts[jobs.QUEUED] + counts[jobs.RUNNING], rates),
         running=_running(session, of_jobs),
-        failed=_reasons(session, Job, of_jobs, Job.task_id),
-        deliveries=_counts(session, Delivery, of_deliveries, deliveries.STATES),
-        undelivered=_reasons(session, Delivery, of_deliveries, Delivery.task_id),
-        events=_counts(session, Event, of_events, events.STATES),
-        unread=_reasons(session, Event, of_events),
+        failed=by_reason(session, Job, of_jobs, Job.task_id, most=SHOWN),
+        deliveries=_counts(session, Delivery, of_deliveries, (Delivery.WAITING, Delivery.HELD, Delivery.FAILED)),
+        undelivered=by_reason(session, Delivery, of_deliveries, Delivery.task_id, most=SHOWN),
+        events=_counts(session, Event, of_events, (Event.WAITING, Event.HELD, "unknown_project", Event.FAILED)),
+        unread=by_reason(session, Event, of_events, most=SHOWN),
     )
 
 
-def kind_of(reason: str | None) -> str:
-    """The same for reasons that differ in numbers, addresses and names of files only."""
-    return _DIFFERS.sub("…", reason or _UNKNOWN)
-
-
 def alike(session: Session, chosen: WorkFilter, job_id: int, *, most: int) -> tuple[list[int], bool]:
-    """The failed jobs under the filter that failed for the same reason as this one.
-
-    Returns:
-        Their rows (at most ``most``, the oldest first), and whether there are more.
-    """
-    asked = session.execute(select(Job.reason).where(Job.id == job_id, Job.state == jobs.FAILED)).one_or_none()
-    if asked is None:
-        return [], False
-    kind, found = kind_of(asked.reason), []
-    failed = select(Job.id, Job.reason).where(Job.state == jobs.FAILED, *_of_jobs(chosen)).order_by(Job.id)
-    for row in session.execute(failed.execution_options(yield_per=1000)):
-        if kind_of(row.reason) == kind:
-            found.append(row.id)
-            if len(found) > most:
-                break
-    return found[:most], len(found) > most
+    """The failed jobs under the filter that failed for the same reason as this one; see ``reasons.alike``."""
+    return reasons.alike(session, _of_jobs(chosen), job_id, most=most)
 
 
 def _by_version(session: Session, where: Sequence[ColumnElement[bool]]) -> dict[str, dict[str, int]]:
@@ -179,45 +148,29 @@ def _running(session: Session, where: Sequence[ColumnElement[bool]]) -> list[Run
     ]
 
 
-def _reasons(session: Session, table: Any, where: Sequence[ColumnElement[bool]], task: Any = None) -> list[Reason]:
-    """The most frequent first; the list is cut, so that a page of it can be read."""
-    query = select(table.reason, func.count(), func.max(table.id)).where(table.state == table.FAILED, *where)
-    groups: dict[str, Reason] = {}
-    for text, count, newest in session.execute(query.group_by(table.reason)):
-        kind = kind_of(text)
-        before = groups.get(kind, Reason("", 0, 0))
-        latest = (text or _UNKNOWN, newest) if newest > before.newest else (before.text, before.newest)
-        groups[kind] = Reason(latest[0], before.count + count, latest[1])
-    found = sorted(groups.values(), key=lambda one: (-one.count, -one.newest))[:SHOWN]
-    if task is None:
-        return found
-    tasks = dict(session.execute(newest).tuples().all())
-    return [Reason(one.text, one.count, one.newest, tasks.get(one.newest)) for one in found]
-
-
 def _counts(
     session: Session, table: Any, where: Sequence[ColumnElement[bool]], states: Sequence[str]
 ) -> dict[str, int]:
-    query = select(table.state, func.count()).where(*where).group_by(table.state)
+    query = select(table.state, func.count()).where(table.state.in_(states), *where).group_by(table.state)
     return dict.fromkeys(states, 0) | dict(session.execute(query).tuples().all())
 
 
 def _of_jobs(chosen: WorkFilter) -> list[ColumnElement[bool]]:
     found = [] if chosen.model_version is None else [Job.model_version == chosen.model_version]
-    return found if chosen.project_id is None else [*found, Job.task_id.in_(_tasks(chosen.project_id))]
+    if chosen.project_id is not None:
+        found.append(exists().where(TaskState.task_id == Job.task_id, TaskState.project_id == chosen.project_id))
+    return found
 
 
 def _of_deliveries(chosen: WorkFilter) -> list[ColumnElement[bool]]:
-    found = [] if chosen.project_id is None else [Delivery.task_id.in_(_tasks(chosen.project_id))]
-    if chosen.model_version is None:
-        return found
-    mine = select(TaskState.task_id).where(TaskState.model_version == chosen.model_version)
-    return [*found, Delivery.task_id.in_(mine)]
+    """The model version of a decision's task is that of its suggestion."""
+    mine = []
+    if chosen.project_id is not None:
+        mine.append(TaskState.project_id == chosen.project_id)
+    if chosen.model_version is not None:
+        mine.append(TaskState.model_version == chosen.model_version)
+    return [exists().where(TaskState.task_id == Delivery.task_id, *mine)] if mine else []
 
 
 def _of_events(chosen: WorkFilter) -> list[ColumnElement[bool]]:
     return [] if chosen.project_id is None else [Event.project_id == chosen.project_id]
-
-
-def _tasks(project_id: int) -> Any:
-    return select(TaskState.task_id).where(TaskState.project_id == project_id)

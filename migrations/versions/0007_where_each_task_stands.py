@@ -96,7 +96,7 @@ def _jobs() -> None:
     op.create_index("ix_job_lease", "job", ["state", "lease_until"])
     op.create_index("ix_job_task_id", "job", ["task_id", "id"])
     op.create_index("ix_job_video_key", "job", ["video_key", "state"])
-    op.create_index("ix_job_finished_at", "job", ["finished_at", "state"])
+    op.create_index("ix_job_finished_at", "job", ["state", "finished_at"])
 
 
 def _jobs_back() -> None:
@@ -233,7 +233,7 @@ def _annotations() -> None:
     )
     op.drop_index("ix_annotation_task_id", "annotation")
     op.create_index("ix_annotation_task_id", "annotation", ["task_id", "current"])
-    op.create_index("ix_annotation_author_id", "annotation", ["author_id", "current"])
+    op.create_index("ix_annotation_author_id", "annotation", ["author_id", "current", "task_id"])
     op.create_index("ix_annotation_event_id", "annotation", ["event_id"])
 
 
