@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
@@ -55,6 +57,6 @@ def _read(asked: MultiDict[str, str]) -> work.WorkFilter:
     return work.WorkFilter(chosen.project_id, chosen.model_version)
 
 
-def _query(chosen: work.WorkFilter) -> dict[str, str]:
+def _query(chosen: work.WorkFilter) -> dict[str, Any]:
     given = {"project": chosen.project_id, "version": chosen.model_version}
     return {name: str(value) for name, value in given.items() if value is not None}

@@ -54,7 +54,8 @@ def uncertainties(database: Database, project_id: int) -> dict[int, float]:
     query = select(Task.ls_task_id, TaskState.uncertainty).join(TaskState, TaskState.task_id == Task.id)
     known = query.where(TaskState.project_id == project_id, TaskState.uncertainty.is_not(None))
     with database.read() as session:
-        return {number: round(value, DIGITS) for number, value in session.execute(known).tuples()}
+        rows = session.execute(known).tuples().all()
+    return {number: round(value, DIGITS) for number, value in rows if value is not None}
 
 
 def push(database: Database, label_studio: LabelStudio, project_id: int, order: Order) -> Pushed:

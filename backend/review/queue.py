@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVarTuple
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
@@ -141,6 +141,7 @@ def row_of(session: Session, task_id: int) -> QueueRow | None:
 
 
 _Place = tuple[keyset.Value, int]
+Columns = TypeVarTuple("Columns")
 
 
 def _page(session: Session, chosen: QueueFilter) -> tuple[list[_Place], bool, bool]:
@@ -172,7 +173,7 @@ def _places(session: Session, chosen: QueueFilter, count: int) -> list[_Place]:
     return list(session.execute(ordered.limit(count)).tuples())
 
 
-def _under(query: Select[Any], chosen: QueueFilter) -> Select[Any]:
+def _under(query: Select[*Columns], chosen: QueueFilter) -> Select[*Columns]:
     """The query under all filters but the state."""
     if chosen.project_id is not None:
         query = query.where(TaskState.project_id == chosen.project_id)

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.annotations import marks
@@ -83,7 +83,7 @@ _STATED = (
 )  # fmt: skip
 
 
-def _row(row: Row[Any], diff: Row[Any] | None, tubes: dict[int, list[Any]], people: set[int]) -> QueueRow:
+def _row(row: Any, diff: Any | None, tubes: dict[int, list[Any]], people: set[int]) -> QueueRow:
     known = row.compared == row.said
     return QueueRow(
         task_id=row.task_id,
@@ -113,7 +113,8 @@ def _people(session: Session, numbers: Sequence[int]) -> dict[int, set[int]]:
     )
     people: dict[int, set[int]] = {number: set() for number in numbers}
     for task_id, author_id in session.execute(said):
-        people[task_id].add(author_id)
+        if task_id is not None and author_id is not None:
+            people[task_id].add(author_id)
     return people
 
 

@@ -50,7 +50,7 @@ def by_reason(
     if task is None:
         return found
     last = select(table.id, task).where(table.id.in_([one.newest for one in found]))
-    tasks = dict(session.execute(last).tuples().all())
+    tasks: dict[int, int | None] = dict(session.execute(last).tuples().all())
     return [Reason(one.text, one.count, one.newest, tasks.get(one.newest)) for one in found]
 
 
