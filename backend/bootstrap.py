@@ -37,6 +37,7 @@ from backend.media import MediaLibrary, MediaUnavailable
 from backend.media.cache import MediaCache
 from backend.media.decoding import open_decoding, reporting
 from backend.media.download import Downloader
+from backend.review import disagreement
 from backend.settings import Settings, SettingsError
 from stvg_core.settings import GroundingSettings, resolve
 from stvg_core.tube import Grounding
@@ -256,6 +257,7 @@ class WorkerProcess:
         read_events(self.worker.database, self.training)
         reread(self.worker.database)
         taken += self.worker.drain()  # what the annotations want
+        disagreement.record_due(self.worker.database)
         self.calibrate()
         if self.outbox is not None:
             self.outbox.send_due()
@@ -302,6 +304,7 @@ def open_worker(
     chores = [
         Ticker("events", lambda: read_events(database, training), settings.poll_seconds, worker.stop),
         Ticker("read again", lambda: reread(database), settings.poll_seconds, worker.stop),
+        Ticker("disagreement", lambda: disagreement.record_due(database), settings.poll_seconds, worker.stop),
         Ticker("calibrate", calibrate, settings.poll_seconds, worker.stop),
     ]
     outbox = None

@@ -11,6 +11,7 @@ from backend.cli.groups import Group
 from backend.db import schema
 from backend.db.backup import back_up
 from backend.jobs.rereading import reread
+from backend.review import disagreement
 from backend.settings import load_settings
 
 
@@ -27,7 +28,10 @@ def upgrade(revision: str) -> None:
     schema.upgrade(database.engine, revision)
     present = schema.current_revision(database.engine)
     click.echo(f"The database is at migration {present}.")
-    changed = reread(database) if present == schema.head_revision() else 0
+    changed = 0
+    if present == schema.head_revision():
+        changed = reread(database)
+        disagreement.record_due(database)
     if changed:
         click.echo(
             f"{changed} annotations were saved with another end on the timeline than before: they are new versions, "

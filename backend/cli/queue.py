@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 
 import click
 
@@ -40,19 +41,23 @@ def list_command(
         chosen = queue.QueueFilter(state=state, project_id=project_id, sort=sort, descending=not ascending)
         with database.read() as session:
             rows = queue.first(session, chosen, limit)
+            for row in rows if as_json else ():
+                more = {"waiting_since": row.waiting_since.isoformat(), "notice": notice(row.model_version)}
+                click.echo(json.dumps({**vars(row), **more}, ensure_ascii=False))
+            if not as_json:
+                _table(rows)
     finally:
         database.close()
-    if as_json:
-        for row in rows:
-            more = {"waiting_since": row.waiting_since.isoformat(), "notice": notice(row.model_version)}
-            click.echo(json.dumps({**vars(row), **more}, ensure_ascii=False))
-        return
-    if not rows:
-        click.echo("No tasks.")
-        return
+
+
+def _table(rows: Iterator[queue.QueueRow]) -> None:
+    """The rows as they come, and what is to be known of them."""
     titles = {"state": "STATE", "uncertainty": "UNCERTAINTY", "disagreement": "DISAGREEMENT", "change": "CHANGE"}
-    click.echo(_LINE.format(task="PROJECT/TASK", query="QUERY", **titles))
-    for row in rows:
+    versions: Counter[str] = Counter()
+    shown = comparing = 0
+    for shown, row in enumerate(rows, 1):
+        if shown == 1:
+            click.echo(_LINE.format(task="PROJECT/TASK", query="QUERY", **titles))
         click.echo(
             _LINE.format(
                 task=f"{row.project_id}/{row.ls_task_id}",
@@ -63,7 +68,13 @@ def list_command(
                 query=" ".join(row.query.split()),
             )
         )
-    versions = Counter(row.model_version for row in rows if row.model_version)
+        comparing += row.comparing
+        if row.model_version:
+            versions[row.model_version] += 1
+    if not shown:
+        click.echo("No tasks.")
+    if comparing:
+        click.echo(f"The annotators of {comparing} tasks are not compared yet: a worker does it, and stvg sync.")
     if said := notice_of_some(versions, "suggestions are"):
         click.echo(said)
 

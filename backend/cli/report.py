@@ -25,6 +25,9 @@ from stvg_core.tube import Tube
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _EFFORT = "{change:<22} {n:>6} {with_:>8} {without:>8} {saved:>8} {lead:>10}"
 _TASK = "{task:>13} {people:>6} {mean:>6} {worst:>6} {consensus:>13}  {apart}"
+_TASK_TITLES = {
+    "people": "PEOPLE", "mean": "MEAN", "worst": "WORST", "consensus": "CONSENSUS", "apart": "STANDS APART",
+}  # fmt: skip
 _PERSON = "{person:>13} {tasks:>6} {mean:>6} {apart:>6}"
 
 
@@ -88,32 +91,37 @@ def effort(project_id: int | None, truth: Path | None, predictions: Path | None,
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def agreement(project_id: int | None, as_json: bool) -> None:
     """Pairwise vIoU of all who annotated the same task, the tube of the majority, and who stands apart."""
+    people, means = opinions.Authors(), []
+    described: list[dict[str, Any]] = []
     with _reading(project_id) as session:
-        tasks = opinions.of_tasks(session, project_id=project_id)
-    people = opinions.by_author(tasks)
-    mean = sum(entry.agreement.mean for entry in tasks) / len(tasks) if tasks else None
+        for entry in opinions.walk(session, project_id=project_id):
+            people.add(entry.agreement)
+            means.append(entry.agreement.mean)
+            if as_json:
+                described.append(opinions.to_json(entry))
+                continue
+            if len(means) == 1:
+                click.echo(_TASK.format(task="PROJECT/TASK", **_TASK_TITLES))
+            click.echo(_task_line(entry))
+    mean = sum(means) / len(means) if means else None
     if as_json:
         content = {
-            "tasks": [opinions.to_json(entry) for entry in tasks],
-            "annotators": [{**vars(person), "mean": round(person.mean, 4)} for person in people],
+            "tasks": described,
+            "annotators": [{**vars(person), "mean": round(person.mean, 4)} for person in people.rows()],
             "mean_viou": None if mean is None else round(mean, 4),
         }
         click.echo(json.dumps(content, ensure_ascii=False))
         return
-    if not tasks:
+    if mean is None:
         click.echo("No task has been annotated by two people yet.")
         return
-    titles = {"people": "PEOPLE", "mean": "MEAN", "worst": "WORST", "consensus": "CONSENSUS", "apart": "STANDS APART"}
-    click.echo(_TASK.format(task="PROJECT/TASK", **titles))
-    for entry in tasks:
-        click.echo(_task_line(entry))
     click.echo("CONSENSUS: first and last frame, counted from 1 as in Label Studio; --json counts from 0.")
     click.echo()
     click.echo(_PERSON.format(person="ANNOTATOR", tasks="TASKS", mean="MEAN", apart="APART"))
-    for person in people:
+    for person in people.rows():
         columns = {"tasks": person.tasks, "mean": f"{person.mean:.3f}", "apart": person.apart}
         click.echo(_PERSON.format(person=person.author_id, **columns))
-    click.echo(f"mean vIoU over {len(tasks)} tasks: {mean:.3f}")
+    click.echo(f"mean vIoU over {len(means)} tasks: {mean:.3f}")
 
 
 @contextmanager

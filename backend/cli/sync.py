@@ -16,7 +16,7 @@ from backend.jobs.rereading import reread
 from backend.jobs.times import Media, record_missing_times
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.transport import LabelStudioError
-from backend.review import uncertainty
+from backend.review import disagreement, uncertainty
 from backend.review.recording import record_missing
 from backend.settings import SettingsError, load_settings
 from stvg_core.tube import VideoInfo
@@ -28,7 +28,7 @@ def command(project_id: int | None) -> None:
     """Read waiting webhooks, fetch annotations that no webhook told of, and compare each version with its suggestion.
 
     Annotations that were read by an older rule are read again. Suggestions from before their uncertainty was stored
-    get it too, and variable-rate videos the times of their frames.
+    get it too, variable-rate videos the times of their frames, and tasks of several annotators how far these disagree.
 
     Webhooks are sent once and can be lost; Label Studio's own list cannot. Running it again changes nothing.
     """
@@ -73,6 +73,7 @@ def synchronise(
     click.echo(f"- annotations by an older rule: {reread(database)} read again with another tube")
     click.echo(f"- diffs: {record_missing(database, project_id=project_id)} computed")
     click.echo(f"- uncertainties: {uncertainty.record_missing(database)} computed")
+    click.echo(f"- disagreements: {disagreement.record_due(database)} computed")
     if media is not None:
         stored, left = record_missing_times(database, media, _probe)
         if stored or left:

@@ -10,6 +10,7 @@ from sqlalchemy import Integer, cast, func, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from backend.db import task_state
+from backend.db.choices import values_of
 from backend.db.engine import insert_once
 from backend.db.tables import Annotation, Task
 
@@ -74,6 +75,15 @@ def current(
     return list(session.scalars(query.order_by(Annotation.ls_annotation_id)))
 
 
+def current_after(session: Session, after: int, *, limit: int, project_id: int | None = None) -> Sequence[Annotation]:
+    """The same a page at a time, by our row: those behind the row ``after``."""
+    query = select(Annotation).options(joinedload(Annotation.task), joinedload(Annotation.prediction))
+    query = query.where(Annotation.current.is_(True), Annotation.id > after)
+    if project_id is not None:
+        query = query.join(Task).where(Task.project_id == project_id)
+    return session.scalars(query.order_by(Annotation.id).limit(limit)).all()
+
+
 def present(session: Session, task_id: int) -> Annotation | None:
     """The version that stands for the whole task (its row): the newest that is no skip, else the newest skip."""
     state = task_state.of_task(session, task_id)
@@ -82,8 +92,7 @@ def present(session: Session, task_id: int) -> Annotation | None:
 
 def authors(session: Session) -> list[int]:
     """Everybody who ever saved an annotation, by Label Studio's numbers."""
-    query = select(Annotation.author_id).where(Annotation.author_id.is_not(None)).distinct()
-    return sorted(number for number in session.scalars(query) if number is not None)
+    return values_of(session, Annotation.author_id)
 
 
 def saved_before(session: Session, ls_annotation_id: int, when: datetime | None) -> list[Annotation]:

@@ -71,7 +71,7 @@ def hand_out_many(session: Session, pairs: Iterable[Pair], *, window_s: float) -
 def taken_many(session: Session, pairs: Iterable[Pair], *, window_s: float) -> set[Pair]:
     """Those of these that nobody may hand out now. Only looks: what it leaves out may be claimed the next moment."""
     wanted = _in_order(pairs)
-    at = moment(session) if wanted else now()
+    at = moment(session)
     return {pair for pair, row in _rows(session, wanted).items() if _taken(row, at, window_s)}
 
 

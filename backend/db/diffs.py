@@ -47,6 +47,12 @@ def by_annotation(
     return {row.annotation_id: row for row in session.scalars(query)}
 
 
+def of_annotations(session: Session, annotation_ids: Sequence[int]) -> dict[int, Diff]:
+    """The diff of the task's own object, by the row of its annotation version."""
+    query = select(Diff).where(Diff.annotation_id.in_(annotation_ids), Diff.object == 0)
+    return {row.annotation_id: row for row in session.scalars(query)}
+
+
 def without_diff(
     session: Session, *, project_id: int | None = None, after: int = 0, limit: int = 100
 ) -> Sequence[Annotation]:

@@ -58,3 +58,8 @@ def hostnames(session: Session) -> list[str]:
 def numbers(session: Session) -> list[int]:
     """The numbers of all known projects, in order."""
     return list(session.scalars(select(Project.id).order_by(Project.id)))
+
+
+def titles(session: Session) -> list[tuple[int, str | None]]:
+    """The numbers of all known projects with the titles of the local ones, in order."""
+    return list(session.execute(select(Project.id, Project.title).order_by(Project.id)).tuples())

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, func, null, or_, select, update
+from sqlalchemy import case, func, null, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from backend.db.engine import changed, insert_missing
 from backend.db.tables import Annotation, Job, Prediction, Review, Task, TaskState
+from backend.db.tables.state import DUE
 
 ACCEPTED, REJECTED, SENT_BACK, UNDONE = "accepted", "rejected", "sent back", "undone"
 """What reviewers decide; the first three are states of a task too."""
@@ -209,8 +210,7 @@ def of_task(session: Session, task_id: int) -> TaskState | None:
 
 def compare_due(session: Session, *, limit: int) -> list[tuple[int, str]]:
     """Tasks that several people annotated and whose labels were not compared since: our row, and which versions."""
-    stale = or_(TaskState.compared.is_(None), TaskState.compared != TaskState.said)
-    query = select(TaskState.task_id, TaskState.said).where(TaskState.people > 1, stale).limit(limit)
+    query = select(TaskState.task_id, TaskState.said).where(text(DUE)).limit(limit)
     return [(number, said) for number, said in session.execute(query)]
 
 

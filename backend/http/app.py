@@ -26,6 +26,7 @@ from backend.http import (
     review,
     sessions,
     webhook,
+    work,
 )
 from backend.http.fetching import Fetching
 from backend.http.services import Services
@@ -73,7 +74,7 @@ def create_app(
     people.install(app)
     csrf.install(app)
     errors.install(app)
-    for module in (health, predict, webhook, metrics, openapi, login, admin, review, footage):
+    for module in (health, predict, webhook, metrics, openapi, login, admin, review, footage, work):
         app.register_blueprint(module.blueprint)
 
     @app.after_request

@@ -53,9 +53,10 @@ def decide(task_id: int) -> ResponseReturnValue:
     """Store a decision and go on to the next task; what cannot be stored is said, and what was typed is kept."""
     chosen, form, who = filters.read(request.args), request.form, _person()
     seen, decision = form.get("seen", type=int), form.get("decision", "")
+    with services().database.read() as session:  # before the decision moves the task, and not while others wait
+        following = queue.neighbours(session, chosen, _checked(task_id))[1]
     try:
         with services().database.write() as session:
-            following = queue.neighbours(session, chosen, task_id)[1]  # before the decision moves the task
             row = decisions.decide(
                 session, _checked(task_id), decision, reason=form.get("reason") or None,
                 comment=form.get("comment", ""), reviewer=who.name, account_id=who.id, seen=seen,
@@ -90,8 +91,10 @@ def undo(task_id: int) -> ResponseReturnValue:
 def offer(task_id: int) -> ResponseReturnValue:
     """Send the tube that was followed from a drawn box to Label Studio, as a suggestion that an annotator can take."""
     chosen = filters.read(request.args)
+    with services().database.read() as session:
+        label, found = reading.to_offer(session, _checked(task_id))
     with services().database.write() as session:
-        sent = reading.offer(session, _checked(task_id))
+        sent = reading.offer(session, task_id, label, found)
         record(session, "offer", f"task {task_id}", predictions=sent)
     said = "It goes to Label Studio as a suggestion." if sent else "There is no such tube (any more)."
     flash(said, "done")
@@ -119,9 +122,11 @@ def _show(
 
 
 def _labelling_url(row: queue.QueueRow) -> str | None:
-    """The task in Label Studio, under the name that people open."""
+    """The task in Label Studio, under the name that people open; None for one of a local project."""
     base = services().settings.public_label_studio_url()
-    return None if base is None else f"{base}/projects/{row.project_id}/data?task={row.ls_task_id}"
+    if base is None or row.project_id < 0:
+        return None
+    return f"{base}/projects/{row.project_id}/data?task={row.ls_task_id}"
 
 
 def _checked(task_id: int) -> int:

@@ -55,6 +55,16 @@ def seconds(value: float | None) -> str:
     return f"{value:.0f} s" if value >= 10 else f"{value:.2f} s"
 
 
+def duration(value: float) -> str:
+    """A long time to read, in its two largest units: "2 d 5 h", "3 h 20 min", "40 s"."""
+    if value < 60:
+        return f"{value:.0f} s"
+    minutes = round(value / 60)
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    parts = [f"{number} {unit}" for number, unit in ((days, "d"), (hours, "h"), (rest, "min")) if number]
+    return " ".join(parts[:2])
+
+
 def shown_frame(frame: int) -> int:
     """A frame as people read it: counted from 1, as Label Studio does; inside they count from 0."""
     return frame + 1
@@ -66,5 +76,5 @@ def tone(name: str) -> str:
 
 def install(blueprint: Blueprint) -> None:
     """Make them filters of the templates."""
-    for function in (age, moment, share, shift, seconds, tone, video_name, notice, shown_frame):
+    for function in (age, moment, share, shift, seconds, duration, tone, video_name, notice, shown_frame):
         blueprint.add_app_template_filter(function)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.annotations import marks
-from backend.db import annotations as versions_
 from backend.db.reviews import REJECTED, SENT_BACK
-from backend.db.standing import standing
-from backend.db.tables import Annotation, Diff, Prediction
+from backend.db.tables import Annotation, Diff, Prediction, TaskState
 from backend.jobs.versions import Versions
 from backend.review import diff, recording
 from stvg_core.calibration.items import Item
@@ -26,6 +24,8 @@ from stvg_core.tube import Evidence
 
 MOST = 1000
 """Of so many tasks the newest corrections are used: the rows of all are in memory at once."""
+
+_PAGE = 200
 
 _NO_TRUTH = {diff.SKIPPED, diff.DELETED, diff.REJECTED, diff.UNREADABLE, diff.EMPTY}
 
@@ -43,39 +43,46 @@ def gather(
 ) -> Corrected:
     """The correction that stands for each task, with the scores of its sentence under the present looks."""
     found = Corrected()
-    decided = standing().c
-    states = {row.task_id: row.state for row in session.execute(select(decided.task_id, decided.state))}
-    rows = sorted(_one_per_task(session, project_id), key=lambda pair: versions_.moment(pair[0]), reverse=True)
-    for annotation, change in rows:
-        if len(found.items) == MOST:
-            found.left_out[f"older than the newest {MOST}"] += 1
+    standing = _newest_first(session, project_id)
+    for first in range(0, len(standing), _PAGE):
+        page = standing[first : first + _PAGE]
+        for place, (annotation, change, state) in enumerate(_loaded(session, page), first):
+            if len(found.items) == MOST:
+                found.left_out[f"older than the newest {MOST}"] += len(standing) - place
+                break
+            try:
+                found.items.append(_item(session, annotation, change, state, versions, present))
+            except CannotRejoin as reason:
+                found.left_out[str(reason)] += 1
+        else:
             continue
-        try:
-            found.items.append(_item(session, annotation, change, states.get(annotation.task_id), versions, present))
-        except CannotRejoin as reason:
-            found.left_out[str(reason)] += 1
+        break
     found.items.sort(key=lambda item: item.name)
     return found
 
 
-def _one_per_task(session: Session, project_id: int | None) -> Iterator[tuple[Annotation, Diff]]:
-    """As :func:`backend.db.annotations.present`: the newest that is not a skip, or else the newest skip."""
-    best: dict[int, tuple[Annotation, Diff]] = {}
-    for row, change in recording.current(session, project_id=project_id):
-        if row.task_id is None:
-            continue
-        before = best.get(row.task_id)
-        if before is None or _rank(row) > _rank(before[0]):
-            best[row.task_id] = row, change
-    yield from best.values()
+_Standing = tuple[int, int, str]
 
 
-def _rank(row: Annotation) -> tuple[bool, float, int]:
-    return not row.was_cancelled, versions_.moment(row), row.id
+def _newest_first(session: Session, project_id: int | None) -> list[_Standing]:
+    """Task, the version that stands for it, and the task's state."""
+    saved = func.coalesce(Annotation.ls_updated_at, Annotation.received_at)
+    query = select(TaskState.task_id, Annotation.id, TaskState.state)
+    query = query.join(Annotation, Annotation.id == TaskState.annotation_id)
+    if project_id is not None:
+        query = query.where(TaskState.project_id == project_id)
+    return list(session.execute(query.order_by(saved.desc(), Annotation.ls_annotation_id)).tuples())
+
+
+def _loaded(session: Session, page: Sequence[_Standing]) -> Iterator[tuple[Annotation, Diff, str]]:
+    rows = recording.current(session, task_ids=[task_id for task_id, _, _ in page])
+    known = {annotation.id: (annotation, change) for annotation, change in rows}
+    for _, annotation_id, state in page:
+        yield *known[annotation_id], state
 
 
 def _item(
-    session: Session, annotation: Annotation, change: Diff, state: str | None, versions: Versions,
+    session: Session, annotation: Annotation, change: Diff, state: str, versions: Versions,
     present: GroundingSettings,
 ) -> Item:  # fmt: skip
     """Raises :class:`CannotRejoin` with the reason for a person."""

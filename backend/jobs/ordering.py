@@ -13,8 +13,7 @@ from typing import Any, Literal, Protocol
 from sqlalchemy import select
 
 from backend.db.engine import Database
-from backend.db.standing import standing
-from backend.db.tables import Task
+from backend.db.tables import Task, TaskState
 from backend.labelstudio.transport import LabelStudioError
 
 Order = Literal["uncertain", "certain"]
@@ -52,11 +51,11 @@ class Pushed:
 
 def uncertainties(database: Database, project_id: int) -> dict[int, float]:
     """By Label Studio's number of the task, of its newest suggestion; tasks without one are left out."""
-    table = standing()
-    query = select(Task.ls_task_id, table.c.uncertainty).join(table, table.c.task_id == Task.id)
-    known = query.where(Task.project_id == project_id, table.c.uncertainty.is_not(None))
+    query = select(Task.ls_task_id, TaskState.uncertainty).join(TaskState, TaskState.task_id == Task.id)
+    known = query.where(TaskState.project_id == project_id, TaskState.uncertainty.is_not(None))
     with database.read() as session:
-        return {number: round(value, DIGITS) for number, value in session.execute(known).tuples()}
+        rows = session.execute(known).tuples().all()
+    return {number: round(value, DIGITS) for number, value in rows if value is not None}
 
 
 def push(database: Database, label_studio: LabelStudio, project_id: int, order: Order) -> Pushed:

@@ -1,55 +1,61 @@
-"""How far apart are the people who annotated a task? Kept in memory, by database and the versions compared."""
+"""How far apart are the people who annotated a task? Computed outside of any transaction, stored in ``task_state``.
+
+What is stored names the versions that it was computed for: where others speak by now, it is not taken.
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Sequence
-from threading import Lock
-from weakref import WeakKeyDictionary
+import logging
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from backend.db.standing import counting, counting_of
-from backend.review import opinions
+from backend.db import task_state
+from backend.db.engine import Database
+from backend.review import opinions, recording
 
-_KEPT = 50_000
-_PAGE = 200
+logger = logging.getLogger(__name__)
 
-_Key = tuple[int, ...]
-_Known = OrderedDict[_Key, float | None]
-_by_database: WeakKeyDictionary[Engine, _Known] = WeakKeyDictionary()
-_lock = Lock()
+_PAGE = 100
 
 
-def disagreements(session: Session, task_ids: Sequence[int]) -> dict[int, float]:
-    """1 - mean pairwise vIoU by task (our rows); a task without two opinions is left out.
+def of_task(said: Iterable[opinions.Said]) -> float | None:
+    """1 - mean pairwise vIoU, None with fewer than two opinions.
 
-    Only what was not compared before is computed: about a millisecond for a pair of tubes.
+    Args:
+        said: the version that counts of each of the task's annotations, with its diff.
     """
-    keys = _keys(session, task_ids)
-    with _lock:
-        known = _by_database.setdefault(session.get_bind().engine, OrderedDict())
-        found = {number: known[key] for number, key in keys.items() if key in known}
-    missing = [number for number in keys if number not in found]
-    for first in range(0, len(missing), _PAGE):
-        page = missing[first : first + _PAGE]
-        agreed = opinions.of_tasks(session, task_ids=page)
-        fresh: dict[int, float | None] = dict.fromkeys(page)
-        fresh |= {entry.task.id: 1 - entry.agreement.mean for entry in agreed}
-        found |= fresh
-        with _lock:
-            known.update({keys[number]: value for number, value in fresh.items()})
-            while len(known) > _KEPT:
-                known.popitem(last=False)
-    return {number: value for number, value in found.items() if value is not None}
+    agreement = opinions.of_versions(said)
+    return None if agreement is None else 1 - agreement.mean
 
 
-def _keys(session: Session, task_ids: Sequence[int]) -> dict[int, _Key]:
-    """Which versions speak about each task: the same rows say the same. Of many tasks, all are read at once."""
-    rows = (counting_of(task_ids) if len(task_ids) <= _PAGE else counting()).c
-    keys: dict[int, list[int]] = {number: [] for number in task_ids}
-    for task_id, annotation_id in session.execute(select(rows.task_id, rows.annotation_id)):
-        if task_id in keys:
-            keys[task_id].append(annotation_id)
-    return {task_id: tuple(sorted(numbers)) for task_id, numbers in keys.items()}
+def record_due(database: Database) -> int:
+    """Compare the people of every task where that was not done for the present versions; returns how many were stored.
+
+    About a millisecond for a pair of tubes. Versions that come meanwhile are compared too.
+    """
+    stored = 0
+    while True:
+        with database.read() as session:
+            # Which versions speak is read first: versions that come after it make the answer void, never wrong.
+            due = dict(task_state.compare_due(session, limit=_PAGE))
+            found = _computed(session, list(due))
+        if not due:
+            return stored
+        with database.write() as session:
+            for number in sorted(due):
+                stored += task_state.compared(session, number, due[number], found[number])
+
+
+def _computed(session: Session, numbers: Sequence[int]) -> dict[int, float | None]:
+    """A task that cannot be compared must not keep the others from it."""
+    found: dict[int, float | None] = dict.fromkeys(numbers)
+    for number in numbers:
+        try:
+            found[number] = of_task(recording.current(session, task_ids=[number]))
+        except SQLAlchemyError:
+            raise  # the database is away
+        except Exception:
+            logger.exception("task %d: its annotations cannot be compared", number)
+    return found

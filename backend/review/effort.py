@@ -6,14 +6,14 @@ was removed costs its edit and saves none; one that was missed (no tube proposed
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from backend.annotations import marks
 from backend.db.tables import Annotation, Diff, Task
@@ -24,9 +24,6 @@ from stvg_core.tube import Tube
 
 COUNTED = (diff.ACCEPTED, diff.ENDS, diff.BOXES, diff.BOTH, diff.OTHER, diff.REJECTED, diff.DRAWN)
 """The kinds of change that end with a tube, or with the removal of one, in the order of the table."""
-
-
-_PAGE = 500
 
 
 @dataclass(frozen=True)
@@ -82,15 +79,10 @@ def stored_cases(
         left_out: filled with the kinds of change that are no case (skipped, unreadable, left empty) and how many.
         marked: filled with how many annotations a person should look at, by kind of mark.
     """
-    cases = []
-    for row, found, others in _compared(session, project_id):
+    cases = _further_cases(session, project_id)
+    for row, found in recording.walk(session, project_id=project_id):
         if marked is not None and not row.was_cancelled:
             marked.update(marks.of_tubes(row.tubes))
-        cases += [
-            Case(other.change, other.edits, other.edits_from_nothing, other.prediction_id is not None, viou=other.viou)
-            for other in others
-            if other.edits is not None and other.edits_from_nothing is not None
-        ]
         if found.change not in COUNTED or found.edits is None or found.edits_from_nothing is None:
             left_out[found.change] += 1
             continue
@@ -99,24 +91,18 @@ def stored_cases(
     return cases
 
 
-def _compared(session: Session, project_id: int | None) -> Iterator[tuple[Annotation, Diff, list[Diff]]]:
-    """The version that counts of each annotation with its diff and those of its further objects, in pages."""
-    last = 0
-    query = select(Annotation).where(Annotation.current.is_(True)).order_by(Annotation.id).limit(_PAGE)
-    query = query.options(defer(Annotation.result))
+def _further_cases(session: Session, project_id: int | None) -> list[Case]:
+    """One per object with a sentence of its own."""
+    columns = Diff.change, Diff.edits, Diff.edits_from_nothing, Diff.prediction_id, Diff.viou
+    query = select(*columns).join(Annotation, Annotation.id == Diff.annotation_id)
+    query = query.where(Diff.object > 0, Annotation.current.is_(True))
     if project_id is not None:
-        query = query.join(Task, Annotation.task_id == Task.id).where(Task.project_id == project_id)
-    while page := session.scalars(query.where(Annotation.id > last)).all():
-        numbers = [row.id for row in page]
-        every = select(Diff).where(Diff.annotation_id.in_(numbers)).order_by(Diff.object)
-        known: dict[int, list[Diff]] = defaultdict(list)
-        for found in session.scalars(every.options(defer(Diff.frame_ious))):
-            known[found.annotation_id].append(found)
-        for row in page:
-            own = next((one for one in known[row.id] if one.object == 0), None) or recording.computed(row)
-            yield row, own, [one for one in known[row.id] if one.object > 0]
-        last = numbers[-1]
-        session.expunge_all()
+        query = query.join(Task, Task.id == Annotation.task_id).where(Task.project_id == project_id)
+    known = query.where(Diff.edits.is_not(None), Diff.edits_from_nothing.is_not(None))
+    return [
+        Case(row.change, row.edits, row.edits_from_nothing, row.prediction_id is not None, viou=row.viou)
+        for row in session.execute(known)
+    ]
 
 
 def dataset_cases(truth: Mapping[str, Tube], predicted: Mapping[str, Tube]) -> list[Case]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.db import annotations as versions
-from backend.db.tables import Annotation, Diff, Task
+from backend.db.tables import Annotation, Diff, Task, TaskState
 from backend.review import recording
 from backend.review.agreement import Agreement, Opinion, agree
 from backend.review.diff import REJECTED, SKIPPED, UNREADABLE
@@ -18,6 +19,9 @@ from backend.review.drawn import Drawn
 from stvg_core.keyframes import simplify
 
 _PAGE = 200
+
+Said = tuple[Annotation, Diff]
+"""A version of an annotation with its diff."""
 
 
 @dataclass(frozen=True)
@@ -43,24 +47,49 @@ def of_tasks(
 ) -> list[TaskAgreement]:
     """Every task on which at least two people have spoken, by project and task; of ``task_ids`` (our rows), if given.
 
+    All are in memory at once: :func:`walk` is for many.
+    """
+    by_task: dict[int, list[Said]] = defaultdict(list)
+    for row, found in recording.current(session, project_id=project_id, task_ids=task_ids):
+        if row.task_id is not None:
+            by_task[row.task_id].append((row, found))
+    tasks = []
+    for said in by_task.values():
+        task, agreement = said[0][0].task, of_versions(said)
+        if task is not None and agreement is not None:
+            tasks.append(TaskAgreement(task, agreement))
+    return sorted(tasks, key=lambda entry: (entry.task.project_id, entry.task.ls_task_id))
+
+
+def of_versions(said: Iterable[Said]) -> Agreement | None:
+    """How far those agree who annotated one task; None unless two have an opinion.
+
     The newest annotation of each person counts; skips, deletions and annotations that cannot be read say nothing. An
     annotation without a known author counts as a person of its own.
+
+    Args:
+        said: the version that counts of each of the task's annotations, with its diff.
     """
-    spoken: dict[int, dict[object, tuple[Annotation, Diff]]] = defaultdict(dict)
-    for row, found in recording.current(session, project_id=project_id, task_ids=task_ids):
-        if row.task_id is None or found.change in (SKIPPED, UNREADABLE):
+    spoken: dict[object, Said] = {}
+    for row, found in said:
+        if found.change in (SKIPPED, UNREADABLE):
             continue
         person: object = row.author_id if row.author_id is not None else f"annotation {row.ls_annotation_id}"
-        before = spoken[row.task_id].get(person)
+        before = spoken.get(person)
         if before is None or versions.moment(row) >= versions.moment(before[0]):
-            spoken[row.task_id][person] = row, found
-    tasks = []
-    for people in spoken.values():
-        opinions = _opinions(people.values())
-        task = next(iter(people.values()))[0].task
-        if len(opinions) >= 2 and task is not None:
-            tasks.append(TaskAgreement(task, agree(opinions)))
-    return sorted(tasks, key=lambda entry: (entry.task.project_id, entry.task.ls_task_id))
+            spoken[person] = row, found
+    opinions = _opinions(spoken.values())
+    return agree(opinions) if len(opinions) >= 2 else None
+
+
+def walk(session: Session, *, project_id: int | None = None) -> Iterator[TaskAgreement]:
+    """The same as :func:`of_tasks` in the same order, a few hundred tasks in memory at a time."""
+    several = select(TaskState.task_id).join(Task, Task.id == TaskState.task_id).where(TaskState.people > 1)
+    if project_id is not None:
+        several = several.where(TaskState.project_id == project_id)
+    numbers = session.scalars(several.order_by(TaskState.project_id, Task.ls_task_id)).all()
+    for first in range(0, len(numbers), _PAGE):
+        yield from of_tasks(session, task_ids=numbers[first : first + _PAGE])
 
 
 @dataclass(frozen=True)
@@ -86,21 +115,34 @@ def summary_of(session: Session, task_ids: Sequence[int]) -> AgreementSummary:
             count = len(entry.agreement.opinions)
             means.append(entry.agreement.mean)
             pairs += count * (count - 1) // 2
-        session.expunge_all()
     return AgreementSummary(len(means), pairs, sum(means) / len(means) if means else None, min(means, default=None))
 
 
-def by_author(tasks: Sequence[TaskAgreement]) -> list[AuthorAgreement]:
-    """One row per known person, the one who agrees least first."""
-    means: dict[int, list[float]] = defaultdict(list)
-    apart: dict[int, int] = defaultdict(int)
-    for entry in tasks:
-        for i, opinion in enumerate(entry.agreement.opinions):
+class Authors:
+    """Gathers, task by task, how each person agrees with the others."""
+
+    def __init__(self) -> None:
+        self._means: dict[int, list[float]] = defaultdict(list)
+        self._apart: dict[int, int] = defaultdict(int)
+
+    def add(self, agreement: Agreement) -> None:
+        for i, opinion in enumerate(agreement.opinions):
             if opinion.author_id is not None:
-                means[opinion.author_id].append(float(entry.agreement.means[i]))
-                apart[opinion.author_id] += i in entry.agreement.outliers
-    rows = [AuthorAgreement(who, len(m), sum(m) / len(m), apart[who]) for who, m in means.items()]
-    return sorted(rows, key=lambda row: (row.mean, row.author_id))
+                self._means[opinion.author_id].append(float(agreement.means[i]))
+                self._apart[opinion.author_id] += i in agreement.outliers
+
+    def rows(self) -> list[AuthorAgreement]:
+        """One per known person, the one who agrees least first."""
+        found = [AuthorAgreement(who, len(m), sum(m) / len(m), self._apart[who]) for who, m in self._means.items()]
+        return sorted(found, key=lambda row: (row.mean, row.author_id))
+
+
+def by_author(tasks: Iterable[TaskAgreement]) -> list[AuthorAgreement]:
+    """One row per known person, the one who agrees least first."""
+    authors = Authors()
+    for entry in tasks:
+        authors.add(entry.agreement)
+    return authors.rows()
 
 
 def _opinions(rows: Iterable[tuple[Annotation, Diff]]) -> list[Opinion]:

@@ -1,36 +1,39 @@
-"""Which task should a reviewer look at next? Filtered and sorted in SQL, in one pass.
-
-Only the disagreement of several annotators needs their tubes. It is computed for the tasks that two or more people
-annotated, and kept in memory: versions never change, so neither does what they say of each other.
-"""
+"""Which task should a reviewer look at next? Asked of ``task_state``, a page at a time (``backend.review.keyset``)."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import PurePosixPath
-from typing import Any, Literal
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import Any, Literal, TypeVarTuple
 
-from sqlalchemy import Row, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from backend.annotations import marks
-from backend.annotations.wishes import NO_VERSION
-from backend.db import standing as states
-from backend.db.reviews import ACCEPTED, REJECTED, SENT_BACK
-from backend.db.standing import counting, counting_of, standing
-from backend.db.tables import Annotation, Diff, Job, Prediction, Project, Task
-from backend.review.disagreement import disagreements
+from backend.db import annotations as versions
+from backend.db import projects
+from backend.db.choices import values_of
+from backend.db.tables import Annotation, TaskState
+from backend.db.task_state import STATES
+from backend.review import keyset
+from backend.review.keyset import END, Cursor
+from backend.review.queue_rows import QueueRow, rows_of, video_name
 
-STATES = (
-    states.TO_REVIEW, states.SUGGESTED, SENT_BACK, REJECTED, ACCEPTED, states.SKIPPED, states.FAILED, states.WAITING,
-)  # fmt: skip
+__all__ = [
+    "PAGE", "SORTS", "STATES", "QueueFilter", "QueuePage", "QueueRow", "first", "look", "neighbours", "row_of",
+    "value_kind", "video_name",
+]  # fmt: skip
+
 Sort = Literal["uncertainty", "disagreement", "age", "annotator"]
-SORTS: tuple[Sort, ...] = ("uncertainty", "disagreement", "age", "annotator")
+_COLUMNS: dict[Sort, tuple[Any, type]] = {
+    "uncertainty": (TaskState.uncertainty, float),
+    "disagreement": (TaskState.disagreement, float),
+    "age": (TaskState.since, datetime),
+    "annotator": (TaskState.author_id, int),
+}
+SORTS: tuple[Sort, ...] = tuple(_COLUMNS)
 PAGE = 50
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,11 @@ class QueueFilter:
     """What to look at, and in which order.
 
     Attributes:
-        project_id: Label Studio's number.
+        project_id: Label Studio's number; negative for a local project.
         annotator: Label Studio's number of somebody who annotated the task.
         sort: "age" is the time since the task came into its state; tasks without the value asked for come last.
         descending: the most uncertain, the most disputed, the longest waiting, the highest number first.
-        page: counts from 1; too high a number is the last page.
+        cursor: where the page begins or ends; None is the first page.
     """
 
     state: str | None = None
@@ -51,40 +54,12 @@ class QueueFilter:
     annotator: int | None = None
     sort: Sort = "uncertainty"
     descending: bool = True
-    page: int = 1
+    cursor: Cursor | None = None
 
-
-@dataclass(frozen=True)
-class QueueRow:
-    """A task in the queue.
-
-    Attributes:
-        task_id: our row; ``ls_task_id`` is Label Studio's number.
-        reason: why its newest job failed.
-        model_version, score, uncertainty: of its newest suggestion.
-        disagreement: 1 - mean pairwise vIoU, None with fewer than two opinions.
-        annotators: Label Studio's numbers of those whose annotations count, in order.
-        change, viou: of the annotation that stands for the task, against the suggestion that it came from.
-        waiting_since: when it came into its state.
-        marks: what a person should look at in that annotation, kinds of ``backend.annotations.marks``.
-    """
-
-    task_id: int
-    project_id: int
-    ls_task_id: int
-    query: str
-    video_name: str
-    state: str
-    reason: str | None
-    model_version: str | None
-    score: float | None
-    uncertainty: float | None
-    disagreement: float | None
-    annotators: tuple[int, ...]
-    change: str | None
-    viou: float | None
-    waiting_since: datetime
-    marks: tuple[str, ...] = ()
+    @property
+    def downwards(self) -> bool:
+        """The longest waiting is the earliest moment."""
+        return self.descending != (self.sort == "age")
 
 
 @dataclass(frozen=True)
@@ -93,144 +68,120 @@ class QueuePage:
 
     Attributes:
         rows: at most ``PAGE``.
-        total: tasks under the filter; ``pages`` is at least 1.
-        page: the one that was given.
+        total: tasks under the filter.
         counts: tasks by state under the other filters, every state of ``STATES``.
-        projects, model_versions, annotators: what can be chosen.
+        previous, next: cursors of the pages beside this one; None where there is none.
+        projects: number, and the title of a local one; ``model_versions``, ``annotators``: what can be chosen.
     """
 
     rows: list[QueueRow]
     total: int
-    pages: int
-    page: int
     counts: dict[str, int]
-    projects: list[int]
+    previous: Cursor | None
+    next: Cursor | None
+    projects: list[tuple[int, str | None]]
     model_versions: list[str]
     annotators: list[int]
+
+    @property
+    def last(self) -> Cursor | None:
+        """Of the last page, None where this is it."""
+        return None if self.next is None else END
+
+
+def value_kind(sort: Sort) -> type:
+    """Which kind of value a cursor of this order has."""
+    return _COLUMNS[sort][1]
 
 
 def look(session: Session, chosen: QueueFilter) -> QueuePage:
     """A page of the queue and what can be chosen."""
-    listed = _listed(session, chosen)
-    found = Counter(row.state for row in listed)
-    wanted = [row for row in listed if chosen.state in (None, row.state)]
-    pages = max(1, -(-len(wanted) // PAGE))
-    page = min(max(1, chosen.page), pages)
-    authors = select(Annotation.author_id).where(Annotation.author_id.is_not(None)).distinct()
-    asked = select(Job.model_version).where(Job.model_version != NO_VERSION)
+    counted = _under(select(TaskState.state, func.count()), chosen).group_by(TaskState.state)
+    counts = dict.fromkeys(STATES, 0) | dict(session.execute(counted).tuples().all())
+    places, previous, following = _page(session, chosen)
     return QueuePage(
-        rows=_rows(session, wanted[(page - 1) * PAGE : page * PAGE]),
-        total=len(wanted),
-        pages=pages,
-        page=page,
-        counts={state: found[state] for state in STATES},
-        projects=list(session.scalars(select(Project.id).order_by(Project.id))),
-        model_versions=list(session.scalars(asked.distinct().order_by(Job.model_version))),
-        annotators=sorted(number for number in session.scalars(authors) if number is not None),
+        rows=rows_of(session, [number for _, number in places]),
+        total=sum(counts.values()) if chosen.state is None else counts[chosen.state],
+        counts=counts,
+        previous=Cursor(*places[0], backwards=True) if previous else None,
+        next=Cursor(*places[-1]) if following else None,
+        projects=projects.titles(session),
+        model_versions=[name for name in values_of(session, TaskState.model_version) if name],
+        annotators=versions.authors(session),
     )
 
 
-def first(session: Session, chosen: QueueFilter, count: int) -> list[QueueRow]:
-    """The first tasks under the filter, without pages."""
-    wanted = [row for row in _listed(session, chosen) if chosen.state in (None, row.state)]
-    return _rows(session, wanted[:count])
+def first(session: Session, chosen: QueueFilter, count: int) -> Iterator[QueueRow]:
+    """The first tasks under the filter, a few hundred in memory at a time."""
+    cursor: Cursor | None = None
+    while count > 0:
+        places = _places(session, replace(chosen, cursor=cursor), min(count, _AT_ONCE))
+        yield from rows_of(session, [number for _, number in places])
+        if len(places) < _AT_ONCE:
+            return
+        cursor, count = Cursor(*places[-1]), count - len(places)
 
 
 def neighbours(session: Session, chosen: QueueFilter, task_id: int) -> tuple[int | None, int | None]:
     """The tasks before and after one in the filtered order; also where it has just left the filter's state."""
-    before: int | None = None
-    here = False
-    for row in _listed(session, chosen):
-        if row.task_id == task_id:
-            here = True
-        elif chosen.state in (None, row.state):
-            if here:
-                return before, row.task_id
-            before = row.task_id
-    return (before, None) if here else (None, None)
+    column, _ = _COLUMNS[chosen.sort]
+    own = _under(select(column), chosen).where(TaskState.task_id == task_id)
+    here = session.execute(own).one_or_none()
+    if here is None:
+        return None, None
+    before = _places(session, replace(chosen, cursor=Cursor(here[0], task_id, backwards=True)), 1)
+    after = _places(session, replace(chosen, cursor=Cursor(here[0], task_id)), 1)
+    return (before[0][1] if before else None), (after[0][1] if after else None)
 
 
 def row_of(session: Session, task_id: int) -> QueueRow | None:
     """One task as the queue shows it, None where there is none."""
-    table = standing()
-    found = _rows(session, session.execute(select(table).where(table.c.task_id == task_id)).all())
+    found = rows_of(session, [task_id])
     return found[0] if found else None
 
 
-def _listed(session: Session, chosen: QueueFilter) -> Sequence[Row[Any]]:
-    """Every task under all filters but the state, in order: one pass that serves the counts and the page."""
-    table = standing()
-    query = select(table)
+_Place = tuple[keyset.Value, int]
+Columns = TypeVarTuple("Columns")
+
+
+def _page(session: Session, chosen: QueueFilter) -> tuple[list[_Place], bool, bool]:
+    """The page's tasks in order, and whether there are some before and behind it.
+
+    Where a page was come to from, there is one: what left it meanwhile leads to the first or the last page instead.
+    """
+    cursor = chosen.cursor
+    found = _places(session, chosen, PAGE + 1)
+    more, found = len(found) > PAGE, found[:PAGE]
+    if cursor is None:
+        return found, False, more
+    if not cursor.backwards:
+        return (found, True, more) if found else _page(session, replace(chosen, cursor=END))
+    if cursor != END and len(found) < PAGE:
+        return _page(session, replace(chosen, cursor=None))
+    return found[::-1], more, cursor != END
+
+
+def _places(session: Session, chosen: QueueFilter, count: int) -> list[_Place]:
+    """The first tasks behind the filter's cursor (or the last before it, nearest first): value and number."""
+    column, cursor, number = _COLUMNS[chosen.sort][0], chosen.cursor, TaskState.task_id
+    backwards = cursor is not None and cursor.backwards
+    query = _under(select(column, number), chosen)
+    if chosen.state is not None:
+        query = query.where(TaskState.state == chosen.state)
+    query = query.where(*keyset.beyond(column, number, cursor, downwards=chosen.downwards))
+    ordered = query.order_by(*keyset.order(column, number, downwards=chosen.downwards, backwards=backwards))
+    return list(session.execute(ordered.limit(count)).tuples())
+
+
+def _under(query: Select[*Columns], chosen: QueueFilter) -> Select[*Columns]:
+    """The query under all filters but the state."""
     if chosen.project_id is not None:
-        query = query.where(table.c.project_id == chosen.project_id)
+        query = query.where(TaskState.project_id == chosen.project_id)
     if chosen.model_version is not None:
-        query = query.where(table.c.model_version == chosen.model_version)
+        query = query.where(TaskState.model_version == chosen.model_version)
     if chosen.annotator is not None:
-        said = counting().c
-        query = query.where(table.c.task_id.in_(select(said.task_id).where(said.author_id == chosen.annotator)))
-    columns = {"age": table.c.waiting_since, "annotator": table.c.author_id}
-    column = columns.get(chosen.sort, table.c.uncertainty)
-    downwards = chosen.descending != (chosen.sort == "age")  # the longest waiting is the earliest moment
-    if chosen.sort == "disagreement":
-        downwards = True
-    order = column.desc() if downwards else column.asc()
-    # The task's own number settles ties, so that pages never overlap.
-    listed = session.execute(query.order_by(order.nulls_last(), table.c.task_id)).all()
-    return _disputed_first(session, listed, chosen.descending) if chosen.sort == "disagreement" else listed
-
-
-def _disputed_first(session: Session, listed: Sequence[Row[Any]], descending: bool) -> list[Row[Any]]:
-    """Those with two opinions or more by their disagreement, then the others as they were."""
-    known = disagreements(session, [row.task_id for row in listed if row.people > 1])
-    sign = -1 if descending else 1
-    disputed = sorted((row for row in listed if row.task_id in known), key=lambda row: sign * known[row.task_id])
-    return disputed + [row for row in listed if row.task_id not in known]
-
-
-def _rows(session: Session, page: Sequence[Row[Any]]) -> list[QueueRow]:
-    """What a page shows of its tasks, beside where they stand."""
-    numbers = [row.task_id for row in page]
-    tasks = select(Task.id, Task.ls_task_id, Task.query, Task.video_ref).where(Task.id.in_(numbers))
-    named = {row.id: row for row in session.execute(tasks)}
-    suggested = select(Prediction.id, Prediction.score).where(Prediction.id.in_([row.prediction_id for row in page]))
-    scores = dict(session.execute(suggested).tuples().all())
-    compared = select(Diff.annotation_id, Diff.change, Diff.viou).where(
-        Diff.annotation_id.in_([row.annotation_id for row in page]), Diff.object == 0
-    )
-    diffs = {row.annotation_id: row for row in session.execute(compared)}
-    labels = select(Annotation.id, Annotation.tubes).where(Annotation.id.in_([row.annotation_id for row in page]))
-    read: dict[int, list[Any]] = dict(session.execute(labels).tuples().all())
-    said = counting_of(numbers).c
-    people: dict[int, set[int]] = {number: set() for number in numbers}
-    for task_id, author_id in session.execute(select(said.task_id, said.author_id)):
-        if task_id in people and author_id is not None:
-            people[task_id].add(author_id)
-    disputed = disagreements(session, [row.task_id for row in page if row.people > 1])
-    return [
-        QueueRow(
-            task_id=row.task_id,
-            project_id=row.project_id,
-            ls_task_id=named[row.task_id].ls_task_id,
-            query=named[row.task_id].query,
-            video_name=video_name(named[row.task_id].video_ref),
-            state=row.state,
-            reason=row.failure,
-            model_version=row.model_version,
-            score=scores.get(row.prediction_id),
-            uncertainty=row.uncertainty,
-            disagreement=disputed.get(row.task_id),
-            annotators=tuple(sorted(people[row.task_id])),
-            change=diffs[row.annotation_id].change if row.annotation_id in diffs else None,
-            viou=diffs[row.annotation_id].viou if row.annotation_id in diffs else None,
-            waiting_since=row.waiting_since,
-            marks=marks.of_tubes(read.get(row.annotation_id) or []),
-        )
-        for row in page
-    ]
-
-
-def video_name(ref: str) -> str:
-    """The file name in a video's address, for a person."""
-    parts = urlsplit(ref)
-    path = parse_qs(parts.query).get("d", [unquote(parts.path)])[0]
-    return PurePosixPath(path).name or ref
+        # Joined to, not searched in: beginning with the person's own annotations is right, however many there are.
+        mine = Annotation.author_id == chosen.annotator, Annotation.current.is_(True), Annotation.task_id.is_not(None)
+        said = select(Annotation.task_id).where(*mine).distinct().subquery("said")
+        query = query.join(said, said.c.task_id == TaskState.task_id)
+    return query

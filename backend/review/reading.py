@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy.orm import Session
 
 from backend.annotations import marks
 from backend.annotations.target import rivals, target_entry
 from backend.annotations.wishes import Wished, of_annotation
 from backend.db import annotations as versions
-from backend.db import deliveries
+from backend.db import deliveries, task_state
 from backend.db.tables import Annotation, Prediction
 from backend.labelstudio.config import find_config
 from backend.review.facts import Reading
@@ -34,13 +36,21 @@ def offered(session: Session, label: Annotation) -> list[Prediction]:
     return [] if label.deleted or label.was_cancelled else _answers(of_annotation(session, label))
 
 
-def offer(session: Session, task_id: int) -> list[int]:
-    """Owe those tubes of a task's label to Label Studio, as suggestions beside the annotation; returns their rows."""
+def to_offer(session: Session, task_id: int) -> tuple[int | None, list[int]]:
+    """Those tubes of a task's label: the label's version, and the predictions (rows). It writes nothing."""
     label = versions.present(session, task_id)
-    found = [] if label is None else [row.id for row in offered(session, label)]
+    return (None, []) if label is None else (label.id, [row.id for row in offered(session, label)])
+
+
+def offer(session: Session, task_id: int, label_id: int | None, found: Sequence[int]) -> list[int]:
+    """Owe them to Label Studio, as suggestions beside the annotation; none where the label is another by now."""
+    task_state.lock(session, task_id)
+    state = task_state.of_task(session, task_id)
+    if state is None or state.annotation_id != label_id:
+        return []
     for number in found:
         deliveries.owe(session, number, task_id)
-    return found
+    return list(found)
 
 
 def _answers(wished: list[Wished]) -> list[Prediction]:

@@ -29,7 +29,7 @@ from backend.db.engine import Database
 from backend.db.tables import Prediction, Task
 from backend.db.types import now
 from backend.http.app import create_app
-from backend.review import decisions, recording
+from backend.review import decisions, disagreement, recording
 from backend.settings import Settings
 from labeling_config import video_tube
 from stvg_core.demo.clips import split_scene, write_clip
@@ -88,6 +88,7 @@ def seed(database: Database, settings: Settings, videos: Path) -> list[int]:
             decisions.decide(
                 session, numbers[place], decision, reason=reason, comment=comment, reviewer="mara", seen=label.id
             )
+    disagreement.record_due(database)
     return numbers
 
 

@@ -96,10 +96,11 @@ def _jobs() -> None:
     op.create_index("ix_job_lease", "job", ["state", "lease_until"])
     op.create_index("ix_job_task_id", "job", ["task_id", "id"])
     op.create_index("ix_job_video_key", "job", ["video_key", "state"])
+    op.create_index("ix_job_finished_at", "job", ["state", "finished_at"])
 
 
 def _jobs_back() -> None:
-    for name in ("video_key", "task_id", "lease", "queue"):
+    for name in ("finished_at", "video_key", "task_id", "lease", "queue"):
         op.drop_index(f"ix_job_{name}", "job")
     op.execute("UPDATE job SET run_after = created_at WHERE run_after IS NULL")
     op.execute("UPDATE job SET state = 'failed', reason = 'Cancelled.' WHERE state = 'cancelled'")
@@ -232,7 +233,7 @@ def _annotations() -> None:
     )
     op.drop_index("ix_annotation_task_id", "annotation")
     op.create_index("ix_annotation_task_id", "annotation", ["task_id", "current"])
-    op.create_index("ix_annotation_author_id", "annotation", ["author_id", "current"])
+    op.create_index("ix_annotation_author_id", "annotation", ["author_id", "current", "task_id"])
     op.create_index("ix_annotation_event_id", "annotation", ["event_id"])
 
 
@@ -269,6 +270,10 @@ def _states() -> None:
     op.create_index("ix_task_state_project_id", "task_state", ["project_id"])
     op.create_index("ix_task_state_model_version", "task_state", ["model_version"])
     op.create_index("ix_task_state_people", "task_state", ["people"])
+    due = sa.text("people > 1 AND (compared IS NULL OR compared <> said)")
+    op.create_index("ix_task_state_due", "task_state", ["task_id"], sqlite_where=due, postgresql_where=due)
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("ANALYZE task_state")  # the first questions come before the server counts by itself
 
 
 def _fill() -> None:

@@ -20,6 +20,7 @@ from backend.db.engine import Database
 from backend.db.tables import Task
 from backend.http.app import create_app
 from backend.review import decisions
+from backend.review.queue import PAGE
 from stvg_core.looked import Glance, Looked, Rows
 from stvg_core.times import pack_times
 from tests.browser.review_page import ReviewPage
@@ -128,6 +129,39 @@ def test_the_queue_by_keyboard(reviewer: ReviewPage, site: Site) -> None:
     reviewer.page.get_by_role("link", name="the painted one").focus()
     reviewer.page.keyboard.press("Enter")
     reviewer.arrives(site.painted)
+
+
+def test_the_pages_of_the_queue_by_keyboard(reviewer: ReviewPage, site: Site) -> None:
+    with site.database.write() as session:
+        for number in range(20, 20 + 2 * PAGE):
+            a_task(session, number, query=f"sentence {number}")
+    reviewer.queue("?sort=age")
+    first = reviewer.sentences()
+    for key, count in (("n", PAGE), ("n", 3), ("p", PAGE), ("p", PAGE)):
+        with reviewer.page.expect_navigation():
+            reviewer.page.keyboard.press(key)
+        assert len(reviewer.sentences()) == count
+    assert reviewer.sentences() == first
+    reviewer.follow("Last »")
+    assert len(reviewer.sentences()) == PAGE and reviewer.page.url.endswith("?sort=age&before=end")
+    reviewer.follow("« First")
+    assert reviewer.sentences() == first
+
+
+def test_the_work_page_follows_the_work(reviewer: ReviewPage, site: Site) -> None:
+    """Figures change without a reload, and what failed is tried again."""
+    reviewer.queue("work")
+    jobs, failures = reviewer.page.locator(".figures"), reviewer.page.get_by_label("Failed jobs by reason")
+    expect(jobs).to_contain_text("failed1")
+    with site.database.write() as session:
+        a_job(session, a_task(session, 31), state="failed", reason="It has no pictures.")
+    expect(failures).to_contain_text("It has no pictures.")
+    expect(jobs).to_contain_text("failed2")
+    with reviewer.page.expect_navigation():
+        failures.get_by_role("row", name="gone.mp4").get_by_role("button").click()
+    expect(reviewer.page.get_by_role("status")).to_have_text("1 queued again.")
+    expect(jobs).to_contain_text("queued1")
+    expect(failures).not_to_contain_text("gone.mp4")
 
 
 def test_boxes_lie_where_they_belong_on_every_frame(reviewer: ReviewPage, site: Site) -> None:
@@ -400,8 +434,9 @@ def test_a_narrow_window(chromium: Browser, site: Site, scheme: str) -> None:
     context = chromium.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
     tab = ReviewPage.open(context.new_page(), site.url)
     tab.log_in("rita", PASSWORD)
-    tab.queue()
-    assert tab.overflows() <= 0
+    for path in ("", "work"):
+        tab.queue(path)
+        assert tab.overflows() <= 0
     for task in (site.painted, site.other):
         tab.item(task)
         assert tab.overflows() <= 0

@@ -7,18 +7,22 @@ import json
 import httpx
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import select
 
 from backend import bootstrap
 from backend.cli.main import stvg
-from backend.db.tables import Job, Prediction
+from backend.db.tables import Job, Prediction, Task
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.transport import LabelStudioError
+from backend.review import disagreement
 from backend.settings import Settings, SettingsError
 from stvg_core.demo import MODEL_DIR
 from stvg_core.notice import DEMO_NOTICE
 from stvg_core.version import model_version
 from tests.db.helpers import becomes
 from tests.jobs.conftest import Loop, each_loop, loop  # noqa: F401
+from tests.review.rows import says
+from tests.review.tubes import whole
 
 
 @pytest.fixture
@@ -106,3 +110,15 @@ def test_what_cannot_be_done_is_said(shell: Loop, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(bootstrap, "open_label_studio", lambda settings: None)
     result = _queue("push", "--project", "1")
     assert isinstance(result.exception, SettingsError) and "STVG_LABEL_STUDIO_URL" in str(result.exception)
+
+
+def test_annotators_who_are_not_compared_yet_are_named(shell: Loop) -> None:
+    with shell.database.write() as session:
+        task = session.scalars(select(Task).where(Task.ls_task_id == 1)).one()
+        for author in (3, 4):
+            says(session, author, task, whole(0, 9), author_id=author)
+    said = "The annotators of 1 tasks are not compared yet"
+    assert said in _queue("list").output and '"comparing": true' in _queue("list", "--json").output
+    assert disagreement.record_due(shell.database) == 1
+    listed = _queue("list", "--sort", "disagreement").output
+    assert said not in listed and listed.splitlines()[1].split()[:5] == ["1/1", "to", "review", "0.050", "0.000"]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import io
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +20,7 @@ from werkzeug.datastructures import MultiDict
 
 from backend.db import audits
 from backend.db.engine import Database
-from backend.db.tables import Task
+from backend.db.tables import Project, Task
 from backend.http import filters
 from backend.http.app import create_app
 from backend.http.fetching import Fetching
@@ -27,10 +30,13 @@ from backend.media import MediaLibrary
 from backend.media.cache import MediaCache
 from backend.media.download import Downloader
 from backend.review import decisions
-from backend.review.queue import QueueFilter
+from backend.review.keyset import END, Cursor
+from backend.review.queue import PAGE, QueueFilter
 from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.video.child import ChildLimits
 from stvg_core.video.child_processes import DecodingProcesses
+from tests.db import helpers
+from tests.db.helpers import CONFIG
 from tests.http.conftest import MODEL, make_settings
 from tests.http.visitors import HTML, an_account, log_in, post
 from tests.review.labelled import CORRECTED, FRAMES, a_correction, a_job, a_suggestion, a_task
@@ -113,8 +119,11 @@ def test_an_empty_queue_says_what_to_do(web: FlaskClient) -> None:
     [
         "state=nonsense",
         "project=abc",
-        "page=0",
-        "page=99999",
+        "after=0.5",
+        "after=x~5&before=end",
+        "before=-~99999",
+        "after=0.5~1&sort=age",
+        "project=-",
         "sort=evil&order=sideways",
         "annotator=99999999999999999999",
         "project=9223372036854775807",
@@ -126,9 +135,54 @@ def test_filters_that_make_no_sense_break_nothing(web: FlaskClient, labelled: in
     page(web, f"/review/tasks/{labelled}?{query}")
 
 
-@pytest.mark.parametrize("chosen", [QueueFilter(), QueueFilter("to review", 3, "m@1/0 &?", 7, "age", False, 4)])
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        QueueFilter(),
+        QueueFilter("to review", 3, "m@1/0 &?", 7, "age", False, END),
+        QueueFilter(project_id=-2, cursor=Cursor(0.1 + 0.2, 4)),
+        QueueFilter(sort="annotator", cursor=Cursor(None, 4, backwards=True)),
+        QueueFilter(sort="age", cursor=Cursor(datetime(2026, 1, 31, 10, 0, 0, 7, tzinfo=UTC), 4)),
+    ],
+)
 def test_a_filter_survives_its_address(chosen: QueueFilter) -> None:
     assert filters.read(MultiDict(filters.query(chosen))) == chosen
+
+
+def test_the_pages_of_the_queue_are_linked(web: FlaskClient, sqlite_database: Database) -> None:
+    with sqlite_database.write() as session:
+        for number in range(1, 2 * PAGE + 2):
+            a_task(session, number)
+    first = page(web, "/review/?sort=age&order=up")
+    assert f"{PAGE} of {2 * PAGE + 1} tasks" in first and 'rel="prev"' not in first and 'rel="first"' not in first
+    last = page(web, linked(first, "last"))
+    assert 'rel="next"' not in last and linked(last, "first") == "/review/?sort=age&order=up"
+    second = page(web, linked(first, "next"))
+    third = page(web, linked(second, "next"))
+    assert tasks_on(first) + tasks_on(second) + tasks_on(third) == list(range(2 * PAGE + 1, 0, -1))
+    assert tasks_on(page(web, linked(second, "prev"))) == tasks_on(first)
+    assert tasks_on(last) == list(range(PAGE, 0, -1))
+
+
+def linked(text: str, rel: str) -> str:
+    """Where the link of a kind leads."""
+    found = re.search(rf'rel="{rel}" href="([^"]+)"', text)
+    assert found is not None, rel
+    return html.unescape(found[1])
+
+
+def tasks_on(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r'<tr data-task="(\d+)"', text)]
+
+
+def test_a_local_project_is_called_by_its_title(web: FlaskClient, sqlite_database: Database) -> None:
+    with sqlite_database.write() as session:
+        session.add(Project(id=-1, title="Street scenes", label_config=CONFIG))
+        number = helpers.a_task(session, 1, project=-1).id
+    listed = page(web, "/review/?project=-1")
+    assert '<option value="-1" selected>Street scenes</option>' in listed and "project Street scenes, task 1" in listed
+    text = page(web, f"/review/tasks/{number}?project=-1")
+    assert "project Street scenes, task 1" in text and "Label Studio ↗" not in text
 
 
 def test_the_item_page(web: FlaskClient, labelled: int) -> None:

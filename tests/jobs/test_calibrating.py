@@ -14,6 +14,7 @@ from backend.db.engine import Database
 from backend.db.tables import Calibration, Prediction, Task
 from backend.db.types import now
 from backend.jobs import calibrating
+from backend.jobs import corrected as corrected_
 from backend.jobs.corrected import gather
 from backend.review import decisions
 from backend.review.drawn import Drawn
@@ -266,3 +267,22 @@ def test_a_project_can_be_chosen_and_gaps_are_kept(sqlite_database: Database) ->
         items = gather(session, versions(), SETTINGS, project_id=2).items
     assert [item.name for item in items] == ["2/102", "2/400"]
     assert [(part.start_frame, part.end_frame) for part in items[1].truth] == [(10, 20), (50, 60)]
+
+
+@pytest.mark.parametrize("page", [1, 2, 100])
+def test_of_many_corrections_the_newest_are_used(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    monkeypatch.setattr(corrected_, "MOST", 3)
+    monkeypatch.setattr(corrected_, "_PAGE", page)
+    with sqlite_database.write() as session:
+        for number in range(6):
+            row = corrected(session, number)
+            row.ls_updated_at = now() - timedelta(days=number)
+            if number == 1:
+                assert row.prediction is not None
+                row.prediction.prompt = {"frame": 1, "box": [0, 0, 1, 1], "label": "Target"}
+    with sqlite_database.read() as session:
+        found = gather(session, versions(), SETTINGS)
+    assert [item.name for item in found.items] == ["1/100", "1/102", "1/103"]
+    assert dict(found.left_out) == {"follows a box that was drawn": 1, "older than the newest 3": 2}

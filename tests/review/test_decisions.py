@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.db import standing as states
+from backend.db import task_state as states
 from backend.db.engine import Database
-from backend.db.standing import standing as table
 from backend.db.tables import Task
 from backend.review import decisions
 from backend.review.decisions import ACCEPTED, REJECTED, SENT_BACK, DecisionError, decide
@@ -36,11 +34,10 @@ def suggested(session: Session, number: int = 11, *, identity: str = "p", projec
 
 def state(session: Session, task: Task) -> str:
     """As the queue has it; it must say what the decisions say."""
-    session.flush()
-    row = session.execute(select(table()).where(table().c.task_id == task.id)).one()
+    row = states.of_task(session, task.id)
     stands = decisions.standing(session, task.id)
-    assert row.review_id == (None if stands is None else stands.id)
-    return str(row.state)
+    assert row is not None and row.review_id == (None if stands is None else stands.id)
+    return row.state
 
 
 def judge(session: Session, task: Task, decision: str, seen: int | None, **values: Any) -> None:

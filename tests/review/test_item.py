@@ -10,6 +10,7 @@ import pytest
 from backend.db.engine import Database
 from backend.review import decisions, item, overlays
 from backend.review.diff import unpack
+from backend.review.disagreement import record_due
 from backend.review.drawn import Drawn
 from tests.review.labelled import CORRECTED, SUGGESTED, a_correction, a_job, a_suggestion, a_task, evidence
 
@@ -133,6 +134,7 @@ def test_further_objects_and_what_others_drew(database: Database) -> None:
         suggestion = a_suggestion(session, task)
         a_correction(session, task, suggestion, who=3)
         a_correction(session, task, suggestion, who=5, tubes=[answer, second])
+    assert record_due(database) == 1
     with database.read() as session:
         drawn = overlays.look(session, task.id)
         found = item.look(session, task.id)

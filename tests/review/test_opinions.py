@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from backend.db.engine import Database
+from backend.review import opinions
 from backend.review.drawn import Drawn, keyframes
-from backend.review.opinions import by_author, of_tasks, to_json
+from backend.review.opinions import by_author, of_tasks, to_json, walk
 from stvg_core.keyframes import expand
 from tests.db.helpers import a_prediction, a_task
 from tests.review.rows import says
@@ -54,3 +55,17 @@ def test_a_suggestion_left_and_judged_wrong_is_no_opinion_but_an_empty_task_is(s
     assert [opinion.annotation_id for opinion in entry.agreement.opinions] == [2, 3, 4]
     assert [row.author_id for row in by_author([entry])] == [2, 3]
     assert entry.agreement.outliers == (0,), "two draw the tube, one says that there is none"
+
+
+def test_walking_is_the_same_a_page_at_a_time(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opinions, "_PAGE", 2)
+    with database.write() as session:
+        for number in (17, 11, 14, 12, 13):
+            task = a_task(session, number, project=1 + number % 2)
+            for author in range(1 if number == 14 else 2):
+                says(session, 10 * number + author, task, whole(0, 9), author_id=author)
+    with database.read() as session:
+        walked = [(entry.task.project_id, entry.task.ls_task_id) for entry in walk(session)]
+        assert walked == [(entry.task.project_id, entry.task.ls_task_id) for entry in of_tasks(session)]
+        assert walked == [(1, 12), (2, 11), (2, 13), (2, 17)]
+        assert [entry.task.ls_task_id for entry in walk(session, project_id=2)] == [11, 13, 17]

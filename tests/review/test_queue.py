@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from backend.db.engine import Database
-from backend.db.tables import Prediction
-from backend.review import decisions, disagreement, opinions
-from backend.review.queue import PAGE, STATES, QueueFilter, first, look, neighbours, row_of, video_name
+from backend.db.tables import Annotation, Prediction, TaskState
+from backend.review import decisions, keyset, queue
+from backend.review.disagreement import record_due
+from backend.review.keyset import END, Cursor
+from backend.review.queue import (
+    PAGE,
+    SORTS,
+    STATES,
+    QueueFilter,
+    QueuePage,
+    Sort,
+    first,
+    look,
+    neighbours,
+    row_of,
+    video_name,
+)
 from stvg_core.metrics import viou
 from tests.db.helpers import a_job, a_task, becomes
 from tests.review.rows import says
@@ -37,6 +55,7 @@ def filled(database: Database) -> Database:
         suggested(session, 7, identity="p7", project=2)
         empty = session.get_one(Prediction, 6)
         becomes(session, empty, uncertainty=1.0, keyframes=None)
+    assert record_due(database) == 1
     return database
 
 
@@ -63,14 +82,16 @@ def listed(database: Database, chosen: QueueFilter) -> list[int]:
         (replace(ALL, model_version="other"), []),
         (replace(ALL, sort="annotator"), [5, 4, 1, 2, 3, 6, 7]),
         (replace(ALL, sort="annotator", descending=False), [4, 5, 1, 2, 3, 6, 7]),
-        (replace(ALL, sort="disagreement"), [4, 7, 1, 5, 3, 2, 6]),
-        (replace(ALL, page=9), [7, 1, 4, 5, 3, 2, 6]),
+        (replace(ALL, sort="disagreement"), [4, 1, 2, 3, 5, 6, 7]),
+        (replace(ALL, sort="disagreement", descending=False), [4, 1, 2, 3, 5, 6, 7]),
+        (replace(ALL, cursor=END), [7, 1, 4, 5, 3, 2, 6]),
+        (replace(ALL, cursor=Cursor(None, 999)), [7, 1, 4, 5, 3, 2, 6]),
     ],
 )
 def test_filters_and_orders(filled: Database, chosen: QueueFilter, expected: list[int]) -> None:
     assert listed(filled, chosen) == expected
     with filled.read() as session:
-        assert [row.ls_task_id for row in first(session, chosen, 3)] == expected[:3]
+        assert [row.ls_task_id for row in first(session, replace(chosen, cursor=None), 3)] == expected[:3]
 
 
 def test_the_longest_waiting_comes_first_by_age(filled: Database) -> None:
@@ -94,12 +115,13 @@ def test_what_a_row_says(filled: Database) -> None:
     assert four.disagreement == pytest.approx(shared, abs=1e-3) and by_number[5].disagreement is None
     assert (six.state, six.reason, six.uncertainty, six.model_version) == ("failed", "not a video", None, None)
     assert (seven.project_id, seven.uncertainty, seven.score, seven.query) == (2, 1.0, 0.5, "the red box")
-    assert (page.total, page.pages, page.page) == (7, 1, 1)
+    assert (page.total, page.previous, page.next, page.last) == (7, None, None, None)
     assert {state: n for state, n in page.counts.items() if n} == {
         "suggested": 4, "to review": 1, "accepted": 1, "failed": 1,
     }  # fmt: skip
     assert list(page.counts) == list(STATES)
-    assert (page.projects, page.model_versions, page.annotators) == ([1, 2], ["m"], [3, 8, 9])
+    assert (page.model_versions, page.annotators) == (["m"], [3, 8, 9])
+    assert page.projects == [(1, None), (2, None)]
 
 
 def test_counts_are_under_the_other_filters(filled: Database) -> None:
@@ -118,7 +140,7 @@ def test_neighbours_follow_the_filtered_order(filled: Database) -> None:
         assert beside(1, replace(ALL, state="suggested")) == (rows[7], rows[3])
         # Task 4 and task 5 are not (or no longer) in that state: the way goes on from where they are in the order.
         assert beside(4, replace(ALL, state="suggested")) == (rows[1], rows[3])
-        assert beside(4, replace(ALL, sort="disagreement", state="suggested")) == (None, rows[7])
+        assert beside(4, replace(ALL, sort="disagreement", state="suggested")) == (None, rows[1])
         assert beside(1, replace(ALL, project_id=2)) == (None, None)
 
 
@@ -126,33 +148,148 @@ def test_pages_meet_and_never_overlap(sqlite_database: Database) -> None:
     with sqlite_database.write() as session:
         for number in range(1, 2 * PAGE + 3):
             a_task(session, number)
+    pages, chosen = [], ALL
     with sqlite_database.read() as session:
-        pages = [look(session, replace(ALL, page=number)) for number in (1, 2, 3)]
-    assert [len(page.rows) for page in pages] == [PAGE, PAGE, 2] and pages[0].pages == 3
-    assert [row.ls_task_id for page in pages for row in page.rows] == list(range(1, 2 * PAGE + 3))
+        for _ in range(3):
+            pages.append(look(session, chosen))
+            chosen = replace(chosen, cursor=pages[-1].next)
+        last = look(session, replace(ALL, cursor=pages[0].last))
+        before = look(session, replace(ALL, cursor=last.previous))
+        whole = look(session, replace(ALL, cursor=before.previous))
+    assert [len(page.rows) for page in pages] == [PAGE, PAGE, 2] and pages[2].next is None and pages[2].last is None
+    assert numbers(*pages) == list(range(1, 2 * PAGE + 3))
+    assert numbers(last) == list(range(PAGE + 3, 2 * PAGE + 3)) and numbers(before) == list(range(3, PAGE + 3))
+    assert numbers(whole) == list(range(1, PAGE + 1)) and whole.previous is None, "two before it: the first page, whole"
 
 
-def test_disagreement_is_computed_once_for_the_same_versions(
-    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[list[int]] = []
-    real = opinions.of_tasks
+def numbers(*pages: QueuePage) -> list[int]:
+    return [row.ls_task_id for page in pages for row in page.rows]
 
-    def counted(session: object, *, task_ids: list[int]) -> object:
-        asked.append(list(task_ids))
-        return real(session, task_ids=task_ids)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(opinions, "of_tasks", counted)
+def test_more_than_a_statement_can_name_are_listed(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "_AT_ONCE", 2)
     with sqlite_database.write() as session:
-        task = a_task(session)
-        says(session, 1, task, a_tube(), author_id=1)
-        says(session, 2, task, a_tube(), author_id=2)
-        assert disagreement.disagreements(session, [task.id]) == {task.id: pytest.approx(0.0)}
-        assert disagreement.disagreements(session, [task.id]) == {task.id: pytest.approx(0.0)}
-        assert asked == [[task.id]]
-        says(session, 2, task, a_tube(0.3), author_id=2)
-        found = disagreement.disagreements(session, [task.id])
-        assert found[task.id] > 0.5 and len(asked) == 2
+        for number in range(1, 8):
+            a_task(session, number)
+    with sqlite_database.read() as session:
+        for count in range(1, 10):
+            assert [row.ls_task_id for row in first(session, ALL, count)] == list(range(1, 8))[:count]
+
+
+VALUES: dict[Sort, list[Any]] = {
+    "uncertainty": [0.1, 1 / 3, 0.1, 0.0, 1.0, 0.1, 1 / 3],
+    "disagreement": [0.25, 0.1 + 0.2, 0.25, 0.25, 0.0, 0.3, 0.9],
+    "age": [datetime(2026, 1, 1 + n % 2, 10, 0, 0, n % 3, tzinfo=UTC) for n in range(7)],
+    "annotator": [7, 2**40, 7, 7, 3, 7, 2**40],
+}
+COLUMN = {"uncertainty": "uncertainty", "disagreement": "disagreement", "age": "since", "annotator": "author_id"}
+FILTERS = (
+    ALL, replace(ALL, state="to review"), replace(ALL, project_id=2), replace(ALL, model_version="v"),
+    replace(ALL, annotator=9), replace(ALL, annotator=9, state="to review", project_id=1, model_version="v"),
+)  # fmt: skip
+
+
+@pytest.fixture
+def mixed(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """21 tasks with ties and, every third, nothing known; the columns are set by hand, whatever would lead to them."""
+    monkeypatch.setattr(queue, "PAGE", 4)
+    with database.write() as session:
+        for number in range(1, 22):
+            task = a_task(session, number, project=1 + number % 2)
+            if number % 4 == 0:
+                says(session, number, task, a_tube(), author_id=9)
+            state = session.get_one(TaskState, task.id)
+            state.state = "to review" if number % 5 else "failed"
+            state.model_version = "v" if number % 3 else None
+            for sort in SORTS:
+                known = number % 3 or sort == "age"
+                setattr(state, COLUMN[sort], VALUES[sort][number % 7] if known else None)
+            state.people, state.compared, state.said = 2, "x", "x"
+    return database
+
+
+@pytest.mark.parametrize("descending", [True, False])
+@pytest.mark.parametrize("sort", SORTS)
+def test_every_task_is_met_once_both_ways(mixed: Database, sort: Sort, descending: bool) -> None:
+    """Next, next, next from the first page; previous, previous from the last; and from task to task."""
+    with mixed.read() as session:
+        for chosen in FILTERS:
+            chosen = replace(chosen, sort=sort, descending=descending)
+            expected = by_hand(session, chosen)
+            assert len(expected) > 1
+            assert walked(session, chosen, forwards=True) == expected, chosen
+            assert walked(session, replace(chosen, cursor=END), forwards=False) == expected, chosen
+            for place, number in enumerate(expected):
+                beside = (expected[place - 1] if place else None), (expected[place + 1 :] or [None])[0]
+                assert neighbours(session, chosen, number) == beside, chosen
+
+
+def by_hand(session: Session, chosen: QueueFilter) -> list[int]:
+    said = select(Annotation.task_id).where(Annotation.author_id == chosen.annotator)
+    speakers = set(session.scalars(said))
+    rows = [
+        row
+        for row in session.scalars(select(TaskState).order_by(TaskState.task_id))
+        if chosen.state in (None, row.state)
+        and chosen.project_id in (None, row.project_id)
+        and chosen.model_version in (None, row.model_version)
+        and (chosen.annotator is None or row.task_id in speakers)
+    ]
+    column = COLUMN[chosen.sort]
+    known = [row for row in rows if getattr(row, column) is not None]
+    known.sort(key=lambda row: getattr(row, column), reverse=chosen.descending != (chosen.sort == "age"))
+    return [row.task_id for row in known + [row for row in rows if getattr(row, column) is None]]
+
+
+def walked(session: Session, chosen: QueueFilter, *, forwards: bool) -> list[int]:
+    """The tasks in order. Every cursor goes through an address, as on the page."""
+    found: list[int] = []
+    for _ in range(30):
+        page = look(session, chosen)
+        mine = [row.task_id for row in page.rows]
+        found = found + mine if forwards else [number for number in mine if number not in found] + found
+        cursor = page.next if forwards else page.previous
+        if cursor is None:
+            return found
+        again = keyset.from_text(keyset.to_text(cursor), queue.value_kind(chosen.sort), backwards=not forwards)
+        assert again == cursor
+        chosen = replace(chosen, cursor=again)
+    raise AssertionError("the pages do not end")
+
+
+def test_pages_do_not_overlap_when_rows_leave(mixed: Database) -> None:
+    chosen = replace(ALL, state="to review")
+    with mixed.write() as session:
+        page = look(session, chosen)
+        rest = by_hand(session, chosen)[len(page.rows) :]
+        for row in page.rows:
+            session.get_one(TaskState, row.task_id).state = "accepted"
+        following = look(session, replace(chosen, cursor=page.next))
+        assert [row.task_id for row in following.rows] == rest[:4], "none is left out, none comes twice"
+        for row in session.scalars(select(TaskState)):
+            row.state = "accepted"
+        session.flush()
+        assert look(session, replace(chosen, cursor=page.next)).rows == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (None, float), ("", float), ("0.5", float), ("0.5~", float), ("~5", float), ("nan~5", float), ("inf~5", float),
+        ("0.5~-1", float), ("0.5~99999999999", float), ("x~5", float), ("0.5~5", int), ("0.5~5", datetime),
+        ("99999999999999999999~5", int), ("-1~5", int), ("2026-13-01~5", datetime), ("9" * 80 + "~5", float),
+        ("\u0665~5", float), ("end", float), ("-~", float), ("0.5~\x00", float),
+    ],
+)  # fmt: skip
+def test_a_bad_cursor_is_none(text: str | None, kind: type) -> None:
+    assert keyset.from_text(text, kind) is None
+
+
+def test_a_cursor_is_readable() -> None:
+    moment = datetime(2026, 1, 31, 10, 0, tzinfo=UTC)
+    assert keyset.to_text(Cursor(moment, 7)) == "2026-01-31T10:00:00~7"
+    assert [keyset.to_text(Cursor(value, 7)) for value in (0.25, 12, None)] == ["0.25~7", "12~7", "-~7"]
+    assert keyset.to_text(END) == "end" and keyset.from_text("end", int, backwards=True) == END
 
 
 @pytest.mark.parametrize(

@@ -95,3 +95,20 @@ def test_what_counts_now_is_compared_even_where_no_diff_is_stored(sqlite_databas
         found = recording.current(session, project_id=1)
         assert [(row.ls_annotation_id, row.version, entry.edits) for row, entry in found] == [(1, 1, 2), (2, 2, 2)]
         assert session.scalar(select(func.count()).select_from(Diff)) == 1
+
+
+def test_walking_is_the_same_a_page_at_a_time(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "_WALKED", 2)
+    with database.write() as session:
+        for number in range(1, 6):
+            task = a_task(session, number, project=1 + number % 2)
+            row = says(session, number, task, whole(0, number))
+            if number % 3:
+                recording.record(session, row)
+        says(session, 2, task, whole(0, 1))
+        says(session, 3, task, deleted=True)
+    with database.read() as session:
+        for project in (None, 1, 2):
+            every = {(row.id, found.edits) for row, found in recording.current(session, project_id=project)}
+            walked = [(row.id, found.edits) for row, found in recording.walk(session, project_id=project)]
+            assert len(walked) == len(every) and set(walked) == every and walked == sorted(walked)

@@ -67,7 +67,7 @@ class Annotation(Base):
         UniqueConstraint("digest"),
         UniqueConstraint("ls_annotation_id", "version"),
         Index("ix_annotation_task_id", "task_id", "current"),
-        Index("ix_annotation_author_id", "author_id", "current"),
+        Index("ix_annotation_author_id", "author_id", "current", "task_id"),
         Index("ix_annotation_event_id", "event_id"),
     )
 

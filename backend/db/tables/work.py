@@ -31,6 +31,7 @@ class Job(Leased, Base):
         Index("ix_job_lease", "state", "lease_until"),
         Index("ix_job_task_id", "task_id", "id"),
         Index("ix_job_video_key", "video_key", "state"),
+        Index("ix_job_finished_at", "state", "finished_at"),
     )
     WAITING, HELD = "queued", "running"
 
