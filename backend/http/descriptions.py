@@ -87,8 +87,9 @@ _EVENT = _object(
 _STATE = _object("status", status=TEXT, error=TEXT)
 _FILTER = {
     "state": _one_of(*STATES), "project": NUMBER, "version": TEXT, "annotator": NUMBER, "sort": _one_of(*SORTS),
-    "order": _one_of("up"), "page": NUMBER,
+    "order": _one_of("up"), "after": TEXT, "before": TEXT,
 }  # fmt: skip
+_OF_WORK = {"project": NUMBER, "version": TEXT}
 _LOGIN = _object(name=TEXT, password=TEXT, next=TEXT)
 _DECISION = _object(
     "decision", decision=_one_of(*DECISIONS), reason=_one_of("", *REASONS),
@@ -145,5 +146,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         {200: (JSON, _object("state", state=TEXT, reason={"type": ["string", "null"]}))}, others=(404,)
     ),
     ("footage.fetch", "POST"): Operation(_ELSEWHERE, others=(404,), body=(FORM, _object(task=NUMBER))),
+    ("work.page", "GET"): Operation({200: _PAGE}, query=_OF_WORK),
+    ("work.retry", "POST"): Operation(_ELSEWHERE, query=_OF_WORK),
     ("static", "GET"): Operation({200: ("*/*", {**TEXT, "format": "binary"})}, others=(304, 404)),
 }  # fmt: skip
