@@ -98,10 +98,15 @@ class Database:
                 began = time.monotonic()
                 work(session, items[first : first + TURN])
             if first + TURN < len(items):
-                time.sleep(min(time.monotonic() - began, _REST_S))
+                rest(began)
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def rest(began: float) -> None:
+    """Let others come to their turn, for as long as the work since ``began`` (``time.monotonic``) took at most."""
+    time.sleep(min(time.monotonic() - began, _REST_S))
 
 
 def insert_once(session: Session, table: type[Base], unique: str | list[str] | None, **values: Any) -> bool:

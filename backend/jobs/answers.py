@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.db import jobs, predictions, tasks
-from backend.db.engine import CHUNK, Database
+from backend.db.engine import TURN, Database, rest
 from backend.db.jobs import Question
 from backend.db.predictions import Suggestion
 from backend.db.tables import Task
@@ -66,7 +66,11 @@ class Answers:
         """
         rules = self._rules(project_id, config)
         found = [] if begun is None else suggesting.answer(self.database, rules, begun)
+        began = time.monotonic()
         while len(found) < len(asked):
+            if found:  # the threads that answer webhooks share the interpreter with this one
+                rest(began)
+            began = time.monotonic()
             with self.database.read() as session:
                 seen = self.look(session, project_id, config, asked[len(found) :])
             found += suggesting.answer(self.database, rules, seen)
@@ -165,7 +169,7 @@ class Answers:
 def _first_round(asked: Sequence[TaskPayload]) -> list[TaskPayload]:
     """As many as are looked up together; a task that is named again belongs into the next round."""
     found: dict[int, TaskPayload] = {}
-    for payload in asked[:CHUNK]:
+    for payload in asked[:TURN]:
         if payload.id in found:
             break
         found[payload.id] = payload
