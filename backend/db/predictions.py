@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -11,6 +11,9 @@ from sqlalchemy.orm import Session, undefer
 from backend.db import task_state
 from backend.db.engine import insert_once
 from backend.db.tables import Prediction, Video
+
+_MOST = 500
+"""Values per statement: databases limit them."""
 
 
 def find(session: Session, identity: str) -> Prediction | None:
@@ -65,3 +68,17 @@ def by_region(session: Session, video_id: int, region_ids: Sequence[str]) -> dic
         return {}
     mine = (Prediction.video_id == video_id) & Prediction.region_id.in_(region_ids)
     return {row.region_id: row for row in session.scalars(select(Prediction).where(mine))}
+
+
+def numbers_by_region(
+    session: Session, video_ids: Collection[int], region_ids: Collection[str]
+) -> dict[int, dict[str, int]]:
+    """The same for several videos, as rows only: by video, then by region."""
+    found: dict[int, dict[str, int]] = {}
+    names, videos = sorted(region_ids), sorted(video_ids)
+    for first in range(0, len(names), _MOST) if videos else ():
+        mine = Prediction.video_id.in_(videos) & Prediction.region_id.in_(names[first : first + _MOST])
+        query = select(Prediction.id, Prediction.video_id, Prediction.region_id).where(mine).order_by(Prediction.id)
+        for number, video_id, region_id in session.execute(query):
+            found.setdefault(video_id, {})[region_id] = number
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import select
@@ -11,6 +12,9 @@ from backend.db import task_state
 from backend.db.engine import insert_once
 from backend.db.tables import Task
 from backend.db.types import clean_json, plain
+
+_MOST = 500
+"""Values per statement: databases limit them."""
 
 
 def remember(
@@ -43,3 +47,12 @@ def remember(
 
 def find(session: Session, project_id: int, ls_task_id: int) -> Task | None:
     return session.scalar(select(Task).where(Task.project_id == project_id, Task.ls_task_id == ls_task_id))
+
+
+def rows_of(session: Session, project_id: int, ls_task_ids: Collection[int]) -> dict[int, int]:
+    """Our rows of these tasks, by Label Studio's numbers, without those that are not known."""
+    wanted, found = sorted(ls_task_ids), {}
+    for first in range(0, len(wanted), _MOST):
+        mine = Task.project_id == project_id, Task.ls_task_id.in_(wanted[first : first + _MOST])
+        found |= dict(session.execute(select(Task.ls_task_id, Task.id).where(*mine)).tuples().all())
+    return found
