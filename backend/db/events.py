@@ -36,10 +36,10 @@ def take(session: Session, reader: str, *, seconds: float, limit: int) -> list[E
     One whose reader is gone comes first and alone: of several that were read together, only the one that kills its
     readers may be set aside for it.
     """
-    oldest = select(Event).order_by(Event.id)
-    taken, _ = leases.take(session, oldest.where(Event.state == Event.HELD), Event, reader, seconds=seconds)
+    suspects = select(Event).where(Event.state == Event.HELD).order_by(Event.deaths, Event.id)
+    taken, _ = leases.take(session, suspects, Event, reader, seconds=seconds)
     if not taken:
-        new = oldest.where(Event.state == Event.WAITING)
+        new = select(Event).where(Event.state == Event.WAITING).order_by(Event.id)
         taken, _ = leases.take(session, new, Event, reader, seconds=seconds, limit=limit)
     return taken
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from backend.annotations import wishes
 from backend.annotations.known import Known, Wanted, region_names
 from backend.annotations.store import origin, read_version
+from backend.db.annotations import counting, moment
 from backend.db.tables import Annotation
 from backend.db.types import clean_json
 from backend.jobs.storing import Outcome
@@ -51,12 +52,13 @@ class Saved:
         read: dict[str, Any] = {"problem": problem}
         if config is not None:
             read = read_version(one.result, config, known, began, one.updated_at).columns()
-        return new_version(
+        found = new_version(
             known, digest=self.digest, ls_annotation_id=one.id, task_id=self.task_id, event_id=self.event_id,
             prediction_id=None if began is None else began.id, ls_parent_prediction=one.parent_prediction,
             author_id=one.completed_by, lead_time_s=one.lead_time, was_cancelled=one.was_cancelled, result=one.result,
             ls_created_at=one.created_at, ls_updated_at=one.updated_at, **read,
         )  # fmt: skip
+        return replace(found, row=late, columns={"reader": 0}) if (late := _later(known, one)) is not None else found
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,18 @@ class Deleted:
         return new_version(
             known, digest=self.digest, ls_annotation_id=self.number, event_id=self.event_id, deleted=True, **about
         )
+
+
+def _later(known: Known, one: AnnotationEvent) -> int | None:
+    """The version that counts (its row) where it was saved after this one, which came late: it is read again.
+
+    What an annotator changed since a version before can only be told when that one is there.
+    """
+    number = counting(known.versions)
+    row = next((row for row in known.versions if row.id == number), None)
+    if row is None or row.was_cancelled or one.updated_at is None or moment(row) <= one.updated_at.timestamp():
+        return None
+    return row.id
 
 
 def new_version(known: Known, **values: Any) -> Outcome:
