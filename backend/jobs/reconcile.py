@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from backend.db import annotations as versions
 from backend.db import chores, projects
 from backend.db.engine import Database
-from backend.jobs.corrections import planned
+from backend.jobs.planning import planned
 from backend.jobs.saved import Deleted
 from backend.jobs.storing import store
 from backend.labelstudio.events import Event, moment_of, parse_annotation
