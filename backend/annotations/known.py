@@ -185,7 +185,7 @@ def _interfaces(session: Session, numbers: Collection[int]) -> dict[int, str]:
 
 
 def _rows(session: Session, table: type[Any], numbers: Collection[int], *with_: Any) -> dict[int, Any]:
-    found = {}
+    found: dict[int, Any] = {}
     for part in chunks(sorted(numbers)):
         query = select(table).where(table.id.in_(part)).options(*(joinedload(one) for one in with_))
         found |= {row.id: row for row in session.scalars(query)}

@@ -122,4 +122,7 @@ def by_number(
         return {}
     mine = Delivery.ls_prediction_id.in_(sorted(ls_prediction_ids)), Delivery.task_id.in_(sorted(task_ids))
     query = select(Delivery.task_id, Delivery.ls_prediction_id, Delivery.prediction_id).where(*mine)
-    return {(task, number): prediction for task, number, prediction in session.execute(query.order_by(Delivery.id))}
+    rows = session.execute(query.order_by(Delivery.id))
+    return {
+        (task, number): prediction for task, number, prediction in rows if number is not None and prediction is not None
+    }

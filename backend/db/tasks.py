@@ -51,7 +51,8 @@ def find(session: Session, project_id: int, ls_task_id: int) -> Task | None:
 
 def rows_of(session: Session, project_id: int, ls_task_ids: Collection[int]) -> dict[int, int]:
     """Our rows of these tasks, by Label Studio's numbers, without those that are not known."""
-    wanted, found = sorted(ls_task_ids), {}
+    found: dict[int, int] = {}
+    wanted = sorted(ls_task_ids)
     for first in range(0, len(wanted), _MOST):
         mine = Task.project_id == project_id, Task.ls_task_id.in_(wanted[first : first + _MOST])
         found |= dict(session.execute(select(Task.ls_task_id, Task.id).where(*mine)).tuples().all())

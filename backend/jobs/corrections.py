@@ -86,6 +86,9 @@ def _open(row: EventRow) -> Held:
         held.event = parse_event(json.loads(row.body))
     except (StvgError, ValueError) as error:
         held.failure = str(error)
+    except Exception:  # it must not keep the others from being read
+        logger.exception("event %d: internal error", row.id)
+        held.failure = f"Internal error. The worker's log has the details under event {row.id}."
     return held
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import select, text
 from backend.annotations import store as reading
 from backend.annotations.read import BLIND, READER
 from backend.db import annotations as versions
-from backend.db import predictions, reviews, task_state
+from backend.db import followed, predictions, reviews, task_state
 from backend.db.lease import MAX_DEATHS
 from backend.db.tables import Annotation, Diff, Event, Task, TaskState
 from backend.jobs import saved, storing
@@ -102,8 +102,7 @@ def test_two_readers_of_one_task_lose_nothing(each_loop: Loop, monkeypatch: pyte
     task, state = the_task(loop)
     newest = next(row for row in _current(loop) if row.ls_annotation_id == 9)
     assert (state.state, state.people, state.annotation_id, state.author_id) == ("to review", 2, newest.id, 5)
-    with loop.database.read() as session:
-        kept = state.said
+    kept = state.said
     with loop.database.write() as session:
         task_state.refresh(session, [task.id])
     assert the_task(loop)[1].said == kept
@@ -167,6 +166,31 @@ def test_what_was_found_meanwhile_is_part_of_the_tube(loop: Loop, monkeypatch: p
     between = Between(monkeypatch, lambda: loop.worker.drain(), times=1)
     row = save(loop, longer, minute=1)
     assert [kind for kind, _ in marks(row)] == ["followed"] and between.computed > 1
+
+
+def test_what_was_followed_for_somebody_else_meanwhile_is_part_of_the_tube(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else changed: neither the task nor the annotation."""
+    regions = suggest(loop)
+    regions[1]["value"]["ranges"][0]["end"] += 10
+    prepare = storing.prepare
+
+    def and_then(*args: Any) -> storing.Prepared:
+        found = prepare(*args)
+        for sha256, wish in found.missing:
+            with loop.database.write() as session:
+                video = predictions.find_video(session, sha256)
+                assert video is not None and wish.first is not None and wish.last is not None
+                rows = [[wish.first, *wish.box], [wish.last, *wish.box]]
+                followed.store(
+                    session, sha256, wish.key, video_id=video.id, wish=wish.to_json(), keyframes=rows,
+                    seen_first=wish.first, seen_last=wish.last,
+                )  # fmt: skip
+        return found
+
+    monkeypatch.setattr(storing, "prepare", and_then)
+    assert [kind for kind, _ in marks(save(loop, regions))] == ["followed"]
 
 
 def test_a_decision_about_the_version_before_stays_with_it(each_loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
