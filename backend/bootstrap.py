@@ -24,7 +24,7 @@ from backend.jobs.corrections import Training, read_events
 from backend.jobs.delivering import Outbox
 from backend.jobs.engine import Engine, Progress
 from backend.jobs.measuring import MeasuredEngine, MeasuredMedia, Measures
-from backend.jobs.reconcile import reconcile
+from backend.jobs.reconcile import reconcile_due
 from backend.jobs.rereading import reread
 from backend.jobs.ticker import Ticker
 from backend.jobs.versions import Versions
@@ -312,9 +312,14 @@ def open_worker(
         outbox = Outbox(database, client, name=name)
         chores.append(Ticker("outbox", outbox.send_due, settings.poll_seconds, worker.stop))
         if settings.reconcile_seconds > 0:
-            chores.append(_reconciling(database, client, settings.reconcile_seconds, worker.stop))
+            chores.append(_reconciling(database, client, settings.reconcile_seconds, name, worker.stop))
     return WorkerProcess(worker, outbox, chores, training, calibrate)
 
 
-def _reconciling(database: Database, client: LabelStudioClient, seconds: float, stop: threading.Event) -> Ticker:
-    return Ticker("reconcile", lambda: reconcile(database, client), seconds, stop)
+def _reconciling(
+    database: Database, client: LabelStudioClient, seconds: float, name: str, stop: threading.Event
+) -> Ticker:
+    def compare() -> int:
+        return reconcile_due(database, client, name=name, seconds=seconds)
+
+    return Ticker("reconcile", compare, min(seconds, 30.0), stop)  # often: another worker may have died of it

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,9 @@ class FakeEngine:
         )
 
 
+_LONG_AGO = "2026-01-01T00:00:00.000000Z"
+
+
 class FakeLabelStudio:
     """The few routes of Label Studio that a worker calls, in memory.
 
@@ -131,7 +135,7 @@ class FakeLabelStudio:
         self.label_config = label_config
         self.tasks: dict[int, dict[str, Any]] = {}
         self.predictions: list[dict[str, Any]] = []
-        self.annotations: list[dict[str, Any]] = []
+        self._annotations: list[dict[str, Any]] = []
         self.views: dict[int, dict[str, Any]] = {}
         self.backends: dict[int, dict[str, Any]] = {}
         self.user: dict[str, Any] = {"id": 1, "email": "ann@example.org"}
@@ -140,6 +144,19 @@ class FakeLabelStudio:
         self.lose_answers = 0
         self.instead: httpx.Response | None = None
         self.requests: list[str] = []
+
+    @property
+    def annotations(self) -> list[dict[str, Any]]:
+        """Those of all tasks. Taking some away changes their tasks, as deleting does there."""
+        return self._annotations
+
+    @annotations.setter
+    def annotations(self, entries: list[dict[str, Any]]) -> None:
+        left = {entry["id"] for entry in entries}
+        for number in {entry["task"] for entry in self._annotations if entry["id"] not in left} & self.tasks.keys():
+            later = datetime.fromisoformat(self.changed(number)) + timedelta(hours=1)
+            self.tasks[number]["updated_at"] = later.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        self._annotations = entries
 
     def add_task(self, number: int, *, project: int = 1, **data: Any) -> dict[str, Any]:
         self.tasks[number] = {"id": number, "project": project, "data": data}
@@ -159,7 +176,7 @@ class FakeLabelStudio:
         if path == "/api/predictions/":
             return self._predictions(request)
         if path == "/api/tasks/":
-            body = {"tasks": [self._full(n) for n in self.tasks], "total": len(self.tasks)}
+            body = self._list(request)
             return httpx.Response(200, content=json.dumps(body))  # escapes what cannot be encoded, as a server does
         if path.startswith("/api/dm/views/"):
             return self._views(request)
@@ -183,6 +200,23 @@ class FakeLabelStudio:
         if method == "PATCH":
             self.tasks[number]["data"] = json.loads(request.content)["data"]
         return httpx.Response(200, json=self._full(number)["annotations"] if found[2] else self._full(number))
+
+    def _list(self, request: httpx.Request) -> dict[str, Any]:
+        """By id, or the one that changed last; with the Data Manager's filters on id and time of the last change."""
+        asked = json.loads(request.url.params.get("query", "{}"))
+        found = [self._full(number) | {"updated_at": self.changed(number)} for number in sorted(self.tasks)]
+        for one in asked.get("filters", {}).get("items", []):
+            column = one["filter"].removeprefix("filter:tasks:")
+            found = [task for task in found if task[column] > one["value"]]
+        if asked.get("ordering") == ["-tasks:updated_at"]:
+            found.sort(key=lambda task: str(task["updated_at"]), reverse=True)
+        size = int(request.url.params.get("page_size", len(found) or 1))
+        return {"tasks": found[:size], "total": len(found)}
+
+    def changed(self, number: int) -> str:
+        """When a task or one of its annotations changed last, as Label Studio writes it."""
+        mine = [str(entry.get("updated_at") or "") for entry in self.annotations if entry["task"] == number]
+        return max([*mine, str(self.tasks[number].get("updated_at") or _LONG_AGO)])
 
     def _full(self, number: int) -> dict[str, Any]:
         mine = [entry for entry in self.annotations if entry["task"] == number]

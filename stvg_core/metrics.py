@@ -17,12 +17,17 @@ def box_iou(a: Array, b: Array) -> Array:
     Equal boxes give 1 even without area; any other empty box, and NaN, gives 0.
     """
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    inter = np.clip(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0.0, None).prod(axis=1)
-    areas = [np.clip(x[:, 2:] - x[:, :2], 0.0, None).prod(axis=1) for x in (a, b)]
-    union = areas[0] + areas[1] - inter
-    with np.errstate(invalid="ignore", divide="ignore"):
-        iou = np.nan_to_num(np.where(union > 0, inter / union, 0.0))
+    inter = _area(np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, 2:], b[:, 2:]))
+    union = _area(a[:, :2], a[:, 2:]) + _area(b[:, :2], b[:, 2:]) - inter
+    with np.errstate(invalid="ignore"):
+        iou = np.divide(inter, union, out=np.zeros(len(a)), where=union > 0)
     return np.asarray(np.where((a == b).all(axis=1), 1.0, iou))
+
+
+def _area(low: Array, high: Array) -> Array:
+    """``(N,)`` areas between corners ``(N, 2)``; 0 where the second lies before the first."""
+    sides = np.maximum(high - low, 0.0)
+    return np.asarray(sides[:, 0] * sides[:, 1])
 
 
 def tiou(a: Tube, b: Tube) -> float:

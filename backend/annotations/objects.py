@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.db import predictions
-from backend.db.tables import Task
+from backend.db.tables import Prediction, Task
 from backend.labelstudio.asking import is_marked, note, suggested_as
 from backend.labelstudio.config import LabelConfig
 from stvg_core.errors import QueryError
@@ -36,20 +36,31 @@ def own_sentences(
     session: Session, task: Task | None, result: Sequence[Mapping[str, Any]], config: LabelConfig
 ) -> dict[str, OwnSentence]:
     """By region id, for the regions that have one; not for the task's own object."""
-    boxes = {str(r["id"]): r for r in result if r.get("type") == "videorectangle" and r.get("id")}
-    known = {}
+    known: Mapping[str, Prediction] = {}
     if task is not None and task.video_id is not None:
-        known = predictions.by_region(session, task.video_id, [suggested_as(region) for region in boxes.values()])
+        known = predictions.by_region(session, task.video_id, [suggested_as(region) for region in _boxes(result)])
+    return own_of(task, result, config, known)
+
+
+def own_of(
+    task: Task | None, result: Sequence[Mapping[str, Any]], config: LabelConfig, known: Mapping[str, Prediction]
+) -> dict[str, OwnSentence]:
+    """The same where the suggestions in the task's video are known already, by the ids of their regions."""
     first, asked = next(iter(config.labels), None), normal(task.query if task is not None else "")
     found = {}
-    for region_id, region in boxes.items():
+    for region in _boxes(result):
         labels = (region.get("value") or {}).get("labels") or []
         said = normal(note(region)) if is_marked(region) or first not in (*labels, None) else None
         suggested = known.get(suggested_as(region))
         sentence = said or (None if suggested is None else suggested.query)
         if sentence is not None and sentence != asked:
-            found[region_id] = OwnSentence(sentence, "" if suggested is None else suggested.region_id)
+            found[str(region["id"])] = OwnSentence(sentence, "" if suggested is None else suggested.region_id)
     return found
+
+
+def _boxes(result: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """One region per id, the last."""
+    return list({str(r["id"]): r for r in result if r.get("type") == "videorectangle" and r.get("id")}.values())
 
 
 def normal(sentence: str | None) -> str | None:

@@ -1,30 +1,31 @@
-"""What does the database know that an annotation is read against?
+"""Which tube does an annotation hold, by what is stored of its task and its video?
 
-The reading itself is a pure function (``backend.annotations.read``); here are its arguments: the video, the suggestions
-that its regions came from, the sentences of their own, and what a worker followed.
+Pure: what is stored comes as values (``backend.annotations.known``), so that it can be computed outside of any
+transaction. The rule itself is ``backend.annotations.read``; here its arguments are put together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from backend.annotations.ends import TOLERANCE
+from backend.annotations.known import Known
 from backend.annotations.marks import LONE, of_entry
-from backend.annotations.objects import own_sentences
+from backend.annotations.objects import own_of
 from backend.annotations.read import BLIND, READER, Page, read
-from backend.annotations.rows import keyframes
-from backend.annotations.wish import Followed, Found, Wish, nothing
-from backend.db import followed, predictions
-from backend.db.tables import Annotation, Prediction, Task
+from backend.db.annotations import moment
+from backend.db.tables import Annotation, Prediction
 from backend.labelstudio.asking import suggested_as
 from backend.labelstudio.config import LabelConfig
-from backend.labelstudio.result import USUAL_ASPECT, Interval, read_ranges, read_verdict
+from backend.labelstudio.result import USUAL_ASPECT, Interval, drawn_frames, read_ranges, read_verdict
 from backend.labelstudio.values import counted_frames
-from stvg_core.keyframes import expand
+
+MAX_BLIND_FRAMES = 20_000
+"""Boxes of one annotation, over all frames, that are filled in before anybody opened the video: 13 minutes at 25 frames
+per second. Until then only the annotation itself says how long the video is."""
 
 _SPAN = "-span"
 
@@ -36,51 +37,79 @@ class Reading:
     tubes: list[dict[str, Any]]
     verdict: str | None
     reader: int
+    problem: str | None = None
 
     def columns(self) -> dict[str, Any]:
-        return {"tubes": self.tubes, "verdict": self.verdict, "reader": self.reader}
+        return {"tubes": self.tubes, "verdict": self.verdict, "reader": self.reader, "problem": self.problem}
 
 
-def read_for(
-    session: Session, task: Task | None, result: Sequence[Mapping[str, Any]], config: LabelConfig,
-    prediction_id: int | None, before: Sequence[Annotation] = (),
+def origin(known: Known, result: Sequence[Mapping[str, Any]], config: LabelConfig | None) -> Prediction | None:
+    """The prediction that an annotation began from: by Label Studio's number, else by a region's id.
+
+    Regions with a sentence of their own say nothing of it.
+    """
+    if known.delivered is not None:
+        return known.delivered
+    own = own_of(known.task, result, config, known.suggestions) if config is not None else {}
+    names = [suggested_as(region) for region in result if region.get("id") and region["id"] not in own]
+    found = [known.suggestions[name] for name in names if name in known.suggestions]
+    return max(found, key=lambda row: row.id, default=None)
+
+
+def read_version(
+    result: Sequence[Mapping[str, Any]], config: LabelConfig, known: Known, began: Prediction | None,
+    saved_at: datetime | None,
 ) -> Reading:  # fmt: skip
-    """Read an annotation of a task by what is stored now.
+    """Read an annotation by what is stored.
 
     Args:
-        prediction_id: the suggestion that the annotation began from.
-        before: the versions that were saved before this one, newest first.
+        began: the suggestion that the annotation began from.
+        saved_at: by Label Studio's clock; what was saved before says what was changed since.
     """
-    video = None if task is None else task.video
+    video = None if known.task is None else known.task.video
     n_frames = video.n_frames if video is not None else counted_frames(result)
     verdict = read_verdict(result, config)
     reader = READER if video is not None else BLIND
     if not n_frames:
         return Reading([], verdict, reader)
-    began = None if prediction_id is None else session.get(Prediction, prediction_id)
+    if video is None and (boxes := drawn_frames(result, config, n_frames=n_frames)) > MAX_BLIND_FRAMES:
+        return Reading([], verdict, reader, _too_long(boxes))
     page = Page(
         n_frames=n_frames,
-        suggested=_agreed(before, config, n_frames) | _suggested(session, task, result),
-        own=own_sentences(session, task, result, config),
+        suggested=_agreed(_before(known, saved_at), config, n_frames) | _suggested(known),
+        own=own_of(known.task, result, config, known.suggestions),
         region_id=None if began is None else began.region_id,
         aspect=USUAL_ASPECT if video is None else video.width / video.height,
     )
-    tubes = read(result, config, page, nothing if video is None else _followed(session, video.sha256))
-    return Reading(tubes, verdict, reader)
+    return Reading(read(result, config, page, lambda wish: known.found.get(wish.key)), verdict, reader)
 
 
-def _suggested(session: Session, task: Task | None, result: Sequence[Mapping[str, Any]]) -> dict[str, Interval]:
+def _too_long(boxes: int) -> str:
+    return (
+        f"Its boxes cover {boxes} frames, and the video was not opened yet: more than {MAX_BLIND_FRAMES} are not "
+        "filled in on the annotation's word. They are read when a worker has opened the video."
+    )
+
+
+def _suggested(known: Known) -> dict[str, Interval]:
     """First and last frame of each suggestion that a region may have come from, by its id."""
-    if task is None or task.video_id is None:
-        return {}
-    names = {suggested_as(region) for region in result if region.get("id")}
-    names |= {name.removesuffix(_SPAN) for name in names}
-    known = predictions.by_region(session, task.video_id, sorted(names))
     return {
         name: (row.start_frame, row.end_frame)
-        for name, row in known.items()
+        for name, row in known.suggestions.items()
         if row.start_frame is not None and row.end_frame is not None
     }
+
+
+def _before(known: Known, saved_at: datetime | None) -> list[Annotation]:
+    """The versions that Label Studio saved before a moment, newest first; without skips and readings again."""
+    if saved_at is None:
+        return []
+    rows = [
+        row
+        for row in known.versions
+        if not (row.deleted or row.was_cancelled or row.reread_of) and moment(row) < saved_at.timestamp()
+    ]
+    return sorted(rows, key=lambda row: (moment(row), row.version), reverse=True)
 
 
 def _agreed(before: Sequence[Annotation], config: LabelConfig, n_frames: int) -> dict[str, Interval]:
@@ -99,11 +128,3 @@ def _agreed(before: Sequence[Annotation], config: LabelConfig, n_frames: int) ->
             name = when.region_id.removesuffix(_SPAN)
             return {name: (when.first, when.last)} | {str(entry["region_id"]): (first, last)}
     return {}
-
-
-def _followed(session: Session, sha256: str) -> Followed:
-    def look(wish: Wish) -> Found | None:
-        row = followed.find(session, sha256, wish.key)
-        return None if row is None else Found(expand(keyframes(row.keyframes)), (row.seen_first, row.seen_last))
-
-    return look

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,25 +37,28 @@ class Wished:
 
 def ask_for(session: Session, annotation: Annotation) -> int:
     """Queue a job for each wish of a version; one that is there already stays as it is. Returns how many are new."""
-    task = annotation.task
+    return ask(session, wanted(annotation))
+
+
+def wanted(annotation: Annotation) -> list[dict[str, Any]]:
+    """The jobs that a version wants, as :func:`ask` takes them; the version need not be stored yet."""
+    task, found = annotation.task, []
     if task is None or not task.video_ref or annotation.deleted or annotation.was_cancelled:
-        return 0
-    made = 0
+        return []
     for entry, wish in wishes(annotation.tubes):
         query = _sentence(task, entry, wish)
-        if query is None:
-            continue
-        _, created = jobs.enqueue(
-            session,
-            identity=_identity(task, query, wish),
-            task_id=task.id,
-            video_ref=task.video_ref,
-            query=query,
-            model_version=NO_VERSION,
-            deliver=False,
-            priority=PRIORITY,
-            prompt={**wish.to_json(), "label": entry.get("label"), "wish": wish.key},
-        )
+        if query is not None:
+            prompt = {**wish.to_json(), "label": entry.get("label"), "wish": wish.key}
+            about = {"task_id": task.id, "video_ref": task.video_ref, "query": query}
+            found.append({"identity": _identity(task, query, wish), **about, "prompt": prompt})
+    return found
+
+
+def ask(session: Session, jobs_: Sequence[dict[str, Any]]) -> int:
+    """Queue these jobs in a fixed order, so that nobody waits for each other; returns how many are new."""
+    made = 0
+    for one in sorted(jobs_, key=lambda one: str(one["identity"])):
+        _, created = jobs.enqueue(session, **one, model_version=NO_VERSION, deliver=False, priority=PRIORITY)
         made += created
     return made
 

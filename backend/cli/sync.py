@@ -24,13 +24,16 @@ from stvg_core.tube import VideoInfo
 
 @click.command("sync")
 @click.option("--project", "project_id", type=int, help="Only this Label Studio project (its number).")
-def command(project_id: int | None) -> None:
+@click.option("--all", "everything", is_flag=True, help="Compare every task, not only those that changed since.")
+def command(project_id: int | None, everything: bool) -> None:
     """Read waiting webhooks, fetch annotations that no webhook told of, and compare each version with its suggestion.
 
     Annotations that were read by an older rule are read again. Suggestions from before their uncertainty was stored
     get it too, variable-rate videos the times of their frames, and tasks of several annotators how far these disagree.
 
-    Webhooks are sent once and can be lost; Label Studio's own list cannot. Running it again changes nothing.
+    Webhooks are sent once and can be lost; Label Studio's own list cannot. Only tasks that changed there since the last
+    comparison are read; --all reads every task, which also finds the annotations of tasks that were deleted there.
+    Running it again changes nothing.
     """
     settings = load_settings()
     client = require_label_studio(settings)
@@ -40,7 +43,7 @@ def command(project_id: int | None) -> None:
         with client:
             synchronise(
                 database, client, project_id=project_id, train=open_training(settings),
-                media=open_media(settings, client),
+                media=open_media(settings, client), everything=everything,
             )  # fmt: skip
     finally:
         database.close()
@@ -48,7 +51,7 @@ def command(project_id: int | None) -> None:
 
 def synchronise(
     database: Database, client: LabelStudioClient, *, project_id: int | None = None, train: Training | None = None,
-    media: Media | None = None,
+    media: Media | None = None, everything: bool = True,
 ) -> None:  # fmt: skip
     """Do it and say what was done.
 
@@ -57,13 +60,13 @@ def synchronise(
         LabelStudioError: Label Studio is away, or the one project that was asked for is gone there.
     """
     with database.read() as session:
-        wanted = projects.numbers(session) if project_id is None else [project_id]
+        wanted = projects.numbers(session, local=False) if project_id is None else [project_id]
         if project_id is not None and projects.find(session, project_id) is None:
             raise SettingsError(f"Project {project_id} is not known here. Introduce it: stvg connect --project ...")
     click.echo(f"- webhooks that waited: {read_events(database, train)} read")
     for number in tqdm(wanted, desc="projects", unit="project", disable=None, leave=False):
         try:
-            found = reconcile_project(database, client, number)
+            found = reconcile_project(database, client, number, everything=everything)
         except LabelStudioError as error:
             if error.temporary or project_id is not None:
                 raise

@@ -7,7 +7,7 @@ per task: what is told is what stands when it is told, so late or doubled tellin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -132,11 +132,12 @@ def tell_decision(session: Session, task_id: int, decision: str) -> None:
     tell_again(session, task_id)
 
 
-def tell_again(session: Session, task_id: int | None) -> None:
-    """The task's label, suggestion or decision is another one now: what it shows in Label Studio may no longer hold."""
-    if task_id is None:
+def tell_again(session: Session, *task_ids: int | None) -> None:
+    """A task's label, suggestion or decision is another one now: what it shows in Label Studio may no longer hold."""
+    numbers = sorted({number for number in task_ids if number is not None})
+    if not numbers:
         return
-    mine = (Delivery.task_id == task_id) & (Delivery.kind == DECISION)
+    mine = Delivery.task_id.in_(numbers) & (Delivery.kind == DECISION)
     session.execute(update(Delivery).where(mine).values(state=PENDING, **leases.reopened(), lease_until=None))
 
 
@@ -191,20 +192,15 @@ def counts(session: Session) -> dict[str, int]:
     return {state: found.get(state, 0) for state in STATES}
 
 
-def origin(session: Session, task_id: int, *, ls_prediction_id: int | None, region_ids: list[str]) -> int | None:
-    """The prediction that an annotation of this task began from: by Label Studio's number, else by a region's id."""
-    if ls_prediction_id is not None:
-        known = select(Delivery.prediction_id).where(
-            Delivery.task_id == task_id, Delivery.ls_prediction_id == ls_prediction_id
-        )
-        found = session.scalar(known)
-        if found is not None:
-            return found
-    by_region = (
-        select(Prediction.id)
-        .join(Task, Task.video_id == Prediction.video_id)
-        .where(Task.id == task_id, Prediction.region_id.in_(region_ids))
-        .order_by(Prediction.id.desc())
-        .limit(1)
-    )
-    return session.scalar(by_region) if region_ids else None
+def by_number(
+    session: Session, ls_prediction_ids: Collection[int], task_ids: Collection[int]
+) -> dict[tuple[int, int], int]:
+    """The predictions that these tasks got under Label Studio's numbers, by task and number."""
+    if not ls_prediction_ids or not task_ids:
+        return {}
+    mine = Delivery.ls_prediction_id.in_(sorted(ls_prediction_ids)), Delivery.task_id.in_(sorted(task_ids))
+    query = select(Delivery.task_id, Delivery.ls_prediction_id, Delivery.prediction_id).where(*mine)
+    rows = session.execute(query.order_by(Delivery.id))
+    return {
+        (task, number): prediction for task, number, prediction in rows if number is not None and prediction is not None
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -30,8 +31,16 @@ def store(session: Session, body: bytes, *, action: str, project_id: int | None,
 
 
 def take(session: Session, reader: str, *, seconds: float, limit: int) -> list[Event]:
-    """The oldest events that wait, held for ``seconds``; one in whose middle several readers died is set aside."""
-    taken, _ = leases.take(session, select(Event).order_by(Event.id), Event, reader, seconds=seconds, limit=limit)
+    """The oldest events that wait, held for ``seconds``.
+
+    One whose reader is gone comes first and alone: of several that were read together, only the one that kills its
+    readers may be set aside for it.
+    """
+    suspects = select(Event).where(Event.state == Event.HELD).order_by(Event.deaths, Event.id)
+    taken, _ = leases.take(session, suspects, Event, reader, seconds=seconds)
+    if not taken:
+        new = select(Event).where(Event.state == Event.WAITING).order_by(Event.id)
+        taken, _ = leases.take(session, new, Event, reader, seconds=seconds, limit=limit)
     return taken
 
 
@@ -44,6 +53,16 @@ def close(session: Session, event_id: int, lease_name: str, state: str, reason: 
     """An event was read: ``done``, ``ignored`` or ``failed``. False when it is held by another reader by now."""
     said = None if reason is None else plain(reason)
     return leases.release(session, Event, event_id, lease_name, state=state, reason=said, processed_at=now())
+
+
+def close_all(session: Session, held: Mapping[int, str]) -> bool:
+    """Several events were read: ``done``. By their numbers; False when any is held by another reader by now."""
+    return leases.release_all(session, Event, held, state="done", reason=None, processed_at=now())
+
+
+def put_back(session: Session, event_id: int, lease_name: str) -> bool:
+    """Return a held event unharmed: nothing was read."""
+    return leases.put_back(session, Event, event_id, lease_name)
 
 
 def again(session: Session, event_id: int, lease_name: str, reason: str, *, seconds: float) -> bool:

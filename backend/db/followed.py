@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -20,6 +21,11 @@ def identity(video_sha256: str, key: str) -> str:
 
 def find(session: Session, video_sha256: str, key: str) -> Followed | None:
     return session.scalar(select(Followed).where(Followed.identity == identity(video_sha256, key)))
+
+
+def of(session: Session, identities: Sequence[str]) -> Sequence[Followed]:
+    """Those of these identities that are there."""
+    return session.scalars(select(Followed).where(Followed.identity.in_(identities))).all()
 
 
 def store(session: Session, video_sha256: str, key: str, **values: Any) -> Followed:

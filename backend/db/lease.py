@@ -7,10 +7,11 @@ after several processes in a row were gone at the same stage, because then somet
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Select, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.db.clock import moment
@@ -126,6 +127,15 @@ def release(session: Session, table: type[Leased], number: int, lease_name: str,
     gone: dict[str, Any] = {"leased_by": None, "lease_until": None, "deaths": 0, "death_stage": ""}
     held = _held(table, number, lease_name)
     return changed(session, update(table).where(held).values(**gone, state=state, **values))
+
+
+def release_all(session: Session, table: type[Leased], held: Mapping[int, str], *, state: str, **values: Any) -> bool:
+    """The same for several rows at once, by their number; False when any is no longer held."""
+    gone: dict[str, Any] = {"leased_by": None, "lease_until": None, "deaths": 0, "death_stage": ""}
+    mine = table.id.in_(sorted(held)), table.leased_by.in_(sorted(held.values())), table.state == table.HELD
+    result = session.execute(update(table).where(*mine).values(**gone, state=state, **values))
+    assert isinstance(result, CursorResult)
+    return bool(result.rowcount == len(held))
 
 
 def postpone(

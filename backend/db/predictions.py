@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,10 @@ def _suggestion(row: Row[Any]) -> Suggestion:
     return Suggestion(row.id, row.identity, row.model_version, row.region_id, row.score, row.keyframes, clip)
 
 
+_MOST = 500
+"""Values per statement: databases limit them."""
+
+
 def find(session: Session, identity: str) -> Prediction | None:
     return session.scalar(select(Prediction).where(Prediction.identity == identity))
 
@@ -116,3 +120,17 @@ def by_region(session: Session, video_id: int, region_ids: Sequence[str]) -> dic
         return {}
     mine = (Prediction.video_id == video_id) & Prediction.region_id.in_(region_ids)
     return {row.region_id: row for row in session.scalars(select(Prediction).where(mine))}
+
+
+def numbers_by_region(
+    session: Session, video_ids: Collection[int], region_ids: Collection[str]
+) -> dict[int, dict[str, int]]:
+    """The same for several videos, as rows only: by video, then by region."""
+    found: dict[int, dict[str, int]] = {}
+    names, videos = sorted(region_ids), sorted(video_ids)
+    for first in range(0, len(names), _MOST) if videos else ():
+        mine = Prediction.video_id.in_(videos) & Prediction.region_id.in_(names[first : first + _MOST])
+        query = select(Prediction.id, Prediction.video_id, Prediction.region_id).where(mine).order_by(Prediction.id)
+        for number, video_id, region_id in session.execute(query):
+            found.setdefault(video_id, {})[region_id] = number
+    return found

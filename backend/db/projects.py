@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
@@ -55,9 +57,21 @@ def hostnames(session: Session) -> list[str]:
     return [name for name in session.scalars(select(Project.hostname).distinct().order_by(Project.hostname)) if name]
 
 
-def numbers(session: Session) -> list[int]:
-    """The numbers of all known projects, in order."""
-    return list(session.scalars(select(Project.id).order_by(Project.id)))
+def numbers(session: Session, *, local: bool = True) -> list[int]:
+    """The numbers of all known projects, in order; without those that no Label Studio knows where ``local`` is off."""
+    query = select(Project.id).order_by(Project.id)
+    return list(session.scalars(query if local else query.where(Project.id >= 0)))
+
+
+def compared_until(session: Session, project_id: int) -> datetime | None:
+    """What was saved in Label Studio before this moment (by its clock) is known here; None before the first time."""
+    return session.scalar(select(Project.compared_until).where(Project.id == project_id))
+
+
+def note_compared(session: Session, project_id: int, until: datetime) -> None:
+    """A comparison has ended. Where two ran, the later moment stays."""
+    older = Project.compared_until.is_(None) | (Project.compared_until < until)
+    session.execute(update(Project).where(Project.id == project_id, older).values(compared_until=until))
 
 
 def titles(session: Session) -> list[tuple[int, str | None]]:

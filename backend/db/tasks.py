@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -132,6 +132,10 @@ def _update(session: Session, changed: Sequence[Remembered]) -> None:
     expire(session, Task, {row.id for row in changed})
 
 
+_MOST = 500
+"""Values per statement: databases limit them."""
+
+
 def remember(
     session: Session, *, project_id: int, ls_task_id: int, video_ref: str, query: str, data: dict[str, Any]
 ) -> Task:
@@ -142,3 +146,13 @@ def remember(
 
 def find(session: Session, project_id: int, ls_task_id: int) -> Task | None:
     return session.scalar(select(Task).where(Task.project_id == project_id, Task.ls_task_id == ls_task_id))
+
+
+def rows_of(session: Session, project_id: int, ls_task_ids: Collection[int]) -> dict[int, int]:
+    """Our rows of these tasks, by Label Studio's numbers, without those that are not known."""
+    found: dict[int, int] = {}
+    wanted = sorted(ls_task_ids)
+    for first in range(0, len(wanted), _MOST):
+        mine = Task.project_id == project_id, Task.ls_task_id.in_(wanted[first : first + _MOST])
+        found |= dict(session.execute(select(Task.ls_task_id, Task.id).where(*mine)).tuples().all())
+    return found

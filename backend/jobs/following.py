@@ -50,19 +50,21 @@ def _extend(database: Database, engine: Engine, job: Job, wish: Wish, file: Medi
     with database.read() as session:
         known = followed.find(session, file.sha256, wish.key) is not None
     found = None if known else engine.extend(file.path, wish.frame, wish.box, wish.first, wish.last, progress)
-    with database.write() as session:
-        if found is not None:
+    # Each step can be repeated: a worker that dies in between leaves the job to the next one.
+    if found is not None:
+        with database.write() as session:
             video = store_video(session, file, found.video)
             followed.store(
                 session, file.sha256, wish.key, video_id=video.id, wish=wish.to_json(),
                 keyframes=keyframe_rows(found.tube, min_iou=MIN_IOU), seen_first=found.seen[0], seen_last=found.seen[1],
             )  # fmt: skip
+            task = session.get_one(Task, job.task_id)
+            if task.video_ref == job.video_ref and task.video_id is None:
+                task.video_id = video.id
+    read_task_again(database, job.task_id)
+    with database.write() as session:
         if not jobs.finish(session, job.id, job.leased_by, None):
             raise LeaseLost
-        task = session.get_one(Task, job.task_id)
-        if found is not None and task.video_ref == job.video_ref and task.video_id is None:
-            task.video_id = store_video(session, file, found.video).id
-        read_task_again(session, task.id)
 
 
 def _offer(database: Database, engine: Engine, job: Job, wish: Wish, file: MediaFile, progress: Progress) -> None:

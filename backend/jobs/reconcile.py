@@ -1,54 +1,119 @@
-"""Was a webhook lost? Label Studio sends each once and waits a second, so its own list is read now and then."""
+"""Was a webhook lost? Label Studio sends each once and waits a second, so its own list is read now and then.
+
+Every pass reads the tasks that changed since the last one, by Label Studio's clock: saving, skipping and deleting an
+annotation changes its task. A task that was deleted is in no such list, so every pass of a day reads all of them once
+(:data:`WHOLE_S`). Of several workers one compares, the one that holds the row ``reconcile`` of ``chore``.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import select
-
 from backend.db import annotations as versions
+from backend.db import chores, projects
 from backend.db.engine import Database
-from backend.db.tables import Project
-from backend.jobs.corrections import store_tombstone, store_version
-from backend.labelstudio.events import Event, parse_annotation
+from backend.jobs.planning import planned
+from backend.jobs.saved import Deleted
+from backend.jobs.storing import store
+from backend.labelstudio.events import Event, moment_of, parse_annotation
 from backend.labelstudio.payloads import PayloadError
 from backend.labelstudio.transport import LabelStudioError
 from backend.labelstudio.values import storable
 
 logger = logging.getLogger(__name__)
 
+CHORE, WHOLE = "reconcile", "reconcile all"
+WHOLE_S = 24 * 3600.0
+"""So often everything is compared, not only what changed."""
+
+MARGIN = timedelta(minutes=2)
+"""A change is in the list once its transaction has ended; its time is from before that."""
+
+_LEASE_S = 300.0
+
+Json = dict[str, Any]
+Alive = Callable[[], None]
+"""Called page by page; raises :class:`NotMine` where the comparison is another worker's by now."""
+
 
 class LabelStudioTasks(Protocol):
     """The calls of Label Studio that a comparison needs."""
 
-    def project(self, project_id: int) -> dict[str, Any]: ...
-    def tasks(self, project_id: int) -> Iterator[dict[str, Any]]: ...
-    def annotations(self, task_id: int) -> list[dict[str, Any]]: ...
+    def project(self, project_id: int) -> Json: ...
+    def newest_task(self, project_id: int) -> Json | None: ...
+    def task_pages(self, project_id: int, *, changed_since: datetime | None = None) -> Iterator[list[Json]]: ...
+    def annotations(self, task_id: int) -> list[Json]: ...
+
+
+class NotMine(Exception):
+    """Another worker compares by now."""
 
 
 @dataclass(frozen=True)
 class Reconciled:
     """How many versions were saved there and missing here, and how many deletions."""
 
-    saved: int
-    deleted: int
+    saved: int = 0
+    deleted: int = 0
 
 
-def reconcile(database: Database, label_studio: LabelStudioTasks) -> int:
-    """Add what is missing here; returns how many versions were added. A project that is gone stops no other.
+def reconcile_due(database: Database, label_studio: LabelStudioTasks, *, name: str, seconds: float) -> int:
+    """Compare, if no other worker does and the last comparison is ``seconds`` ago; how many versions were added.
 
     Raises:
         LabelStudioError: Label Studio is away.
     """
     with database.read() as session:
-        known = list(session.scalars(select(Project.id).order_by(Project.id)))
+        if not chores.due(session, CHORE):
+            return 0
+    with database.write() as session:
+        mine = chores.take(session, CHORE, name, seconds=_LEASE_S)
+        whole = chores.take(session, WHOLE, name, seconds=_LEASE_S) if mine is not None else None
+    if mine is None:
+        return 0
+    held = [one for one in (mine, whole) if one is not None]
+
+    def alive() -> None:
+        with database.write() as session:
+            if not all(chores.renew(session, one, seconds=_LEASE_S) for one in held):
+                raise NotMine
+
+    ended = False
+    try:
+        added = reconcile(database, label_studio, everything=whole is not None, alive=alive)
+        ended = True
+        return added
+    except NotMine:
+        logger.warning("another worker compares with Label Studio by now")
+        return 0
+    finally:
+        with database.write() as session:
+            chores.rest(session, mine, seconds=seconds)
+            if whole is not None:
+                chores.rest(session, whole, seconds=WHOLE_S if ended else seconds)
+
+
+def reconcile(
+    database: Database, label_studio: LabelStudioTasks, *, everything: bool = False, alive: Alive = lambda: None
+) -> int:
+    """Add what is missing here; returns how many versions were added. A project that is gone stops no other.
+
+    Args:
+        everything: not only what changed since the last comparison.
+
+    Raises:
+        LabelStudioError: Label Studio is away.
+    """
+    with database.read() as session:
+        known = projects.numbers(session, local=False)
     added = 0
     for project_id in known:
         try:
-            found = reconcile_project(database, label_studio, project_id)
+            found = reconcile_project(database, label_studio, project_id, everything=everything, alive=alive)
         except LabelStudioError as error:
             if error.temporary:
                 raise
@@ -58,41 +123,71 @@ def reconcile(database: Database, label_studio: LabelStudioTasks) -> int:
     return added
 
 
-def reconcile_project(database: Database, label_studio: LabelStudioTasks, project_id: int) -> Reconciled:
+def reconcile_project(
+    database: Database, label_studio: LabelStudioTasks, project_id: int, *, everything: bool = True,
+    alive: Alive = lambda: None,
+) -> Reconciled:  # fmt: skip
     """The same for one project.
 
     Raises:
         LabelStudioError: Label Studio is away, or the project is gone.
     """
     with database.read() as session:
-        rows = versions.current(session, project_id=project_id)
-        before = {row.ls_annotation_id: row.task.ls_task_id for row in rows if row.task is not None}
+        since = None if everything else projects.compared_until(session, project_id)
     label_config = str(label_studio.project(project_id).get("label_config") or "")
-    seen: set[int] = set()
-    saved = 0
-    for task in label_studio.tasks(project_id):
-        stored = [entry for entry in task.get("annotations") or [] if isinstance(entry, dict)]
-        if not stored:
-            continue
-        number = int(task["id"])
-        task_data = {}
-        try:
-            task_data[number] = storable(task.get("data") or {})
-        except PayloadError as error:
-            logger.warning("the data of task %d cannot be kept: %s", number, error)
-        event = Event("POLLED", project_id, number, task_data=task_data, label_config=label_config)
+    newest = label_studio.newest_task(project_id)  # before the list is read: what is saved meanwhile is newer
+    saved = deleted = last = 0
+    for page in label_studio.task_pages(project_id, changed_since=since):
+        alive()
+        saved += _store(database, project_id, label_config, page)
+        numbers = [int(task["id"]) for task in page]
+        with database.read() as session:
+            here = versions.of_tasks(session, project_id, numbers, above=None if since is not None else last)
+        deleted += _store_gone(database, label_studio, here, page)
+        last = numbers[-1]
+    if since is None:
+        with database.read() as session:
+            here = versions.of_tasks(session, project_id, [], above=last)
+        deleted += _store_gone(database, label_studio, here, [])
+    if newest is not None and (at := moment_of(newest.get("updated_at"))) is not None:
         with database.write() as session:
-            for entry in stored:
-                try:
-                    annotation = parse_annotation(entry, task_id=number)
-                except PayloadError as error:
-                    logger.warning("task %d has an annotation that cannot be read: %s", number, error)
-                    continue
-                seen.add(annotation.id)
-                saved += store_version(session, event, annotation)
-    gone = [number for number in sorted(before.keys() - seen) if _is_gone(label_studio, number, before[number])]
-    with database.write() as session:
-        return Reconciled(saved, sum(store_tombstone(session, number) for number in gone))
+            projects.note_compared(session, project_id, at - MARGIN)
+    return Reconciled(saved, deleted)
+
+
+def _store(database: Database, project_id: int, label_config: str, page: Sequence[Json]) -> int:
+    """The annotations of a page of tasks."""
+    about: list[tuple[int | None, Event]] = []
+    for task in page:
+        entries = [entry for entry in task.get("annotations") or [] if isinstance(entry, dict)]
+        number, found = int(task["id"]), []
+        for entry in entries:
+            try:
+                found.append(parse_annotation(entry, task_id=number))
+            except PayloadError as error:
+                logger.warning("task %d has an annotation that cannot be read: %s", number, error)
+        if found:
+            data = _data(task, number)
+            about.append((None, Event("POLLED", project_id, number, found, [], data, label_config)))
+    return store(database, planned(database, about)) if about else 0
+
+
+def _data(task: Json, number: int) -> dict[int, Json]:
+    try:
+        return {number: storable(task.get("data") or {})}
+    except PayloadError as error:
+        logger.warning("the data of task %d cannot be kept: %s", number, error)
+        return {}
+
+
+def _store_gone(
+    database: Database, label_studio: LabelStudioTasks, here: Sequence[tuple[int, int]], page: Sequence[Json]
+) -> int:
+    """Deletions: what counts here (annotation and task) and is not in the list."""
+    listed = {entry.get("id") for task in page for entry in task.get("annotations") or [] if isinstance(entry, dict)}
+    missing = [(number, task) for number, task in here if number not in listed]
+    gone = [number for number, task in missing if _is_gone(label_studio, number, task)]
+    return store(database, [Deleted(number) for number in gone]) if gone else 0
 
 
 def _is_gone(label_studio: LabelStudioTasks, annotation_id: int, task_id: int) -> bool:

@@ -12,23 +12,26 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
+from backend.annotations import wishes
+from backend.annotations.known import Known, Wanted, region_names
 from backend.annotations.read import BLIND, READER
 from backend.annotations.rows import keyframes
-from backend.annotations.store import read_for
-from backend.annotations.wishes import ask_for
+from backend.annotations.store import Reading, read_version
 from backend.db import annotations as versions
 from backend.db import reviews
 from backend.db.engine import Database
 from backend.db.tables import Annotation, Event, Task
-from backend.jobs.corrections import add, read_interface
-from backend.labelstudio.config import LabelConfig
+from backend.jobs.saved import as_row, new_version, read_interface
+from backend.jobs.storing import Outcome, store
 from stvg_core.keyframes import expand
 
 logger = logging.getLogger(__name__)
@@ -49,105 +52,153 @@ _COPIED = (
 
 def reread(database: Database) -> int:
     """Read all that is due, a page at a time; returns how many annotations got another tube."""
-    with database.read() as session:
-        if session.scalar(select(Annotation.id).where(_STALE).limit(1)) is None:
-            return 0
     changed, last = 0, 0
     while True:
-        with database.write() as session:
+        with database.read() as session:
             query = select(Annotation).where(_STALE, Annotation.id > last).order_by(Annotation.id).limit(_PAGE)
-            page = session.scalars(query.options(joinedload(Annotation.task))).all()
-            if not page:
-                return changed
-            changed += sum(_tried(session, row) for row in page)
-            last = page[-1].id
+            page = _plans(session, session.scalars(query).all())
+        if not page:
+            return changed
+        changed += _read(database, page)
+        last = page[-1].row
 
 
-def read_task_again(session: Session, task_id: int) -> int:
+def read_task_again(database: Database, task_id: int) -> int:
     """The same for a task's annotations that wait for a worker, when it has found something."""
-    waiting = [row for row in versions.current(session, task_ids=[task_id]) if _waits(row)]
-    return sum(_again(session, row) for row in waiting)
+    with database.read() as session:
+        waiting = [row for row in versions.current(session, task_ids=[task_id]) if _waits(row)]
+        plans = _plans(session, waiting)
+    return store(database, plans)
 
 
-def _tried(session: Session, row: Annotation) -> bool:
-    """One row that cannot be read again stays as it is, with a line in the log, and stops no other."""
+@dataclass(frozen=True)
+class Again:
+    """A version (its row) to be read again.
+
+    Attributes:
+        label_config: the interface that it was saved in; None where that is not known: then its project's present one.
+    """
+
+    row: int
+    annotation: int
+    version: int
+    task_id: int | None
+    regions: tuple[str, ...]
+    label_config: str | None
+    digest: None = None
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(self.annotation, self.task_id, self.regions)
+
+    def compute(self, known: Known) -> Outcome:
+        """Another version where its tubes are others now."""
+        row = next(one for one in known.versions if one.id == self.row)
+        as_it_was = Outcome(row=row.id, columns={"reader": READER})
+        xml = self.label_config or ("" if known.task is None else known.task.project.label_config)
+        config = read_interface(xml)[0]
+        if config is None or row.was_cancelled or versions.counting(known.versions) != row.id:
+            return as_it_was  # a skip, a deletion, an older version, or an interface that holds no tube
+        began = None if row.prediction_id is None else known.predictions.get(row.prediction_id)
+        reading = read_version(row.result, config, known, began, row.ls_updated_at)
+        if len(reading.tubes) < len(row.tubes):
+            logger.warning(
+                "annotation %d: the interface has changed, its %d boxes stay as they were read",
+                row.ls_annotation_id, len(row.tubes),
+            )  # fmt: skip
+            return as_it_was
+        values = {name: getattr(row, name) for name in _COPIED}
+        if _same(row.tubes, reading.tubes):
+            return _marked(row, reading, wishes.wanted(as_row(known, {**values, "tubes": reading.tubes})))
+        digest = _digest(row, reading.tubes)
+        found = new_version(known, digest=digest, reread_of=row.id, **values, **reading.columns())
+        carry = partial(_carry_refusals, task_id=row.task_id, old=row.id)
+        return Outcome(
+            found.version, found.diffs, found.jobs, row.id, {"reader": READER}, entries=reading.tubes, after=carry
+        )
+
+
+def _marked(row: Annotation, reading: Reading, jobs: list[dict[str, Any]]) -> Outcome:
+    """The same tubes, with what is said of them now."""
+    columns: dict[str, Any] = {} if row.reader == reading.reader else {"reader": reading.reader}
+    if row.tubes != reading.tubes:
+        columns["tubes"] = [_with_marks(old, new) for old, new in zip(row.tubes, reading.tubes, strict=True)]
+    if row.problem != reading.problem:
+        columns["problem"] = reading.problem
+    return Outcome(jobs=jobs, row=row.id, columns=columns, entries=reading.tubes)
+
+
+def _plans(session: Session, rows: Sequence[Annotation]) -> list[Again]:
+    bodies = select(Event.id, Event.body).where(
+        Event.id.in_({row.event_id for row in rows if row.event_id is not None})
+    )
+    said = {number: _interface(body) for number, body in session.execute(bodies)}
+    return [
+        Again(
+            row.id,
+            row.ls_annotation_id,
+            row.version,
+            row.task_id,
+            region_names(row.result),
+            said.get(row.event_id or 0),
+        )
+        for row in rows
+    ]
+
+
+def _interface(body: bytes) -> str | None:
+    """The interface in an event's body."""
     try:
-        with session.begin_nested():
-            return _again(session, row)
+        project = json.loads(body).get("project")
+    except (ValueError, AttributeError):
+        return None
+    xml = project.get("label_config") if isinstance(project, dict) else None
+    return xml if isinstance(xml, str) and xml else None
+
+
+def _read(database: Database, page: Sequence[Again]) -> int:
+    """A page together; where that fails each alone."""
+    try:
+        return store(database, page)
     except (OperationalError, InterfaceError):
         raise  # the database is away
+    except Exception as error:
+        logger.info("%d annotations are read again one by one: %s", len(page), type(error).__name__)
+    return sum(_tried(database, plan) for plan in page)
+
+
+def _tried(database: Database, plan: Again) -> int:
+    """One row that cannot be read again stays as it is, with a line in the log, and stops no other."""
+    try:
+        return store(database, [plan])
+    except (OperationalError, InterfaceError):
+        raise
     except Exception:
-        logger.exception("annotation %d, version %d stays as it was read", row.ls_annotation_id, row.version)
-        row.reader = READER
-        return False
+        logger.exception("annotation %d, version %d stays as it was read", plan.annotation, plan.version)
+        with database.write() as session:
+            session.execute(update(Annotation).where(Annotation.id == plan.row).values(reader=READER))
+        return 0
 
 
 def _waits(row: Annotation) -> bool:
     return any(entry.get("wishes") for entry in row.tubes)
 
 
-def _again(session: Session, row: Annotation) -> bool:
-    """Read one version again; True where its tubes are others now."""
-    current = list(versions.versions(session, row.ls_annotation_id))
-    newest = max(current, key=lambda one: (versions.moment(one), one.version))
-    gone = any(one.deleted for one in current)
-    config = None if row.was_cancelled or gone or newest.id != row.id else _interface(session, row)
-    if config is None:  # a skip, a deletion, an older version, or an interface that holds no tube
-        row.reader = READER
-        return False
-    before = versions.saved_before(session, row.ls_annotation_id, row.ls_updated_at)
-    reading = read_for(session, row.task, row.result, config, row.prediction_id, before)
-    if len(reading.tubes) < len(row.tubes):
-        logger.warning(
-            "annotation %d: the interface has changed, its %d boxes stay as they were read",
-            row.ls_annotation_id, len(row.tubes),
-        )  # fmt: skip
-        row.reader = READER
-        return False
-    if _same(row.tubes, reading.tubes):
-        row.reader = reading.reader
-        if row.tubes != reading.tubes:
-            row.tubes = [_with_marks(old, new) for old, new in zip(row.tubes, reading.tubes, strict=True)]
-        ask_for(session, row)
-        return False
-    row.reader = READER
-    digest = _digest(row, reading.tubes)
-    values = {name: getattr(row, name) for name in _COPIED}
-    if not add(session, digest=digest, reread_of=row.id, **values, **reading.columns()):
-        return False
-    _carry_refusals(session, row, versions.find(session, digest))
-    return True
-
-
-def _carry_refusals(session: Session, row: Annotation, again: Annotation | None) -> None:
+def _carry_refusals(session: Session, again: int, *, task_id: int | None, old: int) -> None:
     """What a reviewer refused does not come back by itself; other ends do answer a refusal of the ends.
 
     An acceptance is not carried: the reviewer saw another tube.
     """
-    if row.task_id is None or again is None:
+    if task_id is None:
         return
-    about = [one for one in reviews.in_force(reviews.history(session, row.task_id)) if one.annotation_id == row.id]
+    about = [one for one in reviews.in_force(reviews.history(session, task_id)) if one.annotation_id == old]
     if not about or about[-1].decision == reviews.ACCEPTED or about[-1].reason == "wrong start or end":
         return
     last = about[-1]
     reviews.add(
-        session, task_id=row.task_id, annotation_id=again.id, prediction_id=last.prediction_id, decision=last.decision,
+        session, task_id=task_id, annotation_id=again, prediction_id=last.prediction_id, decision=last.decision,
         reason=last.reason, comment=last.comment, account_id=last.account_id, reviewer=last.reviewer,
     )  # fmt: skip
-
-
-def _interface(session: Session, row: Annotation) -> LabelConfig | None:
-    """The interface that the annotation was saved in; where that is not known, its project's present one."""
-    event = None if row.event_id is None else session.get(Event, row.event_id)
-    if event is not None:
-        try:
-            project = json.loads(event.body).get("project")
-        except (ValueError, AttributeError):
-            project = None
-        xml = project.get("label_config") if isinstance(project, dict) else None
-        if isinstance(xml, str) and xml:
-            return read_interface(xml)[0]
-    return None if row.task is None else read_interface(row.task.project.label_config)[0]
 
 
 def _same(old: Sequence[Any], new: Sequence[Any]) -> bool:

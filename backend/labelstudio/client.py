@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 import httpx
@@ -17,6 +19,7 @@ from backend.labelstudio.transport import LabelStudioError, NotLabelStudio, Tran
 Json = dict[str, Any]
 
 PAGE = 100
+_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 class LabelStudioClient:
@@ -121,6 +124,50 @@ class LabelStudioClient:
             if page * PAGE >= int(answer.get("total", 0)) or not tasks:
                 return
             page += 1
+
+    def task_pages(self, project_id: int, *, changed_since: datetime | None = None) -> Iterator[list[Json]]:
+        """Every task of a project with its annotations, some at a time, by id.
+
+        Each page is asked for by the last id of the one before: what is deleted meanwhile moves no other task.
+
+        Args:
+            changed_since: only tasks that changed after this moment of Label Studio's clock. Saving, skipping or
+                deleting an annotation changes its task, as does a new prediction.
+        """
+        last = 0
+        while True:
+            filters = [_filter("id", "Number", last)]
+            if changed_since is not None:
+                filters.append(_filter("updated_at", "Datetime", changed_since.astimezone(UTC).strftime(_TIME)))
+            query = {"filters": {"conjunction": "and", "items": filters}}
+            page = sorted(
+                self._task_list(project_id, query, fields="all", page_size=PAGE), key=lambda one: int(one["id"])
+            )
+            if not page:
+                return
+            if int(page[0]["id"]) <= last:
+                raise NotLabelStudio(
+                    f"Label Studio at {self.url} does not filter its list of tasks: is it older than 1.20?"
+                )
+            yield page
+            if len(page) < PAGE:
+                return
+            last = int(page[-1]["id"])
+
+    def newest_task(self, project_id: int) -> Json | None:
+        """The task that changed last, None in an empty project."""
+        found = self._task_list(project_id, {"ordering": ["-tasks:updated_at"]}, fields="task_only", page_size=1)
+        return found[0] if found else None
+
+    def _task_list(self, project_id: int, query: Json, *, fields: str, page_size: int) -> list[Json]:
+        params = {
+            "project": project_id, "page": 1, "page_size": page_size, "fields": fields, "resolve_uri": "false",
+            "query": json.dumps(query),
+        }  # fmt: skip
+        tasks = self._object("GET", "/api/tasks/", params=params).get("tasks")
+        if not isinstance(tasks, list):
+            raise NotLabelStudio(f"What answers at {self.url} is not Label Studio: a list of tasks has no tasks.")
+        return tasks
 
     def task(self, task_id: int) -> Json:
         """A task with its data as they are stored: by default Label Studio turns storage addresses into its own."""
@@ -247,3 +294,8 @@ class LabelStudioClient:
     def _list(self, method: str, path: str, **options: Any) -> list[Json]:
         answer: list[Json] = self._api.request(method, path, expect=list, **options)
         return answer
+
+
+def _filter(column: str, kind: str, value: Any) -> Json:
+    """Of the Data Manager: a column of the tasks is greater than a value."""
+    return {"filter": f"filter:tasks:{column}", "operator": "greater", "type": kind, "value": value}

@@ -104,8 +104,8 @@ def parse_annotation(body: object, *, task_id: int | None = None) -> AnnotationE
         lead_time=_seconds(fields.get("lead_time")),
         was_cancelled=bool(fields.get("was_cancelled")),
         parent_prediction=number_or_none(fields.get("parent_prediction"), "A prediction's id"),
-        created_at=_time(fields.get("created_at")),
-        updated_at=_time(fields.get("updated_at")),
+        created_at=moment_of(fields.get("created_at")),
+        updated_at=moment_of(fields.get("updated_at")),
     )
 
 
@@ -136,7 +136,8 @@ def _seconds(value: object) -> float | None:
     return float(value) if number else None  # type: ignore[arg-type]
 
 
-def _time(value: object) -> datetime | None:
+def moment_of(value: object) -> datetime | None:
+    """A time as Label Studio writes it, with its time zone; None for anything else."""
     if not isinstance(value, str):
         return None
     try:

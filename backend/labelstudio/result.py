@@ -130,9 +130,7 @@ def result_to_tubes(
         aspect: the picture's width by its height; of meaning where a box was turned.
     """
     tubes = []
-    for region in result:
-        if region.get("type") != "videorectangle" or region.get("to_name", config.video_name) != config.video_name:
-            continue
+    for region in _regions(result, config):
         value = region.get("value") or {}
         frames, shapes, enabled = read_shapes(value.get("sequence") or [])
         intervals = _intervals(frames, enabled, n_frames)
@@ -152,6 +150,22 @@ def result_to_tubes(
             )
         )
     return tubes
+
+
+def drawn_frames(result: Sequence[Mapping[str, Any]], config: LabelConfig, *, n_frames: int) -> int:
+    """How many boxes :func:`result_to_tubes` would make, in all regions together."""
+    found = 0
+    for region in _regions(result, config):
+        frames, _, enabled = read_shapes((region.get("value") or {}).get("sequence") or [])
+        intervals = _intervals(frames, enabled, n_frames)
+        found += intervals[-1][1] - intervals[0][0] + 1 if intervals else 0
+    return found
+
+
+def _regions(result: Sequence[Mapping[str, Any]], config: LabelConfig) -> list[Mapping[str, Any]]:
+    """The boxes on the interface's video."""
+    name = config.video_name
+    return [one for one in result if one.get("type") == "videorectangle" and one.get("to_name", name) == name]
 
 
 def read_spans(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -21,29 +21,35 @@ _WALKED = 200
 
 
 def record(session: Session, annotation: Annotation) -> bool:
-    """Compute and store the diff of a version; False where it has one."""
+    """Compute and store the diffs of a version; False where it has one."""
     if diffs.find(session, annotation.id) is not None:
         return False
-    stored = diffs.store(session, annotation.id, **_values(annotation))
-    if not annotation.deleted and not annotation.was_cancelled:
-        _record_further(session, annotation)
+    known: Mapping[str, Prediction] = {}
+    if annotation.task is not None and annotation.task.video_id is not None:
+        suggested = [str(entry.get("suggested_as") or "") for _, entry in further_entries(annotation.tubes)]
+        known = predictions.by_region(session, annotation.task.video_id, suggested)
+    first, *more = columns(annotation, known)
+    stored = diffs.store(session, annotation.id, **first)
+    for values in more:
+        diffs.store(session, annotation.id, **values)
     return stored
 
 
-def _record_further(session: Session, annotation: Annotation) -> None:
-    """One diff for each object with a sentence of its own, against the prediction that its region came from."""
-    entries = further_entries(annotation.tubes)
-    if not entries:
-        return
-    known: dict[str, Prediction] = {}
-    if annotation.task is not None and annotation.task.video_id is not None:
-        suggested = [str(entry.get("suggested_as") or "") for _, entry in entries]
-        known = predictions.by_region(session, annotation.task.video_id, suggested)
-    for number, entry in entries:
-        prediction = known.get(str(entry.get("suggested_as") or ""))
+def columns(annotation: Annotation, suggestions: Mapping[str, Prediction]) -> list[dict[str, Any]]:
+    """The diffs of a version, which need not be stored yet: the task's own object's, then one per further object.
+
+    Args:
+        suggestions: those of the task's video, by the ids of their regions.
+    """
+    found = [{"object": 0, "sentence": None, **_values(annotation)}]
+    if annotation.deleted or annotation.was_cancelled:
+        return found
+    for number, entry in further_entries(annotation.tubes):
+        prediction = suggestions.get(str(entry.get("suggested_as") or ""))
         rows = [] if prediction is None else keyframes(prediction.keyframes or [])
         values = _columns(diff.compare(rows, Drawn.stored(entry)), None if prediction is None else prediction.id)
-        diffs.store(session, annotation.id, object=number, sentence=str(entry["sentence"]), **values)
+        found.append({"object": number, "sentence": str(entry["sentence"]), **values})
+    return found
 
 
 def record_missing(database: Database, *, project_id: int | None = None) -> int:

@@ -24,6 +24,7 @@ TASKS_PER_VIDEO, FRAMES, FPS = 4, 150, 25
 LARGE_EVERY = 50
 PEOPLE = range(1, 21)
 BEGAN = datetime(2025, 11, 1, tzinfo=UTC)
+SECONDS_APART = 20
 NO_JOB, FAILED, DONE = "no job", "failed", "done"
 
 Row = dict[str, Any]
@@ -55,7 +56,7 @@ def task(number: int) -> Task:
     share = random.Random(f"{SEED} kind {number}").random()
     kind = NO_JOB if share < 0.03 else FAILED if share < 0.06 else DONE
     sentence = f"the person in colour {number % 97} who picks up box {number}"
-    return Task(number, kind, sentence, BEGAN + timedelta(seconds=20 * number))
+    return Task(number, kind, sentence, BEGAN + timedelta(seconds=SECONDS_APART * number))
 
 
 def video_name(video: int) -> str:

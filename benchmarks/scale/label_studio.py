@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -79,16 +80,21 @@ def label_studio(tasks: int, model_version: str) -> Iterator[Served]:
 def answer(path: str, asked: dict[str, str], tasks: int, model_version: str) -> tuple[int, Any]:
     """Status and body of a GET; bytes are a body that is made already.
 
-    A program that asks only for what changed since a moment would be served here: by the filter of the Data Manager
-    (``query`` or a view with ``updated_at``), of which this server knows nothing yet. It lists everything.
+    The list is served by page, or by the Data Manager's filters: tasks after a number, tasks changed after a moment.
     """
     parts = path.strip("/").split("/")
     if path == "/api/version":
         return 200, {"release": "1.23.2"}
     if path == "/api/tasks/":
-        every, wanted, size = pages(tasks, model_version), int(asked.get("page", "1")), asked.get("page_size")
+        size = asked.get("page_size")
+        query = json.loads(asked.get("query", "{}"))
+        if query.get("ordering") == ["-tasks:updated_at"]:
+            return 200, {"tasks": [bodies.task(content.task(tasks))], "total": tasks}
         if size != str(PAGE):
             return 400, {"detail": f"This server has pages of {PAGE} only, not {size}."}
+        every, wanted = pages(tasks, model_version), int(asked.get("page", "1"))
+        if "filters" in query:
+            return 200, _filtered(query["filters"]["items"], every, tasks, model_version)
         return (200, every[wanted - 1]) if wanted <= len(every) else (404, {"detail": "Invalid page."})
     if parts[:2] == ["api", "projects"] and len(parts) == 3:
         return 200, {"id": int(parts[2]), "label_config": regions.LABEL_CONFIG, "task_number": tasks}
@@ -99,6 +105,21 @@ def answer(path: str, asked: dict[str, str], tasks: int, model_version: str) -> 
     if path in ("/api/predictions/", "/api/dm/views/"):
         return 200, []
     return 404, {"detail": "Not found."}
+
+
+def _filtered(items: list[dict[str, Any]], every: list[bytes], tasks: int, model_version: str) -> bytes:
+    """The first page behind a number; with a moment only tasks that changed after it: each at its number's time."""
+    values = {one["filter"].removeprefix("filter:tasks:"): one["value"] for one in items}
+    first = int(values.get("id", 0)) + 1
+    if "updated_at" in values:
+        since = datetime.fromisoformat(values["updated_at"])
+        changed = int((since - content.BEGAN).total_seconds() // content.SECONDS_APART) + 1
+        first = max(first, changed, 1)
+    if first > tasks:
+        return json.dumps({"tasks": [], "total": 0, "total_annotations": 0, "total_predictions": 0}).encode()
+    if (first - 1) % PAGE == 0:
+        return every[(first - 1) // PAGE]
+    return _page(first, tasks, model_version)
 
 
 @lru_cache(maxsize=1)

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from backend.db import annotations as versions
 from backend.db import events, projects
 from backend.db.tables import Annotation, Diff, Event, Prediction, Task
-from backend.jobs import corrections
+from backend.jobs import corrections, saved
 from backend.jobs.corrections import read_events
 from backend.jobs.payload import keyframes
 from backend.jobs.reconcile import reconcile
@@ -141,8 +141,8 @@ def test_skips_and_deletions_are_versions_too(loop: Loop) -> None:
     [row] = _current(loop)
     assert row.ls_annotation_id == 9 and row.was_cancelled and row.tubes == []
     with loop.database.read() as session:
-        gone = versions.last_known(session, 8)
-        assert gone is not None and gone.deleted and gone.version == 2 and gone.task_id == row.task_id
+        gone = versions.versions(session, 8)[-1]
+        assert gone.deleted and gone.version == 2 and gone.task_id == row.task_id
     _send(loop, _saved("ANNOTATION_UPDATED", number=8, minute=5))
     read_events(loop.database)
     assert [row.ls_annotation_id for row in _current(loop)] == [9], "an update that comes late revives nothing"
@@ -237,7 +237,7 @@ def test_a_crash_between_storing_and_reading_loses_nothing(each_loop: Loop, monk
         raise KeyboardInterrupt  # as good as a kill: the transaction is rolled back
 
     with monkeypatch.context() as patch:
-        patch.setattr(corrections.events, "close", crash)
+        patch.setattr(corrections.events, "close_all", crash)
         with pytest.raises(KeyboardInterrupt):
             read_events(loop.database)
     assert _current(loop) == [] and _states(loop) == [("reading", None)] and _diffs(loop) == []
@@ -252,7 +252,7 @@ def test_an_event_that_cannot_be_read_for_an_unknown_reason_ends_in_the_log(
     def defect(*args: Any, **more: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(corrections, "read_for", defect)
+    monkeypatch.setattr(saved, "read_version", defect)
     _send(loop, _saved())
     read_events(loop.database)
     [(state, reason)] = _states(loop)
