@@ -80,6 +80,10 @@ class Settings(BaseSettings):
 
     lease_seconds: float = Field(default=60.0, gt=0)
     max_attempts: int = Field(default=3, ge=1)
+    max_deaths: int = Field(default=5, ge=1)
+    """A job is given up after so many workers in a row were gone at the same stage of it: killed, out of memory."""
+    shared_sentences: int = Field(default=8, ge=1)
+    """So many sentences about one video are answered together at most. 1: each alone."""
     retry_seconds: float = 15.0
     poll_seconds: float = Field(default=0.5, gt=0)
     handout_seconds: float = 120.0

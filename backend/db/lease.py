@@ -33,6 +33,17 @@ def free(table: type[Leased], at: datetime) -> ColumnElement[bool]:
     return or_(and_(table.state == table.WAITING, due), and_(table.state == table.HELD, table.lease_until < at))
 
 
+def any_free(table: type[Leased], at: Any, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Is there one to take? As part of a larger question; each half is answered by an index.
+
+    Args:
+        at: a moment, or the database's expression for it.
+    """
+    due = or_(table.run_after.is_(None), table.run_after <= at)
+    waits = select(table.id).where(table.state == table.WAITING, due, *conditions).exists()
+    return or_(waits, select(table.id).where(table.state == table.HELD, table.lease_until < at, *conditions).exists())
+
+
 def waiting(session: Session, table: type[Leased], *conditions: ColumnElement[bool]) -> bool:
     """Is there one to take? A look that takes no lock."""
     return session.scalar(select(table.id).where(free(table, moment(session)), *conditions).limit(1)) is not None
@@ -58,7 +69,7 @@ def take(
         if not rows:
             break
         for row in rows:
-            if row.state == table.HELD and _died(row) >= max_deaths:
+            if row.state == table.HELD and row.begun and _died(row) >= max_deaths:
                 _give_up(row, at)
                 given_up.append(row)
                 continue

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from backend.db import jobs
 from backend.db.engine import Database
@@ -26,12 +28,15 @@ class Stopping(Exception):
 class LeaseKeeper:
     """Renews a lease from a thread of its own, as long as the block lasts.
 
-    ``progress`` is what the engine calls: it notes the stage, and stops the work once it is in vain.
+    ``progress`` is what the engine calls: it notes the stage, and stops the work once it is in vain. ``along`` renews
+    other leases in the same transaction.
     """
 
     def __init__(
-        self, database: Database, job_id: int, lease_name: str, *, seconds: float, stop: threading.Event
-    ) -> None:
+        self, database: Database, job_id: int, lease_name: str, *, seconds: float, stop: threading.Event,
+        along: Callable[[Session], None] = lambda session: None,
+    ) -> None:  # fmt: skip
+        self._along = along
         self._database, self._job_id, self._name, self._seconds = database, job_id, lease_name, seconds
         self._stop = stop
         self._share, self._stage = 0.0, ""
@@ -74,6 +79,7 @@ class LeaseKeeper:
                         progress=self._share,
                         stage=self._stage,
                     )
+                    self._along(session)
                 if not held:
                     self._lost = True
                     return

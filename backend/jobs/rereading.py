@@ -37,7 +37,7 @@ _PAGE = 50
 _SAME = 1e-3
 """Boxes that differ by less than this share of the picture are the same."""
 
-_STALE = or_(
+STALE = or_(
     Annotation.reader < BLIND,
     and_(Annotation.reader < READER, Annotation.task.has(Task.video_id.is_not(None))),
 )
@@ -50,12 +50,12 @@ _COPIED = (
 def reread(database: Database) -> int:
     """Read all that is due, a page at a time; returns how many annotations got another tube."""
     with database.read() as session:
-        if session.scalar(select(Annotation.id).where(_STALE).limit(1)) is None:
+        if session.scalar(select(Annotation.id).where(STALE).limit(1)) is None:
             return 0
     changed, last = 0, 0
     while True:
         with database.write() as session:
-            query = select(Annotation).where(_STALE, Annotation.id > last).order_by(Annotation.id).limit(_PAGE)
+            query = select(Annotation).where(STALE, Annotation.id > last).order_by(Annotation.id).limit(_PAGE)
             page = session.scalars(query.options(joinedload(Annotation.task))).all()
             if not page:
                 return changed
