@@ -22,7 +22,7 @@ from backend.db.errors import DatabaseError
 from backend.jobs import calibrating, due
 from backend.jobs.comparing import compare_labels
 from backend.jobs.corrections import Training, read_events
-from backend.jobs.delivering import Outbox
+from backend.jobs.delivering import CLAIM_S, Outbox
 from backend.jobs.engine import Answers, Engine, Progress
 from backend.jobs.reconcile import reconcile
 from backend.jobs.rereading import reread
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 _LABEL_STUDIO_TIMEOUT_S = 10.0
 
 
-_IDLE_CONNECTIONS = 2
-"""Of a worker: one looks for work, one is for the worker and its chores."""
+_KEPT_CONNECTIONS = 1
+"""Of an idle worker, beside the one that looks for work."""
 
 
 def open_database(settings: Settings, *, connections: int = 20) -> Database:
@@ -294,7 +294,7 @@ def open_worker(
         DatabaseError: the database is away or at an old migration.
         ModelError: the model cannot be loaded.
     """
-    database = open_database(settings, connections=_IDLE_CONNECTIONS)
+    database = open_database(settings, connections=_KEPT_CONNECTIONS)
     schema.check_ready(database.engine)
     client = label_studio or open_label_studio(settings)
     name = f"{socket.gethostname()}:{os.getpid()}"[:100]
@@ -331,7 +331,7 @@ def open_worker(
     ]
     outbox = None
     if client is not None:
-        outbox = Outbox(database, client, name=name)
+        outbox = Outbox(database, client, name=name, claim_s=min(CLAIM_S, settings.lease_seconds))
         chores.append(on_call(due.OUTBOX, outbox.send_due))
         if settings.reconcile_seconds > 0:
             chores.append(_reconciling(database, client, settings.reconcile_seconds, worker.stop))
