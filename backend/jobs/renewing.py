@@ -32,7 +32,9 @@ def renewing(
                     if not leases.renew(session, table, number, lease_name, seconds=seconds):
                         return
             except SQLAlchemyError as error:
-                logger.warning("%s %d: the lease could not be renewed (%s)", table.__name__, number, type(error).__name__)
+                logger.warning(
+                    "%s %d: the lease could not be renewed (%s)", table.__name__, number, type(error).__name__
+                )
 
     thread = threading.Thread(target=renew, name=f"renew-{table.__name__}-{number}", daemon=True)
     thread.start()
