@@ -91,11 +91,19 @@ class Settings(BaseSettings):
     reconcile_seconds: float = 300.0
     """How often annotations are compared with Label Studio's own list, because webhooks can be lost. 0: never."""
 
+    keep_events_days: float | None = Field(default=None, ge=0, le=36500)
+    """``stvg prune`` empties the bodies of webhooks that were read longer ago. None: everything is kept."""
+    keep_jobs_days: float | None = Field(default=None, ge=0, le=36500)
+    """``stvg prune`` removes jobs that were done longer ago and stand for no task. None: everything is kept."""
+    keep_videos_days: float | None = Field(default=None, ge=0, le=36500)
+    """``stvg prune`` removes fetched videos that were last used longer ago. None: ``media_cache_bytes`` decides."""
+
     log_level: str = "INFO"
 
     @field_validator(
         "username", "label_studio_url", "document_root", "device", "precision", "proposer", "detector", "tracker",
-        "decomposer", "decomposer_model", "llm_url", mode="before",
+        "decomposer", "decomposer_model", "llm_url", "keep_events_days", "keep_jobs_days", "keep_videos_days",
+        mode="before",
     )  # fmt: skip
     @classmethod
     def _empty_is_none(cls, value: object) -> object:

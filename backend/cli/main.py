@@ -35,6 +35,7 @@ SECTIONS = {
         "jobs": "List, retry and cancel jobs; see what Label Studio was told.",
         "queue": "List tasks by uncertainty; hand them out in that order.",
         "sync": "Fetch the corrections whose webhooks never arrived.",
+        "prune": "Remove what nobody needs any more.",
         "report": "Say how many edits were saved, how far people agree.",
     },
     "Use the labels": {
