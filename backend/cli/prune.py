@@ -50,9 +50,9 @@ def command(dry_run: bool, exports: Path | None) -> None:
     done = "would be removed" if dry_run else "removed"
     if settings.keep_videos_days is not None:
         size = _videos(settings.data_dir / "media", settings.keep_videos_days, dry_run)
-        click.echo(f"{size / 1e6:.1f} MB of fetched videos {done}.")
+        click.echo(f"Fetched videos {done}: {size / 1e6:.1f} MB.")
     if exports is not None:
-        click.echo(f"{_parts(exports, dry_run)} unfinished exports {done}.")
+        click.echo(f"Unfinished exports {done}: {_parts(exports, dry_run)}.")
 
 
 def _rows(database: Database, settings: Settings, dry_run: bool) -> None:
@@ -61,11 +61,11 @@ def _rows(database: Database, settings: Settings, dry_run: bool) -> None:
     if settings.keep_events_days is not None:
         before = at - timedelta(days=settings.keep_events_days)
         count = (pruning.count_bodies if dry_run else pruning.drop_bodies)(database, before)
-        click.echo(f"{count} bodies of webhooks {done}.")
+        click.echo(f"Bodies of webhooks {done}: {count}.")
     if settings.keep_jobs_days is not None:
         before = at - timedelta(days=settings.keep_jobs_days)
         count = (pruning.count_jobs if dry_run else pruning.drop_jobs)(database, before)
-        click.echo(f"{count} finished jobs {done}.")
+        click.echo(f"Finished jobs {done}: {count}.")
 
 
 def _videos(folder: Path, days: float, dry_run: bool) -> int:
