@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Select, false, func, or_, select
 
@@ -38,7 +39,7 @@ class Due:
 
 def question(
     dialect: str, wanted: Collection[str], *, versions: Sequence[str] | None, looks: str, seldom: bool = True
-) -> Select[tuple[bool | int, ...]]:
+) -> Select[Any]:
     """The SELECT: one column for each of ``wanted``, and the number of calibrations.
 
     Args:
@@ -58,7 +59,7 @@ def question(
         COMPARE: select(TaskState.task_id).where(TaskState.people > 1, stale).exists(),
         READ_AGAIN: select(Annotation.id).where(STALE).exists(),
     }
-    asked = [
+    asked: list[Any] = [
         (part if seldom or name not in SELDOM else false()).label(name)
         for name, part in parts.items()
         if name in wanted
