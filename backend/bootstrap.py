@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 _LABEL_STUDIO_TIMEOUT_S = 10.0
 
 
-_KEPT_CONNECTIONS = 1
-"""Of an idle worker, beside the one that looks for work."""
+_WORKER_CONNECTIONS = 5
+"""Kept open while there is work: the worker, its lease and its chores ask side by side. An idle one closes them."""
 
 
 def open_database(settings: Settings, *, connections: int = 20) -> Database:
@@ -294,7 +294,7 @@ def open_worker(
         DatabaseError: the database is away or at an old migration.
         ModelError: the model cannot be loaded.
     """
-    database = open_database(settings, connections=_KEPT_CONNECTIONS)
+    database = open_database(settings, connections=_WORKER_CONNECTIONS)
     schema.check_ready(database.engine)
     client = label_studio or open_label_studio(settings)
     name = f"{socket.gethostname()}:{os.getpid()}"[:100]

@@ -90,6 +90,11 @@ class Database:
         """A connection on which each SELECT stands alone, outside of any transaction; the caller closes it."""
         return self._looker.connect()
 
+    def close_idle(self) -> None:
+        """Close the connections to PostgreSQL that nobody uses at this moment: the server has a limit of them."""
+        if self.engine.dialect.name == "postgresql":
+            self.engine.dispose()
+
     def close(self) -> None:
         self.engine.dispose()
 

@@ -1,8 +1,8 @@
 """When does a worker look whether there is something to do? One thread looks, and wakes the worker and its chores.
 
-A look is one statement (``backend.jobs.due``). While there is work, looks come every ``poll_s``; with nothing to do the
-pauses grow to ``IDLE_S``. Work that was done is followed by a look at once, because one chore's end is another's
-beginning: an answer has to be delivered, an annotation asks for a job.
+A look is one statement (``backend.jobs.due``). While there is work, looks come every ``poll_s``; with nothing to do
+the pauses grow to ``IDLE_S``, and connections that nobody uses are closed. Work that was done is followed by a look at
+once, because one chore's end is another's beginning: an answer has to be delivered, an annotation asks for a job.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Watcher:
             connection.close()
 
     def _run(self) -> None:
-        pause = self._poll_s
+        pause, rested = self._poll_s, False
         while not self._stop.is_set():
             self._again.clear()
             try:
@@ -110,9 +110,14 @@ class Watcher:
                 self._forget()
                 self._stop.wait(_AWAY_S)
                 continue
-            pause = self._poll_s if due.names else min(pause * _GROWTH, max(IDLE_S, self._poll_s))
+            longest = max(IDLE_S, self._poll_s)
+            pause = self._poll_s if due.names else min(pause * _GROWTH, longest)
+            quiet = not due.names and pause == longest
+            if quiet and not rested:
+                self._database.close_idle()
+            rested = quiet
             if self._again.wait(pause):
-                pause = self._poll_s
+                pause, rested = self._poll_s, False
         for event in self.wakes.values():  # they are to see that it is over
             event.set()
         self.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import event, text, update
 
 from backend.bootstrap import open_worker
 from backend.db import calibrations, events
@@ -116,6 +116,8 @@ def test_pauses_grow_while_there_is_nothing_to_do(loop: Loop, monkeypatch: pytes
     watcher = Watcher(loop.database, stop, poll_s=0.1, looks=LOOKS, versions=loop.worker.versions)
     watcher.wakes = {due.JOBS: threading.Event()}
     pauses: list[float] = []
+    rests: list[int] = []
+    monkeypatch.setattr(loop.database, "close_idle", lambda: rests.append(len(pauses)))
 
     class Again(threading.Event):
         def wait(self, timeout: float | None = None) -> bool:
@@ -131,6 +133,26 @@ def test_pauses_grow_while_there_is_nothing_to_do(loop: Loop, monkeypatch: pytes
     watcher._run()
     assert pauses[0] < pauses[1] < pauses[2] and pauses[9] == IDLE_S and pauses[10] == 0.1
     assert watcher.wakes[due.JOBS].is_set()
+    assert rests == [pauses.index(IDLE_S)], "once, when it has become quiet"
+
+
+def test_an_idle_worker_keeps_only_the_connection_that_looks(postgres_url: str) -> None:
+    database = Database(postgres_url, connections=5)
+    watcher = Watcher(database, threading.Event(), poll_s=1, looks=LOOKS, versions=lambda session: ["m"])
+    watcher.look()
+    with database.read() as first, database.read() as second:
+        first.execute(text("SELECT 1")), second.execute(text("SELECT 1"))
+    mine = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    other = Database(postgres_url)
+    with other.read() as outside:
+        before = outside.scalar(text(mine))
+        database.close_idle()
+        while outside.scalar(text(mine)) != before - 2:
+            outside.rollback()
+    assert watcher.look().names == frozenset(), "the one that looks is still open"
+    watcher.close()
+    database.close()
+    other.close()
 
 
 def test_a_running_worker_answers_delivers_and_ends(each_loop: Loop, database_url: str, tmp_path: Path) -> None:
