@@ -5,6 +5,7 @@
 #             PORT= LABEL_STUDIO_PORT=     fixed ports for `make demo` (free ones are chosen otherwise)
 #             CLIPS=6 MODEL=               how many clips the demo renders; a model folder or hub id instead of the embedded one
 #             PYTEST="-k video"            more arguments for pytest
+#             JOBS=400 KILLS=200 SEED=     `make chaos`: how many jobs and kills, and a seed to repeat the draws
 #             TIMES=20 LOOPS=2             `make test-flaky`: how often each test runs, beside how many busy loops
 #             SECONDS=1800 FILES=1000 REQUESTS=10000 SEED=
 #                                          `make fuzz`: its time limit, random videos and requests, a seed to repeat
@@ -25,7 +26,7 @@ READY := $(VENV)/.ready-$(call hash,pyproject.toml constraints.txt)
 READY_LS := $(VENV_LS)/.ready-$(call hash,constraints-label-studio.txt)
 READY_LSML := $(VENV_LSML)/.ready-$(call hash,constraints-label-studio-ml.txt)
 
-.PHONY: help setup setup-all venv-lsml demo test lint fuzz test-flaky check-image clean distclean
+.PHONY: help setup setup-all venv-lsml demo test lint fuzz chaos test-flaky check-image clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +54,9 @@ test: setup-all lint ## everything: lint, unit, contract, database, end-to-end a
 fuzz: $(READY) ## random videos, requests and examples for the property tests; SECONDS= FILES= REQUESTS= SEED=
 	$(VENV)/bin/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(FILES),--files $(FILES)) \
 	  $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(SEED),--seed $(SEED)) $(PYTEST)
+
+chaos: $(READY) ## kill -9 of workers, web and Label Studio at random moments, on both databases; JOBS= KILLS= SEED=
+	$(VENV)/bin/python -m tests.chaos $(if $(JOBS),--jobs $(JOBS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 test-flaky: setup-all ## some tests many times beside busy loops: PYTEST=tests/browser TIMES=20 LOOPS=
 	$(VENV)/bin/python -m tests.flaky $(if $(TIMES),--times $(TIMES)) $(if $(LOOPS),--loops $(LOOPS)) $(PYTEST)

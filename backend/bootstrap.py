@@ -19,15 +19,16 @@ from sqlalchemy.orm import Session
 from backend.db import projects, schema
 from backend.db.engine import Database
 from backend.db.errors import DatabaseError
-from backend.jobs import calibrating
+from backend.jobs import calibrating, due
 from backend.jobs.corrections import Training, read_events
-from backend.jobs.delivering import Outbox
-from backend.jobs.engine import Engine, Progress
+from backend.jobs.delivering import CLAIM_S, Outbox
+from backend.jobs.engine import Answers, Engine, Progress
 from backend.jobs.measuring import MeasuredEngine, MeasuredMedia, Measures
 from backend.jobs.reconcile import reconcile_due
 from backend.jobs.rereading import reread
-from backend.jobs.ticker import Ticker
+from backend.jobs.ticker import OnCall, Ticker
 from backend.jobs.versions import Versions
+from backend.jobs.watcher import Watcher
 from backend.jobs.worker import Worker
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.transport import LabelStudioError
@@ -50,8 +51,12 @@ if TYPE_CHECKING:
 _LABEL_STUDIO_TIMEOUT_S = 10.0
 
 
-def open_database(settings: Settings) -> Database:
-    return Database(settings.database_url)
+_WORKER_CONNECTIONS = 5
+"""Kept open while there is work: the worker, its lease and its chores ask side by side. An idle one closes them."""
+
+
+def open_database(settings: Settings, *, connections: int = 20) -> Database:
+    return Database(settings.database_url, connections=connections)
 
 
 @contextmanager
@@ -218,6 +223,10 @@ class LoadedGrounder:
         with reporting(self._decoding, progress) as report:
             return self._grounder.ground(path, query, progress=report)
 
+    def ground_many(self, path: Path, queries: Sequence[str], progress: Progress) -> Answers:
+        with reporting(self._decoding, progress) as report:
+            yield from self._grounder.ground_each(path, queries, progress=report)
+
     def follow(self, path: Path, query: str, frame: int, box: Sequence[float], progress: Progress) -> Grounding:
         from stvg_core.proposals.following import Prompt
 
@@ -235,21 +244,39 @@ class LoadedGrounder:
 
 @dataclass
 class WorkerProcess:
-    """A worker with its chores: reading events, pushing predictions and decisions, comparing with Label Studio."""
+    """A worker with its chores: reading events, pushing predictions and decisions, comparing with Label Studio.
+
+    ``chores`` are called when ``watcher`` sees that they are due, or every so often.
+    """
 
     worker: Worker
     outbox: Outbox | None
-    chores: list[Ticker]
+    watcher: Watcher
+    chores: list[OnCall | Ticker]
     training: Training
     calibrate: Callable[[], int]
 
     def run(self) -> None:
         """Work until :meth:`stop` is called."""
-        for chore in self.chores:
-            chore.start()
+        wake = threading.Event()
+        self.watcher.wakes = {due.JOBS: wake} | {one.name: one.wake for one in self.chores if isinstance(one, OnCall)}
+
+        def idle() -> None:
+            wake.wait()
+            wake.clear()
+
+        tell = self.worker.ended
+
+        def ended(outcome: str) -> None:
+            tell(outcome)
+            self.watcher.worked()
+
+        self.worker.idle, self.worker.ended, self.worker.versions = idle, ended, self.watcher.versions
+        for thread in (self.watcher, *self.chores):
+            thread.start()
         self.worker.run()
-        for chore in self.chores:
-            chore.join(5.0)
+        for thread in (self.watcher, *self.chores):
+            thread.join(5.0)
 
     def drain(self) -> int:
         """Do all that is due now, without threads; returns how many jobs were taken."""
@@ -277,7 +304,7 @@ def open_worker(
         DatabaseError: the database is away or at an old migration.
         ModelError: the model cannot be loaded.
     """
-    database = open_database(settings)
+    database = open_database(settings, connections=_WORKER_CONNECTIONS)
     schema.check_ready(database.engine)
     client = label_studio or open_label_studio(settings)
     name = f"{socket.gethostname()}:{os.getpid()}"[:100]
@@ -292,6 +319,8 @@ def open_worker(
         lease_s=settings.lease_seconds,
         stall_s=settings.stall_seconds,
         max_attempts=settings.max_attempts,
+        max_deaths=settings.max_deaths,
+        shared=settings.shared_sentences,
         retry_s=settings.retry_seconds,
         poll_s=settings.poll_seconds,
         versions=None if engine is not None else versions.every,
@@ -301,19 +330,26 @@ def open_worker(
     def calibrate() -> int:
         return calibrating.run_due(database, versions, name=name, lease_s=settings.lease_seconds, stop=worker.stop)
 
-    chores = [
-        Ticker("events", lambda: read_events(database, training), settings.poll_seconds, worker.stop),
-        Ticker("read again", lambda: reread(database), settings.poll_seconds, worker.stop),
-        Ticker("disagreement", lambda: disagreement.record_due(database), settings.poll_seconds, worker.stop),
-        Ticker("calibrate", calibrate, settings.poll_seconds, worker.stop),
+    watcher = Watcher(
+        database, worker.stop, poll_s=settings.poll_seconds, looks=versions.looks, versions=worker.versions
+    )
+
+    def on_call(name: str, chore: Callable[[], object]) -> OnCall:
+        return OnCall(name, chore, worker.stop, watcher.worked)
+
+    chores: list[OnCall | Ticker] = [
+        on_call(due.EVENTS, lambda: read_events(database, training)),
+        on_call(due.READ_AGAIN, lambda: reread(database)),
+        on_call(due.COMPARE, lambda: disagreement.record_due(database)),
+        on_call(due.CALIBRATE, calibrate),
     ]
     outbox = None
     if client is not None:
-        outbox = Outbox(database, client, name=name)
-        chores.append(Ticker("outbox", outbox.send_due, settings.poll_seconds, worker.stop))
+        outbox = Outbox(database, client, name=name, claim_s=min(CLAIM_S, settings.lease_seconds))
+        chores.append(on_call(due.OUTBOX, outbox.send_due))
         if settings.reconcile_seconds > 0:
             chores.append(_reconciling(database, client, settings.reconcile_seconds, name, worker.stop))
-    return WorkerProcess(worker, outbox, chores, training, calibrate)
+    return WorkerProcess(worker, outbox, watcher, chores, training, calibrate)
 
 
 def _reconciling(

@@ -87,12 +87,23 @@ class Settings(BaseSettings):
     stall_seconds: float = Field(default=600.0, gt=0)
     """A job that shows no progress for so long is not held any longer; above the longest single step of the model."""
     max_attempts: int = Field(default=3, ge=1)
+    max_deaths: int = Field(default=5, ge=1)
+    """A job is given up after so many workers in a row were gone at the same stage of it: killed, out of memory."""
+    shared_sentences: int = Field(default=8, ge=1)
+    """So many sentences about one video are answered together at most. 1: each alone."""
     retry_seconds: float = 15.0
     poll_seconds: float = Field(default=0.5, gt=0)
     handout_seconds: float = 120.0
     """A prediction given in a ``/predict`` reply is not given again for so long; above Label Studio's 100 s limit."""
     reconcile_seconds: float = 300.0
     """How often annotations are compared with Label Studio's own list, because webhooks can be lost. 0: never."""
+
+    keep_events_days: float | None = Field(default=None, ge=0, le=36500)
+    """``stvg prune`` empties the bodies of webhooks that were read longer ago. None: everything is kept."""
+    keep_jobs_days: float | None = Field(default=None, ge=0, le=36500)
+    """``stvg prune`` removes jobs that were done longer ago and stand for no task. None: everything is kept."""
+    keep_videos_days: float | None = Field(default=None, ge=0, le=36500)
+    """``stvg prune`` removes fetched videos that were last used longer ago. None: ``media_cache_bytes`` decides."""
 
     log_level: str = "INFO"
     log_format: Literal["text", "json"] = "text"
@@ -103,7 +114,8 @@ class Settings(BaseSettings):
 
     @field_validator(
         "username", "label_studio_url", "document_root", "device", "precision", "proposer", "detector", "tracker",
-        "decomposer", "decomposer_model", "llm_url", "worker_metrics_port", mode="before",
+        "decomposer", "decomposer_model", "llm_url", "keep_events_days", "keep_jobs_days", "keep_videos_days",
+        "worker_metrics_port", mode="before",
     )  # fmt: skip
     @classmethod
     def _empty_is_none(cls, value: object) -> object:

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from backend.jobs.engine import Progress
+from backend.jobs.engine import Answers, Progress
 from stvg_core.errors import VideoError
 from stvg_core.proposals.extending import Extended
 from stvg_core.tube import Evidence, Grounding, Tube, VideoInfo
@@ -38,6 +38,7 @@ class FakeEngine:
     prompts: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
     extended: list[tuple[int, tuple[float, ...], int, int]] = field(default_factory=list)
     lost_after: int = 1000
+    shared: list[int] = field(default_factory=list)
 
     def become(self, model_version: str) -> bool:
         return model_version == self.model_version
@@ -66,6 +67,17 @@ class FakeEngine:
             timings={"total": self.seconds},
             evidence=self._evidence(0 if tube is None else 1),
         )
+
+    def ground_many(self, path: Path, queries: Sequence[str], progress: Progress) -> Answers:
+        """One after the other; ``shared`` lists how many sentences came together."""
+        self.shared.append(len(queries))
+        for query in queries:
+            answer: Grounding | Exception
+            try:
+                answer = self.ground(path, query, progress)
+            except Exception as error:
+                answer = error
+            yield answer
 
     def follow(self, path: Path, query: str, frame: int, box: Sequence[float], progress: Progress) -> Grounding:
         """The drawn box, held from five frames before to five frames after the drawn one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from stvg_core.decomposition import Decomposer, decomposer_for
@@ -140,11 +140,30 @@ class Grounder:
             if progress is not None:
                 progress((len(found) + share) / len(queries), stage)
 
+        for answer in self.ground_each(video, queries, progress=report):
+            if isinstance(answer, Exception):
+                raise answer
+            found.append(answer)
+        return found
+
+    def ground_each(
+        self, video: str | Path, queries: Sequence[str], *, progress: Progress | None = None
+    ) -> Generator[Grounding | Exception, None, None]:
+        """For each sentence in turn what :meth:`ground` gives, or what it raises, shared like :meth:`ground_many`.
+
+        Args:
+            progress: speaks of the sentence that is in work; what it raises ends that sentence alone.
+        """
         try:
-            for query in queries:
-                keep = len(found) + 1 < len(queries)
-                found.append(self._with_less_memory(video, query, None, report, keep=keep))
-            return found
+            for left, query in zip(range(len(queries) - 1, -1, -1), queries, strict=True):
+                answer: Grounding | Exception
+                try:
+                    answer = self._with_less_memory(
+                        video, query, None, progress or (lambda share, stage: None), keep=left > 0
+                    )
+                except Exception as error:
+                    answer = error
+                yield answer
         finally:
             self._release()
 

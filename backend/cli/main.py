@@ -33,9 +33,10 @@ SECTIONS = {
         "users": "Make and change the accounts of the review pages.",
     },
     "While people label": {
-        "jobs": "List jobs, retry failed ones.",
+        "jobs": "List, retry and cancel jobs; see what Label Studio was told.",
         "queue": "List tasks by uncertainty; hand them out in that order.",
         "sync": "Fetch the corrections whose webhooks never arrived.",
+        "prune": "Remove what nobody needs any more.",
         "report": "Say how many edits were saved, how far people agree.",
     },
     "Use the labels": {

@@ -28,13 +28,17 @@ TURN = 100
 """Rows per short transaction: some 10 ms of work on one core."""
 
 _REST_S = 0.1
-_READ_ONLY = "stvg_read_only"
+_READ_ONLY, _NO_BEGIN = "stvg_read_only", "stvg_no_begin"
 
 Item = TypeVar("Item")
 
 
-def open_engine(url: str) -> Engine:
-    """An engine for ``sqlite:///file`` or ``postgresql+psycopg://...``; :class:`DatabaseError` for anything else."""
+def open_engine(url: str, *, connections: int = 20) -> Engine:
+    """An engine for ``sqlite:///file`` or ``postgresql+psycopg://...``; :class:`DatabaseError` for anything else.
+
+    Args:
+        connections: so many stay open to PostgreSQL while nothing is asked; more are opened when they are needed.
+    """
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -42,7 +46,8 @@ def open_engine(url: str) -> Engine:
     if parsed.get_backend_name() == "postgresql":
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
-        return create_engine(parsed, pool_pre_ping=True, pool_size=20, connect_args={"connect_timeout": 5})
+        more = {"pool_size": connections, "max_overflow": 30 - min(connections, 20)}
+        return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 5}, **more)
     if parsed.get_backend_name() != "sqlite":
         raise DatabaseError(f"Databases are SQLite or PostgreSQL, not {parsed.get_backend_name()}.")
     if parsed.database in (None, "", ":memory:"):
@@ -66,16 +71,20 @@ def _configure_sqlite(connection: Any, record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    reading = connection.get_execution_options().get(_READ_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    if not options.get(_NO_BEGIN, False):
+        connection.exec_driver_sql("BEGIN" if options.get(_READ_ONLY, False) else "BEGIN IMMEDIATE")
 
 
 class Database:
     """The open database: ``with db.read() as session`` or ``with db.write() as session`` (commits at the end)."""
 
-    def __init__(self, url: str) -> None:
-        self.engine = open_engine(url)
+    def __init__(self, url: str, *, connections: int = 20) -> None:
+        self.engine = open_engine(url, connections=connections)
         self._reader = self.engine.execution_options(**{_READ_ONLY: True})
+        # SQLite is left without any transaction here; its driver would forget our settings by another level.
+        alone = {"isolation_level": "AUTOCOMMIT"} if self.engine.dialect.name == "postgresql" else {_NO_BEGIN: True}
+        self._looker = self.engine.execution_options(**alone)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -99,6 +108,15 @@ class Database:
                 work(session, items[first : first + TURN])
             if first + TURN < len(items):
                 rest(began)
+
+    def looking(self) -> Connection:
+        """A connection on which each SELECT stands alone, outside of any transaction; the caller closes it."""
+        return self._looker.connect()
+
+    def close_idle(self) -> None:
+        """Close the connections to PostgreSQL that nobody uses at this moment: the server has a limit of them."""
+        if self.engine.dialect.name == "postgresql":
+            self.engine.dispose()
 
     def close(self) -> None:
         self.engine.dispose()

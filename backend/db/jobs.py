@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import Select, and_, func, select, update
+from sqlalchemy import Select, and_, func, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from backend.db import lease as leases
@@ -42,22 +42,24 @@ def lease(
 
 
 def lease_more(session: Session, worker: str, job: Job, *, seconds: float, most: int) -> list[Job]:
-    """Further free jobs about the same video, for the same model version, which can share its decoding."""
+    """Further free jobs about the same video, for the same model version, which can share its decoding.
+
+    None where one of them may have killed a worker: such a job is done alone, so that it takes no other along.
+    """
     same = (Job.video_key == job.video_key) & (Job.model_version == job.model_version) & Job.prompt.is_(None)
-    if not job.video_key or most < 1:
+    same &= (Job.deaths == 0) & or_(Job.state == QUEUED, Job.stage == Job.IN_LINE)
+    if not job.video_key or job.deaths or job.prompt is not None or most < 1:
         return []
-    waits = Job.state == QUEUED  # one that a dead worker left is taken alone
-    query = select(Job).where(same, waits, Job.id != job.id).order_by(Job.priority.desc(), Job.id)
-    taken, given_up = leases.take(session, query, Job, worker, seconds=seconds, limit=most)
-    task_state.refresh(session, [job.task_id for job in given_up])
-    _begun(session, taken)
+    query = select(Job).where(same, Job.id != job.id).order_by(Job.priority.desc(), Job.id)
+    taken, _ = leases.take(session, query, Job, worker, seconds=seconds, limit=most)
+    _begun(session, taken, Job.IN_LINE)
     return taken
 
 
-def _begun(session: Session, taken: Sequence[Job]) -> None:
+def _begun(session: Session, taken: Sequence[Job], stage: str = "") -> None:
     at = moment(session)
     for job in taken:
-        job.started_at, job.progress, job.stage = at, 0.0, ""
+        job.started_at, job.progress, job.stage = at, 0.0, stage
     session.flush()
 
 
@@ -70,6 +72,12 @@ def waiting(session: Session, versions: Sequence[str] | None = None) -> bool:
     """Is there a job to lease? A look that takes no lock."""
     mine = () if versions is None else (Job.model_version.in_([*versions, FOR_ALL]),)
     return leases.waiting(session, Job, *mine)
+
+
+def more_urgent(session: Session, versions: Sequence[str] | None, priority: int) -> bool:
+    """Does a job wait that goes before those of this priority?"""
+    mine = () if versions is None else (Job.model_version.in_([*versions, FOR_ALL]),)
+    return leases.waiting(session, Job, Job.priority > priority, *mine)
 
 
 def renew(session: Session, job_id: int, lease_name: str, *, seconds: float, progress: float, stage: str) -> bool:

@@ -40,6 +40,17 @@ def _left(table: type[Leased], at: datetime) -> ColumnElement[bool]:
     return and_(table.state == table.HELD, table.lease_until < at)
 
 
+def any_free(table: type[Leased], at: Any, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Is there one to take? As part of a larger question; each half is answered by an index.
+
+    Args:
+        at: a moment, or the database's expression for it.
+    """
+    due = or_(table.run_after.is_(None), table.run_after <= at)
+    waits = select(table.id).where(table.state == table.WAITING, due, *conditions).exists()
+    return or_(waits, select(table.id).where(table.state == table.HELD, table.lease_until < at, *conditions).exists())
+
+
 def waiting(session: Session, table: type[Leased], *conditions: ColumnElement[bool]) -> bool:
     """Is there one to take? A look that takes no lock."""
     return session.scalar(select(table.id).where(free(table, moment(session)), *conditions).limit(1)) is not None
@@ -66,7 +77,7 @@ def take(
         if not left:
             # Asked apart: each of the two has an index of its own.
             taken = _first(session, query.where(_due(table, at)), table, limit)
-        elif _died(left[0]) < max_deaths:
+        elif not left[0].begun or _died(left[0]) < max_deaths:
             taken = left
         else:
             _give_up(left[0], at)

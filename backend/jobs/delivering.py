@@ -17,6 +17,7 @@ from backend.db import deliveries
 from backend.db.engine import Database
 from backend.db.tables import Delivery, Review
 from backend.jobs.payload import is_same, prediction_body
+from backend.jobs.renewing import renewing
 from backend.labelstudio.config import LabelConfig, read_config
 from backend.labelstudio.transport import LabelStudioError
 from backend.review import decisions
@@ -25,7 +26,9 @@ from stvg_core.query import normalise_query
 
 logger = logging.getLogger(__name__)
 
-CLAIM_S = 240.0
+CLAIM_S = 30.0
+"""So long after its sender died a row is taken by another; while it is sent, the claim is renewed."""
+_MOST_S = 240.0
 """Longer than the few calls for one row with all their repetitions."""
 
 STATE_KEY, COMMENT_KEY = "review", "review_comment"
@@ -76,8 +79,10 @@ def _send_due(database: Database, label_studio: LabelStudio, name: str, claim_s:
             row = deliveries.claim(session, name, seconds=claim_s)
         if row is None:
             return arrived
+        kept = renewing(database, Delivery, row.id, row.leased_by or "", seconds=claim_s, most_s=_MOST_S)
         try:
-            arrived += _send(database, label_studio, row)
+            with kept:
+                arrived += _send(database, label_studio, row)
         except LabelStudioError as error:
             if error.temporary or error.status in _MAY_CHANGE:
                 _wait(database, row, str(error))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[float, str], None]
 """Called with a share in [0, 1] and the name of the stage. It may raise, to stop the work."""
+
+Answers = Generator[Grounding | Exception, None, None]
+"""One after the other: what was found, or why nothing could be."""
 
 
 class Engine(Protocol):
@@ -27,6 +30,12 @@ class Engine(Protocol):
 
     def ground(self, path: Path, query: str, progress: Progress) -> Grounding:
         """Find the tube in a local file. Raises StvgError for what a person can mend."""
+        ...
+
+    def ground_many(self, path: Path, queries: Sequence[str], progress: Progress) -> Answers:
+        """For each sentence in turn what :meth:`ground` gives, or what it raises; what does not depend on the sentence
+        is done once. A sentence is begun when its answer is asked for; ``progress`` speaks of that sentence alone.
+        """
         ...
 
     def follow(self, path: Path, query: str, frame: int, box: Sequence[float], progress: Progress) -> Grounding:

@@ -48,21 +48,40 @@ def ground_job(database: Database, media: Media, engine: Engine, job: Job, progr
         StvgError: for a person; the job fails with it (or is tried again, for MediaUnavailable).
         LeaseLost, Stopping: nothing was stored.
     """
+    require_version(engine, job)
+    progress(0.0, "fetch")
+    file = fetch_for(database, media, job, progress)
+    answer_job(database, job, file, lambda: _ask(engine, file.path, job, progress))
+
+
+def require_version(engine: Engine, job: Job) -> None:
+    """Have the engine answer as the version that the job asks for. Raises ModelError where it cannot."""
     if job.model_version != engine.model_version and not engine.become(job.model_version):
         raise ModelError(
             f"The job asks for model {job.model_version}, this worker has {engine.model_version}. Start web and worker "
             "with the same STVG_MODEL; jobs for an older model can be left."
         )
-    assert job.leased_by is not None
-    progress(0.0, "fetch")
+
+
+def fetch_for(database: Database, media: Media, job: Job, progress: Progress) -> MediaFile:
+    """The job's video."""
     with database.read() as session:
         task = session.get_one(Task, job.task_id)
         numbers = {"task": task.ls_task_id, "project": task.project_id}
-    file = media.fetch(job.video_ref, **numbers, alive=lambda: progress(0.0, "fetch"))
-    identity = prediction_identity(file.sha256, job.query, job.model_version, job.prompt)
+    return media.fetch(job.video_ref, **numbers, alive=lambda: progress(0.0, "fetch"))
+
+
+def is_known(database: Database, job: Job, file: MediaFile) -> bool:
+    """Was the question answered before, for this job's task or for another?"""
     with database.read() as session:
-        known = predictions.find(session, identity) is not None
-    found = None if known else _ask(engine, file.path, job, progress)
+        return predictions.find(session, _identity(job, file)) is not None
+
+
+def answer_job(database: Database, job: Job, file: MediaFile, ask: Callable[[], Grounding]) -> None:
+    """Ask where the answer is not known yet, and store it, the end of the job and the debt to Label Studio together."""
+    assert job.leased_by is not None
+    identity = _identity(job, file)
+    found = None if is_known(database, job, file) else ask()
     if found is not None:
         check(found)
     with database.write() as session:
@@ -76,6 +95,10 @@ def ground_job(database: Database, media: Media, engine: Engine, job: Job, progr
         if session.get_one(Job, job.id, populate_existing=True, with_for_update=True).deliver:
             deliveries.owe(session, prediction.id, task.id)
             deliveries.tell_again(session, task.id)
+
+
+def _identity(job: Job, file: MediaFile) -> str:
+    return prediction_identity(file.sha256, job.query, job.model_version, job.prompt)
 
 
 def _ask(engine: Engine, path: Path, job: Job, progress: Progress) -> Grounding:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from backend.db import jobs
 from backend.db.engine import Database
@@ -31,13 +33,15 @@ class LeaseKeeper:
 
     ``progress`` is what the engine calls: it notes the stage, and stops the work once it is in vain. Where it is not
     called for ``stall_s``, the work hangs: the lease is let run out, so that another worker can have the job. Work that
-    moves again takes the lease up again if nobody else did.
+    moves again takes the lease up again if nobody else did. ``along`` renews other
+    leases in the same transaction.
     """
 
     def __init__(
         self, database: Database, job_id: int, lease_name: str, *, seconds: float, stop: threading.Event,
-        stall_s: float = STALL_S,
+        stall_s: float = STALL_S, along: Callable[[Session], None] = lambda session: None,
     ) -> None:  # fmt: skip
+        self._along = along
         self._database, self._job_id, self._name, self._seconds = database, job_id, lease_name, seconds
         self._stop, self._stall_s = stop, stall_s
         self._moved = time.monotonic()
@@ -83,6 +87,7 @@ class LeaseKeeper:
                         progress=self._share,
                         stage=self._stage,
                     )
+                    self._along(session)
                 if not held:
                     self._lost = True
                     return

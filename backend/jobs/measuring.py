@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from backend.jobs.engine import Engine, Progress
+from backend.jobs.engine import Answers, Engine, Progress
 from backend.jobs.grounding import Media
 from backend.media import MediaFile
 from stvg_core.tube import Grounding
@@ -105,6 +106,16 @@ class MeasuredEngine:
         stages = _Stages(self._measures, progress)
         try:
             return self._engine.ground(path, query, stages)
+        finally:
+            stages.end()
+
+    def ground_many(self, path: Path, queries: Sequence[str], progress: Progress) -> Answers:
+        stages = _Stages(self._measures, progress)
+        try:
+            with closing(self._engine.ground_many(path, queries, stages)) as answers:
+                for answer in answers:
+                    stages.end()  # what is done with it is no stage of the next
+                    yield answer
         finally:
             stages.end()
 

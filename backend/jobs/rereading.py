@@ -40,7 +40,7 @@ _PAGE = 50
 _SAME = 1e-3
 """Boxes that differ by less than this share of the picture are the same."""
 
-_STALE = or_(
+STALE = or_(
     Annotation.reader < BLIND,
     and_(Annotation.reader < READER, Annotation.task.has(Task.video_id.is_not(None))),
 )
@@ -55,7 +55,7 @@ def reread(database: Database) -> int:
     changed, last = 0, 0
     while True:
         with database.read() as session:
-            query = select(Annotation).where(_STALE, Annotation.id > last).order_by(Annotation.id).limit(_PAGE)
+            query = select(Annotation).where(STALE, Annotation.id > last).order_by(Annotation.id).limit(_PAGE)
             page = _plans(session, session.scalars(query).all())
         if not page:
             return changed

@@ -1,4 +1,4 @@
-"""The process that grounds. Which job is next, and what becomes of it when something fails?"""
+"""The process that grounds. Which jobs are next, and what becomes of them when something fails?"""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -13,11 +14,13 @@ from sqlalchemy.orm import Session
 from backend.annotations.wishes import wish_of
 from backend.db import jobs
 from backend.db.engine import Database
+from backend.db.lease import MAX_DEATHS
 from backend.db.tables import Job
-from backend.jobs.engine import Engine
+from backend.jobs.engine import Engine, Progress
 from backend.jobs.following import follow_job
 from backend.jobs.grounding import Media, ground_job
 from backend.jobs.lease import STALL_S, LeaseKeeper, LeaseLost, Stopping
+from backend.jobs.sharing import Line, Together
 from backend.jobs.stopping import Holding
 from backend.logs import note
 from backend.media import MediaUnavailable
@@ -27,9 +30,16 @@ logger = logging.getLogger(__name__)
 
 
 class Worker:
-    """Takes jobs one by one. A job that fails ends with its reason; nothing else stops.
+    """Takes jobs, those about one video together. A job that fails ends with its reason; nothing else stops.
 
-    ``versions`` are those that the engine can answer as: jobs for any other are left to the workers that can.
+    Args:
+        versions: those that the engine can answer as; jobs for any other are left to the workers that can.
+        shared: so many sentences about one video are answered together at most.
+        max_deaths: a job is given up after so many workers in a row were gone at the same stage of it.
+
+    Attributes:
+        idle: called when there is nothing to do; it waits.
+        ended: called after each job, with how it ended: done, failed, retried, lost or stopped.
     """
 
     def __init__(
@@ -42,18 +52,21 @@ class Worker:
         lease_s: float = 60.0,
         stall_s: float = STALL_S,
         max_attempts: int = 3,
+        max_deaths: int = MAX_DEATHS,
         retry_s: float = 15.0,
         poll_s: float = 0.5,
+        shared: int = 8,
         versions: Callable[[Session], Sequence[str]] | None = None,
     ) -> None:
         self.database, self.media, self.engine, self.name = database, media, engine, name
         self.lease_s, self.max_attempts, self.retry_s, self.poll_s = lease_s, max_attempts, retry_s, poll_s
         self.stall_s = stall_s
+        self.max_deaths, self.shared = max_deaths, shared
         self.versions = versions or (lambda session: [engine.model_version])
         self.stop = threading.Event()
+        self.idle: Callable[[], object] = lambda: self.stop.wait(poll_s)
         self.holding: Holding | None = None
         self.ended: Callable[[str], None] = lambda outcome: None
-        """Called with how each job ended: done, failed, retried, lost or stopped."""
 
     def run(self) -> None:
         """Work until ``stop`` is set; a database that is away is waited for."""
@@ -65,40 +78,75 @@ class Worker:
                 self.stop.wait(5.0)
                 continue
             if not worked:
-                self.stop.wait(self.poll_s)
+                self.idle()
 
     def drain(self) -> int:
         """Work until no job is free now; returns how many were taken."""
         taken = 0
-        while not self.stop.is_set() and self.run_once():
-            taken += 1
+        while not self.stop.is_set() and (count := self.run_once()):
+            taken += count
         return taken
 
-    def run_once(self) -> bool:
-        """Take one job and end it; False when there is none."""
+    def run_once(self) -> int:
+        """Take the next job, with others about its video, and end them; returns how many, 0 when there is none."""
         note(job=None)
         with self.database.read() as session:
             versions = self.versions(session)
             if not jobs.waiting(session, versions):
-                return False
+                return 0
         with self.database.write() as session:
-            job = jobs.lease(session, self.name, seconds=self.lease_s, versions=versions)
-        if job is None:
+            first = jobs.lease(session, self.name, seconds=self.lease_s, versions=versions, max_deaths=self.max_deaths)
+            if first is None:
+                return 0
+            more = jobs.lease_more(session, self.name, first, seconds=self.lease_s, most=self.shared - 1)
+        line = Line(self.database, more, seconds=self.lease_s)
+        try:
+            return self._work([first, *more], line)
+        finally:
+            line.leave()
+
+    def _work(self, taken: Sequence[Job], line: Line) -> int:
+        """One after the other, as long as nothing more urgent waits; returns how many were ended."""
+        first = taken[0]
+        if len(taken) == 1:
+            work = ground_job if wish_of(first) is None else follow_job
+            self._end(first, line, lambda progress: work(self.database, self.media, self.engine, first, progress))
+            return 1
+        together = Together(self.database, self.media, self.engine, taken)
+        ended = 0
+        try:
+            for job in taken:
+                if job is not first and (self.stop.is_set() or self._more_urgent(line)):
+                    break
+                if job is first or line.next(job):
+                    self._end(job, line, partial(together.ground, job))
+                    ended += 1
+        finally:
+            together.close()
+        return ended
+
+    def _more_urgent(self, line: Line) -> bool:
+        if line.priority is None:
             return False
+        with self.database.read() as session:
+            return jobs.more_urgent(session, self.versions(session), line.priority)
+
+    def _end(self, job: Job, line: Line, work: Callable[[Progress], None]) -> None:
+        """Do a job, and whatever comes of it."""
         assert job.leased_by is not None
         note(job=job.id)
         logger.info("job %d: attempt %d", job.id, job.attempts)
         try:
             self.holding = Holding(job.id, job.leased_by)
             with LeaseKeeper(
-                self.database, job.id, job.leased_by, seconds=self.lease_s, stop=self.stop, stall_s=self.stall_s
-            ) as keeper:
-                work = ground_job if wish_of(job) is None else follow_job
-                work(self.database, self.media, self.engine, job, keeper.progress)
+                self.database, job.id, job.leased_by, seconds=self.lease_s, stop=self.stop, stall_s=self.stall_s,
+                along=line.renew,
+            ) as keeper:  # fmt: skip
+                work(keeper.progress)
             logger.info("job %d: done", job.id)
             self.ended("done")
         except LeaseLost:
-            logger.warning("job %d: the lease ran out, its answer is dropped", job.id)
+            logger.warning("job %d: the lease was lost, its answer is dropped", job.id)
             self.ended("lost")
         except Stopping:
             with self.database.write() as session:
@@ -115,7 +163,6 @@ class Worker:
             self._fail(job, f"Internal error. The worker's log has the details under job {job.id}.")
         finally:
             self.holding = None
-        return True
 
     def _fail(self, job: Job, reason: str, *, again: bool = False) -> None:
         assert job.leased_by is not None

@@ -174,6 +174,31 @@ def test_sentences_on_one_video_share_what_does_not_depend_on_them(
     assert opened.calls == 2  # but a changed file is read again
 
 
+def test_one_of_several_sentences_may_fail_alone(make: Callable[..., Grounder], clip: Path, scene: Scene) -> None:
+    """Also by what its progress raises: the others come out as they do without it."""
+    queries = [scene.query, "", "the red circle", "something moving up"]
+    grounder = make()
+    shares: list[list[float]] = []
+
+    class Enough(Exception): ...
+
+    def report(share: float, stage: str) -> None:
+        if stage == "decode":
+            shares.append([])
+        shares[-1].append(share)
+        if len(shares) == 2 and share > 0.4:
+            raise Enough
+
+    found = list(grounder.ground_each(clip, queries, progress=report))
+    assert isinstance(found[1], QueryError) and isinstance(found[2], Enough)
+    assert shares[0][0] == 0 and shares[0][-1] == 1 == shares[2][-1], "of each sentence from its beginning to its end"
+    for position in (0, 3):
+        one, alone = found[position], make().ground(clip, queries[position])
+        assert isinstance(one, Grounding) and one.tube is not None and alone.tube is not None
+        assert one.tube.start_frame == alone.tube.start_frame
+        np.testing.assert_allclose(one.tube.boxes, alone.tube.boxes)
+
+
 def test_a_second_look_sees_the_part_around_the_interval_only(
     make: Callable[..., Grounder], clip: Path, scene: Scene
 ) -> None:

@@ -113,8 +113,8 @@ def test_a_worker_made_from_settings_does_all_that_is_due(loop: Loop, tmp_path: 
     loop.ask(loop.task(1), loop.task(2, video="b.mp4"))
     process = open_worker(settings, engine=FakeEngine(), label_studio=loop.client)
     assert process.drain() == 2 and len(loop.label_studio.predictions) == 2
-    assert [chore._thread.name for chore in process.chores] == [
-        "events", "read again", "calibrate", "outbox", "reconcile",
+    assert [chore.name for chore in process.chores] == [
+        "events", "read again", "compare", "calibrate", "outbox", "reconcile",
     ]  # fmt: skip
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import httpx
 import pytest
 from sqlalchemy import select
 
-from backend.db import events, projects
+from backend.db import deliveries, events, projects
 from backend.db.tables import Annotation, Delivery
+from backend.jobs import delivering
 from backend.jobs.corrections import read_events
+from backend.jobs.delivering import Outbox
+from backend.jobs.renewing import renewing
 from backend.labelstudio.config import read_config
 from backend.labelstudio.payloads import TaskPayload, validate_prediction
 from tests.db.helpers import CONFIG
@@ -201,3 +205,32 @@ def test_an_interface_with_nested_names_is_answered_pushed_and_corrected(loop: L
         row = session.scalars(select(Annotation)).one()
         assert row.task is not None and row.task.query == "the red box"
         assert row.task.video_ref == "/data/local-files/?d=a.mp4" and row.tubes
+
+
+def test_a_row_whose_sender_died_is_soon_free_and_one_that_is_sent_stays_held(each_loop: Loop) -> None:
+    """The claim is short, and renewed while the row is sent, however long Label Studio takes."""
+    loop = each_loop
+    _ready(loop)
+    sender = Outbox(loop.database, loop.client, name="slow", claim_s=0.3)
+    predictions = loop.label_studio._predictions
+
+    def slow(request: httpx.Request) -> httpx.Response:
+        first = _delivery(loop).lease_until
+        while _delivery(loop).lease_until == first:
+            assert loop.outbox.send_due() == 0, "nobody else has it"
+        return predictions(request)
+
+    loop.label_studio._predictions = slow  # type: ignore[method-assign]
+    assert sender.send_due() == 1 and len(loop.label_studio.of_task(1)) == 1
+    assert delivering.CLAIM_S <= 30
+
+
+def test_the_claim_of_a_push_that_hangs_is_let_go(loop: Loop) -> None:
+    _ready(loop)
+    with loop.database.write() as session:
+        row = deliveries.claim(session, "o", seconds=60)
+    assert row is not None and row.leased_by is not None
+    with renewing(loop.database, Delivery, row.id, row.leased_by, seconds=0.03, most_s=0.0):
+        while any(thread.name == f"renew-Delivery-{row.id}" for thread in threading.enumerate()):
+            pass
+    assert _delivery(loop).lease_until == row.lease_until

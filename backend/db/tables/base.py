@@ -63,3 +63,8 @@ class Leased:
     def stage_now(self) -> str:
         """Where in the work its holder was last heard of."""
         return ""
+
+    @property
+    def begun(self) -> bool:
+        """Whether its holder has begun with it: the death of one that has not says nothing about this row."""
+        return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -34,6 +34,8 @@ class Job(Leased, Base):
         Index("ix_job_finished_at", "state", "finished_at"),
     )
     WAITING, HELD = "queued", "running"
+    IN_LINE: ClassVar[str] = "in line"
+    """The stage of a job that is held for its turn, behind others about the same video."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
     identity: Mapped[str] = mapped_column(String(64))
@@ -59,6 +61,10 @@ class Job(Leased, Base):
     @property
     def stage_now(self) -> str:
         return self.stage
+
+    @property
+    def begun(self) -> bool:
+        return self.stage != self.IN_LINE
 
 
 class Delivery(Leased, Base):

@@ -1,0 +1,31 @@
+"""``stvg jobs reasons``: why did jobs fail, and how many for each reason?"""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from backend.bootstrap import ready_database
+from backend.cli.jobs import options
+from backend.db import work_lists
+from backend.settings import load_settings
+
+
+@click.command()
+@options.project
+@options.version
+@options.as_json
+def reasons(project: int | None, version: str | None, as_json: bool) -> None:
+    """Count the failed jobs by reason, each with an example."""
+    chosen = work_lists.Chosen(project_id=project, model_version=version)
+    with ready_database(load_settings()) as database, database.read() as session:
+        found = work_lists.reasons(session, chosen)
+    for one in found:
+        if as_json:
+            row = {"jobs": one.count, "example": one.job_id, "reason": one.example}
+            click.echo(json.dumps(row, ensure_ascii=False))
+        else:
+            click.echo(f"{one.count:>7}  {options.short(one.example, 400)}  (job {one.job_id})")
+    if not found and not as_json:
+        click.echo("No failed jobs.")
