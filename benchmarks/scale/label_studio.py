@@ -40,7 +40,7 @@ def label_studio(tasks: int, model_version: str) -> Iterator[Served]:
             served.requests += 1
             parts = urlsplit(self.path)
             asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-            served.pages += parts.path == "/api/tasks/"
+            served.pages += parts.path == "/api/tasks/" and "ordering" not in asked.get("query", "")
             self._reply(*answer(parts.path, asked, tasks, model_version))
 
         def do_POST(self) -> None:
