@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
-from backend.db import projects, schema
+from backend.db import projects, runs, schema
 from backend.db.engine import Database
 from backend.db.errors import DatabaseError
 from backend.jobs import calibrating, due
@@ -36,6 +36,7 @@ from backend.language import endpoint_decomposer
 from backend.logs import note_process
 from backend.media import MediaLibrary, MediaUnavailable
 from backend.media.cache import MediaCache
+from backend.media.cloud import CloudFiles
 from backend.media.decoding import open_decoding, reporting
 from backend.media.download import Downloader
 from backend.review import disagreement
@@ -64,6 +65,23 @@ def ready_database(settings: Settings) -> Iterator[Database]:
     """The database at this version's migration; closed at the end. Raises DatabaseError where it is not ready."""
     database = open_database(settings)
     try:
+        schema.check_ready(database.engine)
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def ready_or_new_database(settings: Settings, tell: Callable[[str], None]) -> Iterator[Database]:
+    """As :func:`ready_database`; where there is no database at all, or an empty one, it is made, which ``tell`` hears.
+
+    One at an older migration is refused: moving on somebody's rows is for a person to decide.
+    """
+    database = open_database(settings)
+    try:
+        if schema.is_missing_or_empty(database.engine):
+            schema.upgrade(database.engine)
+            tell(f"made a new database: {database.engine.url.render_as_string(hide_password=True)}")
         schema.check_ready(database.engine)
         yield database
     finally:
@@ -113,7 +131,16 @@ def require_label_studio(settings: Settings) -> LabelStudioClient:
 def open_media(
     settings: Settings, label_studio: LabelStudioClient | None, database: Database | None = None
 ) -> MediaLibrary:
-    """Where videos come from.
+    """Where videos come from; arguments as of :func:`open_downloader`."""
+    cache = MediaCache(settings.data_dir / "media", settings.media_cache_bytes)
+    downloader = open_downloader(settings, label_studio, database)
+    return MediaLibrary(cache, downloader, document_root=settings.document_root, cloud=open_cloud(settings))
+
+
+def open_downloader(
+    settings: Settings, label_studio: LabelStudioClient | None, database: Database | None = None
+) -> Downloader:
+    """How web addresses are fetched.
 
     Args:
         database: where the names are found that Label Studio has for itself; None knows those of the settings only.
@@ -133,7 +160,7 @@ def open_media(
         except LabelStudioError as error:
             raise MediaUnavailable(str(error)) from None
 
-    downloader = Downloader(
+    return Downloader(
         label_studio_url=settings.label_studio_url,
         label_studio_headers=headers,
         label_studio_aliases=aliases,
@@ -142,8 +169,11 @@ def open_media(
         timeout_s=settings.media_timeout_s,
         deadline_s=settings.media_deadline_s,
     )
-    cache = MediaCache(settings.data_dir / "media", settings.media_cache_bytes)
-    return MediaLibrary(cache, downloader, document_root=settings.document_root)
+
+
+def open_cloud(settings: Settings) -> CloudFiles:
+    """Objects of storages, fetched without Label Studio with the limits of all downloads."""
+    return CloudFiles(settings.max_video_bytes, settings.media_timeout_s, settings.media_deadline_s)
 
 
 def find_database(settings: Settings) -> Database | None:
@@ -278,6 +308,27 @@ class WorkerProcess:
         for thread in (self.watcher, *self.chores):
             thread.join(5.0)
 
+    def run_project(self) -> None:
+        """Work on the jobs of the worker's one project until none is waiting or in hand, then push what is due."""
+        project_id = self.worker.project_id
+        assert project_id is not None
+
+        def ended() -> bool:
+            with self.worker.database.read() as session:
+                return not runs.unfinished(session, project_id, self.worker.versions(session))
+
+        pushing = [one for one in self.chores if isinstance(one, OnCall) and one.name == due.OUTBOX and project_id > 0]
+        self.watcher.wakes = {one.name: one.wake for one in pushing}
+        threads: list[Watcher | OnCall] = [self.watcher, *pushing] if pushing else []
+        for thread in threads:
+            thread.start()
+        self.worker.run(until=ended)
+        if pushing and self.outbox is not None and not self.worker.stop.is_set():
+            self.outbox.send_due()
+        self.stop()
+        for thread in threads:
+            thread.join(5.0)
+
     def drain(self) -> int:
         """Do all that is due now, without threads; returns how many jobs were taken."""
         taken = self.worker.drain()
@@ -296,9 +347,12 @@ class WorkerProcess:
 
 def open_worker(
     settings: Settings, *, engine: Engine | None = None, label_studio: LabelStudioClient | None = None,
-    measures: Measures | None = None,
+    measures: Measures | None = None, project_id: int | None = None,
 ) -> WorkerProcess:  # fmt: skip
     """A worker ready to run.
+
+    Args:
+        project_id: only jobs of this project.
 
     Raises:
         DatabaseError: the database is away or at an old migration.
@@ -324,6 +378,7 @@ def open_worker(
         retry_s=settings.retry_seconds,
         poll_s=settings.poll_seconds,
         versions=None if engine is not None else versions.every,
+        project_id=project_id,
     )
     worker.ended = measures.ended
 

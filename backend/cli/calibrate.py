@@ -14,6 +14,7 @@ import click
 from tqdm import tqdm
 
 from backend.bootstrap import open_database, open_versions
+from backend.cli.project_option import PROJECT, project_number
 from backend.db import calibrations, projects, schema
 from backend.db.engine import Database
 from backend.db.tables import Calibration
@@ -32,17 +33,17 @@ class CalibrationError(StvgError):
 
 
 @click.command("calibrate")
-@click.option("--project", "project_id", type=int, help="Choose by the corrections of this project only (its number).")
+@click.option("--project", type=PROJECT, help="Choose by the corrections of this project only.")
 @click.option("--dry-run", is_flag=True, help="Say what would be adopted, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--revert", is_flag=True, help="Go back to the settings before the last adoption.")
-def command(project_id: int | None, dry_run: bool, as_json: bool, revert: bool) -> None:
+def command(project: str | None, dry_run: bool, as_json: bool, revert: bool) -> None:
     """Join the stored scores of corrected items under other settings, and adopt those that hold on held-out items.
 
     The model is never touched and no GPU is needed. What is adopted holds for new questions of every project, under a
     model version of its own. docs/calibration.md has the rules.
     """
-    if revert and (dry_run or project_id is not None):
+    if revert and (dry_run or project is not None):
         raise click.UsageError("--revert goes with neither --dry-run nor --project.")
     settings = load_settings()
     database = open_database(settings)
@@ -52,7 +53,7 @@ def command(project_id: int | None, dry_run: bool, as_json: bool, revert: bool) 
         if revert:
             _revert(database, versions, as_json)
             return
-        _known(database, project_id)
+        project_id = _known(database, project)
         with _bar() as progress:
             if dry_run:
                 report = _looked(database, versions, project_id, progress)
@@ -104,10 +105,12 @@ def _revert(database: Database, versions: Versions, as_json: bool) -> None:
         click.echo(f"Reverted. New questions are answered by {present} again.")
 
 
-def _known(database: Database, project_id: int | None) -> None:
+def _known(database: Database, project: str | None) -> int | None:
     with database.read() as session:
+        project_id = project_number(session, project)
         if project_id is not None and projects.find(session, project_id) is None:
             raise SettingsError(f"There is no project {project_id} in the database.")
+    return project_id
 
 
 @contextmanager

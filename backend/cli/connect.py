@@ -12,6 +12,7 @@ from tqdm import tqdm
 from backend.addresses import AddressError, origin
 from backend.bootstrap import find_database, open_media
 from backend.cli.playing import copier, looker
+from backend.cli.publishing import local_number, put_there
 from backend.labelstudio.client import Json, LabelStudioClient
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.connect import (
@@ -60,6 +61,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     help="For videos that browsers do not play: H.264 copies with the same frame numbers in this folder, below the "
     "document root. The page plays the copy; the original is what is grounded and exported.",
 )  # fmt: skip
+@click.option("--from", "local", metavar="NAME", help="Put the tasks of a local project there (stvg prelabel), once.")
 @click.option("--predict", is_flag=True, help="Ask for a tube for every task at the end.")
 def command(
     url: str | None,
@@ -73,6 +75,7 @@ def command(
     encoding: str | None,
     replace_config: bool,
     copies: Path | None,
+    local: str | None,
     predict: bool,
 ) -> None:
     """Create or repair a project, its model backend, its webhook and its storage; give every task its frame rate.
@@ -82,6 +85,8 @@ def command(
     Every task of the file is checked before anything is made, its video with it. If one cannot be used, all problems
     are listed with their numbers, nothing is made, and the exit status is 1. With --skip-bad those are listed and left
     out, the others are imported, and the exit status is 0. Tasks that the project has already are not imported again.
+
+    With --from, the tasks of a local project become the project's, with their suggestions and decisions.
     """
     if task_file is None and (skip_bad or encoding):
         raise click.UsageError("--skip-bad and --encoding are about the file of --tasks.")
@@ -97,6 +102,7 @@ def command(
         client = opened.enter_context(LabelStudioClient(settings.label_studio_url, token_value))
         if (database := find_database(settings)) is not None:
             opened.callback(database.close)
+        local_id = None if local is None else local_number(database, local)
         client.whoami()
         plan = plan_project(client, project, video_tube(), replace_config=replace_config)
         config, media = plan.config, open_media(settings, client, database)
@@ -117,6 +123,8 @@ def command(
         if checked is not None:
             new = import_missing(client, project_id, config, checked.tasks)
             _say([f"imported {new} tasks, skipped {len(checked.tasks) - new} already present or duplicate"])
+        if local_id is not None and database is not None:
+            _say(put_there(database, client, settings, local_id, project_id, plan))
         tasks = list(client.tasks(project_id))
         _write_frame_rates(client, config, tasks, known, project_id)
         copy = None

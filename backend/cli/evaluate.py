@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from backend.cli.project_option import PROJECT, project_number
 from stvg_core.datasets import hcstvg, vidstg
 from stvg_core.datasets.base import load_text
 from stvg_core.datasets.unreviewed import count_unreviewed
@@ -31,10 +32,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("evaluate")
-@click.option("--predictions", required=True, metavar="FILE|database", help="Predicted tubes; 'database': the newest.")
 @click.option(
-    "--truth", required=True, metavar="FILE|database", help="HC-STVG or VidSTG; 'database': corrected labels."
-)
+    "--predictions", default=DATABASE, show_default=True, metavar="FILE|database",
+    help="Predicted tubes; 'database': the newest.",
+)  # fmt: skip
+@click.option(
+    "--truth", default=DATABASE, show_default=True, metavar="FILE|database",
+    help="HC-STVG or VidSTG; 'database': corrected labels, else the truth of a task's own source (stvg prelabel).",
+)  # fmt: skip
 @click.option(
     "--vidor", type=click.Path(exists=True, file_okay=False, path_type=Path), help="VidOR's annotations, for VidSTG."
 )
@@ -42,7 +47,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--protocol", type=click.Choice([p.value for p in Protocol]), help="Default: tubedetr for VidSTG, else hcstvg."
 )
 @click.option("--encoding", help="Of the files, where they are not UTF-8: latin-1 or cp1252.")
-@click.option("--project", "project_id", type=int, help="Of the database, only this Label Studio project (its number).")
+@click.option("--project", type=PROJECT, help="Of the database, only this project.")
 @click.option(
     "--accepted-only",
     is_flag=True,
@@ -54,7 +59,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--plots", type=click.Path(file_okay=False, path_type=Path), help="Write pictures into this folder.")
 def command(
     predictions: str, truth: str, vidor: Path | None, protocol: str | None, json_file: Path | None,
-    plots: Path | None, project_id: int | None, accepted_only: bool, model_version: str | None,
+    plots: Path | None, project: str | None, accepted_only: bool, model_version: str | None,
     database_url: str | None, encoding: str | None,
 ) -> None:  # fmt: skip
     """Compare predicted tubes with the truth and print m_tIoU, m_vIoU, m_gt_vIoU, vIoU@0.3 and vIoU@0.5.
@@ -63,7 +68,7 @@ def command(
     """
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise StvgError(f"There is no folder {json_file.parent} to write {json_file.name} to. Make it first.")
-    stored = _Stored(database_url, project_id, accepted_only, model_version)
+    stored = _Stored(database_url, project, accepted_only, model_version)
     truths, predicted = _read(predictions, truth, vidor, stored, encoding)
     chosen = Protocol(protocol) if protocol else _usual(truths)
     comparison = compare(chosen, truths, predicted)
@@ -96,7 +101,7 @@ class _Stored:
     """What is wanted of the database."""
 
     url: str | None
-    project_id: int | None
+    project: str | None
     accepted_only: bool
     model_version: str | None
 
@@ -109,23 +114,25 @@ def _read(
     predicted = [] if predictions == DATABASE else read_predictions(predictions, encoding=encoding)
     if DATABASE not in (truth, predictions):
         return truths, predicted
-    from backend.evaluation.stored import corrected_truths, newest_predictions
+    from backend.evaluation.stored import corrected_truths, newest_predictions, source_truths
     from backend.export.names import VideoNames
     from backend.export.records import addresses
 
     counts: Counter[str] = Counter()
     with _session(stored.url) as session:
         name = VideoNames(addresses(session)).name
+        project_id = project_number(session, stored.project)
         if truth == DATABASE:
-            truths = corrected_truths(
-                session, name, counts, project_id=stored.project_id, accepted_only=stored.accepted_only
-            )
+            truths = corrected_truths(session, name, counts, project_id=project_id, accepted_only=stored.accepted_only)
+            if not stored.accepted_only:
+                given, unanswered = source_truths(session, name, project_id=project_id)
+                truths += given
+                if unanswered:
+                    click.echo(f"{unanswered} sentences with a truth have no answer: each counts 0", err=True)
             if not truths:
                 raise StvgError("The database has no such label yet: there is no truth to compare with.")
         if predictions == DATABASE:
-            predicted = newest_predictions(
-                session, name, project_id=stored.project_id, model_version=stored.model_version
-            )
+            predicted = newest_predictions(session, name, project_id=project_id, model_version=stored.model_version)
     return truths, predicted
 
 

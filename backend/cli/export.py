@@ -9,6 +9,7 @@ import click
 
 from backend.annotations.marks import MARKS
 from backend.bootstrap import open_database
+from backend.cli.project_option import PROJECT, project_number
 from backend.db import schema
 from backend.export.datasheet import ORIGINS, left_out
 from backend.export.formats import FORMATS, Format, with_predictions
@@ -26,7 +27,7 @@ DAY = click.DateTime(["%Y-%m-%d"])
 @click.command("export")
 @click.option("--format", "kind", type=click.Choice(sorted(FORMATS)), required=True, help="The dataset's format.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write; a folder for some formats.")
-@click.option("--project", "project_id", type=int, help="Only this Label Studio project (its number).")
+@click.option("--project", type=PROJECT, help="Only this project.")
 @click.option("--annotator", "annotators", type=int, multiple=True, help="Only this person's labels; may be repeated.")
 @click.option("--since", type=DAY, help="Only labels saved on this day (UTC) or later.")
 @click.option("--until", type=DAY, help="Only labels saved on this day (UTC) or earlier.")
@@ -50,7 +51,7 @@ DAY = click.DateTime(["%Y-%m-%d"])
 def command(
     kind: str,
     out: Path,
-    project_id: int | None,
+    project: str | None,
     annotators: tuple[int, ...],
     since: datetime | None,
     until: datetime | None,
@@ -81,7 +82,13 @@ def command(
         reread(database)
         with database.read() as session:
             outcome = export(
-                session, form, out, project_id=project_id, selection=selection, split=split, overwrite=overwrite
+                session,
+                form,
+                out,
+                project_id=project_number(session, project),
+                selection=selection,
+                split=split,
+                overwrite=overwrite,
             )
     except OSError as error:
         raise SettingsError(f"{out} cannot be written: {error.strerror}.") from None

@@ -32,6 +32,9 @@ SECTIONS = {
         "doctor": "Check the set-up and say what mends it.",
         "users": "Make and change the accounts of the review pages.",
     },
+    "Ground a dataset": {
+        "prelabel": "Find the tube of every sentence of a dataset.",
+    },
     "While people label": {
         "jobs": "List, retry and cancel jobs; see what Label Studio was told.",
         "queue": "List tasks by uncertainty; hand them out in that order.",

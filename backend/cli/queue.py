@@ -10,10 +10,11 @@ import click
 
 from backend.bootstrap import open_database, require_label_studio
 from backend.cli.groups import Group
-from backend.db import projects, schema
+from backend.cli.project_option import PROJECT, in_label_studio, project_number
+from backend.db import schema
 from backend.jobs import ordering
 from backend.review import queue
-from backend.settings import SettingsError, load_settings
+from backend.settings import load_settings
 from stvg_core.notice import notice, notice_of_some
 
 _LINE = "{task:>13}  {state:<10} {uncertainty:>11} {disagreement:>12} {change:<20} {query}"
@@ -25,21 +26,22 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--project", "project_id", type=int, help="Only this Label Studio project (its number).")
+@click.option("--project", type=PROJECT, help="Only this project.")
 @click.option("--state", type=click.Choice(queue.STATES), help="Only tasks in this state.")
 @click.option("--sort", type=click.Choice(queue.SORTS), default="uncertainty", show_default=True)
 @click.option("--ascending", is_flag=True, help="The most certain, the newest, the most agreed first.")
 @click.option("--limit", type=click.IntRange(min=1), default=queue.PAGE, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_command(
-    project_id: int | None, state: str | None, sort: queue.Sort, ascending: bool, limit: int, as_json: bool
+    project: str | None, state: str | None, sort: queue.Sort, ascending: bool, limit: int, as_json: bool
 ) -> None:
     """Tasks with their state, the most uncertain suggestion first."""
     database = open_database(load_settings())
     try:
         schema.check_ready(database.engine)
-        chosen = queue.QueueFilter(state=state, project_id=project_id, sort=sort, descending=not ascending)
         with database.read() as session:
+            number = project_number(session, project)
+            chosen = queue.QueueFilter(state=state, project_id=number, sort=sort, descending=not ascending)
             rows = queue.first(session, chosen, limit)
             for row in rows if as_json else ():
                 more = {"waiting_since": row.waiting_since.isoformat(), "notice": notice(row.model_version)}
@@ -80,7 +82,7 @@ def _table(rows: Iterator[queue.QueueRow]) -> None:
 
 
 @command.command()
-@click.option("--project", "project_id", type=int, required=True, help="The Label Studio project (its number).")
+@click.option("--project", type=PROJECT, required=True, help="The Label Studio project.")
 @click.option(
     "--order",
     type=click.Choice(["uncertain", "certain"]),
@@ -88,7 +90,7 @@ def _table(rows: Iterator[queue.QueueRow]) -> None:
     show_default=True,
     help="certain: quick to accept first.",
 )
-def push(project_id: int, order: ordering.Order) -> None:
+def push(project: str, order: ordering.Order) -> None:
     """Write each task's uncertainty to Label Studio and order a tab of its Data Manager by it.
 
     Running it again changes only what is another by now.
@@ -99,8 +101,7 @@ def push(project_id: int, order: ordering.Order) -> None:
     try:
         schema.check_ready(database.engine)
         with database.read() as session:
-            if projects.find(session, project_id) is None:
-                raise SettingsError(f"Project {project_id} is not known here. Introduce it: stvg connect --project ...")
+            project_id = in_label_studio(session, project)
         with client:
             found = ordering.push(database, client, project_id, order)
     finally:

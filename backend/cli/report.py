@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from backend.annotations.marks import MARKS
 from backend.bootstrap import open_database
 from backend.cli.groups import Group
+from backend.cli.project_option import PROJECT, project_number
 from backend.db import projects, schema
 from backend.review import effort as effort_
 from backend.review import opinions
@@ -37,11 +38,11 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--project", "project_id", type=int, help="Only this Label Studio project (its number).")
+@click.option("--project", type=PROJECT, help="Only this project.")
 @click.option("--truth", type=_FILE, help="An HC-STVG file of true tubes, instead of the database.")
 @click.option("--predictions", type=_FILE, help="With --truth: an HC-STVG file of suggestions, by the same names.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def effort(project_id: int | None, truth: Path | None, predictions: Path | None, as_json: bool) -> None:
+def effort(project: str | None, truth: Path | None, predictions: Path | None, as_json: bool) -> None:
     """Edits from the suggestion to the accepted tube, against edits from nothing.
 
     An edit is a keyframe placed, moved or deleted, or an end moved; docs/review.md has the rules.
@@ -52,14 +53,14 @@ def effort(project_id: int | None, truth: Path | None, predictions: Path | None,
     marked: Counter[str] = Counter()
     missing = 0
     if truth is not None and predictions is not None:
-        if project_id is not None:
+        if project is not None:
             raise click.UsageError("--project is of the database; with --truth there is none.")
         wanted, suggested = _tubes(truth), _tubes(predictions)
         missing = len(wanted.keys() - suggested.keys())
         left_out["prediction without a true tube"] = len(suggested.keys() - wanted.keys())
         cases = effort_.dataset_cases(wanted, suggested)
     else:
-        with _reading(project_id) as session:
+        with _reading(project) as (session, project_id):
             cases = effort_.stored_cases(session, left_out, project_id=project_id, marked=marked)
     left_out = +left_out
     rows, total = effort_.by_change(cases), effort_.total(cases)
@@ -87,13 +88,13 @@ def effort(project_id: int | None, truth: Path | None, predictions: Path | None,
 
 
 @command.command()
-@click.option("--project", "project_id", type=int, help="Only this Label Studio project (its number).")
+@click.option("--project", type=PROJECT, help="Only this project.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def agreement(project_id: int | None, as_json: bool) -> None:
+def agreement(project: str | None, as_json: bool) -> None:
     """Pairwise vIoU of all who annotated the same task, the tube of the majority, and who stands apart."""
     people, means = opinions.Authors(), []
     described: list[dict[str, Any]] = []
-    with _reading(project_id) as session:
+    with _reading(project) as (session, project_id):
         for entry in opinions.walk(session, project_id=project_id):
             people.add(entry.agreement)
             means.append(entry.agreement.mean)
@@ -125,14 +126,15 @@ def agreement(project_id: int | None, as_json: bool) -> None:
 
 
 @contextmanager
-def _reading(project_id: int | None) -> Iterator[Session]:
+def _reading(project: str | None) -> Iterator[tuple[Session, int | None]]:
     database = open_database(load_settings())
     try:
         schema.check_ready(database.engine)
         with database.read() as session:
+            project_id = project_number(session, project)
             if project_id is not None and projects.find(session, project_id) is None:
                 raise SettingsError(f"There is no project {project_id} in the database.")
-            yield session
+            yield session, project_id
     finally:
         database.close()
 

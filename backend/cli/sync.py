@@ -8,6 +8,7 @@ import click
 from tqdm import tqdm
 
 from backend.bootstrap import open_database, open_media, open_training, require_label_studio
+from backend.cli.project_option import PROJECT, in_label_studio
 from backend.db import projects, schema
 from backend.db.engine import Database
 from backend.jobs.corrections import Training, read_events
@@ -18,14 +19,14 @@ from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.transport import LabelStudioError
 from backend.review import disagreement, uncertainty
 from backend.review.recording import record_missing
-from backend.settings import SettingsError, load_settings
+from backend.settings import load_settings
 from stvg_core.tube import VideoInfo
 
 
 @click.command("sync")
-@click.option("--project", "project_id", type=int, help="Only this Label Studio project (its number).")
+@click.option("--project", type=PROJECT, help="Only this Label Studio project.")
 @click.option("--all", "everything", is_flag=True, help="Compare every task, not only those that changed since.")
-def command(project_id: int | None, everything: bool) -> None:
+def command(project: str | None, everything: bool) -> None:
     """Read waiting webhooks, fetch annotations that no webhook told of, and compare each version with its suggestion.
 
     Annotations that were read by an older rule are read again. Suggestions from before their uncertainty was stored
@@ -40,6 +41,8 @@ def command(project_id: int | None, everything: bool) -> None:
     database = open_database(settings)
     try:
         schema.check_ready(database.engine)
+        with database.read() as session:
+            project_id = None if project is None else in_label_studio(session, project)
         with client:
             synchronise(
                 database, client, project_id=project_id, train=open_training(settings),
@@ -56,13 +59,10 @@ def synchronise(
     """Do it and say what was done.
 
     Raises:
-        SettingsError: the project has never introduced itself here.
         LabelStudioError: Label Studio is away, or the one project that was asked for is gone there.
     """
     with database.read() as session:
-        wanted = projects.numbers(session, local=False) if project_id is None else [project_id]
-        if project_id is not None and projects.find(session, project_id) is None:
-            raise SettingsError(f"Project {project_id} is not known here. Introduce it: stvg connect --project ...")
+        wanted = projects.in_label_studio(session) if project_id is None else [project_id]
     click.echo(f"- webhooks that waited: {read_events(database, train)} read")
     for number in tqdm(wanted, desc="projects", unit="project", disable=None, leave=False):
         try:

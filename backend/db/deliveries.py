@@ -47,8 +47,8 @@ _HANDED = (
 
 
 def owe_many(session: Session, pairs: Iterable[Pair]) -> None:
-    """These predictions have to reach these tasks; saying so twice changes nothing."""
-    wanted = _in_order(pairs)
+    """These predictions have to reach these tasks; saying so twice changes nothing. A local task is owed nothing."""
+    wanted = _in_label_studio(session, _in_order(pairs))
     known = _rows(session, wanted)
     _insert(session, [pair for pair in wanted if pair not in known])
 
@@ -78,6 +78,14 @@ def taken_many(session: Session, pairs: Iterable[Pair], *, window_s: float) -> s
 def owed_many(session: Session, pairs: Iterable[Pair]) -> set[Pair]:
     """Those of these that have to reach their tasks, or have reached them."""
     return set(_rows(session, _in_order(pairs)))
+
+
+def _in_label_studio(session: Session, pairs: Sequence[Pair]) -> list[Pair]:
+    """Those whose task lies there: of a local project nobody has to be told anything."""
+    local: set[int] = set()
+    for some in chunks({task_id for _, task_id in pairs}):
+        local.update(session.scalars(select(Task.id).where(Task.id.in_(some), Task.project_id < 0)))
+    return [pair for pair in pairs if pair[1] not in local]
 
 
 def _rows(session: Session, pairs: Sequence[Pair], *, lock: bool = False) -> dict[Pair, Row[Any]]:
@@ -127,7 +135,7 @@ def hand_out(session: Session, prediction_id: int, task_id: int, *, window_s: fl
 
 def tell_decision(session: Session, task_id: int, decision: str) -> None:
     """A new decision has to be told if it is shown, or if the task may show an older one."""
-    if decision in SHOWN:
+    if decision in SHOWN and _in_label_studio(session, [(0, task_id)]):
         insert_once(session, Delivery, None, kind=DECISION, task_id=task_id, prediction_id=None)
     tell_again(session, task_id)
 

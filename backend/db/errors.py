@@ -9,3 +9,7 @@ class DatabaseError(StvgError):
 
 class NoDatabase(DatabaseError):
     """There is no such file. The message names it, so it is for whoever runs the command, not for strangers."""
+
+
+class UnknownProject(StvgError):
+    """No project has the title or number that was named."""

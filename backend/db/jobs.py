@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from backend.db import lease as leases
 from backend.db import task_state
 from backend.db.clock import moment
-from backend.db.engine import changed
+from backend.db.engine import changed, chunks, expire
 from backend.db.questions import Question as Question
 from backend.db.questions import Queued as Queued
 from backend.db.questions import enqueue as enqueue
@@ -28,14 +28,17 @@ FOR_ALL = ""
 
 def lease(
     session: Session, worker: str, *, seconds: float, versions: Sequence[str] | None = None,
-    max_deaths: int = leases.MAX_DEATHS,
+    project_id: int | None = None, max_deaths: int = leases.MAX_DEATHS,
 ) -> Job | None:  # fmt: skip
     """Take the most urgent job that is free, for ``seconds``; None when there is none.
 
     Args:
         versions: model versions that the worker can answer as, with :data:`FOR_ALL` for those of any; None takes all.
+        project_id: only jobs of this project.
     """
-    taken, given_up = leases.take(session, _next(versions), Job, worker, seconds=seconds, max_deaths=max_deaths)
+    taken, given_up = leases.take(
+        session, _next(versions, project_id), Job, worker, seconds=seconds, max_deaths=max_deaths
+    )
     task_state.refresh(session, [job.task_id for job in given_up])
     _begun(session, taken)
     return taken[0] if taken else None
@@ -63,15 +66,21 @@ def _begun(session: Session, taken: Sequence[Job], stage: str = "") -> None:
     session.flush()
 
 
-def _next(versions: Sequence[str] | None) -> Select[Job]:
-    query = select(Job).order_by(Job.priority.desc(), Job.id)
-    return query if versions is None else query.where(Job.model_version.in_([*versions, FOR_ALL]))
+def _next(versions: Sequence[str] | None, project_id: int | None) -> Select[Job]:
+    return select(Job).where(*_mine(versions, project_id)).order_by(Job.priority.desc(), Job.id)
 
 
-def waiting(session: Session, versions: Sequence[str] | None = None) -> bool:
+def _mine(versions: Sequence[str] | None, project_id: int | None) -> list[ColumnElement[bool]]:
+    """Which jobs are a worker's: of these versions, of this project."""
+    found: list[ColumnElement[bool]] = [] if versions is None else [Job.model_version.in_([*versions, FOR_ALL])]
+    if project_id is not None:
+        found.append(Job.task_id.in_(select(Task.id).where(Task.project_id == project_id)))
+    return found
+
+
+def waiting(session: Session, versions: Sequence[str] | None = None, project_id: int | None = None) -> bool:
     """Is there a job to lease? A look that takes no lock."""
-    mine = () if versions is None else (Job.model_version.in_([*versions, FOR_ALL]),)
-    return leases.waiting(session, Job, *mine)
+    return leases.waiting(session, Job, *_mine(versions, project_id))
 
 
 def more_urgent(session: Session, versions: Sequence[str] | None, priority: int) -> bool:
@@ -125,6 +134,18 @@ def retry(session: Session, job_id: int) -> bool:
         setattr(job, name, value)
     task_state.refresh(session, [job.task_id])
     return True
+
+
+def retry_many(session: Session, job_ids: Sequence[int]) -> int:
+    """Queue those of these jobs again that failed; returns how many did."""
+    again: list[int] = []
+    for some in chunks(sorted(job_ids)):
+        failed = update(Job).where(Job.id.in_(some), Job.state == FAILED)
+        statement = failed.values(state=QUEUED, finished_at=None, **leases.reopened()).returning(Job.task_id)
+        again += session.scalars(statement, execution_options={"synchronize_session": False}).all()
+        expire(session, Job, some)
+    task_state.refresh(session, again)
+    return len(again)
 
 
 def listing(session: Session, *, state: str | None = None, limit: int = 100) -> Sequence[tuple[Job, Delivery | None]]:

@@ -1,18 +1,21 @@
-"""Which Label Studio projects are known, and what are their interfaces?"""
+"""Which projects are known, and what are their interfaces? Label Studio's, and local ones (``stvg prelabel``)."""
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from backend.db.engine import insert_once
+from backend.db.errors import UnknownProject
 from backend.db.tables import Base, Event, Project
 from backend.db.types import plain
 
 _TABLE = Base.metadata.tables[Project.__tablename__]
 _INTERFACE = select(_TABLE.c.label_config).where(_TABLE.c.id == bindparam("project"))
+_NUMBER = re.compile(r"[+-]?\d+", re.ASCII)
 
 
 def register(session: Session, project_id: int, label_config: str, *, hostname: str | None = None) -> None:
@@ -57,10 +60,9 @@ def hostnames(session: Session) -> list[str]:
     return [name for name in session.scalars(select(Project.hostname).distinct().order_by(Project.hostname)) if name]
 
 
-def numbers(session: Session, *, local: bool = True) -> list[int]:
-    """The numbers of all known projects, in order; without those that no Label Studio knows where ``local`` is off."""
-    query = select(Project.id).order_by(Project.id)
-    return list(session.scalars(query if local else query.where(Project.id >= 0)))
+def numbers(session: Session) -> list[int]:
+    """The numbers of all known projects, in order."""
+    return list(session.scalars(select(Project.id).order_by(Project.id)))
 
 
 def compared_until(session: Session, project_id: int) -> datetime | None:
@@ -77,3 +79,53 @@ def note_compared(session: Session, project_id: int, until: datetime) -> None:
 def titles(session: Session) -> list[tuple[int, str | None]]:
     """The numbers of all known projects with the titles of the local ones, in order."""
     return list(session.execute(select(Project.id, Project.title).order_by(Project.id)).tuples())
+
+
+def in_label_studio(session: Session) -> list[int]:
+    """The numbers of those that Label Studio has, in order: local ones cannot be compared with it."""
+    return list(session.scalars(select(Project.id).where(Project.id > 0).order_by(Project.id)))
+
+
+def local(session: Session, title: str, label_config: str) -> Project:
+    """The local project of this title, made where there is none; it gets the next free negative number.
+
+    Args:
+        label_config: the interface of a new one.
+
+    Raises:
+        UnknownProject: the title is empty, or could be a number.
+    """
+    title = plain(title).strip()
+    if not title or _NUMBER.fullmatch(title):
+        raise UnknownProject(f"{title!r} is no name for a local project: it needs letters, so that it is no number.")
+    while (found := find_local(session, title)) is None:
+        lowest = session.scalar(select(func.min(Project.id))) or 0
+        # Two processes may want the same number, or the same title under two numbers: one of them looks again.
+        insert_once(session, Project, "id", id=min(lowest, 0) - 1, label_config=label_config, title=title)
+    return found
+
+
+def find_local(session: Session, title: str) -> Project | None:
+    """By title. Of two that came to have the same title at the same moment, the older one is meant."""
+    mine = select(Project).where(Project.id < 0, Project.title == title)
+    return session.scalars(mine.order_by(Project.id.desc()).limit(1)).first()
+
+
+def number_of(session: Session, text: str) -> int:
+    """The number of the project that a person names: Label Studio's number, or a local project's title or number.
+
+    Raises:
+        UnknownProject: no local project has the title.
+    """
+    if _NUMBER.fullmatch(text.strip()):
+        return int(text)
+    found = find_local(session, plain(text).strip())
+    if found is None:
+        known = session.scalars(select(Project.title).where(Project.id < 0).order_by(Project.title).limit(20))
+        names = ", ".join(f'"{title}"' for title in known)
+        raise UnknownProject(
+            f'No local project is called "{text}"'
+            + (f"; there are {names}." if names else ", and there is none at all.")
+            + " A project of Label Studio is named by its number."
+        )
+    return found.id

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
@@ -61,6 +61,16 @@ def check_ready(engine: Engine) -> None:
     if current != head_revision():
         state = "is empty" if current is None else f"is at migration {current}, this version needs {head_revision()}"
         raise DatabaseError(f"The database {state}. Run: stvg db upgrade")
+
+
+def is_missing_or_empty(engine: Engine) -> bool:
+    """Is there no database, or one without any table? :class:`DatabaseError` if it cannot be reached."""
+    if _missing(engine) is not None:
+        return True
+    try:
+        return not inspect(engine).get_table_names()
+    except SQLAlchemyError:
+        raise DatabaseError(UNREACHABLE) from None
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
 from backend.db.tables import Prediction as StoredPrediction
-from backend.db.tables import Task, Video
+from backend.db.tables import Task, TaskState, Video
 from backend.export.records import records
 from backend.export.selection import Selection
 from stvg_core.errors import QueryError
@@ -22,6 +23,9 @@ from stvg_core.evaluation.samples import Prediction, Truth
 from stvg_core.keyframes import Keyframe, expand
 from stvg_core.query import normalise_query
 from stvg_core.tube import Tube
+
+_UNREAD_SIZE, _UNREAD_FPS = (1920, 1080), 25.0
+"""Of a video that was never read. No measure depends on them: without a prediction each is 0."""
 
 Name = Callable[[str, str], str]
 """A video's name from its address and its hash: the ``name`` of one ``VideoNames`` for truths and predictions."""
@@ -47,6 +51,45 @@ def corrected_truths(
             )
         )  # fmt: skip
     return truths
+
+
+def source_truths(session: Session, name: Name, *, project_id: int | None) -> tuple[list[Truth], int]:
+    """The tubes that the sources of tasks say are right (``Task.truth``), of tasks that nobody annotated.
+
+    Returns:
+        The truths, and how many of them are of tasks that were never answered: without a prediction each counts 0.
+    """
+    statement = (
+        select(Task, Video)
+        .outerjoin(Video, Task.video_id == Video.id)
+        .join(TaskState, TaskState.task_id == Task.id)
+        .where(Task.truth.is_not(None), TaskState.annotation_id.is_(None))
+        .order_by(Task.project_id, Task.ls_task_id)
+    )
+    if project_id is not None:
+        statement = statement.where(Task.project_id == project_id)
+    truths, unread = [], 0
+    for task, video in session.execute(statement, execution_options={"yield_per": 200}):
+        tube = _rows((task.truth or {}).get("keyframes"))
+        if tube is not None:
+            truths.append(_of_source(task, video, tube, name))
+            unread += video is None
+    return truths, unread
+
+
+def _of_source(task: Task, video: Video | None, tube: Tube, name: Name) -> Truth:
+    category = task.data.get("category")
+    said = category if isinstance(category, str) else None
+    if video is None:
+        return Truth.of_tube(
+            name(task.video_ref, ""), task.query, tube, size=_UNREAD_SIZE, fps=_UNREAD_FPS,
+            n_frames=tube.end_frame + 1, category=said,
+        )  # fmt: skip
+    return Truth.of_tube(
+        name(task.video_ref, video.sha256), task.query, tube, size=(video.width, video.height), fps=video.fps,
+        n_frames=max(video.n_frames, tube.end_frame + 1), category=said,
+        seconds=_lasts(video, tube) if video.variable_rate and tube.end_frame < video.n_frames else None,
+    )  # fmt: skip
 
 
 def _lasts(video: Video, tube: Tube) -> float | None:
@@ -98,6 +141,10 @@ def _normalised(query: str) -> str | None:
 
 
 def _tube(stored: StoredPrediction) -> Tube | None:
-    if not stored.keyframes:
+    return _rows(stored.keyframes)
+
+
+def _rows(rows: list[Any] | None) -> Tube | None:
+    if not rows:
         return None
-    return expand([Keyframe(int(row[0]), np.asarray(row[1:5], dtype=np.float32)) for row in stored.keyframes])
+    return expand([Keyframe(int(row[0]), np.asarray(row[1:5], dtype=np.float32)) for row in rows])

@@ -88,11 +88,14 @@ def answer_job(database: Database, job: Job, file: MediaFile, ask: Callable[[], 
         prediction = store_answer(session, identity, file, found, job.prompt)
         if not jobs.finish(session, job.id, job.leased_by, prediction.id):
             raise LeaseLost
-        task = session.get_one(Task, job.task_id)
-        if task.video_ref == job.video_ref:
+        # As they are now: meanwhile an annotator's question may have become the task's own, and a local task may have
+        # gone to Label Studio, under another address.
+        asked = session.get_one(Job, job.id, populate_existing=True, with_for_update=True)
+        task = session.get_one(Task, job.task_id, populate_existing=True)
+        if task.video_ref == asked.video_ref:
             task.video_id = prediction.video_id
             task.warning = warning_for(task, prediction.video)
-        if session.get_one(Job, job.id, populate_existing=True, with_for_update=True).deliver:
+        if asked.deliver:
             deliveries.owe(session, prediction.id, task.id)
             deliveries.tell_again(session, task.id)
 

@@ -109,7 +109,7 @@ def reconcile(
         LabelStudioError: Label Studio is away.
     """
     with database.read() as session:
-        known = projects.numbers(session, local=False)
+        known = projects.in_label_studio(session)
     added = 0
     for project_id in known:
         try:

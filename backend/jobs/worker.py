@@ -34,6 +34,7 @@ class Worker:
 
     Args:
         versions: those that the engine can answer as; jobs for any other are left to the workers that can.
+        project_id: jobs of other projects are left too.
         shared: so many sentences about one video are answered together at most.
         max_deaths: a job is given up after so many workers in a row were gone at the same stage of it.
 
@@ -57,22 +58,26 @@ class Worker:
         poll_s: float = 0.5,
         shared: int = 8,
         versions: Callable[[Session], Sequence[str]] | None = None,
+        project_id: int | None = None,
     ) -> None:
         self.database, self.media, self.engine, self.name = database, media, engine, name
         self.lease_s, self.max_attempts, self.retry_s, self.poll_s = lease_s, max_attempts, retry_s, poll_s
         self.stall_s = stall_s
         self.max_deaths, self.shared = max_deaths, shared
         self.versions = versions or (lambda session: [engine.model_version])
+        self.project_id = project_id
         self.stop = threading.Event()
         self.idle: Callable[[], object] = lambda: self.stop.wait(poll_s)
         self.holding: Holding | None = None
         self.ended: Callable[[str], None] = lambda outcome: None
 
-    def run(self) -> None:
-        """Work until ``stop`` is set; a database that is away is waited for."""
+    def run(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Work until ``stop`` is set, or, between two jobs, ``until`` holds; a database that is away is waited for."""
         while not self.stop.is_set():
             try:
                 worked = self.run_once()
+                if not worked and until():
+                    return
             except SQLAlchemyError as error:
                 logger.error("the database does not answer (%s); waiting", type(error).__name__)
                 self.stop.wait(5.0)
@@ -92,10 +97,13 @@ class Worker:
         note(job=None)
         with self.database.read() as session:
             versions = self.versions(session)
-            if not jobs.waiting(session, versions):
+            if not jobs.waiting(session, versions, self.project_id):
                 return 0
         with self.database.write() as session:
-            first = jobs.lease(session, self.name, seconds=self.lease_s, versions=versions, max_deaths=self.max_deaths)
+            first = jobs.lease(
+                session, self.name, seconds=self.lease_s, versions=versions, max_deaths=self.max_deaths,
+                project_id=self.project_id,
+            )  # fmt: skip
             if first is None:
                 return 0
             more = jobs.lease_more(session, self.name, first, seconds=self.lease_s, most=self.shared - 1)

@@ -7,21 +7,33 @@ import errno
 import hashlib
 import logging
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from backend.media.cache import MediaCache
+from backend.media.cloud import CloudFiles
 from backend.media.download import Downloader
 from backend.media.errors import MediaError, MediaUnavailable
 from backend.media.file import MediaFile
-from backend.media.source import Local, Remote, Stored, find_source
+from backend.media.file_address import file_path, is_file_address
+from backend.media.source import Local, Remote, Stored, find_source, safe_name
 from backend.media.watch import Alive, TooLate, Watch
 from backend.routes import Owner, stored_path
+from stvg_core.text import printable
 
 logger = logging.getLogger(__name__)
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _PIECE = 8 << 20
+
+
+@dataclass(frozen=True)
+class Own:
+    """An object of a storage that is fetched without Label Studio: for local projects only."""
+
+    address: str
 
 
 class MediaLibrary:
@@ -33,11 +45,12 @@ class MediaLibrary:
         downloader: Downloader,
         *,
         document_root: Path | None = None,
+        cloud: CloudFiles | None = None,
         tries: int = 3,
         pause_s: float = 1.0,
     ) -> None:
         self._cache, self._downloader = cache, downloader
-        self._document_root = document_root
+        self._document_root, self._cloud = document_root, cloud or CloudFiles()
         self._tries, self._pause_s = tries, pause_s
         self._hashes: dict[tuple[Path, int, int], str] = {}
 
@@ -48,15 +61,19 @@ class MediaLibrary:
 
         Args:
             task, project: Label Studio's numbers. An object of a storage is given out for a task or project only, and
-                what its address means depends on the project's storages.
+                what its address means depends on the project's storages. A negative project is a local one, whose
+                addresses a person at this machine wrote: they may name files of it, and objects of storages, which are
+                fetched without Label Studio.
             alive: called several times a second, as bytes come; what it raises ends the work, and nothing remains.
 
         Raises:
             MediaUnavailable: the source did not answer, several times.
             MediaError: the address is refused, the source has no such video, it is too large, or the disk is full.
         """
-        source = self._source(ref)
+        source = self._source(ref, project)
         try:
+            if isinstance(source, Own):
+                return self._own(source.address, alive)
             if isinstance(source, Local):
                 return self._local(source.path, alive)
             if isinstance(source, Stored):
@@ -70,12 +87,17 @@ class MediaLibrary:
 
     def here(self, ref: str, *, project: int | None = None) -> MediaFile | None:
         """The video, if it is on this machine already; nothing is asked of any other. Raises as :meth:`fetch`."""
-        source = self._source(ref)
+        source = self._source(ref, project)
         if isinstance(source, Local):
-            return self.fetch(ref)
+            return self.fetch(ref, project=project)
         return self._cache.find(_key(source, project))
 
-    def _source(self, ref: str) -> Local | Remote | Stored:
+    def _source(self, ref: str, project: int | None) -> Local | Remote | Stored | Own:
+        if project is not None and project < 0:
+            if is_file_address(ref):
+                return Local(_there(file_path(ref)))
+            if self._cloud.is_cloud(ref):
+                return Own(ref.strip())
         return find_source(ref, place=self._downloader.place, document_root=self._document_root)
 
     def _signed(self, source: Stored, task: int | None, project: int | None) -> str:
@@ -103,18 +125,27 @@ class MediaLibrary:
             self._hashes[key] = _sha256(path, alive)
         return MediaFile(path, self._hashes[key], facts.st_size)
 
+    def _own(self, address: str, alive: Alive | None) -> MediaFile:
+        """An object of a storage that a local project names."""
+        return self._kept(address, safe_name(address), lambda file: self._cloud.fetch(address, file, alive), alive)
+
     def _remote(self, key: str, name: str, url: str, alive: Alive | None) -> MediaFile:
         """What the cache knows as ``key``, else what ``url`` gives."""
+        return self._kept(key, name, lambda file: self._download(url, file, alive), alive)
+
+    def _kept(
+        self, key: str, name: str, fetch: Callable[[BinaryIO], tuple[str, int]], alive: Alive | None
+    ) -> MediaFile:
         patience = Watch(self._tries * self._downloader.deadline_s, alive)
         try:
-            return self._cache.find_or_store(key, name, lambda file: self._download(url, file, alive), patience.look)
+            return self._cache.find_or_store(key, name, fetch, patience.look)
         except TooLate:
             raise MediaUnavailable(f"Another process has been fetching {name} for too long.") from None
         except OSError as error:
             if error.errno not in _FULL or not self._cache.make_room():
                 raise
         logger.warning("disk full while fetching a video; the longest unused ones were removed")
-        return self._cache.find_or_store(key, name, lambda file: self._download(url, file, alive), patience.look)
+        return self._cache.find_or_store(key, name, fetch, patience.look)
 
     def _download(self, url: str, file: BinaryIO, alive: Alive | None) -> tuple[str, int]:
         for attempt in range(self._tries):
@@ -140,8 +171,16 @@ def _sha256(path: Path, alive: Alive | None) -> str:
     return digest.hexdigest()
 
 
-def _key(source: Remote | Stored, project: int | None) -> str:
+def _there(path: Path) -> Path:
+    if not path.is_file():
+        raise MediaError(f"There is no video {printable(str(path))} on this machine.")
+    return path
+
+
+def _key(source: Remote | Stored | Own, project: int | None) -> str:
     """What a video is known by in the cache. Two projects may reach other stores by the same storage address."""
     if isinstance(source, Remote):
         return source.url
+    if isinstance(source, Own):
+        return source.address
     return source.address if project is None else f"{source.address}#project-{project}"

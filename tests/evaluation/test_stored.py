@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from backend.db import predictions
+from backend.db import predictions, task_state
 from backend.db.engine import Database
 from backend.db.tables import Prediction, Task
-from backend.evaluation.stored import corrected_truths, newest_predictions
+from backend.evaluation.stored import corrected_truths, newest_predictions, source_truths
 from backend.export.names import VideoNames
 from stvg_core.evaluation.compare import compare
 from stvg_core.evaluation.protocols import Protocol
@@ -78,3 +78,24 @@ def test_two_videos_of_one_name_stay_apart(database: Database) -> None:
         found = newest_predictions(session, name, project_id=None, model_version=None)
     assert len({truth.video for truth in truths}) == 2
     assert [s.scores.viou for s in compare(Protocol.HCSTVG, truths, found).samples] == [pytest.approx(1.0)] * 2
+
+
+def test_the_truth_of_a_tasks_source_counts_where_nobody_annotated(sqlite_database: Database) -> None:
+    truth = {"keyframes": [[frame, 0.1, 0.1, 0.4, 0.4] for frame in range(2, 10)]}
+    with sqlite_database.write() as session:
+        answered, annotated, unread = a_task(session), a_task(session, 2), a_task(session, 3)
+        for task in (answered, annotated, unread):
+            task.truth = truth
+        unread.video_id = None
+        predict(session, answered, truth["keyframes"], version="new", minute=99)
+        annotate(session, annotated, a_tube(CORRECTED), prediction=a_prediction(session, annotated))
+        task_state.refresh(session, [answered.id, annotated.id, unread.id])
+    with sqlite_database.read() as session:
+        name = VideoNames().name
+        truths, missing = source_truths(session, name, project_id=answered.project_id)
+        assert ([one.video for one in truths], missing) == (["1.mp4", "3.mp4"], 1)
+        assert (truths[0].first, truths[0].last, truths[0].size, truths[0].n_frames) == (2, 9, (320, 240), 50)
+        assert source_truths(session, name, project_id=8) == ([], 0)
+        newest = newest_predictions(session, name, project_id=answered.project_id, model_version="new")
+    compared = compare(Protocol.HCSTVG, truths, newest)
+    assert [round(sample.scores.viou, 6) for sample in compared.samples] == [1.0, 0.0], "without an answer it counts 0"

@@ -10,8 +10,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import select
 
 from backend.cli import connect as module
+from backend.db import projects, schema
+from backend.db.engine import Database
+from backend.db.local_tasks import LocalTasks, Wanted
+from backend.db.tables import Task
 from labeling_config import video_tube
 from stvg_core.demo import MODEL_DIR
 from stvg_core.errors import StvgError, VideoError
@@ -315,3 +320,35 @@ def test_an_address_that_is_none_is_refused(run: Run, ls: FakeLabelStudio) -> No
     with pytest.raises(StvgError, match="is no address"):
         run("--backend-url", "localhost:9090")
     assert ls.changes == []
+
+
+def test_a_local_project_is_put_there_once(
+    run: Run, ls: FakeLabelStudio, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(f"sqlite:///{tmp_path}/stvg.sqlite3")
+    schema.upgrade(database.engine)
+    monkeypatch.setenv("STVG_DATABASE_URL", f"sqlite:///{tmp_path}/stvg.sqlite3")
+    with database.write() as session:
+        number = projects.local(session, "mine", video_tube()).id
+        wanted = [
+            Wanted(path.as_uri(), "the man", {"video": path.as_uri(), "query": "the man", "split": "x"}, path.name)
+            for path in (folder / "a.mp4", folder / "b.mp4", tmp_path / "outside.mp4")
+        ]
+        (tmp_path / "outside.mp4").write_bytes(b"x")
+        LocalTasks(number).add(session, wanted)
+    printed = run("--videos", folder, "--from", "mine")
+    assert "put 2 tasks there; 2 belong to the project now, 0 of them with a suggestion" in printed
+    assert "outside.mp4" in printed and "document root" in printed and "1 tasks stay local" in printed
+    assert "wrote the frame rate into 2 tasks" in printed
+    assert [(task["data"]["video"], task["data"]["split"], task["data"]["fps"]) for task in ls.all("tasks")] == [
+        ("/data/local-files/?d=clips/a.mp4", "x", 10.0), ("/data/local-files/?d=clips/b.mp4", "x", 25.0),
+    ]  # fmt: skip
+    assert "put 0 tasks there; 0 belong to the project now" in run("--videos", folder, "--from", "mine")
+    assert len(ls.all("tasks")) == 2
+    with database.read() as session:
+        found = session.execute(select(Task.project_id, Task.ls_task_id, Task.name).order_by(Task.id)).all()
+    database.close()
+    assert [tuple(row) for row in found] == [(1, 1, "a.mp4"), (1, 2, "b.mp4"), (number, 3, "outside.mp4")]
+    for name in ("other", "12"):
+        error, _ = refused("--from", name)
+        assert name in str(error)

@@ -1,0 +1,281 @@
+"""``stvg prelabel``: ground every sentence of a dataset, whatever happens on the way."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import click
+
+from backend.bootstrap import (
+    find_database,
+    open_cloud,
+    open_downloader,
+    open_label_studio,
+    open_media,
+    open_versions,
+    ready_or_new_database,
+    require_label_studio,
+)
+from backend.cli.prelabel_output import JsonLines, Output, Terminal
+from backend.cli.stopping import Stopped, Stopping
+from backend.db import projects, runs
+from backend.db.engine import Database
+from backend.db.errors import UnknownProject
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.config import read_config
+from backend.labelstudio.connect import find_project
+from backend.logs import configure_logging
+from backend.prelabel.checking import Pace, check
+from backend.prelabel.errors import SourceError
+from backend.prelabel.looking import Look
+from backend.prelabel.opening import table_download
+from backend.prelabel.project import PREFIX
+from backend.prelabel.recognise import Kind
+from backend.prelabel.shard import Shard
+from backend.prelabel.sources import Source, open_source
+from backend.runs.enqueue import Enqueued, LabelStudioPlaces, LocalPlaces, Places, enqueue
+from backend.runs.processes import WorkerProcesses, worker_command
+from backend.runs.publishing import address_or_none
+from backend.runs.summary import Summary, summarise, write_json
+from backend.runs.watch import Standing, Watch
+from backend.settings import Settings, load_settings
+from labeling_config import video_tube
+from stvg_core.errors import StvgError
+
+if TYPE_CHECKING:
+    from backend.runs.watch import Workers
+
+SOME_FAILED = 3
+"""Exit status where the run came to its end, but a sentence failed or a record was left out."""
+
+
+@click.command("prelabel")
+@click.argument("text", metavar="SOURCE")
+@click.option("--project", "title", help="Name of the local project.  [default: from the source's name]")
+@click.option("--videos", metavar="FOLDER", help="Folder or address that names count from, and that is searched.")
+@click.option(
+    "--vidor", type=click.Path(exists=True, file_okay=False, path_type=Path), help="VidOR, for VidSTG's truth."
+)
+@click.option(
+    "--kind", type=click.Choice([kind.value for kind in Kind if kind is not Kind.PROJECT]),
+    help="What the file is, where its content does not say it.",
+)  # fmt: skip
+@click.option("--encoding", help="Of the file, where it is not UTF-8: latin-1 or cp1252.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that ground.")
+@click.option("--enqueue-only", is_flag=True, help="Queue the sentences for workers that run elsewhere, then end.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many new sentences.")
+@click.option("--retry-failed", is_flag=True, help="Try those again that failed before.")
+@click.option("--shard", metavar="I/N", help="Only the I-th of N shares; a video's sentences are in one share.")
+@click.option("--dry-run", is_flag=True, help="Look at every video and say what a run would do; store nothing.")
+@click.option(
+    "--summary", "summary_file", type=click.Path(dir_okay=False, path_type=Path), help="Where summary.json goes."
+)
+@click.option("--json", "as_json", is_flag=True, help="JSON lines, also in a terminal.")
+def command(
+    text: str, title: str | None, videos: str | None, vidor: Path | None, kind: str | None, encoding: str | None,
+    workers: int, enqueue_only: bool, limit: int | None, retry_failed: bool, shard: str | None, dry_run: bool,
+    summary_file: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Find the tube of every sentence of SOURCE: a table, a folder with one, HC-STVG, VidSTG, project:NAME, an address.
+
+    Label Studio is not needed: the sentences become tasks of a local project. `stvg export --suggestions` writes the
+    results, `stvg connect --from` puts all of it into Label Studio. Running it again goes on, and takes what is new.
+
+    Exit status: 0 everything is grounded (or queued), 3 something failed or was left out, 1 the run could not be done,
+    130 or 143 it was stopped.
+    """
+    settings = load_settings()
+    configure_logging("WARNING", settings.secrets())
+    share = None if shard is None else Shard.parse(shard)
+    if title is not None and text.startswith(PREFIX):
+        raise click.UsageError("--project is for local projects; SOURCE names one of Label Studio already.")
+    output: Output = JsonLines() if as_json or not sys.stdout.isatty() else Terminal()
+    with ExitStack() as stack:
+        client = require_label_studio(settings) if text.startswith(PREFIX) else open_label_studio(settings)
+        if client is not None:
+            stack.enter_context(client)
+        downloader = open_downloader(settings, client)
+        cloud = open_cloud(settings)
+        source = stack.enter_context(
+            open_source(
+                text, kind=None if kind is None else Kind(kind), videos=videos, vidor=vidor, encoding=encoding,
+                document_root=settings.document_root, cloud=cloud, download=table_download(downloader), client=client,
+            )
+        )  # fmt: skip
+        stack.callback(output.close)
+        if dry_run:
+            look = Look(
+                place=downloader.place, document_root=settings.document_root, cloud=cloud, fetch=downloader.fetch,
+                probe=_probe,
+            )  # fmt: skip
+            _dry_run(settings, source, look, share, workers, output)
+            return
+        database = stack.enter_context(ready_or_new_database(settings, output.note))
+        target = _Target.find(database, settings, source, text, title, client)
+        run = _Run(settings, database, target, source, output, summary_file or target.folder(settings) / "summary.json")
+        status = run.run(share, limit=limit, retry_failed=retry_failed, workers=None if enqueue_only else workers)
+    raise SystemExit(status)
+
+
+class _Target:
+    """The project that the tasks are in, and the model version that is asked."""
+
+    def __init__(self, project_id: int, name: str, slug: str, version: str, places: Places) -> None:
+        self.project_id, self.name, self.slug, self.version, self.places = project_id, name, slug, version, places
+
+    @classmethod
+    def find(
+        cls, database: Database, settings: Settings, source: Source, text: str, title: str | None,
+        client: LabelStudioClient | None,
+    ) -> _Target:  # fmt: skip
+        """Find it, or make it."""
+        versions = open_versions(settings)
+        with database.read() as session:
+            version = versions.present(session)
+        if source.kind is Kind.PROJECT:
+            assert client is not None
+            found = find_project(client, text.removeprefix(PREFIX).strip())
+            if found is None:
+                raise SourceError(f"There is no project {text.removeprefix(PREFIX)} in Label Studio.")
+            number, config = int(found["id"]), str(found.get("label_config") or "")
+            with database.write() as session:
+                projects.register(session, number, config)
+            name = f"project {number} of Label Studio"
+            return cls(number, name, str(number), version, LabelStudioPlaces(number, read_config(config)))
+        title = title or name_of(text)
+        try:
+            with database.write() as session:
+                project = projects.local(session, title, video_tube())
+        except UnknownProject as error:
+            raise UnknownProject(f"{error} Name one: --project.") from None
+
+        def published_as(address: str) -> str | None:
+            return address_or_none(address, settings.document_root)
+
+        name = f'the local project "{project.title}"'
+        slug = f"{'-'.join(''.join(ch if ch.isalnum() else ' ' for ch in title).split())[:60]}{project.id}"
+        return cls(project.id, name, slug, version, LocalPlaces(project.id, published_as))
+
+    def folder(self, settings: Settings) -> Path:
+        """For the summary, the list of what was left out, and the workers' logs."""
+        return settings.data_dir / "prelabel" / self.slug
+
+
+class _Run:
+    """One run over a source."""
+
+    def __init__(
+        self, settings: Settings, database: Database, target: _Target, source: Source, output: Output, file: Path
+    ) -> None:
+        self.settings, self.database, self.target, self.source = settings, database, target, source
+        self.output, self.file = output, file
+        self.summary = Summary(source.shown, target.name, target.project_id, target.version)
+
+    def run(self, share: Shard | None, *, limit: int | None, retry_failed: bool, workers: int | None) -> int:
+        """Queue, let the workers work, sum up; returns the exit status."""
+        began = time.monotonic()
+        with Stopping() as stopping:
+            try:
+                queued = self._queue(share, limit, retry_failed)
+                stopping.wait_for_loops()
+                given_up = None if workers is None else self._work(workers, stopping)
+            except Stopped:
+                self.output.note("stopped while reading: what was read is queued; run it again to go on")
+                return stopping.status
+            self.summary.seconds = round(time.monotonic() - began, 3)
+            self.summary.interrupted = stopping.event.is_set()
+            with self.database.read() as session:
+                summarise(session, self.summary, queued)
+            write_json(self.file, self.summary.to_json())
+            self.output.summary(self.summary, self.file)
+            if given_up is not None:
+                raise given_up
+            if stopping.event.is_set():
+                return stopping.status
+        return 0 if self.summary.complete else SOME_FAILED
+
+    def _queue(self, share: Shard | None, limit: int | None, retry_failed: bool) -> Enqueued:
+        self.output.left_out_file(self.target.folder(self.settings) / "left-out.jsonl")
+        queued = enqueue(
+            self.database, self.source.read(), self.target.places, self.target.version, limit=limit,
+            retry_failed=retry_failed, shard=share, every_repetition=self.source.kind is Kind.PROJECT,
+            tell=self.output.found, progress=self.output.reading,
+        )  # fmt: skip
+        self.output.queued(queued, self.target.name)
+        return queued
+
+    def _work(self, number: int, stopping: Stopping) -> StvgError | None:
+        """Returns why the workers were given up, where they were: what was done until then is summed up too."""
+        crew = open_workers(self.settings, self.target.project_id, number, self.target.folder(self.settings))
+        first: list[Standing] = []
+
+        def show(standing: Standing) -> None:
+            first[1:] = []
+            first.append(standing)
+            self.output.standing(standing)
+
+        watch = Watch(
+            self.database, self.target.project_id, self.target.version, stopping.event, show, self.output.note
+        )
+        given_up = None
+        try:
+            watch.until_done(crew)
+        except StvgError as error:
+            given_up = error
+        if first:
+            self.summary.done_now, self.summary.rate = first[-1].done - first[0].done, first[-1].rate
+        self.summary.restarts = getattr(crew, "restarts", 0)
+        return given_up
+
+
+def open_workers(settings: Settings, project_id: int, number: int, logs: Path) -> Workers:
+    """Processes of this program that end when nothing of the project is waiting."""
+    env = {}
+    if number > 1 and "OMP_NUM_THREADS" not in os.environ:
+        env["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // number))
+    command = worker_command("--drain", "--owned", "--project", str(project_id))
+    return WorkerProcesses(command, number, logs, env)
+
+
+def name_of(text: str) -> str:
+    """A local project's name from that of its source: the file's or the folder's, without its ending."""
+    try:
+        parts = urlsplit(text)
+        path = unquote(parts.path) if parts.scheme and "://" in text else text
+        path = path if path.strip("/") else parts.netloc
+    except ValueError:
+        path = text
+    last = Path(path.rstrip("/")).resolve().name if "://" not in text else path.rstrip("/").rpartition("/")[2]
+    stem, mark, ending = last.rpartition(".")
+    return stem if mark and stem and ending.isalnum() else last
+
+
+def _dry_run(settings: Settings, source: Source, look: Look, share: Shard | None, workers: int, output: Output) -> None:
+    """Say what a run would do; exit status 3 where some of it could not be done."""
+    pace, have = None, lambda address: False
+    if (database := find_database(settings)) is not None:
+        versions, media = open_versions(settings), open_media(settings, None, database)
+        with database.read() as session:
+            each = runs.seconds_each(session, versions.present(session))
+        pace = None if each is None else Pace(0.0, each, workers)
+        database.close()
+        have = lambda address: media.here(address, project=-1) is not None  # noqa: E731
+    result = check(
+        source.read(), look, pace=pace, shard=share, have=have, tell=output.found,
+        progress=lambda done, of: output.looking(done, of),
+    )  # fmt: skip
+    output.dry_run(result)
+    if result.bad:
+        raise SystemExit(SOME_FAILED)
+
+
+def _probe(path: Path) -> Any:
+    from stvg_core.video import probe  # the decoders are slow to load
+
+    return probe(path)

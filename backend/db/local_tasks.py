@@ -1,0 +1,135 @@
+"""Which tasks has a local project? One for each video and sentence; numbered from 1 in the order in which they came."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.db import tasks
+from backend.db.tables import Project, Task
+from backend.db.types import plain
+
+KEY = "stvg_task"
+"""Of a task's data in Label Studio: which local task it was. By it an import that was cut off is gone on with."""
+
+Mark = bytes
+"""A digest of a video's address and a sentence."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A task as its source has it.
+
+    Attributes:
+        query: normalised.
+        truth: as in ``Task``.
+        elsewhere: the video's address in Label Studio, once the task is there.
+    """
+
+    video_ref: str
+    query: str
+    data: dict[str, Any]
+    name: str
+    truth: dict[str, Any] | None = None
+    elsewhere: str | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """A task (our row) and its number in its project, which is Label Studio's where it was published."""
+
+    id: int
+    number: int
+    published: bool = False
+
+
+def mark_of(video_ref: str, query: str) -> Mark:
+    return hashlib.sha256(f"{plain(video_ref)}\0{plain(query)}".encode()).digest()[:16]
+
+
+def token_of(project: Project) -> str:
+    """What the keys of a local project's tasks begin with: another one in every database."""
+    said = f"{project.created_at.isoformat()} {project.id} {project.title}"
+    return hashlib.sha256(said.encode()).hexdigest()[:12]
+
+
+def key_of(token: str, task_id: int) -> str:
+    """What a task of a local project is known by in Label Studio. Numbers of rows are not used twice."""
+    return f"{token}-{task_id}"
+
+
+@dataclass
+class LocalTasks:
+    """The tasks of one local project as far as this process knows them; others may add some meanwhile."""
+
+    project_id: int
+    _known: dict[Mark, Known] = field(default_factory=dict)
+    _until: int = 0
+    _begun: bool = False
+
+    def add(self, session: Session, wanted: Sequence[Wanted]) -> tuple[list[Known], int]:
+        """Each one's task, made where there is none, brought up to date where its data or its truth is another one.
+
+        Tasks that went to Label Studio are found under their address there, and left as they are.
+
+        Returns:
+            The tasks in the order of ``wanted``, and how many of them are new.
+        """
+        # Nobody else numbers tasks until the transaction ends.
+        session.execute(select(Project.id).where(Project.id == self.project_id).with_for_update())
+        if not self._begun:
+            self._learn_published(session)
+        self._learn(session)
+        self._notice_moved(session, [known for one in wanted if (known := self._find(one)) is not None])
+        given: dict[int, tasks.Given] = {}
+        numbered = 0
+        for one in wanted:
+            known = self._find(one)
+            if known is None:
+                numbered += 1
+                known = Known(0, self._until + numbered)
+                self._known[mark_of(one.video_ref, one.query)] = known
+            if not known.published:
+                given[known.number] = tasks.Given(known.number, one.video_ref, one.query, one.data, one.name, one.truth)
+        rows = tasks.remember_many(session, self.project_id, given.values())
+        self._until += numbered
+        for number, row in rows.items():
+            self._known[mark_of(given[number].video_ref, given[number].query)] = Known(row.id, number)
+        found = [known for one in wanted if (known := self._find(one)) is not None]
+        return found, sum(row.made for row in rows.values())
+
+    def _find(self, one: Wanted) -> Known | None:
+        known = self._known.get(mark_of(one.video_ref, one.query))
+        if known is None and one.elsewhere is not None:
+            known = self._known.get(mark_of(one.elsewhere, one.query))
+        return known
+
+    def _learn(self, session: Session) -> None:
+        """What was added since the last look."""
+        mine = (Task.project_id == self.project_id) & (Task.ls_task_id > self._until)
+        columns = select(Task.id, Task.ls_task_id, Task.video_ref, Task.query).where(mine).order_by(Task.ls_task_id)
+        for row in session.execute(columns, execution_options={"yield_per": 5000}):
+            self._known[mark_of(row.video_ref, row.query)] = Known(row.id, row.ls_task_id)
+            self._until = row.ls_task_id
+
+    def _notice_moved(self, session: Session, known: Sequence[Known]) -> None:
+        """Some may have gone to Label Studio since the last look."""
+        here = [one.id for one in known if not one.published]
+        left = select(Task.id, Task.ls_task_id).where(Task.id.in_(here), Task.project_id != self.project_id)
+        moved = {row.id: Known(row.id, row.ls_task_id, published=True) for row in session.execute(left)}
+        if moved:
+            self._known = {mark: moved.get(one.id, one) for mark, one in self._known.items()}
+
+    def _learn_published(self, session: Session) -> None:
+        start = token_of(session.get_one(Project, self.project_id)) + "-"
+        columns = select(Task.id, Task.ls_task_id, Task.video_ref, Task.query, Task.data)
+        query = columns.where(Task.project_id > 0, Task.name.is_not(None))
+        for row in session.execute(query, execution_options={"yield_per": 1000}):
+            if str(row.data.get(KEY, "")).startswith(start):
+                self._known[mark_of(row.video_ref, row.query)] = Known(row.id, row.ls_task_id, published=True)
+        self._begun = True

@@ -1,0 +1,105 @@
+"""``stvg prelabel`` as a person runs it: rendered clips, the embedded model, two workers, killed and stopped midway."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+
+from backend.db import schema
+from backend.db.engine import Database
+from backend.db.errors import DatabaseError
+from backend.db.tables import Delivery, Job, Prediction, Task
+from stvg_core.demo.clips import split_scene, write_clip
+
+CLIPS = 5
+PROGRAM = [sys.executable, "-c", "from backend.cli.main import main; main()"]
+
+
+def done(database: Database) -> int:
+    try:
+        schema.check_ready(database.engine)
+    except DatabaseError:
+        return 0
+    with database.read() as session:
+        return session.scalar(select(func.count()).select_from(Job).where(Job.state == "done")) or 0
+
+
+def start(folder: Path, env: Mapping[str, str]) -> subprocess.Popen[str]:
+    command = [*PROGRAM, "prelabel", str(folder), "--workers", "2", "--json", "--project", "Clips"]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **env}
+    )
+
+
+def until_more(run: subprocess.Popen[str], database: Database, before: int) -> None:
+    while done(database) <= before:
+        assert run.poll() is None, run.communicate()[0]
+        time.sleep(0.1)
+
+
+def lines(run: subprocess.Popen[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run.communicate()[0].splitlines() if line.startswith("{")]
+
+
+def test_a_run_that_is_killed_and_stopped_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    rows = ["video,query"]
+    for number in range(CLIPS):
+        scene = split_scene("demo", number, difficulty="easy", max_seconds=2.0)
+        write_clip(folder / f"clip-{number}.mp4", scene)
+        rows += [f"clip-{number}.mp4,{scene.query}", f"clip-{number}.mp4,the thing on the left"]
+    (folder / "videos.csv").write_text("\n".join(rows) + "\n")
+    env = {
+        "STVG_DATABASE_URL": f"sqlite:///{tmp_path}/stvg.sqlite3", "STVG_DATA_DIR": str(tmp_path / "data"),
+        "STVG_LEASE_SECONDS": "5", "OMP_NUM_THREADS": "1", "STVG_LABEL_STUDIO_URL": "", "STVG_LABEL_STUDIO_TOKEN": "",
+    }  # fmt: skip
+    database = Database(env["STVG_DATABASE_URL"])
+
+    run = start(folder, env)
+    until_more(run, database, 0)
+    run.kill()  # the whole run, as when the power goes; its workers notice by themselves
+    run.communicate()
+
+    run = start(folder, env)
+    until_more(run, database, done(database))
+    run.send_signal(signal.SIGTERM)
+    said = lines(run)
+    assert run.returncode == 128 + signal.SIGTERM
+    assert said[-1]["event"] == "summary" and said[-1]["interrupted"] and said[-1]["waiting"] > 0
+    with database.read() as session:
+        assert session.scalars(select(Job).where(Job.state == "running")).all() == [], "what was in hand was put back"
+
+    run = start(folder, env)
+    last = lines(run)[-1]
+    assert run.returncode == 0, last["failures"]
+    assert (last["items"], last["new"], last["done"], last["failed"]) == (2 * CLIPS, 0, 2 * CLIPS, 0)
+    with database.read() as session:
+        tasks = session.scalars(select(Task)).all()
+        assert len(tasks) == 2 * CLIPS and all(task.video_id is not None for task in tasks)
+        predictions = session.scalars(select(Prediction)).all()
+        assert len({(row.video_id, row.query) for row in predictions}) == len(predictions) == 2 * CLIPS
+        assert session.scalars(select(Delivery)).all() == []
+    database.close()
+    exported = [
+        *PROGRAM,
+        "export",
+        "--suggestions",
+        "--project",
+        "Clips",
+        "--format",
+        "csv",
+        "--out",
+        str(tmp_path / "o.csv"),
+    ]
+    subprocess.run(exported, check=True, env={**os.environ, **env})
+    assert (tmp_path / "o.csv").read_text().count("clip-") >= CLIPS
