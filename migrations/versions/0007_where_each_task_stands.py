@@ -92,7 +92,7 @@ def _jobs() -> None:
     write = sa.update(job).where(job.c.id == sa.bindparam("number")).values(video_key=sa.bindparam("key"))
     for first in range(0, len(keys), _PAGE):
         connection.execute(write, keys[first : first + _PAGE])
-    op.create_index("ix_job_queue", "job", ["state", "model_version", "priority", "id"])
+    op.create_index("ix_job_queue", "job", ["state", sa.text("priority DESC"), "id", "model_version"])
     op.create_index("ix_job_lease", "job", ["state", "lease_until"])
     op.create_index("ix_job_task_id", "job", ["task_id", "id"])
     op.create_index("ix_job_video_key", "job", ["video_key", "state"])

@@ -27,7 +27,6 @@ class Job(Leased, Base):
     __tablename__ = "job"
     __table_args__ = (
         UniqueConstraint("identity"),
-        Index("ix_job_queue", "state", "model_version", "priority", "id"),
         Index("ix_job_lease", "state", "lease_until"),
         Index("ix_job_task_id", "task_id", "id"),
         Index("ix_job_video_key", "video_key", "state"),
@@ -65,6 +64,9 @@ class Job(Leased, Base):
     @property
     def begun(self) -> bool:
         return self.stage != self.IN_LINE
+
+
+Index("ix_job_queue", Job.state, Job.priority.desc(), Job.id, Job.model_version)
 
 
 class Delivery(Leased, Base):
