@@ -10,12 +10,11 @@ from sqlalchemy.orm import Session, joinedload
 
 from backend.db import task_state
 from backend.db.choices import values_of
+from backend.db.engine import CHUNK
 from backend.db.tables import Annotation, Task
 from backend.db.types import now
 
 _LOCK = 7_345_002  # any fixed number: the kind of lock, beside the annotation's own
-_MOST = 500
-"""Values per statement: databases limit them."""
 _EMPTY: dict[str, Any] = {
     column.name: None for column in Annotation.__table__.columns if column.name not in ("id", "current")
 } | {"current": False, "was_cancelled": False, "deleted": False, "tubes": [], "result": [], "reader": 0}
@@ -47,7 +46,7 @@ def add_versions(session: Session, rows: Sequence[Mapping[str, Any]]) -> dict[st
 def known(session: Session, digests: Collection[str]) -> set[str]:
     """Which of these saved states are here already."""
     wanted, found = sorted(set(digests)), set()
-    for first in range(0, len(wanted), _MOST):
+    for first in range(0, len(wanted), CHUNK):
         found |= set(session.scalars(select(Annotation.digest).where(_any(Annotation.digest, wanted, first))))
     return found
 
@@ -60,7 +59,7 @@ def short(session: Session, ls_annotation_ids: Iterable[int]) -> dict[int, list[
     )  # fmt: skip
     wanted = sorted(set(ls_annotation_ids))
     found: dict[int, list[Any]] = {number: [] for number in wanted}
-    for first in range(0, len(wanted), _MOST):
+    for first in range(0, len(wanted), CHUNK):
         query = select(*columns).where(_any(Annotation.ls_annotation_id, wanted, first))
         for row in session.execute(query.order_by(Annotation.ls_annotation_id, Annotation.version)):
             found[row.ls_annotation_id].append(row)
@@ -89,7 +88,7 @@ def _settle(session: Session, ls_annotation_ids: Iterable[int]) -> None:
     rows = [row for mine in said.values() for row in mine]
     for current in (False, True):  # never two at once
         numbers = [row.id for row in rows if row.current != current and (row.id in chosen) == current]
-        for first in range(0, len(numbers), _MOST):
+        for first in range(0, len(numbers), CHUNK):
             changing = update(Annotation).where(_any(Annotation.id, numbers, first))
             session.execute(changing.values(current=current))
     task_state.refresh(session, {row.task_id for row in rows})
@@ -97,7 +96,7 @@ def _settle(session: Session, ls_annotation_ids: Iterable[int]) -> None:
 
 def _any(column: Any, values: Sequence[Any], first: int) -> ColumnElement[bool]:
     """One of the values of one statement."""
-    found: ColumnElement[bool] = column.in_(values[first : first + _MOST])
+    found: ColumnElement[bool] = column.in_(values[first : first + CHUNK])
     return found
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session, undefer
 
 from backend.db import task_state
-from backend.db.engine import chunks, insert_once
+from backend.db.engine import CHUNK, chunks, insert_once
 from backend.db.tables import Base, Prediction, Video
 
 
@@ -62,10 +62,6 @@ def of_row(session: Session, number: int) -> Suggestion:
 def _suggestion(row: Row[Any]) -> Suggestion:
     clip = Clip(row.fps_num / row.fps_den, row.n_frames, row.duration_s)
     return Suggestion(row.id, row.identity, row.model_version, row.region_id, row.score, row.keyframes, clip)
-
-
-_MOST = 500
-"""Values per statement: databases limit them."""
 
 
 def find(session: Session, identity: str) -> Prediction | None:
@@ -128,8 +124,8 @@ def numbers_by_region(
     """The same for several videos, as rows only: by video, then by region."""
     found: dict[int, dict[str, int]] = {}
     names, videos = sorted(region_ids), sorted(video_ids)
-    for first in range(0, len(names), _MOST) if videos else ():
-        mine = Prediction.video_id.in_(videos) & Prediction.region_id.in_(names[first : first + _MOST])
+    for first in range(0, len(names), CHUNK) if videos else ():
+        mine = Prediction.video_id.in_(videos) & Prediction.region_id.in_(names[first : first + CHUNK])
         query = select(Prediction.id, Prediction.video_id, Prediction.region_id).where(mine).order_by(Prediction.id)
         for number, video_id, region_id in session.execute(query):
             found.setdefault(video_id, {})[region_id] = number

@@ -16,7 +16,7 @@ from sqlalchemy import case, func, null, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from backend.db.engine import changed, insert_missing
+from backend.db.engine import CHUNK, changed, insert_missing
 from backend.db.tables import Annotation, Job, Prediction, Review, Task, TaskState
 from backend.db.tables.state import DUE
 
@@ -27,8 +27,6 @@ WAITING, FAILED, SUGGESTED, TO_REVIEW, SKIPPED = "waiting", "failed", "suggested
 STATES = (TO_REVIEW, SUGGESTED, SENT_BACK, REJECTED, ACCEPTED, SKIPPED, FAILED, WAITING)
 
 _SAID = 64
-_MOST = 500
-"""Tasks per round: databases limit how many values one statement may have."""
 
 
 @dataclass
@@ -52,8 +50,8 @@ def refresh(session: Session, task_ids: Iterable[int | None]) -> None:
     """Write anew where these tasks (our rows) stand. Does nothing for numbers that are no task."""
     numbers = sorted({number for number in task_ids if number is not None})
     session.flush()
-    for first in range(0, len(numbers), _MOST):
-        _refresh(session, numbers[first : first + _MOST])
+    for first in range(0, len(numbers), CHUNK):
+        _refresh(session, numbers[first : first + CHUNK])
 
 
 def begin(session: Session, tasks: Sequence[tuple[int, int, datetime]]) -> None:
@@ -71,8 +69,8 @@ def one_at_a_time(session: Session, task_ids: Iterable[int | None]) -> None:
     changes further rows of a task (jobs, deliveries) too calls this before, so that all take their locks in one order.
     """
     numbers = sorted({number for number in task_ids if number is not None})
-    for first in range(0, len(numbers), _MOST):
-        mine = select(Task.id).where(Task.id.in_(numbers[first : first + _MOST])).order_by(Task.id)
+    for first in range(0, len(numbers), CHUNK):
+        mine = select(Task.id).where(Task.id.in_(numbers[first : first + CHUNK])).order_by(Task.id)
         # Not FOR UPDATE: rows that point to the task may come in beside.
         session.execute(mine.with_for_update(key_share=True))
 

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, case, null, select, update
 from sqlalchemy.orm import Session
 
 from backend.db import task_state
-from backend.db.engine import chunks, expire, insert_missing
+from backend.db.engine import CHUNK, chunks, expire, insert_missing
 from backend.db.tables import Base, Task, Video
 from backend.db.types import clean_json, now, plain
 
@@ -132,10 +132,6 @@ def _update(session: Session, changed: Sequence[Remembered]) -> None:
     expire(session, Task, {row.id for row in changed})
 
 
-_MOST = 500
-"""Values per statement: databases limit them."""
-
-
 def remember(
     session: Session, *, project_id: int, ls_task_id: int, video_ref: str, query: str, data: dict[str, Any]
 ) -> Task:
@@ -152,7 +148,7 @@ def rows_of(session: Session, project_id: int, ls_task_ids: Collection[int]) -> 
     """Our rows of these tasks, by Label Studio's numbers, without those that are not known."""
     found: dict[int, int] = {}
     wanted = sorted(ls_task_ids)
-    for first in range(0, len(wanted), _MOST):
-        mine = Task.project_id == project_id, Task.ls_task_id.in_(wanted[first : first + _MOST])
+    for first in range(0, len(wanted), CHUNK):
+        mine = Task.project_id == project_id, Task.ls_task_id.in_(wanted[first : first + CHUNK])
         found |= dict(session.execute(select(Task.ls_task_id, Task.id).where(*mine)).tuples().all())
     return found

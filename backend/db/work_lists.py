@@ -5,7 +5,6 @@ Many rows are changed a page at a time, each page in a transaction of its own: n
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,14 +18,12 @@ from backend.db import task_state
 from backend.db.clock import moment
 from backend.db.engine import Database
 from backend.db.jobs import CANCELLED, FAILED, QUEUED, RUNNING
+from backend.db.reasons import Reason, by_reason
 from backend.db.tables import Delivery, Event, Job, Leased, Task
 from backend.db.types import now
 
 PAGE = 500
 CANCELLED_BY_HAND = "Cancelled by hand."
-
-_OWN_NUMBER = re.compile(r"\b(job|delivery|event|task|annotation) \d+")
-_VIDEO_NAME = re.compile(r"\S+\.(?:mp4|m4v|mov|mkv|webm|avi|mpe?g|ts|wmv|flv|gif)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -81,26 +78,9 @@ def list_events(session: Session, chosen: Chosen, *, limit: int) -> Sequence[Any
     return session.execute(select(*columns).where(*chosen.of(Event)).order_by(Event.id.desc()).limit(limit)).all()
 
 
-@dataclass(frozen=True)
-class Reason:
-    """Why jobs failed: how many, and the newest of them with its reason in full."""
-
-    count: int
-    job_id: int
-    example: str
-
-
-def reasons(session: Session, chosen: Chosen) -> list[Reason]:
-    """Failures by reason, the most frequent first; numbers of rows and names of videos make no difference."""
-    query = select(Job.reason, func.count(), func.max(Job.id)).where(*replace(chosen, states=(FAILED,)).of(Job))
-    groups: dict[str, Reason] = {}
-    for text, count, newest in session.execute(query.group_by(Job.reason)):
-        said = text or "No reason was noted."
-        kind = _VIDEO_NAME.sub("VIDEO", _OWN_NUMBER.sub(r"\1", said))
-        before = groups.get(kind, Reason(0, 0, said))
-        latest = Reason(0, newest, said) if newest > before.job_id else before
-        groups[kind] = replace(latest, count=before.count + count)
-    return sorted(groups.values(), key=lambda one: (-one.count, one.job_id))
+def failures(session: Session, chosen: Chosen) -> list[Reason]:
+    """Why jobs failed, the most frequent reason first."""
+    return by_reason(session, Job, chosen.of(Job))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
-from backend.db import jobs, projects
+from backend.db import projects, work_lists
 from backend.http import filters
 from backend.http.audit import record
 from backend.http.people import require
@@ -42,9 +42,9 @@ def retry(job_id: int) -> ResponseReturnValue:
         return back
     with services().database.read() as session:
         alike, more = work.alike(session, _read(request.args), job_id, most=AT_ONCE)
-    with services().database.write() as session:
-        done = sum(jobs.retry(session, number) for number in alike)
-        if done:
+    done = work_lists.retry_jobs(services().database, work_lists.Chosen(ids=tuple(alike))) if alike else 0
+    if done:
+        with services().database.write() as session:
             record(session, "retry jobs", f"job {job_id}", jobs=done)
     said = f"{done} queued again." if done else "There is nothing to try again: somebody did, or it is done."
     flash(f"{said} More failed for this reason: press again for the next {AT_ONCE}." if more else said, "done")

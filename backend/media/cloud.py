@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from backend.media.cloud_services import SERVICES, Service
 from backend.media.errors import MediaError, MediaUnavailable
-from backend.media.patience import Alive, Patience
+from backend.media.watch import Alive, TooLate, Watch
 from stvg_core.text import shown
 
 _CHUNK = 1 << 20
@@ -68,16 +68,21 @@ class CloudFiles:
             MediaError: everything that would not change by asking again.
             OSError: ``file`` cannot be written.
         """
-        patience = Patience(self.deadline_s, alive, shown(url))
+        try:
+            return self._fetch(url, file, Watch(self.deadline_s, alive))
+        except TooLate:
+            raise MediaUnavailable(f"{shown(url)} was not complete after {self.deadline_s:g} s.") from None
+
+    def _fetch(self, url: str, file: BinaryIO, watch: Watch) -> tuple[str, int]:
         system, path = self._system(url, object_needed=True)
-        expected = patience.within(lambda: self._size(system, path, url))
+        expected = watch.within(lambda: self._size(system, path, url))
         if expected is not None and expected > self.max_bytes:
             raise self._too_large(url)
         digest, size = hashlib.sha256(), 0
         in_words = _in_words(url)
-        with closing(patience.within(in_words(lambda: system.open(path, "rb", block_size=_BLOCK)))) as source:
+        with closing(watch.within(in_words(lambda: system.open(path, "rb", block_size=_BLOCK)))) as source:
             read: Callable[[], bytes] = in_words(lambda: source.read(_CHUNK))
-            while chunk := patience.within(read):
+            while chunk := watch.within(read):
                 size += len(chunk)
                 if size > self.max_bytes:
                     raise self._too_large(url)

@@ -10,11 +10,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
-from backend.db import jobs
+from backend.db import jobs, reasons
 from backend.db.clock import moment
+from backend.db.reasons import Reason, by_reason
 from backend.db.tables import Delivery, Event, Job, TaskState
-from backend.review import reasons
-from backend.review.reasons import Reason, by_reason
 
 SHOWN = 20
 """Rows per list; the page says how many there are in all."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from backend.db.reasons import kind_of
 from sqlalchemy.orm import Session
 
 from backend.db import deliveries
@@ -13,7 +14,6 @@ from backend.db.engine import Database
 from backend.db.tables import Delivery, Event, Job
 from backend.db.types import now
 from backend.review import work
-from backend.review.reasons import kind_of
 from backend.review.work import Rate, WorkFilter, alike, look
 from tests.db.helpers import a_job, a_prediction, a_task, becomes
 

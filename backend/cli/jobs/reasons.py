@@ -20,12 +20,12 @@ def reasons(project: int | None, version: str | None, as_json: bool) -> None:
     """Count the failed jobs by reason, each with an example."""
     chosen = work_lists.Chosen(project_id=project, model_version=version)
     with ready_database(load_settings()) as database, database.read() as session:
-        found = work_lists.reasons(session, chosen)
+        found = work_lists.failures(session, chosen)
     for one in found:
         if as_json:
-            row = {"jobs": one.count, "example": one.job_id, "reason": one.example}
+            row = {"jobs": one.count, "example": one.newest, "reason": one.text}
             click.echo(json.dumps(row, ensure_ascii=False))
         else:
-            click.echo(f"{one.count:>7}  {options.short(one.example, 400)}  (job {one.job_id})")
+            click.echo(f"{one.count:>7}  {options.short(one.text, 400)}  (job {one.newest})")
     if not found and not as_json:
         click.echo("No failed jobs.")

@@ -32,9 +32,9 @@ def kind_of(reason: str | None) -> str:
 
 
 def by_reason(
-    session: Session, table: Any, where: Sequence[ColumnElement[bool]], task: Any = None, *, most: int
+    session: Session, table: Any, where: Sequence[ColumnElement[bool]], task: Any = None, *, most: int | None = None
 ) -> list[Reason]:
-    """What failed of a table of work, at most so many reasons, the most frequent first.
+    """What failed of a table of work by reason, the most frequent first; all reasons, or at most so many.
 
     Args:
         task: the table's column that says which task a row is about.
