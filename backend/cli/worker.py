@@ -35,7 +35,8 @@ def command(drain: bool, project: str | None, owned: bool) -> None:
     if owned:
         threading.Thread(target=_end_with_input, name="owner", daemon=True).start()
     measures = Measures()
-    show_metrics(settings, measures)
+    if not owned:  # the workers of one run would all want the same port
+        show_metrics(settings, measures)
     number = None if project is None else _number(settings, project)
     process = open_worker(settings, measures=measures, project_id=number)
     if said := notice(process.worker.engine.model_version):

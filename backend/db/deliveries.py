@@ -48,7 +48,7 @@ _HANDED = (
 
 def owe_many(session: Session, pairs: Iterable[Pair]) -> None:
     """These predictions have to reach these tasks; saying so twice changes nothing. A local task is owed nothing."""
-    wanted = _in_label_studio(session, _in_order(pairs))
+    wanted = _in_order(pairs)
     known = _rows(session, wanted)
     _insert(session, [pair for pair in wanted if pair not in known])
 
@@ -102,9 +102,9 @@ def _rows(session: Session, pairs: Sequence[Pair], *, lock: bool = False) -> dic
 
 
 def _insert(session: Session, pairs: Sequence[Pair], **values: Any) -> set[Pair]:
-    """Returns those that nobody else inserted meanwhile."""
+    """Returns those that nobody else inserted meanwhile; none for a local task, of which there is nobody to tell."""
     made: set[Pair] = set()
-    for some in chunks(pairs):
+    for some in chunks(_in_label_studio(session, pairs)):
         rows = [{"prediction_id": prediction_id, "task_id": task_id, **values} for prediction_id, task_id in some]
         back = insert_missing(session, Delivery, rows, Delivery.prediction_id, Delivery.task_id)
         made.update((row.prediction_id, row.task_id) for row in back)

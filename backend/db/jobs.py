@@ -140,6 +140,7 @@ def retry_many(session: Session, job_ids: Sequence[int]) -> int:
     """Queue those of these jobs again that failed; returns how many did."""
     again: list[int] = []
     for some in chunks(sorted(job_ids)):
+        task_state.one_at_a_time(session, session.scalars(select(Job.task_id).where(Job.id.in_(some))))
         failed = update(Job).where(Job.id.in_(some), Job.state == FAILED)
         statement = failed.values(state=QUEUED, finished_at=None, **leases.reopened()).returning(Job.task_id)
         again += session.scalars(statement, execution_options={"synchronize_session": False}).all()

@@ -185,6 +185,7 @@ def _move(
     by_row = {one.row: one for one in some}
     local = Task.id.in_(by_row), Task.project_id == local_id
     # A worker that ends a job at this moment waits here, and then finds the task where it is.
+    task_state.one_at_a_time(session, by_row)
     asked: dict[int, list[Job]] = {}
     jobs = select(Job).where(Job.task_id.in_(select(Task.id).where(*local))).order_by(Job.id).with_for_update()
     for job in session.scalars(jobs):
