@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from backend.db.reasons import kind_of
 from sqlalchemy.orm import Session
 
 from backend.db import deliveries
 from backend.db.engine import Database
+from backend.db.reasons import kind_of
 from backend.db.tables import Delivery, Event, Job
 from backend.db.types import now
 from backend.review import work
