@@ -102,6 +102,7 @@ def enqueue_many(session: Session, entries: Iterable[Question]) -> dict[str, Que
     # Locked, because a worker that ends a job at this moment reads whether its answer is to be delivered. What another
     # caller inserted meanwhile may not be owed either.
     short = [entry for entry in wanted if entry.identity not in found or found[entry.identity].lacks(entry)]
+    task_state.one_at_a_time(session, [entry.task_id for entry in short])  # before the jobs, as where a job ends
     locked = known_many(session, [entry.identity for entry in short], lock=True)
     found |= _raise(session, [(locked[entry.identity], entry) for entry in short])
     owed = [row.task_id for row in made.values() if row.deliver]

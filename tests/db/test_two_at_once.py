@@ -131,3 +131,25 @@ def test_a_decision_and_an_answer_do_not_wait_for_each_other_for_ever(database: 
         state = task_state.of_task(session, task_id)
         assert state is not None
         assert (state.state, state.prediction_id) == ("accepted", prediction_id)
+
+
+def test_a_question_asked_again_and_its_answer_do_not_wait_for_each_other_for_ever(database: Database) -> None:
+    with database.write() as session:
+        task = a_task(session)
+        task_id = task.id
+        a_job(session, task, deliver=False)
+        prediction_id = a_prediction(session).id
+    with database.write() as session:
+        job = jobs.lease(session, "w", seconds=60)
+        assert job is not None and job.leased_by is not None
+        lease_name = job.leased_by
+    first = Session(database.engine)
+    task_state.one_at_a_time(first, [task_id])  # how the end of a job begins
+    with beside(database, lambda session: a_job(session, session.get_one(Task, task_id), deliver=True)):
+        assert jobs.finish(first, job.id, lease_name, prediction_id)
+        first.commit()
+    first.close()
+    with database.read() as session:
+        state = task_state.of_task(session, task_id)
+        assert state is not None
+        assert (state.state, state.prediction_id) == ("suggested", prediction_id)
