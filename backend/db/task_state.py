@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, func, null, select, text, update
+from sqlalchemy import Select, case, func, null, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -71,14 +71,17 @@ def one_at_a_time(session: Session, task_ids: Iterable[int | None]) -> None:
     changes further rows of a task (jobs, deliveries) too calls this before, so that all take their locks in one order.
     """
     numbers = sorted({number for number in task_ids if number is not None})
-    for first in range(0, len(numbers), _MOST):
-        mine = select(Task.id).where(Task.id.in_(numbers[first : first + _MOST])).order_by(Task.id)
-        # Not FOR UPDATE: rows that point to the task may come in beside.
-        session.execute(mine.with_for_update(key_share=True))
+    if session.get_bind().dialect.name == "postgresql":
+        for first in range(0, len(numbers), _MOST):
+            session.execute(_locked(select(Task.id), numbers[first : first + _MOST]))
+
+
+def _locked(query: Select[Any], numbers: Sequence[int]) -> Select[Any]:
+    # Not FOR UPDATE: rows that point to the task may come in beside.
+    return query.where(Task.id.in_(numbers)).order_by(Task.id).with_for_update(key_share=True)
 
 
 def _refresh(session: Session, numbers: Sequence[int]) -> None:
-    one_at_a_time(session, numbers)
     facts = _facts(session, numbers)
     if not facts:
         return
@@ -155,7 +158,7 @@ def _decision(reviews: Sequence[Any], label: Any | None, suggestion: Any | None)
 
 
 def _facts(session: Session, numbers: Sequence[int]) -> dict[int, Facts]:
-    tasks = select(Task.id, Task.project_id, Task.created_at).where(Task.id.in_(numbers))
+    tasks = _locked(select(Task.id, Task.project_id, Task.created_at), numbers)  # before the facts are read
     found = {row.id: Facts(row.project_id, row.created_at) for row in session.execute(tasks)}
     asked = select(Job.id, Job.task_id, Job.state, Job.prediction_id, Job.model_version, Job.finished_at).where(
         Job.task_id.in_(numbers), Job.deliver.is_(True)
