@@ -207,18 +207,11 @@ def lock(session: Session, task_id: int) -> str | None:
 
 
 def hold(session: Session, task_ids: Iterable[int]) -> None:
-    """Several tasks at once: until the transaction ends nobody decides about them, or adds to what was said.
+    """Nobody decides about these tasks, or adds to what was said, until the transaction ends.
 
-    In a fixed order, and the task before its state, as a decision locks them: nobody waits for each other. SQLite has
-    one writer anyway.
+    A decision locks the task too, so it is one of those that wait.
     """
-    numbers = sorted(set(task_ids))
-    if not numbers or session.get_bind().dialect.name != "postgresql":
-        return
-    tasks = select(Task.id).where(Task.id.in_(numbers)).order_by(Task.id)
-    session.execute(tasks.with_for_update(read=True, key_share=True))
-    states = select(TaskState.task_id).where(TaskState.task_id.in_(numbers)).order_by(TaskState.task_id)
-    session.execute(states.with_for_update())
+    one_at_a_time(session, task_ids)
 
 
 def of_task(session: Session, task_id: int) -> TaskState | None:

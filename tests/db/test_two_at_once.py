@@ -153,3 +153,24 @@ def test_a_question_asked_again_and_its_answer_do_not_wait_for_each_other_for_ev
         state = task_state.of_task(session, task_id)
         assert state is not None
         assert (state.state, state.prediction_id) == ("suggested", prediction_id)
+
+
+def test_labels_that_are_stored_and_an_answer_do_not_wait_for_each_other_for_ever(database: Database) -> None:
+    with database.write() as session:
+        task = a_task(session)
+        task_id = task.id
+        a_job(session, task)
+        prediction_id = a_prediction(session).id
+    with database.write() as session:
+        job = jobs.lease(session, "w", seconds=60)
+        assert job is not None
+    first = Session(database.engine)
+    task_state.hold(first, [task_id])
+    with beside(database, lambda session: answered(session, job, prediction_id)):
+        says(first, task_id, 1)
+        first.commit()
+    first.close()
+    with database.read() as session:
+        state = task_state.of_task(session, task_id)
+        assert state is not None
+        assert (state.state, state.prediction_id) == ("to review", prediction_id)
