@@ -6,7 +6,7 @@ from threading import Barrier
 
 from sqlalchemy import func, select, update
 
-from backend.db import deliveries, jobs
+from backend.db import deliveries, jobs, task_state
 from backend.db.engine import Database
 from backend.db.tables import Delivery, Job
 from backend.db.types import now
@@ -103,6 +103,8 @@ def test_a_job_that_kills_its_worker_is_given_up_with_a_reason(database: Databas
     with database.read() as session:
         job = session.scalars(select(Job)).one()
         assert job.state == "failed" and job.reason is not None and "2 workers in a row" in job.reason
+        state = task_state.of_task(session, job.task_id)
+        assert state is not None and state.state == "failed", "its task says so too"
 
 
 def test_a_failed_job_waits_for_its_time_and_can_be_retried(database: Database) -> None:
