@@ -136,3 +136,15 @@ def test_a_job_without_an_answer_does_not_reopen_the_telling_of_a_decision(sqlit
         session.execute(update(Delivery).values(state="failed", reason="the task is gone"))
         assert not jobs.retry(session, job.id)
         assert session.scalars(select(Delivery.state)).all() == ["failed"]
+
+
+def test_deaths_at_different_stages_are_accidents(sqlite_database: Database) -> None:
+    with sqlite_database.write() as session:
+        a_job(session, a_task(session))
+    for stage in ("fetch", "look", "fetch", "look"):
+        job = _lease(sqlite_database, max_deaths=2)
+        assert job is not None and job.leased_by is not None
+        with sqlite_database.write() as session:
+            assert jobs.renew(session, job.id, job.leased_by, seconds=60, progress=0.1, stage=stage)
+        _expire(sqlite_database)
+    assert _lease(sqlite_database, max_deaths=2) is not None
