@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from sqlalchemy import Select, case, func, null, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -25,6 +25,8 @@ ACCEPTED, REJECTED, SENT_BACK, UNDONE = "accepted", "rejected", "sent back", "un
 
 WAITING, FAILED, SUGGESTED, TO_REVIEW, SKIPPED = "waiting", "failed", "suggested", "to review", "skipped"
 STATES = (TO_REVIEW, SUGGESTED, SENT_BACK, REJECTED, ACCEPTED, SKIPPED, FAILED, WAITING)
+
+Columns = TypeVarTuple("Columns")
 
 _SAID = 64
 _MOST = 500
@@ -76,7 +78,7 @@ def one_at_a_time(session: Session, task_ids: Iterable[int | None]) -> None:
             session.execute(_locked(select(Task.id), numbers[first : first + _MOST]))
 
 
-def _locked(query: Select[Any], numbers: Sequence[int]) -> Select[Any]:
+def _locked(query: Select[*Columns], numbers: Sequence[int]) -> Select[*Columns]:
     # Not FOR UPDATE: rows that point to the task may come in beside.
     return query.where(Task.id.in_(numbers)).order_by(Task.id).with_for_update(key_share=True)
 
