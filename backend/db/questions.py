@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from backend.db import task_state
+from backend.db import deliveries, task_state
 from backend.db.engine import chunks, expire, insert_missing
 from backend.db.tables import Base, Job, Task
 from backend.db.types import now, plain
@@ -102,11 +102,12 @@ def enqueue_many(session: Session, entries: Iterable[Question]) -> dict[str, Que
     # Locked, because a worker that ends a job at this moment reads whether its answer is to be delivered. What another
     # caller inserted meanwhile may not be owed either.
     short = [entry for entry in wanted if entry.identity not in found or found[entry.identity].lacks(entry)]
+    task_state.one_at_a_time(session, [entry.task_id for entry in short])  # before the jobs, as where a job ends
     locked = known_many(session, [entry.identity for entry in short], lock=True)
     found |= _raise(session, [(locked[entry.identity], entry) for entry in short])
-    owed = [row.task_id for row in made.values() if row.deliver]
-    owed += [row.task_id for row in locked.values() if not row.deliver and found[row.identity].deliver]
-    task_state.refresh(session, owed)
+    became = [row.task_id for row in locked.values() if not row.deliver and found[row.identity].deliver]
+    task_state.refresh(session, [*became, *(row.task_id for row in made.values() if row.deliver)])
+    deliveries.tell_again(session, *became)  # its answer is the task's suggestion now
     return found
 
 

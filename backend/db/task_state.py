@@ -10,9 +10,9 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVarTuple
 
-from sqlalchemy import case, func, null, select, text, update
+from sqlalchemy import Select, case, func, null, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -25,6 +25,8 @@ ACCEPTED, REJECTED, SENT_BACK, UNDONE = "accepted", "rejected", "sent back", "un
 
 WAITING, FAILED, SUGGESTED, TO_REVIEW, SKIPPED = "waiting", "failed", "suggested", "to review", "skipped"
 STATES = (TO_REVIEW, SUGGESTED, SENT_BACK, REJECTED, ACCEPTED, SKIPPED, FAILED, WAITING)
+
+Columns = TypeVarTuple("Columns")
 
 _SAID = 64
 
@@ -69,14 +71,17 @@ def one_at_a_time(session: Session, task_ids: Iterable[int | None]) -> None:
     changes further rows of a task (jobs, deliveries) too calls this before, so that all take their locks in one order.
     """
     numbers = sorted({number for number in task_ids if number is not None})
-    for first in range(0, len(numbers), CHUNK):
-        mine = select(Task.id).where(Task.id.in_(numbers[first : first + CHUNK])).order_by(Task.id)
-        # Not FOR UPDATE: rows that point to the task may come in beside.
-        session.execute(mine.with_for_update(key_share=True))
+    if session.get_bind().dialect.name == "postgresql":
+        for first in range(0, len(numbers), CHUNK):
+            session.execute(_locked(select(Task.id), numbers[first : first + CHUNK]))
+
+
+def _locked(query: Select[*Columns], numbers: Sequence[int]) -> Select[*Columns]:
+    # Not FOR UPDATE: rows that point to the task may come in beside.
+    return query.where(Task.id.in_(numbers)).order_by(Task.id).with_for_update(key_share=True)
 
 
 def _refresh(session: Session, numbers: Sequence[int]) -> None:
-    one_at_a_time(session, numbers)
     facts = _facts(session, numbers)
     if not facts:
         return
@@ -105,7 +110,8 @@ def state_of(facts: Facts, scores: dict[int, tuple[float, float | None]]) -> dic
     elif suggestion is not None:
         state, since = SUGGESTED, suggestion.finished_at
     else:
-        state, since = (FAILED if newest is not None and newest.state == "failed" else WAITING), None
+        ended = newest is not None and newest.state in ("failed", "cancelled")
+        state, since = (FAILED if ended else WAITING), None
     score, uncertainty = (None, None) if suggestion is None else scores.get(suggestion.prediction_id, (None, None))
     # An unknown author is a person of its own.
     people = {
@@ -153,7 +159,7 @@ def _decision(reviews: Sequence[Any], label: Any | None, suggestion: Any | None)
 
 
 def _facts(session: Session, numbers: Sequence[int]) -> dict[int, Facts]:
-    tasks = select(Task.id, Task.project_id, Task.created_at).where(Task.id.in_(numbers))
+    tasks = _locked(select(Task.id, Task.project_id, Task.created_at), numbers)  # before the facts are read
     found = {row.id: Facts(row.project_id, row.created_at) for row in session.execute(tasks)}
     asked = select(Job.id, Job.task_id, Job.state, Job.prediction_id, Job.model_version, Job.finished_at).where(
         Job.task_id.in_(numbers), Job.deliver.is_(True)
@@ -202,18 +208,11 @@ def lock(session: Session, task_id: int) -> str | None:
 
 
 def hold(session: Session, task_ids: Iterable[int]) -> None:
-    """Several tasks at once: until the transaction ends nobody decides about them, or adds to what was said.
+    """Nobody decides about these tasks, or adds to what was said, until the transaction ends.
 
-    In a fixed order, and the task before its state, as a decision locks them: nobody waits for each other. SQLite has
-    one writer anyway.
+    A decision locks the task too, so it is one of those that wait.
     """
-    numbers = sorted(set(task_ids))
-    if not numbers or session.get_bind().dialect.name != "postgresql":
-        return
-    tasks = select(Task.id).where(Task.id.in_(numbers)).order_by(Task.id)
-    session.execute(tasks.with_for_update(read=True, key_share=True))
-    states = select(TaskState.task_id).where(TaskState.task_id.in_(numbers)).order_by(TaskState.task_id)
-    session.execute(states.with_for_update())
+    one_at_a_time(session, task_ids)
 
 
 def of_task(session: Session, task_id: int) -> TaskState | None:

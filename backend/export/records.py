@@ -118,7 +118,7 @@ def _chosen(kept: Sequence[_Candidate], selection: Selection) -> _Candidate | st
     wanted = [c for c in kept if not selection.annotators or c.annotation.author_id in selection.annotators]
     if not wanted:
         return "labelled by others"
-    return max(wanted, key=lambda candidate: _moment(candidate.annotation))
+    return max(wanted, key=lambda candidate: (_moment(candidate.annotation), candidate.annotation.id))
 
 
 def _labels(session: Session, candidate: _Candidate, selection: Selection) -> Iterator[Record | str]:

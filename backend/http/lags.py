@@ -1,4 +1,4 @@
-"""How far behind are we? The ages of what waits longest, each found at the end of an index and not by a count."""
+"""How far behind are we? The ages of what waits longest, each asked of an index."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ class Answers:
         )
         with self.database.write() as session:
             job = jobs.enqueue_many(session, [question])[identity]
-            if job.state == jobs.FAILED:
+            if job.state in (jobs.FAILED, jobs.CANCELLED):
                 jobs.retry(session, job.id)  # a person asks again: another try
         return job.id
 
@@ -151,7 +151,7 @@ class Answers:
                     if state == jobs.DONE and prediction_id is not None:
                         return predictions.of_row(session, prediction_id)
                 left = until - time.monotonic()
-                if state == jobs.FAILED or left <= 0:
+                if state in (jobs.FAILED, jobs.CANCELLED) or left <= 0:
                     return None
                 time.sleep(min(pause, left))
                 pause = min(pause * 1.5, _LOOK_MOST_S)

@@ -164,7 +164,6 @@ def _write(session: Session, prepared: Prepared, closing: Closing | None, *, hel
     """The short transaction. Raises :class:`Changed` where something is another by now."""
     added = 0
     if prepared.plans:
-        # Jobs first: a worker that ends one locks it before its task, too.
         wishes.ask(session, [job for outcome in prepared.outcomes for job in outcome.jobs])
         if not held:
             _hold(session, prepared.plans, prepared.bases)

@@ -165,12 +165,21 @@ class Worker:
         except StvgError as error:
             self._fail(job, str(error))
         except (OperationalError, InterfaceError):
-            raise  # the lease runs out by itself
+            self._give_back(job)
+            raise
         except Exception:
             logger.exception("job %d: internal error", job.id)
             self._fail(job, f"Internal error. The worker's log has the details under job {job.id}.")
         finally:
             self.holding = None
+
+    def _give_back(self, job: Job) -> None:
+        """The database ended the work (a deadlock, a restart): no death. While it is away, the lease runs out."""
+        try:
+            with self.database.write() as session:
+                jobs.put_back(session, job.id, job.leased_by or "")
+        except SQLAlchemyError as error:
+            logger.warning("job %d could not be put back (%s)", job.id, type(error).__name__)
 
     def _fail(self, job: Job, reason: str, *, again: bool = False) -> None:
         assert job.leased_by is not None

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from backend.db import predictions, task_state
 from backend.db.engine import Database
-from backend.db.tables import Prediction, Task
+from backend.db.tables import Prediction, TaskState
 from stvg_core.grounding.choose import preference, same_object
 from stvg_core.tube import Array, Evidence
 
@@ -99,7 +99,7 @@ def record_missing(database: Database) -> int:
         with database.write() as session:
             page = predictions.without_uncertainty(session, after=last, limit=_PAGE)
             computed += sum(_record(session, row) for row in page)
-            mine = select(Task.id).where(Task.video_id.in_([row.video_id for row in page]))
+            mine = select(TaskState.task_id).where(TaskState.prediction_id.in_([row.id for row in page]))
             task_state.refresh(session, session.scalars(mine).all())
             if len(page) < _PAGE:
                 return computed

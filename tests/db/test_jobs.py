@@ -6,7 +6,7 @@ from threading import Barrier
 
 from sqlalchemy import func, select, update
 
-from backend.db import deliveries, jobs
+from backend.db import deliveries, jobs, task_state
 from backend.db.engine import Database
 from backend.db.tables import Delivery, Job
 from backend.db.types import now
@@ -103,6 +103,8 @@ def test_a_job_that_kills_its_worker_is_given_up_with_a_reason(database: Databas
     with database.read() as session:
         job = session.scalars(select(Job)).one()
         assert job.state == "failed" and job.reason is not None and "2 workers in a row" in job.reason
+        state = task_state.of_task(session, job.task_id)
+        assert state is not None and state.state == "failed", "its task says so too"
 
 
 def test_a_failed_job_waits_for_its_time_and_can_be_retried(database: Database) -> None:
@@ -134,3 +136,15 @@ def test_a_job_without_an_answer_does_not_reopen_the_telling_of_a_decision(sqlit
         session.execute(update(Delivery).values(state="failed", reason="the task is gone"))
         assert not jobs.retry(session, job.id)
         assert session.scalars(select(Delivery.state)).all() == ["failed"]
+
+
+def test_deaths_at_different_stages_are_accidents(sqlite_database: Database) -> None:
+    with sqlite_database.write() as session:
+        a_job(session, a_task(session))
+    for stage in ("fetch", "look", "fetch", "look"):
+        job = _lease(sqlite_database, max_deaths=2)
+        assert job is not None and job.leased_by is not None
+        with sqlite_database.write() as session:
+            assert jobs.renew(session, job.id, job.leased_by, seconds=60, progress=0.1, stage=stage)
+        _expire(sqlite_database)
+    assert _lease(sqlite_database, max_deaths=2) is not None

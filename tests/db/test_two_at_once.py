@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from backend.db import annotations, deliveries, jobs, task_state
+from backend.db import annotations as versions
+from backend.db import deliveries, jobs, reviews, task_state
 from backend.db.engine import Database
 from backend.db.tables import Job, Task
 from backend.db.types import now
@@ -59,7 +60,7 @@ def _until_one_waits(database: Database, thread: threading.Thread) -> None:
 
 
 def says(session: Session, task_id: int, number: int) -> None:
-    annotations.add_version(
+    versions.add_version(
         session, digest=f"{number:064}", ls_annotation_id=number, task_id=task_id, author_id=number,
         ls_updated_at=now(),
     )  # fmt: skip
@@ -120,7 +121,7 @@ def test_a_decision_and_an_answer_do_not_wait_for_each_other_for_ever(database: 
         job = jobs.lease(session, "w", seconds=60)
         assert job is not None
     first = Session(database.engine)
-    assert decisions.reviews.lock_task(first, task_id) is not None
+    assert reviews.lock_task(first, task_id) is not None
     seen = decisions.subject(first, task_id)[0]
     assert seen is not None
     with beside(database, lambda session: answered(session, job, prediction_id)):
@@ -131,3 +132,46 @@ def test_a_decision_and_an_answer_do_not_wait_for_each_other_for_ever(database: 
         state = task_state.of_task(session, task_id)
         assert state is not None
         assert (state.state, state.prediction_id) == ("accepted", prediction_id)
+
+
+def test_a_question_asked_again_and_its_answer_do_not_wait_for_each_other_for_ever(database: Database) -> None:
+    with database.write() as session:
+        task = a_task(session)
+        task_id = task.id
+        a_job(session, task, deliver=False)
+        prediction_id = a_prediction(session).id
+    with database.write() as session:
+        job = jobs.lease(session, "w", seconds=60)
+        assert job is not None and job.leased_by is not None
+        lease_name = job.leased_by
+    first = Session(database.engine)
+    task_state.one_at_a_time(first, [task_id])  # how the end of a job begins
+    with beside(database, lambda session: a_job(session, session.get_one(Task, task_id), deliver=True)):
+        assert jobs.finish(first, job.id, lease_name, prediction_id)
+        first.commit()
+    first.close()
+    with database.read() as session:
+        state = task_state.of_task(session, task_id)
+        assert state is not None
+        assert (state.state, state.prediction_id) == ("suggested", prediction_id)
+
+
+def test_labels_that_are_stored_and_an_answer_do_not_wait_for_each_other_for_ever(database: Database) -> None:
+    with database.write() as session:
+        task = a_task(session)
+        task_id = task.id
+        a_job(session, task)
+        prediction_id = a_prediction(session).id
+    with database.write() as session:
+        job = jobs.lease(session, "w", seconds=60)
+        assert job is not None
+    first = Session(database.engine)
+    task_state.hold(first, [task_id])
+    with beside(database, lambda session: answered(session, job, prediction_id)):
+        says(first, task_id, 1)
+        first.commit()
+    first.close()
+    with database.read() as session:
+        state = task_state.of_task(session, task_id)
+        assert state is not None
+        assert (state.state, state.prediction_id) == ("to review", prediction_id)

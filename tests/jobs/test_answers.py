@@ -9,9 +9,11 @@ from time import monotonic
 import pytest
 from sqlalchemy import func, select
 
+from backend.db import work_lists
 from backend.db.tables import Delivery, Job, Prediction, Task
 from backend.labelstudio.config import read_config
 from backend.labelstudio.payloads import validate_prediction
+from backend.review import queue
 from stvg_core.errors import QueryError
 from tests.db.helpers import CONFIG
 from tests.jobs.conftest import Loop
@@ -155,3 +157,26 @@ def test_the_task_itself_is_owed_what_was_first_only_a_question(loop: Loop) -> N
     loop.answers.for_question(1, CONFIG_READ, task, "the red box")
     loop.ask(task)
     assert _count(loop, Job) == 1 and loop.worker.drain() == 1 and _count(loop, Delivery) == 1
+
+
+def test_a_cancelled_question_is_asked_again_by_the_next_person(loop: Loop) -> None:
+    task = loop.task(1)
+    loop.answers.wait_s = 0
+    loop.answers.for_question(1, CONFIG_READ, task, "the man in blue")
+    work_lists.cancel_jobs(loop.database, work_lists.Chosen())
+    assert loop.job().state == "cancelled"
+    loop.answers.wait_s = 10**6
+    with loop.database.read() as session:
+        waiting = loop.answers._wait(session.get_one(Job, 1).id)
+    assert waiting is None, "nobody waits for a job that was cancelled"
+    loop.answers.wait_s = 0
+    loop.answers.for_question(1, CONFIG_READ, task, "the man in blue")
+    assert loop.job().state == "queued"
+
+
+def test_a_task_whose_job_was_cancelled_does_not_look_as_if_it_waited(loop: Loop) -> None:
+    loop.ask(loop.task(1))
+    work_lists.cancel_jobs(loop.database, work_lists.Chosen())
+    with loop.database.read() as session:
+        row = queue.row_of(session, 1)
+    assert row is not None and (row.state, row.reason) == ("failed", work_lists.CANCELLED_BY_HAND)

@@ -104,6 +104,15 @@ def test_a_second_signal_does_not_wait(loop: Loop, sqlite_url: str) -> None:
     assert (loop.job().state, loop.job().attempts) == ("queued", 0)
 
 
+def until(condition: Callable[[], object]) -> None:
+    """Wait for a state; a test whose state never comes ends, late."""
+    for _ in range(6000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("the state never came")
+
+
 def test_a_lease_is_renewed_only_while_the_work_moves(
     sqlite_database: Database, loop: Loop, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -122,13 +131,12 @@ def test_a_lease_is_renewed_only_while_the_work_moves(
     working = threading.Thread(target=loop.worker.run_once)
     working.start()
     other = make_loop(sqlite_database, loop.videos)
-    while not other.worker.run_once():
-        time.sleep(0.02)
+    until(other.worker.run_once)
     assert loop.job().state == "done" and len(other.engine.calls) == 1
     go_on.set()
     working.join()
     assert "no progress for 0.3 s at stage 'look'; its lease is let run out" in caplog.text
-    assert "the lease ran out, its answer is dropped" in caplog.text
+    assert "the lease was lost, its answer is dropped" in caplog.text
     assert loop.job().state == "done" and len(other.engine.calls) == 1
 
 
@@ -142,10 +150,12 @@ def test_work_that_moves_again_takes_its_lease_up_again(loop: Loop) -> None:
     with LeaseKeeper(
         loop.database, job.id, job.leased_by, seconds=0.3, stop=threading.Event(), stall_s=0.2
     ) as keeper:  # fmt: skip
-        while not keeper._stalled:
-            time.sleep(0.01)
+        until(lambda: keeper._stalled)
         before = loop.job().lease_until
-        while loop.job().lease_until == before:
+
+        def taken_up() -> bool:
             keeper.progress(0.5, "look")
-            time.sleep(0.01)
+            return loop.job().lease_until != before
+
+        until(taken_up)
     assert loop.job().stage == "look"

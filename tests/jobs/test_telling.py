@@ -209,3 +209,18 @@ def test_a_claim_that_was_never_ended_runs_out(loop: Loop) -> None:
     assert teller(loop).send_due() == 1 and patches(loop) == 1
     with loop.database.write() as session:
         assert not deliveries.delivered(session, claimed.id, str(stale)), "the killed one has no say any more"
+
+
+def test_a_question_whose_answer_becomes_the_suggestion_clears_a_decision_about_the_old_one(loop: Loop) -> None:
+    task_id = ready(loop)
+    decide(loop, task_id)
+    teller(loop).send_due()
+    assert "review" in data(loop)
+    with loop.database.write() as session:
+        ref, version = session.get_one(Task, task_id).video_ref, loop.engine.model_version
+        asked = {"identity": "q", "task_id": task_id, "video_ref": ref, "query": "another", "model_version": version}
+        jobs.enqueue(session, **asked, deliver=False)
+    assert loop.worker.drain() == 1 and teller(loop).send_due() == 0, "an annotator's own question is no suggestion"
+    with loop.database.write() as session:
+        jobs.enqueue(session, **asked, deliver=True)
+    assert teller(loop).send_due() == 1 and "review" not in data(loop)

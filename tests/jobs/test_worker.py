@@ -15,6 +15,7 @@ import httpx
 import numpy as np
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 from backend.db.engine import Database
 from backend.db.tables import Delivery, Job, Prediction, Task
@@ -258,3 +259,18 @@ def _stored(loop: Loop, number: int, query: str = "the red box") -> TaskPayload:
     data = {"video": "s3://b/a.mp4", "query": query, "fps": 25}
     loop.label_studio.add_task(number, **data)
     return TaskPayload(number, data)
+
+
+def test_a_deadlock_is_no_death_of_the_worker(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop.ask(loop.task(1))
+
+    def deadlock(*args: object, **more: object) -> None:
+        raise OperationalError("UPDATE", {}, Exception("deadlock detected"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("backend.jobs.grounding.store_answer", deadlock)
+        with pytest.raises(OperationalError):
+            loop.worker.run_once()
+    job = loop.job()
+    assert (job.state, job.attempts, job.deaths, job.leased_by) == ("queued", 0, 0, None)
+    assert loop.worker.drain() == 1 and loop.job().state == "done"

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backend.db import task_state
 from backend.db.engine import Database
 from backend.db.tables import Prediction
 from backend.review import uncertainty
 from backend.review.uncertainty import margin, of_evidence, separation
 from stvg_core.looked import Glance, Looked, Rows
 from stvg_core.tube import Array, Evidence
-from tests.db.helpers import a_prediction
+from tests.db.helpers import a_job, a_prediction, a_task, becomes
 
 SLOTS = 10
 LEFT, RIGHT = (0.1, 0.1, 0.3, 0.3), (0.6, 0.6, 0.9, 0.9)
@@ -110,8 +111,14 @@ def test_older_rows_get_theirs_once(database: Database) -> None:
             row.evidence, row.evidence_info = good.to_bytes(), good.info
             row.evidence_consistency = 0.6
         row.evidence = b"not an archive"
+        task = a_task(session)
+        task.video_id = row.video_id
+        becomes(session, a_job(session, task), state="done", prediction_id=1)
+        task_id = task.id
     assert uncertainty.record_missing(database) == 2
     assert uncertainty.record_missing(database) == 0
     with database.read() as session:
+        state = task_state.of_task(session, task_id)
+        assert state is not None and state.uncertainty == session.get_one(Prediction, 1).uncertainty is not None
         values = [session.get_one(Prediction, number).uncertainty for number in (1, 2, 3)]
     assert values == [pytest.approx(1 - (0.6 + 0.75 + 1.0) / 3), 1.0, None]
