@@ -1,4 +1,7 @@
-"""Why did work fail? Rows grouped by reason; what differs in numbers, addresses and names of files is one reason."""
+"""Why did work fail? Rows grouped by reason; what differs in numbers, addresses and names of files is one reason.
+
+A number that a server answered is kept: 404 and 503 are not mended alike.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from sqlalchemy.orm import Session
 from backend.db.tables import Job
 
 _UNKNOWN = "No reason was noted."
-_DIFFERS = re.compile(r"https?://\S+|\S+\.\w{2,4}\b|\d+(?:[.,:]\d+)*")
+_DIFFERS = re.compile(r"https?://\S+|\S+\.\w{2,4}\b|(?<!answered )\b\d+(?:[.,:]\d+)*")
 
 
 @dataclass(frozen=True)

@@ -45,14 +45,14 @@ def _states(database: Database) -> list[str]:
 
 def test_reasons_are_grouped_whatever_their_numbers_and_files(failed: Database) -> None:
     with failed.read() as session:
-        found = work_lists.reasons(session, Chosen())
-        assert work_lists.reasons(session, Chosen(project_id=2)) == []
+        found = work_lists.failures(session, Chosen())
+        assert work_lists.failures(session, Chosen(project_id=2)) == []
     assert found == [
-        Reason(3, 5, "There is no file three.mp4."),
-        Reason(2, 6, "Internal error. The worker's log has the details under job 6."),
-        Reason(1, 4, "No reason was noted."),
-        Reason(1, 7, "The source answered 503."),
-        Reason(1, 8, "The source answered 404."),
+        Reason("There is no file three.mp4.", 3, 5),
+        Reason("Internal error. The worker's log has the details under job 6.", 2, 6),
+        Reason("The source answered 404.", 1, 8),
+        Reason("The source answered 503.", 1, 7),
+        Reason("No reason was noted.", 1, 4),
     ]
 
 

@@ -140,7 +140,7 @@ def test_a_defect_shows_no_traceback_and_is_logged(
     def defect(*args: object) -> None:
         raise ZeroDivisionError("inner detail")
 
-    monkeypatch.setattr("backend.http.predict.read_config", defect)
+    monkeypatch.setattr("backend.http.predict._config", defect)
     with caplog.at_level(logging.ERROR):
         response = connected.post("/predict", json={"tasks": [{"id": 1, "data": {}}], "project": 1}, auth=BASIC)
     assert response.status_code == 500 and "inner detail" not in response.text and "ZeroDivision" not in response.text
