@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
-from backend.db import projects, runs, schema
+from backend.db import projects, schema
 from backend.db.engine import Database
 from backend.db.errors import DatabaseError
 from backend.jobs import calibrating, due
@@ -24,6 +24,7 @@ from backend.jobs.corrections import Training, read_events
 from backend.jobs.delivering import CLAIM_S, Outbox
 from backend.jobs.engine import Answers, Engine, Progress
 from backend.jobs.measuring import MeasuredEngine, MeasuredMedia, Measures
+from backend.jobs.process import WorkerProcess
 from backend.jobs.reconcile import reconcile_due
 from backend.jobs.rereading import reread
 from backend.jobs.ticker import OnCall, Ticker
@@ -270,79 +271,6 @@ class LoadedGrounder:
 
         with reporting(self._decoding, progress) as report:
             return self._grounder.extend(path, Prompt(frame, np.asarray(box)), first, last, progress=report)
-
-
-@dataclass
-class WorkerProcess:
-    """A worker with its chores: reading events, pushing predictions and decisions, comparing with Label Studio.
-
-    ``chores`` are called when ``watcher`` sees that they are due, or every so often.
-    """
-
-    worker: Worker
-    outbox: Outbox | None
-    watcher: Watcher
-    chores: list[OnCall | Ticker]
-    training: Training
-    calibrate: Callable[[], int]
-
-    def run(self) -> None:
-        """Work until :meth:`stop` is called."""
-        wake = threading.Event()
-        self.watcher.wakes = {due.JOBS: wake} | {one.name: one.wake for one in self.chores if isinstance(one, OnCall)}
-
-        def idle() -> None:
-            wake.wait()
-            wake.clear()
-
-        tell = self.worker.ended
-
-        def ended(outcome: str) -> None:
-            tell(outcome)
-            self.watcher.worked()
-
-        self.worker.idle, self.worker.ended, self.worker.versions = idle, ended, self.watcher.versions
-        for thread in (self.watcher, *self.chores):
-            thread.start()
-        self.worker.run()
-        for thread in (self.watcher, *self.chores):
-            thread.join(5.0)
-
-    def run_project(self) -> None:
-        """Work on the jobs of the worker's one project until none is waiting or in hand, then push what is due."""
-        project_id = self.worker.project_id
-        assert project_id is not None
-
-        def ended() -> bool:
-            with self.worker.database.read() as session:
-                return not runs.unfinished(session, project_id, self.worker.versions(session))
-
-        pushing = [one for one in self.chores if isinstance(one, OnCall) and one.name == due.OUTBOX and project_id > 0]
-        self.watcher.wakes = {one.name: one.wake for one in pushing}
-        threads: list[Watcher | OnCall] = [self.watcher, *pushing] if pushing else []
-        for thread in threads:
-            thread.start()
-        self.worker.run(until=ended)
-        if pushing and self.outbox is not None and not self.worker.stop.is_set():
-            self.outbox.send_due()
-        self.stop()
-        for thread in threads:
-            thread.join(5.0)
-
-    def drain(self) -> int:
-        """Do all that is due now, without threads; returns how many jobs were taken."""
-        taken = self.worker.drain()
-        read_events(self.worker.database, self.training)
-        reread(self.worker.database)
-        taken += self.worker.drain()  # what the annotations want
-        disagreement.record_due(self.worker.database)
-        self.calibrate()
-        if self.outbox is not None:
-            self.outbox.send_due()
-        return taken
-
-    def stop(self) -> None:
-        self.worker.stop.set()
 
 
 def open_worker(
