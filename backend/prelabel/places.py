@@ -190,7 +190,9 @@ class VideoPlaces:
 
     def _missing(self, name: str) -> str:
         hint = "" if self.search else " Names count from there; --videos says another folder, and searches it."
-        return f"There is no video {printable(name)} in {self.base}.{hint}"
+        here = self.base in (None, "", ".")
+        where = "this folder" if here else printable(str(self.base))
+        return f"There is no video {printable(name)} in {where}.{hint}"
 
     def _is_on_the_web(self) -> bool:
         scheme, mark, _ = (self.base or "").partition("://")
