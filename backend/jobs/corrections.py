@@ -33,7 +33,8 @@ LEASE_S = 120.0
 """A reader that was not heard of for so long is gone."""
 
 _MAX_ATTEMPTS = 5
-_AT_ONCE = 20
+_AT_ONCE = 8
+"""Events in one transaction: few enough that a webhook which comes meanwhile is stored in time on SQLite."""
 
 
 class EventLost(Exception):
