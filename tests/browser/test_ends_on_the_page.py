@@ -202,7 +202,7 @@ def test_a_box_that_is_drawn_under_a_chosen_label_is_followed_and_offered(
     with loop.database.read() as session:
         assert [one.tubes for one in versions(session, row.ls_annotation_id)] == [row.tubes], "it stays out of it"
     page.page.get_by_role("button", name="Send it to Label Studio").click()
-    expect(page.page.get_by_role("status")).to_contain_text("as a suggestion")
+    expect(page.page.locator("p[role=status]")).to_contain_text("as a suggestion")
     deadline = time.monotonic() + PATIENCE_S
     while not any(entry["result"] for entry in loop.client.predictions(task)):
         assert time.monotonic() < deadline, "it never came to Label Studio"
