@@ -22,8 +22,8 @@ from stvg_core.mllm.pixels import PixelPreparation
 from stvg_core.proposals.checkpoints import load_network, reading, where_from
 from stvg_core.tube import Array
 
-BATCH = 2
-"""Pictures read at once: so few that the memory of the last ones serves the next ones."""
+BATCH = 1
+"""Pictures read at once: a single one is not copied, and its memory serves the next one."""
 _SPECK = 0.1  # of the largest piece of a mask: smaller pieces do not stretch the box
 _OBJECT = 1  # the number of the only object in a session
 _CORNERS = (2, 3)  # SAM's labels of a box's first and second corner

@@ -114,14 +114,22 @@ class VideoReader:
         """
         wanted = self.check(indices)
         size = shrunk_size(self._info.width, self._info.height, max_side)
+        if len(wanted) == 1:  # nothing to put together: a copy would cost nearly as much as the conversion
+            (picture,) = self._decoded(wanted.tolist())
+            pixels = self._shaper.picture(picture, size, own=True)[np.newaxis]
+        else:
+            pixels = self._together(wanted, size)
+        return Frames(pixels=pixels, indices=wanted, seconds=np.asarray(self.seconds[wanted], dtype=np.float64))
+
+    def _together(self, wanted: Array, size: tuple[int, int]) -> Array:
         pixels = np.empty((len(wanted), size[1], size[0], 3), dtype=np.uint8)
         order = np.argsort(wanted, kind="stable")
         unique, first = np.unique(wanted[order], return_index=True)
         for picture, rows in zip(self._decoded(unique.tolist()), np.split(order, first[1:]), strict=True):
-            shown = self._picture(picture, size)
+            shown = self._shaper.picture(picture, size)
             for row in rows:
                 pixels[row] = shown
-        return Frames(pixels=pixels, indices=wanted, seconds=np.asarray(self.seconds[wanted], dtype=np.float64))
+        return pixels
 
     def stream(self, indices: Array | None = None, *, max_side: int | None = None) -> Iterator[tuple[int, Array]]:
         """``(index, (H, W, 3) uint8 RGB)`` of the frames in the order given, all with None; few at a time in memory.
@@ -136,7 +144,7 @@ class VideoReader:
             some = wanted[first : first + _BATCH]
             if (np.diff(some) > 0).all():  # nothing need be held
                 for index, picture in zip(some, self._decoded(some.tolist()), strict=True):
-                    yield int(index), np.array(self._picture(picture, size))
+                    yield int(index), self._shaper.picture(picture, size, own=True)
             else:
                 yield from zip(some.tolist(), self.read(some, max_side=max_side).pixels, strict=True)
 
@@ -148,9 +156,6 @@ class VideoReader:
         if wanted.min() < 0 or wanted.max() >= self._info.n_frames:
             raise IndexError(f"frames 0 to {self._info.n_frames - 1} exist, asked for {wanted.min()} to {wanted.max()}")
         return wanted
-
-    def _picture(self, frame: Any, size: tuple[int, int]) -> Array:
-        return self._shaper.picture(frame, size)
 
     def _changed(self) -> str:
         return f"{self._path.name} has changed while it was being used. Start again with the new file."

@@ -35,10 +35,10 @@ class Shaper:
         self._converters: dict[tuple[int, int], VideoReformatter] = {}
         keep_freed_memory()
 
-    def picture(self, frame: Any, size: tuple[int, int]) -> Array:
+    def picture(self, frame: Any, size: tuple[int, int], *, own: bool = False) -> Array:
         """``(H, W, 3)`` uint8 RGB of a decoded picture, laid as shown and scaled to ``size`` = (width, height).
 
-        It may share its memory with ``frame``, and its rows may have a margin.
+        It may share its memory with ``frame``, and its rows may have a margin, unless it is to be its ``own``.
 
         Raises:
             VideoError: this picture is laid in another way than the file's first one.
@@ -49,19 +49,27 @@ class Shaper:
                 f"{self._name} turns or mirrors its pictures in the middle of the video: what is shown there depends "
                 "on the player. Cut it into parts that each are shown in one way."
             )
-        picture = self._rgb(frame, *orientation.size(*size))
-        return picture if orientation == STORED else orientation.lay(picture)
+        picture, shared = self._rgb(frame, *orientation.size(*size))
+        if orientation != STORED:
+            picture = orientation.lay(picture)
+        if not own:
+            return picture
+        return picture.copy() if shared else np.ascontiguousarray(picture)
 
-    def _rgb(self, frame: Any, width: int, height: int) -> Array:
-        """``(height, width, 3)``: the memory of the converted frame itself, with a margin at the end of each row."""
+    def _rgb(self, frame: Any, width: int, height: int) -> tuple[Array, bool]:
+        """``(height, width, 3)``: the memory of the converted frame itself, with a margin at the end of each row.
+
+        And whether that is ``frame``, where there is nothing to convert.
+        """
         converter = self._converters.get((width, height))
         if converter is None:
             converter = self._converters[width, height] = VideoReformatter()
         # One thread: starting more for each picture costs more than they save.
-        plane: Any = converter.reformat(frame, format="rgb24", width=width, height=height, threads=1).planes[0]
+        converted = converter.reformat(frame, format="rgb24", width=width, height=height, threads=1)
+        plane: Any = converted.planes[0]
         rows = np.frombuffer(plane, np.uint8, count=plane.line_size * height).reshape(height, plane.line_size)
         picture: Array = rows[:, : width * 3].reshape(height, width, 3)
-        return picture
+        return picture, converted is frame
 
 
 @cache

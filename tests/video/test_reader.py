@@ -120,6 +120,18 @@ def test_what_is_kept_stays_within_the_budget(pictures: int, clip: Path, monkeyp
     assert most[0] <= budget and (most[0] > 0) == (pictures > 0)
 
 
+def test_one_picture_alone_is_as_among_others_and_belongs_to_the_caller(clip: Path) -> None:
+    with VideoReader(clip) as video:
+        for side in (None, 50):
+            together = video.read(np.array([4, 9]), max_side=side).pixels
+            for number, frame in enumerate((4, 9)):
+                alone = video.read(np.array([frame]), max_side=side).pixels
+                assert alone.flags.c_contiguous and alone.shape == (1, *together.shape[1:])
+                np.testing.assert_array_equal(alone[0], together[number])
+                alone[:] = 0
+            np.testing.assert_array_equal(video.read(np.array([4, 9]), max_side=side).pixels, together)
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
 def test_a_long_file_is_not_decoded_for_a_few_frames(name: str, tmp_path: Path, decoded: list[int]) -> None:
     path = write_painted(tmp_path / name, 400, gop=20)

@@ -58,3 +58,15 @@ def test_a_picture_that_is_handed_out_stays_as_it_is() -> None:
     before = first.copy()
     assert shared.picture(other.reformat(format="yuv420p"), (100, 57)).max() == 0
     np.testing.assert_array_equal(first, before)
+
+
+@pytest.mark.parametrize("side", [None, 100])
+def test_a_picture_of_its_own_has_no_margin_and_leaves_the_decoded_one_alone(side: int | None) -> None:
+    shared, size = shaper(), shrunk_size(WIDTH, HEIGHT, side)
+    for picture in pictures():
+        before = shared.picture(picture, size).copy()
+        own = shared.picture(picture, size, own=True)
+        assert own.flags.c_contiguous and own.flags.writeable
+        np.testing.assert_array_equal(own, before, picture.format.name)
+        own[:] = 7
+        np.testing.assert_array_equal(shared.picture(picture, size), before, picture.format.name)
