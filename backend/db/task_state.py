@@ -7,17 +7,17 @@ is one pure function, :func:`state_of`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVarTuple
 
-from sqlalchemy import Select, case, func, null, select, text, update
+from sqlalchemy import Select, bindparam, case, func, null, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from backend.db.engine import CHUNK, changed, insert_missing
-from backend.db.tables import Annotation, Job, Prediction, Review, Task, TaskState
+from backend.db.engine import CHUNK, insert_missing
+from backend.db.tables import Annotation, Base, Job, Prediction, Review, Task, TaskState
 from backend.db.tables.state import DUE
 
 ACCEPTED, REJECTED, SENT_BACK, UNDONE = "accepted", "rejected", "sent back", "undone"
@@ -29,6 +29,16 @@ STATES = (TO_REVIEW, SUGGESTED, SENT_BACK, REJECTED, ACCEPTED, SKIPPED, FAILED, 
 Columns = TypeVarTuple("Columns")
 
 _SAID = 64
+
+_TABLE = Base.metadata.tables[TaskState.__tablename__]
+_COMPARED = (
+    update(_TABLE)
+    .where(_TABLE.c.task_id == bindparam("task"), _TABLE.c.said == bindparam("were"))
+    .values(compared=bindparam("were"), disagreement=bindparam("far"))
+)
+_SPEAK = select(_TABLE.c.task_id, _TABLE.c.compared).where(
+    _TABLE.c.task_id.in_(bindparam("tasks", expanding=True)), _TABLE.c.compared == _TABLE.c.said
+)
 
 
 @dataclass
@@ -226,7 +236,15 @@ def compare_due(session: Session, *, limit: int) -> list[tuple[int, str]]:
     return [(number, said) for number, said in session.execute(query)]
 
 
-def compared(session: Session, task_id: int, said: str, disagreement: float | None) -> bool:
-    """Store how far people disagree; False where other versions speak by now."""
-    statement = update(TaskState).where(TaskState.task_id == task_id, TaskState.said == said)
-    return changed(session, statement.values(compared=said, disagreement=disagreement))
+def compared(session: Session, said: Mapping[int, str], disagreement: Mapping[int, float | None]) -> int:
+    """Store how far people disagree about tasks, where the same versions still speak; of how many tasks they do.
+
+    Args:
+        said: of each task, the versions that were compared.
+    """
+    rows = [{"task": number, "were": said[number], "far": disagreement[number]} for number in sorted(said)]
+    if not rows:
+        return 0
+    session.connection().execute(_COMPARED, rows)
+    speak = session.execute(_SPEAK, {"tasks": sorted(said)})
+    return sum(said[row.task_id] == row.compared for row in speak)
