@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from backend.db.engine import Database
 
-HOLD_S = 0.025
+HOLD_S = 0.04
 """So long may a transaction hold the write lock of SQLite."""
 
 HOLD_ROWS_S = 0.1
