@@ -24,6 +24,7 @@ from backend.jobs.corrections import Training, read_events
 from backend.jobs.delivering import CLAIM_S, Outbox
 from backend.jobs.engine import Answers, Engine, Progress
 from backend.jobs.measuring import MeasuredEngine, MeasuredMedia, Measures
+from backend.jobs.pace import Pace
 from backend.jobs.process import WorkerProcess
 from backend.jobs.reconcile import reconcile_due
 from backend.jobs.rereading import reread
@@ -320,8 +321,9 @@ def open_worker(
     def on_call(name: str, chore: Callable[[], object]) -> OnCall:
         return OnCall(name, chore, worker.stop, watcher.worked)
 
+    pace = Pace.of(database)
     chores: list[OnCall | Ticker] = [
-        on_call(due.EVENTS, lambda: read_events(database, training)),
+        on_call(due.EVENTS, lambda: read_events(database, training, pace=pace)),
         on_call(due.READ_AGAIN, lambda: reread(database)),
         on_call(due.COMPARE, lambda: disagreement.record_due(database)),
         on_call(due.CALIBRATE, calibrate),

@@ -44,13 +44,12 @@ def simplify(tube: Tube, min_iou: float = 0.9) -> list[Keyframe]:
         first, end = spans.pop()
         if end - first < 2:
             continue
-        inner = np.arange(first + 1, end)
-        line = _interpolate(inner, np.array([first, end]), tube.boxes[[first, end]])
-        overlap = box_iou(line, tube.boxes[inner])
-        if overlap.min() >= min_iou:
+        overlap = box_iou(between(tube.boxes[first], tube.boxes[end], end - first), tube.boxes[first + 1 : end])
+        lowest = overlap.min()
+        if lowest >= min_iou:
             continue
         # Ties break towards the middle, for balanced spans.
-        worst = inner[np.flatnonzero(overlap == overlap.min())]
+        worst = first + 1 + np.flatnonzero(overlap == lowest)
         middle = int(worst[np.argmin(np.abs(worst - (first + end) / 2))])
         kept.add(middle)
         spans += [(first, middle), (middle, end)]
@@ -66,12 +65,17 @@ def expand(keyframes: Sequence[Keyframe]) -> Tube:
     if not keyframes:
         raise ValueError("there are no keyframes; a tube needs at least one")
     frames = np.array([key.frame for key in keyframes], dtype=np.int64)
-    if np.any(np.diff(frames) <= 0):
+    steps = frames[1:] - frames[:-1]
+    if (steps <= 0).any():
         raise ValueError("keyframes must be in order, one per frame")
-    every = np.arange(frames[0], frames[-1] + 1)
-    return Tube(int(frames[0]), _interpolate(every, frames, np.stack([key.box for key in keyframes])))
+    boxes = np.stack([key.box for key in keyframes]).astype(np.float64)
+    before = np.repeat(np.arange(len(steps)), steps)  # of every frame but the last, the keyframe before it
+    since = np.arange(len(before)) + frames[0] - frames[before]
+    slopes = (boxes[1:] - boxes[:-1]) / steps[:, None]
+    return Tube(int(frames[0]), np.concatenate([slopes[before] * since[:, None] + boxes[before], boxes[-1:]]))
 
 
-def _interpolate(frames: Array, known: Array, boxes: Array) -> Array:
-    """Boxes ``(M, 4)`` float32 at ``frames`` (M,) on straight lines through ``boxes`` (K, 4) at ``known`` (K,)."""
-    return np.stack([np.interp(frames, known, boxes[:, k]) for k in range(4)], axis=1).astype(np.float32)
+def between(first: Array, last: Array, steps: int) -> Array:
+    """``(steps - 1, 4)`` float32: the boxes inside a straight line from ``first`` to ``last``, so many frames later."""
+    start = first.astype(np.float64)
+    return np.asarray((last - start) / steps * np.arange(1, steps)[:, None] + start, dtype=np.float32)

@@ -16,18 +16,23 @@ def box_iou(a: Array, b: Array) -> Array:
 
     Equal boxes give 1 even without area; any other empty box, and NaN, gives 0.
     """
-    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    inter = _area(np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, 2:], b[:, 2:]))
-    union = _area(a[:, :2], a[:, 2:]) + _area(b[:, :2], b[:, 2:]) - inter
+    corners = np.empty((4, 2, len(a)))  # numpy is quick along long axes only
+    corners[:, 0], corners[:, 1] = np.asarray(a).T, np.asarray(b).T
+    low, high = corners[:2], corners[2:]
+    shared = _product(np.minimum(high[:, 0], high[:, 1]) - np.maximum(low[:, 0], low[:, 1]))
+    each = _product(high - low)
+    union = each[0] + each[1] - shared
+    same = (corners[:, 0] == corners[:, 1]).all(axis=0)
+    iou: Array = same.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        iou = np.divide(inter, union, out=np.zeros(len(a)), where=union > 0)
-    return np.asarray(np.where((a == b).all(axis=1), 1.0, iou))
+        np.divide(shared, union, out=iou, where=(union > 0) & ~same)
+    return iou
 
 
-def _area(low: Array, high: Array) -> Array:
-    """``(N,)`` areas between corners ``(N, 2)``; 0 where the second lies before the first."""
-    sides = np.maximum(high - low, 0.0)
-    return np.asarray(sides[:, 0] * sides[:, 1])
+def _product(sides: Array) -> Array:
+    """Areas of two sides each, ``(2, ...)`` -> ``(...)``; a negative side counts as none."""
+    positive = np.maximum(sides, 0.0)
+    return np.asarray(positive[0] * positive[1])
 
 
 def tiou(a: Tube, b: Tube) -> float:

@@ -11,14 +11,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import BindParameter, bindparam, select
 from sqlalchemy.orm import Session, joinedload
 
 from backend.annotations.rows import keyframes
 from backend.annotations.wish import Found, Wish
 from backend.db import annotations as versions
 from backend.db import deliveries, followed, predictions
-from backend.db.tables import Annotation, Prediction, Project, Task, Video
+from backend.db.tables import Annotation, Base, Prediction, Project, Task, Video
 from backend.labelstudio.asking import suggested_as
 from stvg_core.keyframes import expand
 
@@ -27,6 +27,23 @@ _MOST = 500
 """Values per statement: databases limit them."""
 
 Value = TypeVar("Value")
+
+_TASK, _VIDEO, _PROJECT = (Base.metadata.tables[table.__tablename__] for table in (Task, Video, Project))
+_NUMBERS: BindParameter[Any] = bindparam("numbers", expanding=True)
+_TASKS = (
+    select(
+        *(_TASK.c[name] for name in ("id", "project_id", "video_ref", "query", "video_id")),
+        *(_VIDEO.c[name] for name in ("sha256", "n_frames", "width", "height")),
+    )
+    .select_from(_TASK.outerjoin(_VIDEO, _VIDEO.c.id == _TASK.c.video_id))
+    .where(_TASK.c.id.in_(_NUMBERS))
+)
+_INTERFACES = select(_PROJECT.c.id, _PROJECT.c.label_config).where(_PROJECT.c.id.in_(_NUMBERS))
+_LOADED: dict[type[Any], Any] = {
+    Task: select(Task).where(Task.id.in_(_NUMBERS)).options(joinedload(Task.project), joinedload(Task.video)),
+    Prediction: select(Prediction).where(Prediction.id.in_(_NUMBERS)),
+    Annotation: select(Annotation).where(Annotation.id.in_(_NUMBERS)),
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +77,7 @@ class Basis:
 
     task: tuple[Any, ...] | None = None
     interface: str = ""
-    versions: tuple[Any, ...] = ()
+    versions: tuple[versions.Short, ...] = ()
     delivered: int | None = None
     suggested: tuple[tuple[str, int], ...] = ()
 
@@ -98,9 +115,16 @@ def region_names(result: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(sorted(names | {name.removesuffix(_SPAN) for name in names}))
 
 
-def bases(session: Session, wanted: Sequence[Wanted]) -> list[Basis]:
-    """What is stored now, in the order of ``wanted``: a handful of short statements."""
-    said = versions.short(session, {one.annotation for one in wanted})
+def bases(
+    session: Session, wanted: Sequence[Wanted], said: Mapping[int, Sequence[versions.Short]] | None = None
+) -> list[Basis]:
+    """What is stored now, in the order of ``wanted``: a handful of short statements.
+
+    Args:
+        said: what ``backend.db.annotations.short`` gives of these annotations, where it was asked a moment ago.
+    """
+    if said is None:
+        said = versions.short(session, {one.annotation for one in wanted})
     numbers = [_task_id(one, said[one.annotation]) for one in wanted]
     tasks = _tasks(session, {number for number in numbers if number is not None})
     interfaces = _interfaces(session, {row.project_id for row in tasks.values()})
@@ -126,7 +150,7 @@ def bases(session: Session, wanted: Sequence[Wanted]) -> list[Basis]:
 
 def load(session: Session, wanted: Sequence[Wanted], found: Sequence[Basis]) -> list[Known]:
     """The rows behind these bases; they can be read when the session is closed."""
-    tasks = _rows(session, Task, {basis.task[0] for basis in found if basis.task}, Task.project, Task.video)
+    tasks = _rows(session, Task, {basis.task[0] for basis in found if basis.task})
     numbers = {number for basis in found for _, number in basis.suggested}
     numbers |= {basis.delivered for basis in found if basis.delivered is not None}
     before = {row.id: one.annotation for one, basis in zip(wanted, found, strict=True) for row in basis.versions}
@@ -172,21 +196,14 @@ def _task_id(one: Wanted, said: Sequence[Any]) -> int | None:
 
 
 def _tasks(session: Session, numbers: Collection[int]) -> dict[int, Any]:
-    probed = Video.sha256, Video.n_frames, Video.width, Video.height
-    query = select(Task.id, Task.project_id, Task.video_ref, Task.query, Task.video_id, *probed)
-    query = query.outerjoin(Video, Video.id == Task.video_id)
     parts = chunks(sorted(numbers))
-    return {row.id: row for part in parts for row in session.execute(query.where(Task.id.in_(part)))}
+    return {row.id: row for part in parts for row in session.execute(_TASKS, {"numbers": part})}
 
 
 def _interfaces(session: Session, numbers: Collection[int]) -> dict[int, str]:
-    query = select(Project.id, Project.label_config).where(Project.id.in_(sorted(numbers)))
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(_INTERFACES, {"numbers": sorted(numbers)}).tuples().all()) if numbers else {}
 
 
-def _rows(session: Session, table: type[Any], numbers: Collection[int], *with_: Any) -> dict[int, Any]:
-    found: dict[int, Any] = {}
-    for part in chunks(sorted(numbers)):
-        query = select(table).where(table.id.in_(part)).options(*(joinedload(one) for one in with_))
-        found |= {row.id: row for row in session.scalars(query)}
-    return found
+def _rows(session: Session, table: type[Any], numbers: Collection[int]) -> dict[int, Any]:
+    parts = chunks(sorted(numbers))
+    return {row.id: row for part in parts for row in session.scalars(_LOADED[table], {"numbers": part})}

@@ -3,21 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, insert, select, text, update
+from sqlalchemy import Boolean, bindparam, insert, select, text, update
 from sqlalchemy.orm import Session, joinedload
 
 from backend.db import task_state
 from backend.db.choices import values_of
-from backend.db.engine import CHUNK
-from backend.db.tables import Annotation, Task
+from backend.db.engine import chunks, expire
+from backend.db.tables import Annotation, Base, Task
 from backend.db.types import now
 
 _LOCK = 7_345_002  # any fixed number: the kind of lock, beside the annotation's own
-_EMPTY: dict[str, Any] = {
-    column.name: None for column in Annotation.__table__.columns if column.name not in ("id", "current")
-} | {"current": False, "was_cancelled": False, "deleted": False, "tubes": [], "result": [], "reader": 0}
+_TABLE = Base.metadata.tables[Annotation.__tablename__]
+_EMPTY: dict[str, Any] = {column.name: None for column in _TABLE.columns if column.name != "id"} | {
+    "current": False, "was_cancelled": False, "deleted": False, "tubes": [], "result": [], "reader": 0,
+}  # fmt: skip
+_INSERT = insert(_TABLE).returning(_TABLE.c.digest, _TABLE.c.id)
+_CURRENT = (
+    update(_TABLE)
+    .where(_TABLE.c.id.in_(bindparam("numbers", expanding=True)))
+    .values(current=bindparam("counts", type_=Boolean))
+)
+
+
+class Short(NamedTuple):
+    """A version without what was drawn."""
+
+    id: int
+    ls_annotation_id: int
+    version: int
+    digest: str
+    task_id: int | None
+    prediction_id: int | None
+    deleted: bool
+    current: bool
+    reader: int
+    ls_updated_at: datetime | None
+    received_at: datetime
+
+
+_SHORT = (
+    select(*(_TABLE.c[name] for name in Short._fields))
+    .where(_TABLE.c.ls_annotation_id.in_(bindparam("numbers", expanding=True)))
+    .order_by(_TABLE.c.ls_annotation_id, _TABLE.c.version)
+)
 
 
 def add_version(session: Session, *, digest: str, ls_annotation_id: int, **values: Any) -> bool:
@@ -25,44 +56,46 @@ def add_version(session: Session, *, digest: str, ls_annotation_id: int, **value
     return bool(add_versions(session, [{"digest": digest, "ls_annotation_id": ls_annotation_id, **values}]))
 
 
-def add_versions(session: Session, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+def add_versions(
+    session: Session, rows: Sequence[Mapping[str, Any]], *, said: Mapping[int, Sequence[Short]] | None = None
+) -> dict[str, int]:
     """Add versions, at most one per annotation, without those that are here already; their rows by digest.
 
-    Numbers count arrivals per annotation. Where the tasks stand by them is written too.
+    Numbers count arrivals per annotation. Which versions count, and where the tasks stand by them, is written too.
+
+    Args:
+        said: what :func:`short` gives of these annotations, read since the caller has called :func:`hold` for them.
     """
-    hold(session, [row["ls_annotation_id"] for row in rows])
-    before = known(session, [row["digest"] for row in rows])
-    rows = [row for row in rows if row["digest"] not in before]
+    numbers = [row["ls_annotation_id"] for row in rows]
+    if said is None:
+        hold(session, numbers)
+        said = short(session, numbers)
+    rows = [row for row in rows if all(one.digest != row["digest"] for one in said[row["ls_annotation_id"]])]
     if not rows:
         return {}
-    said = short(session, [row["ls_annotation_id"] for row in rows])
-    last = {number: max((one.version for one in mine), default=0) for number, mine in said.items()}
-    stored = [{**_EMPTY, "received_at": now(), **row, "version": last[row["ls_annotation_id"]] + 1} for row in rows]
-    found = session.execute(insert(Annotation).returning(Annotation.digest, Annotation.id), stored).tuples().all()
-    _settle(session, last)
+    stored = [
+        {**_EMPTY, "received_at": now(), **row, "version": _last(said[row["ls_annotation_id"]]) + 1} for row in rows
+    ]
+    about = {row["ls_annotation_id"]: said[row["ls_annotation_id"]] for row in stored}
+    added = {row["ls_annotation_id"]: Short(0, *(row[name] for name in Short._fields[1:])) for row in stored}
+    counts = {number: _counting([*mine, added[number]]) for number, mine in about.items()}
+    _mark(session, about, counts)
+    for row in stored:
+        row["current"] = counts[row["ls_annotation_id"]] is added[row["ls_annotation_id"]]
+    found = session.connection().execute(_INSERT, stored).tuples().all()
+    tasks = {one.task_id for mine in about.values() for one in mine} | {one.task_id for one in added.values()}
+    task_state.refresh(session, tasks)
     return dict(found)
 
 
-def known(session: Session, digests: Collection[str]) -> set[str]:
-    """Which of these saved states are here already."""
-    wanted, found = sorted(set(digests)), set()
-    for first in range(0, len(wanted), CHUNK):
-        found |= set(session.scalars(select(Annotation.digest).where(_any(Annotation.digest, wanted, first))))
-    return found
-
-
-def short(session: Session, ls_annotation_ids: Iterable[int]) -> dict[int, list[Any]]:
-    """Of each of these annotations all versions in order of arrival, as rows without what was drawn."""
-    columns = (
-        Annotation.id, Annotation.ls_annotation_id, Annotation.version, Annotation.task_id, Annotation.prediction_id,
-        Annotation.deleted, Annotation.current, Annotation.reader, Annotation.ls_updated_at, Annotation.received_at,
-    )  # fmt: skip
+def short(session: Session, ls_annotation_ids: Iterable[int]) -> dict[int, list[Short]]:
+    """Of each of these annotations all versions in order of arrival."""
+    session.flush()
     wanted = sorted(set(ls_annotation_ids))
-    found: dict[int, list[Any]] = {number: [] for number in wanted}
-    for first in range(0, len(wanted), CHUNK):
-        query = select(*columns).where(_any(Annotation.ls_annotation_id, wanted, first))
-        for row in session.execute(query.order_by(Annotation.ls_annotation_id, Annotation.version)):
-            found[row.ls_annotation_id].append(row)
+    found: dict[int, list[Short]] = {number: [] for number in wanted}
+    for some in chunks(wanted):
+        for row in session.execute(_SHORT, {"numbers": some}):
+            found[row.ls_annotation_id].append(Short(*row))
     return found
 
 
@@ -71,33 +104,35 @@ def counting(said: Sequence[Any]) -> int | None:
 
     Events may come out of order; a deletion is final, because Label Studio never gives a number twice.
     """
+    found = _counting(said)
+    return None if found is None else int(found.id)
+
+
+def _counting(said: Sequence[Any]) -> Any | None:
     if not said or any(row.deleted for row in said):
         return None
-    number: int = max(said, key=lambda row: (row.ls_updated_at or row.received_at, row.version)).id
-    return number
+    return max(said, key=lambda row: (row.ls_updated_at or row.received_at, row.version))
+
+
+def _last(said: Sequence[Short]) -> int:
+    return max((one.version for one in said), default=0)
 
 
 def settle(session: Session, ls_annotation_id: int) -> None:
     """Note which version of an annotation counts now, and where its tasks stand by that."""
-    _settle(session, [ls_annotation_id])
+    said = short(session, [ls_annotation_id])
+    _mark(session, said, {number: _counting(mine) for number, mine in said.items()})
+    task_state.refresh(session, {row.task_id for mine in said.values() for row in mine})
 
 
-def _settle(session: Session, ls_annotation_ids: Iterable[int]) -> None:
-    said = short(session, ls_annotation_ids)
-    chosen = {counting(mine) for mine in said.values()}
-    rows = [row for mine in said.values() for row in mine]
-    for current in (False, True):  # never two at once
-        numbers = [row.id for row in rows if row.current != current and (row.id in chosen) == current]
-        for first in range(0, len(numbers), CHUNK):
-            changing = update(Annotation).where(_any(Annotation.id, numbers, first))
-            session.execute(changing.values(current=current))
-    task_state.refresh(session, {row.task_id for row in rows})
-
-
-def _any(column: Any, values: Sequence[Any], first: int) -> ColumnElement[bool]:
-    """One of the values of one statement."""
-    found: ColumnElement[bool] = column.in_(values[first : first + CHUNK])
-    return found
+def _mark(session: Session, said: Mapping[int, Sequence[Short]], counts: Mapping[int, Short | None]) -> None:
+    """Write of stored versions which ones count; first those that do not any more: never two at once."""
+    rows = [(row, row is counts[number]) for number, mine in said.items() for row in mine]
+    for current in (False, True):
+        changing = [row.id for row, now_counts in rows if now_counts == current and row.current != current]
+        for some in chunks(changing):
+            session.connection().execute(_CURRENT, {"numbers": some, "counts": current})
+        expire(session, Annotation, changing)
 
 
 def find(session: Session, digest: str) -> Annotation | None:

@@ -44,6 +44,18 @@ _HANDED = (
     .where(_TABLE.c.id.in_(bindparam("numbers", expanding=True)))
     .values({"state": PENDING, **{name: bindparam(f"new_{name}") for name in ("handed_at", "run_after")}})
 )
+_TELL_AGAIN = (
+    update(_TABLE)
+    .where(_TABLE.c.task_id.in_(bindparam("tasks", expanding=True)), _TABLE.c.kind == DECISION)
+    .values(state=PENDING, **leases.reopened(), lease_until=None)
+    .returning(_TABLE.c.id)
+)
+_BY_NUMBER = (
+    select(_TABLE.c.task_id, _TABLE.c.ls_prediction_id, _TABLE.c.prediction_id)
+    .where(_TABLE.c.ls_prediction_id.in_(bindparam("numbers", expanding=True)))
+    .where(_TABLE.c.task_id.in_(bindparam("tasks", expanding=True)))
+    .order_by(_TABLE.c.id)
+)
 
 
 def owe_many(session: Session, pairs: Iterable[Pair]) -> None:
@@ -145,8 +157,10 @@ def tell_again(session: Session, *task_ids: int | None) -> None:
     numbers = sorted({number for number in task_ids if number is not None})
     if not numbers:
         return
-    mine = Delivery.task_id.in_(numbers) & (Delivery.kind == DECISION)
-    session.execute(update(Delivery).where(mine).values(state=PENDING, **leases.reopened(), lease_until=None))
+    session.flush()
+    for some in chunks(numbers):
+        changed = session.execute(_TELL_AGAIN, {"tasks": some}).scalars().all()
+        expire(session, Delivery, changed)
 
 
 def decision_of(session: Session, task_id: int) -> Delivery | None:
@@ -206,9 +220,7 @@ def by_number(
     """The predictions that these tasks got under Label Studio's numbers, by task and number."""
     if not ls_prediction_ids or not task_ids:
         return {}
-    mine = Delivery.ls_prediction_id.in_(sorted(ls_prediction_ids)), Delivery.task_id.in_(sorted(task_ids))
-    query = select(Delivery.task_id, Delivery.ls_prediction_id, Delivery.prediction_id).where(*mine)
-    rows = session.execute(query.order_by(Delivery.id))
+    rows = session.execute(_BY_NUMBER, {"numbers": sorted(ls_prediction_ids), "tasks": sorted(task_ids)})
     return {
         (task, number): prediction for task, number, prediction in rows if number is not None and prediction is not None
     }

@@ -170,9 +170,9 @@ def insert_missing(
     return session.execute(statement, [dict(row) for row in rows]).all()
 
 
-def expire(session: Session, table: type[Base], numbers: Iterable[int]) -> None:
+def expire(session: Session, table: type[Any], numbers: Iterable[int]) -> None:
     """What the session holds of these rows is read again when it is looked at: a statement has changed them."""
     wanted = frozenset(numbers)
-    for row in list(session.identity_map.values()):
+    for row in list(session.identity_map.values()) if wanted else ():
         if isinstance(row, table) and (inspect(row).identity or (None,))[0] in wanted:
             session.expire(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from itertools import accumulate
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -12,6 +13,9 @@ from backend.db import lease as leases
 from backend.db.engine import insert_once
 from backend.db.tables import Event
 from backend.db.types import now, plain
+
+MOST_BYTES = 2_000_000
+"""Of the bodies that are read together: reading them must end long before their lease. A larger one is read alone."""
 
 STATES = ("new", "reading", "done", "ignored", "unknown_project", "failed")
 
@@ -36,17 +40,20 @@ def take(session: Session, reader: str, *, seconds: float, limit: int) -> list[E
     One whose reader is gone comes first and alone: of several that were read together, only the one that kills its
     readers may be set aside for it.
     """
-    suspects = select(Event).where(Event.state == Event.HELD).order_by(Event.deaths, Event.id)
-    taken, _ = leases.take(session, suspects, Event, reader, seconds=seconds)
+    suspects = select(Event).order_by(Event.deaths, Event.id)
+    taken, _ = leases.take_left(session, suspects, Event, reader, seconds=seconds)
     if not taken:
-        new = select(Event).where(Event.state == Event.WAITING).order_by(Event.id)
-        taken, _ = leases.take(session, new, Event, reader, seconds=seconds, limit=limit)
+        new = select(Event).order_by(Event.id)
+        taken = leases.take_due(session, new, Event, reader, seconds=seconds, limit=limit)
     return taken
 
 
-def waiting(session: Session) -> bool:
-    """Is there an event to read? A look that takes no lock."""
-    return leases.waiting(session, Event)
+def ready(session: Session, *, limit: int) -> int:
+    """How many events to read together now, 0 where none waits: fewer where they are large. Takes no lock."""
+    sizes = leases.due_sizes(session, Event, func.length(Event.body), limit=limit)
+    if not sizes:
+        return int(leases.waiting(session, Event))
+    return max(1, sum(so_far <= MOST_BYTES for so_far in accumulate(sizes)))
 
 
 def close(session: Session, event_id: int, lease_name: str, state: str, reason: str | None = None) -> bool:

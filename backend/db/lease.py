@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, CursorResult, Select, and_, or_, select, u
 from sqlalchemy.orm import Session
 
 from backend.db.clock import moment
-from backend.db.engine import changed
+from backend.db.engine import changed, expire
 from backend.db.tables import Leased
 from backend.db.types import plain
 
@@ -51,6 +51,12 @@ def any_free(table: type[Leased], at: Any, *conditions: ColumnElement[bool]) -> 
     return or_(waits, select(table.id).where(table.state == table.HELD, table.lease_until < at, *conditions).exists())
 
 
+def due_sizes(session: Session, table: type[Leased], size: ColumnElement[int], *, limit: int) -> list[int]:
+    """Of the first rows that wait and are due, by number, how large each is. A look that takes no lock."""
+    asked = select(size).where(_due(table, moment(session))).order_by(table.id).limit(limit)
+    return list(session.scalars(asked))
+
+
 def waiting(session: Session, table: type[Leased], *conditions: ColumnElement[bool]) -> bool:
     """Is there one to take? A look that takes no lock."""
     return session.scalar(select(table.id).where(free(table, moment(session)), *conditions).limit(1)) is not None
@@ -70,24 +76,39 @@ def take(
         limit: at most so many.
         max_deaths: a row is given up with its reason when so many holders in a row were gone at the same stage.
     """
+    taken, given_up = take_left(session, query, table, holder, seconds=seconds, max_deaths=max_deaths)
+    return taken or take_due(session, query, table, holder, seconds=seconds, limit=limit), given_up
+
+
+def take_left(
+    session: Session, query: Select[Row], table: type[Row], holder: str, *, seconds: float,
+    max_deaths: int = MAX_DEATHS,
+) -> tuple[list[Row], list[Row]]:  # fmt: skip
+    """The same, but only the first row that a dead holder left."""
     given_up: list[Row] = []
     while True:
         at = moment(session)
         left = _first(session, query.where(_left(table, at)), table, 1)
-        if not left:
-            # Asked apart: each of the two has an index of its own.
-            taken = _first(session, query.where(_due(table, at)), table, limit)
-        elif not left[0].begun or _died(left[0]) < max_deaths:
-            taken = left
-        else:
-            _give_up(left[0], at)
-            given_up += left
-            session.flush()
-            continue
-        for row in taken:
-            _hold(row, holder, at, seconds)
+        if not left or not left[0].begun or _died(left[0]) < max_deaths:
+            return _held_now(session, left, holder, at, seconds), given_up
+        _give_up(left[0], at)
+        given_up += left
         session.flush()
-        return taken, given_up
+
+
+def take_due(
+    session: Session, query: Select[Row], table: type[Row], holder: str, *, seconds: float, limit: int = 1
+) -> list[Row]:
+    """The same, but only rows that wait and are due. Asked apart: each of the two questions has an index of its own."""
+    at = moment(session)
+    return _held_now(session, _first(session, query.where(_due(table, at)), table, limit), holder, at, seconds)
+
+
+def _held_now(session: Session, rows: list[Row], holder: str, at: datetime, seconds: float) -> list[Row]:
+    for row in rows:
+        _hold(row, holder, at, seconds)
+    session.flush()
+    return rows
 
 
 def _first(session: Session, query: Select[Row], table: type[Row], limit: int) -> list[Row]:
@@ -144,7 +165,9 @@ def release_all(session: Session, table: type[Leased], held: Mapping[int, str], 
     """The same for several rows at once, by their number; False when any is no longer held."""
     gone: dict[str, Any] = {"leased_by": None, "lease_until": None, "deaths": 0, "death_stage": ""}
     mine = table.id.in_(sorted(held)), table.leased_by.in_(sorted(held.values())), table.state == table.HELD
-    result = session.execute(update(table).where(*mine).values(**gone, state=state, **values))
+    statement = update(table).where(*mine).values(**gone, state=state, **values)
+    result = session.execute(statement.execution_options(synchronize_session=False))
+    expire(session, table, held)
     assert isinstance(result, CursorResult)
     return bool(result.rowcount == len(held))
 

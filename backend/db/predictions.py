@@ -10,7 +10,7 @@ from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session, undefer
 
 from backend.db import task_state
-from backend.db.engine import CHUNK, chunks, insert_once
+from backend.db.engine import chunks, insert_once
 from backend.db.tables import Base, Prediction, Video
 
 
@@ -42,6 +42,12 @@ _SUGGESTIONS = select(
     *(_VIDEO.c[name] for name in ("fps_num", "fps_den", "n_frames", "duration_s")),
 ).join_from(_TABLE, _VIDEO, _VIDEO.c.id == _TABLE.c.video_id)
 _BY_IDENTITY = _SUGGESTIONS.where(_TABLE.c.identity.in_(bindparam("identities", expanding=True)))
+_REGIONS = (
+    select(_TABLE.c.id, _TABLE.c.video_id, _TABLE.c.region_id)
+    .where(_TABLE.c.video_id.in_(bindparam("videos", expanding=True)))
+    .where(_TABLE.c.region_id.in_(bindparam("regions", expanding=True)))
+    .order_by(_TABLE.c.id)
+)
 _BY_ROW = _SUGGESTIONS.where(_TABLE.c.id == bindparam("number"))
 
 
@@ -124,9 +130,7 @@ def numbers_by_region(
     """The same for several videos, as rows only: by video, then by region."""
     found: dict[int, dict[str, int]] = {}
     names, videos = sorted(region_ids), sorted(video_ids)
-    for first in range(0, len(names), CHUNK) if videos else ():
-        mine = Prediction.video_id.in_(videos) & Prediction.region_id.in_(names[first : first + CHUNK])
-        query = select(Prediction.id, Prediction.video_id, Prediction.region_id).where(mine).order_by(Prediction.id)
-        for number, video_id, region_id in session.execute(query):
+    for some in chunks(names) if videos else ():
+        for number, video_id, region_id in session.execute(_REGIONS, {"videos": videos, "regions": some}):
             found.setdefault(video_id, {})[region_id] = number
     return found

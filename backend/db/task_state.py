@@ -7,17 +7,18 @@ is one pure function, :func:`state_of`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVarTuple
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Select, case, func, null, select, text, update
+from sqlalchemy import BindParameter, bindparam, case, func, null, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from backend.db.engine import CHUNK, changed, insert_missing
-from backend.db.tables import Annotation, Job, Prediction, Review, Task, TaskState
+from backend.db.engine import CHUNK, insert_missing
+from backend.db.tables import Annotation, Base, Job, Prediction, Review, Task, TaskState
 from backend.db.tables.state import DUE
 
 ACCEPTED, REJECTED, SENT_BACK, UNDONE = "accepted", "rejected", "sent back", "undone"
@@ -26,9 +27,52 @@ ACCEPTED, REJECTED, SENT_BACK, UNDONE = "accepted", "rejected", "sent back", "un
 WAITING, FAILED, SUGGESTED, TO_REVIEW, SKIPPED = "waiting", "failed", "suggested", "to review", "skipped"
 STATES = (TO_REVIEW, SUGGESTED, SENT_BACK, REJECTED, ACCEPTED, SKIPPED, FAILED, WAITING)
 
-Columns = TypeVarTuple("Columns")
-
 _SAID = 64
+
+_TABLE, _TASK, _JOB, _ANNOTATION, _PREDICTION, _REVIEW = (
+    Base.metadata.tables[table.__tablename__] for table in (TaskState, Task, Job, Annotation, Prediction, Review)
+)
+_TASKS: BindParameter[Any] = bindparam("tasks", expanding=True)
+_LOCKED = (
+    select(_TASK.c.id, _TASK.c.project_id, _TASK.c.created_at)
+    .where(_TASK.c.id.in_(_TASKS))
+    .order_by(_TASK.c.id)
+    .with_for_update(key_share=True)  # not FOR UPDATE: rows that point to the task may come in beside
+)
+_JOBS = (
+    select(
+        *(_JOB.c[name] for name in ("id", "task_id", "state", "prediction_id", "model_version", "finished_at")),
+        *(_PREDICTION.c[name] for name in ("score", "uncertainty")),
+    )
+    .select_from(_JOB.outerjoin(_PREDICTION, _PREDICTION.c.id == _JOB.c.prediction_id))
+    .where(_JOB.c.task_id.in_(_TASKS), _JOB.c.deliver.is_(True))
+    .order_by(_JOB.c.id)
+)
+_SAVED = func.coalesce(_ANNOTATION.c.ls_updated_at, _ANNOTATION.c.received_at, type_=_ANNOTATION.c.received_at.type)
+_LABELS = (
+    select(
+        *(_ANNOTATION.c[name] for name in ("id", "task_id", "ls_annotation_id", "author_id", "was_cancelled")),
+        _SAVED.label("moment"),
+    )
+    .where(_ANNOTATION.c.task_id.in_(_TASKS), _ANNOTATION.c.current.is_(True))
+    .order_by(_ANNOTATION.c.id)
+)
+_REVIEWS = (
+    select(
+        *(_REVIEW.c[name] for name in ("id", "task_id", "annotation_id", "prediction_id", "decision", "undoes_id")),
+        _REVIEW.c.created_at,
+    )
+    .where(_REVIEW.c.task_id.in_(_TASKS))
+    .order_by(_REVIEW.c.id)
+)
+_COMPARED = (
+    update(_TABLE)
+    .where(_TABLE.c.task_id == bindparam("task"), _TABLE.c.said == bindparam("were"))
+    .values(compared=bindparam("were"), disagreement=bindparam("far"))
+)
+_SPEAK = select(_TABLE.c.task_id, _TABLE.c.compared).where(
+    _TABLE.c.task_id.in_(_TASKS), _TABLE.c.compared == _TABLE.c.said
+)
 
 
 @dataclass
@@ -73,20 +117,15 @@ def one_at_a_time(session: Session, task_ids: Iterable[int | None]) -> None:
     numbers = sorted({number for number in task_ids if number is not None})
     if session.get_bind().dialect.name == "postgresql":
         for first in range(0, len(numbers), CHUNK):
-            session.execute(_locked(select(Task.id), numbers[first : first + CHUNK]))
-
-
-def _locked(query: Select[*Columns], numbers: Sequence[int]) -> Select[*Columns]:
-    # Not FOR UPDATE: rows that point to the task may come in beside.
-    return query.where(Task.id.in_(numbers)).order_by(Task.id).with_for_update(key_share=True)
+            session.execute(_LOCKED, {"tasks": numbers[first : first + CHUNK]})
 
 
 def _refresh(session: Session, numbers: Sequence[int]) -> None:
     facts = _facts(session, numbers)
     if not facts:
         return
-    suggestions = _scores(session, facts.values())
-    _upsert(session, [{"task_id": number, **state_of(known, suggestions)} for number, known in facts.items()])
+    scores = {job.prediction_id: (job.score, job.uncertainty) for known in facts.values() for job in known.jobs}
+    _upsert(session, [{"task_id": number, **state_of(known, scores)} for number, known in facts.items()])
 
 
 def state_of(facts: Facts, scores: dict[int, tuple[float, float | None]]) -> dict[str, Any]:
@@ -159,46 +198,34 @@ def _decision(reviews: Sequence[Any], label: Any | None, suggestion: Any | None)
 
 
 def _facts(session: Session, numbers: Sequence[int]) -> dict[int, Facts]:
-    tasks = _locked(select(Task.id, Task.project_id, Task.created_at), numbers)  # before the facts are read
-    found = {row.id: Facts(row.project_id, row.created_at) for row in session.execute(tasks)}
-    asked = select(Job.id, Job.task_id, Job.state, Job.prediction_id, Job.model_version, Job.finished_at).where(
-        Job.task_id.in_(numbers), Job.deliver.is_(True)
-    )
-    for job in session.execute(asked.order_by(Job.id)):
+    asked = {"tasks": numbers}
+    tasks = session.execute(_LOCKED, asked)  # before the facts are read
+    found = {row.id: Facts(row.project_id, row.created_at) for row in tasks}
+    for job in session.execute(_JOBS, asked):
         found[job.task_id].jobs.append(job)
-    saved = func.coalesce(Annotation.ls_updated_at, Annotation.received_at, type_=Annotation.received_at.type)
-    said = select(
-        Annotation.id, Annotation.task_id, Annotation.ls_annotation_id, Annotation.author_id, Annotation.was_cancelled,
-        saved.label("moment"),
-    ).where(Annotation.task_id.in_(numbers), Annotation.current.is_(True))  # fmt: skip
-    for label in session.execute(said.order_by(Annotation.id)):
+    for label in session.execute(_LABELS, asked):
         found[label.task_id].labels.append(label)
-    decided = select(
-        Review.id, Review.task_id, Review.annotation_id, Review.prediction_id, Review.decision, Review.undoes_id,
-        Review.created_at,
-    ).where(Review.task_id.in_(numbers))  # fmt: skip
-    for review in session.execute(decided.order_by(Review.id)):
+    for review in session.execute(_REVIEWS, asked):
         found[review.task_id].reviews.append(review)
     return found
 
 
-def _scores(session: Session, facts: Iterable[Facts]) -> dict[int, tuple[float, float | None]]:
-    numbers = {job.prediction_id for known in facts for job in known.jobs if job.prediction_id is not None}
-    query = select(Prediction.id, Prediction.score, Prediction.uncertainty).where(Prediction.id.in_(sorted(numbers)))
-    return {row.id: (row.score, row.uncertainty) for row in session.execute(query)}
-
-
 def _upsert(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """What was compared stays as long as the same versions speak."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert(TaskState)
-    same = TaskState.said == statement.excluded.said
-    kept = {name: case((same, getattr(TaskState, name)), else_=null()) for name in ("compared", "disagreement")}
-    new = {name: statement.excluded[name] for name in rows[0] if name != "task_id"}
-    session.execute(statement.on_conflict_do_update(index_elements=["task_id"], set_=new | kept), list(rows))
+    statement = _upserting(session.get_bind().dialect.name, tuple(rows[0]))
+    session.connection().execute(statement, list(rows))
     for row in session.identity_map.values():
         if isinstance(row, TaskState):
             session.expire(row)
+
+
+@lru_cache
+def _upserting(dialect: str, columns: Sequence[str]) -> Any:
+    """What was compared stays as long as the same versions speak."""
+    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(_TABLE)
+    same = _TABLE.c.said == statement.excluded.said
+    kept = {name: case((same, _TABLE.c[name]), else_=null()) for name in ("compared", "disagreement")}
+    new = {name: statement.excluded[name] for name in columns if name != "task_id"}
+    return statement.on_conflict_do_update(index_elements=["task_id"], set_=new | kept)
 
 
 def lock(session: Session, task_id: int) -> str | None:
@@ -226,7 +253,15 @@ def compare_due(session: Session, *, limit: int) -> list[tuple[int, str]]:
     return [(number, said) for number, said in session.execute(query)]
 
 
-def compared(session: Session, task_id: int, said: str, disagreement: float | None) -> bool:
-    """Store how far people disagree; False where other versions speak by now."""
-    statement = update(TaskState).where(TaskState.task_id == task_id, TaskState.said == said)
-    return changed(session, statement.values(compared=said, disagreement=disagreement))
+def compared(session: Session, said: Mapping[int, str], disagreement: Mapping[int, float | None]) -> int:
+    """Store how far people disagree about tasks, where the same versions still speak; of how many tasks they do.
+
+    Args:
+        said: of each task, the versions that were compared.
+    """
+    rows = [{"task": number, "were": said[number], "far": disagreement[number]} for number in sorted(said)]
+    if not rows:
+        return 0
+    session.connection().execute(_COMPARED, rows)
+    speak = session.execute(_SPEAK, {"tasks": sorted(said)})
+    return sum(said[row.task_id] == row.compared for row in speak)

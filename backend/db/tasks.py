@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, case, null, select, update
 from sqlalchemy.orm import Session
 
 from backend.db import task_state
-from backend.db.engine import CHUNK, chunks, expire, insert_missing
+from backend.db.engine import chunks, expire, insert_missing
 from backend.db.tables import Base, Task, Video
 from backend.db.types import clean_json, now, plain
 
@@ -21,6 +21,9 @@ _KNOWN = (
     select(*(_TASK.c[name] for name in ("id", "ls_task_id", "video_id", *_SAID)), _VIDEO.c.sha256)
     .select_from(_TASK.outerjoin(_VIDEO, _VIDEO.c.id == _TASK.c.video_id))
     .where(_TASK.c.project_id == bindparam("project"), _TASK.c.ls_task_id.in_(bindparam("numbers", expanding=True)))
+)
+_ROWS = select(_TASK.c.ls_task_id, _TASK.c.id).where(
+    _TASK.c.project_id == bindparam("project"), _TASK.c.ls_task_id.in_(bindparam("numbers", expanding=True))
 )
 
 
@@ -147,8 +150,6 @@ def find(session: Session, project_id: int, ls_task_id: int) -> Task | None:
 def rows_of(session: Session, project_id: int, ls_task_ids: Collection[int]) -> dict[int, int]:
     """Our rows of these tasks, by Label Studio's numbers, without those that are not known."""
     found: dict[int, int] = {}
-    wanted = sorted(ls_task_ids)
-    for first in range(0, len(wanted), CHUNK):
-        mine = Task.project_id == project_id, Task.ls_task_id.in_(wanted[first : first + CHUNK])
-        found |= dict(session.execute(select(Task.ls_task_id, Task.id).where(*mine)).tuples().all())
+    for some in chunks(sorted(ls_task_ids)):
+        found |= dict(session.execute(_ROWS, {"project": project_id, "numbers": some}).tuples().all())
     return found

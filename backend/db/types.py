@@ -28,19 +28,21 @@ class Json(TypeDecorator[Any]):
 
 def clean_json(value: Any) -> Any:
     """A copy of ``value`` without numbers and characters that PostgreSQL's JSON refuses."""
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if isinstance(value, dict):
         return {plain(str(key)): clean_json(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [clean_json(entry) for entry in value]
-    if isinstance(value, str):
-        return plain(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
     return value
 
 
 def plain(text: str) -> str:
     """Text without NUL characters and lone surrogates, which PostgreSQL cannot store."""
+    if text.isascii() and "\x00" not in text:
+        return text
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from backend.db import events, projects
 from backend.db.engine import Database
 from backend.db.tables import Event as EventRow
+from backend.jobs.pace import Pace
 from backend.jobs.planning import planned
 from backend.jobs.storing import store
 from backend.labelstudio.events import TRAIN, Event, parse_event
@@ -33,8 +34,6 @@ LEASE_S = 120.0
 """A reader that was not heard of for so long is gone."""
 
 _MAX_ATTEMPTS = 5
-_AT_ONCE = 8
-"""Events in one transaction: few enough that a webhook which comes meanwhile is stored in time on SQLite."""
 
 
 class EventLost(Exception):
@@ -59,22 +58,27 @@ class Held:
         return self.event is not None and bool(self.event.annotations or self.event.deleted_ids)
 
 
-def read_events(database: Database, train: Training | None = None, *, name: str = "reader") -> int:
+def read_events(
+    database: Database, train: Training | None = None, *, name: str = "reader", pace: Pace | None = None
+) -> int:
     """Turn every waiting event into annotation versions; returns how many events were read.
 
     Args:
         train: called when somebody pressed "Start Training" in Label Studio; without it such an event is ignored.
         name: of this process.
+        pace: how many are read together; what it has learned is used the next time.
     """
-    read = 0
+    read, pace = 0, pace or Pace.of(database)
     while True:
         with database.read() as session:
-            if not events.waiting(session):
-                return read
+            limit = events.ready(session, limit=pace.size)
+        if not limit:
+            return read
         with database.write() as session:
-            held = [_open(row) for row in events.take(session, name, seconds=LEASE_S, limit=_AT_ONCE)]
+            taken = events.take(session, name, seconds=LEASE_S, limit=limit)
+        held = [_open(row) for row in taken]
         try:
-            read += _read(database, held, train)
+            read += _read(database, held, train, pace)
         except (OperationalError, InterfaceError):
             _put_back(database, held)
             raise  # the database is away; the events wait
@@ -93,20 +97,20 @@ def _open(row: EventRow) -> Held:
     return held
 
 
-def _read(database: Database, held: Sequence[Held], train: Training | None) -> int:
+def _read(database: Database, held: Sequence[Held], train: Training | None, pace: Pace) -> int:
     """Several together; where that fails each alone, so that one harms no other."""
     others = [one for one in held if not one.about_annotations]
     read = sum(_tried(database, one, partial(_end, database, one, train)) for one in others)
     about = [one for one in held if one.about_annotations]
     if len(about) > 1:
         try:
-            _store(database, about)
+            _store(database, about, pace)
             return read + len(about)
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:
             logger.info("%d events are read one by one: %s", len(about), type(error).__name__)
-    return read + sum(_tried(database, one, partial(_store, database, [one])) for one in about)
+    return read + sum(_tried(database, one, partial(_store, database, [one], pace)) for one in about)
 
 
 def _tried(database: Database, one: Held, read: Callable[[], None]) -> bool:
@@ -141,7 +145,7 @@ def _end(database: Database, one: Held, train: Training | None) -> None:
             raise EventLost
 
 
-def _store(database: Database, held: Sequence[Held]) -> None:
+def _store(database: Database, held: Sequence[Held], pace: Pace) -> None:
     """What these events say, and their end."""
     plans = planned(database, [(one.row.id, one.event) for one in held if one.event is not None])
 
@@ -149,7 +153,7 @@ def _store(database: Database, held: Sequence[Held]) -> None:
         if not events.close_all(session, {one.row.id: one.lease for one in held}):
             raise EventLost
 
-    store(database, plans, close)
+    store(database, plans, close, pace)
 
 
 def _again(database: Database, one: Held, reason: str) -> None:

@@ -7,6 +7,7 @@ task stands are written together; a saved state that is here already is left alo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from backend.db import annotations as versions
 from backend.db import deliveries, task_state
 from backend.db.engine import Database
 from backend.db.tables import Annotation, Diff
+from backend.jobs.pace import Pace
 
 TRIES = 3
 """So often a reading that no longer holds is computed again outside of the transaction."""
@@ -89,14 +91,15 @@ class Changed(Exception):
     """What a reading was computed from is another by now."""
 
 
-def store(database: Database, plans: Sequence[Plan], closing: Closing | None = None) -> int:
+def store(database: Database, plans: Sequence[Plan], closing: Closing | None = None, pace: Pace | None = None) -> int:
     """Compute and write; how many versions are new.
 
     Args:
         closing: called in the last transaction; what it raises takes back what that one wrote.
+        pace: is told how long the transactions took.
     """
     parts = apart(plans) or [[]]
-    return sum(_store(database, part, closing if part is parts[-1] else None) for part in parts)
+    return sum(_store(database, part, closing if part is parts[-1] else None, pace) for part in parts)
 
 
 def apart(plans: Sequence[Plan]) -> list[list[Plan]]:
@@ -114,16 +117,21 @@ def apart(plans: Sequence[Plan]) -> list[list[Plan]]:
     return parts
 
 
-def _store(database: Database, plans: Sequence[Plan], closing: Closing | None) -> int:
+def _store(database: Database, plans: Sequence[Plan], closing: Closing | None, pace: Pace | None) -> int:
     for _ in range(TRIES):
         prepared = prepare(database.read, plans)
         if not prepared.plans and closing is None:
             return 0
         try:
             with database.write() as session:
-                return _write(session, prepared, closing)
+                session.connection()  # SQLite's lock is waited for here, and held from here on
+                began = time.monotonic()
+                added = _write(session, prepared, closing)
         except Changed:
             continue
+        if pace is not None:
+            pace.took(len(plans), time.monotonic() - began)
+        return added
     with database.write() as session:
         _hold(session, plans, facts.bases(session, [plan.wanted for plan in plans]))
         prepared = prepare(lambda: nullcontext(session), plans)
@@ -133,10 +141,10 @@ def _store(database: Database, plans: Sequence[Plan], closing: Closing | None) -
 def prepare(reading: Reading, plans: Sequence[Plan]) -> Prepared:
     """Look, and compute outside of any session. States that are known are left out before anything is read."""
     with reading() as session:
-        known_states = versions.known(session, [plan.digest for plan in plans if plan.digest is not None])
-        plans = [plan for plan in plans if plan.digest not in known_states]
+        said = versions.short(session, [plan.wanted.annotation for plan in plans])
+        plans = [plan for plan in plans if all(row.digest != plan.digest for row in said[plan.wanted.annotation])]
         wanted = [plan.wanted for plan in plans]
-        bases = facts.bases(session, wanted)
+        bases = facts.bases(session, wanted, said)
         known = facts.load(session, wanted, bases)
     outcomes = [plan.compute(one) for plan, one in zip(plans, known, strict=True)]
     looked = [_looked(one, outcome) for one, outcome in zip(known, outcomes, strict=True)]
@@ -168,7 +176,7 @@ def _write(session: Session, prepared: Prepared, closing: Closing | None, *, hel
         if not held:
             _hold(session, prepared.plans, prepared.bases)
             _check(session, prepared)
-        added = _insert(session, prepared.outcomes)
+        added = _insert(session, prepared)
     if closing is not None:
         closing(session)
     return added
@@ -187,12 +195,15 @@ def _check(session: Session, prepared: Prepared) -> None:
         raise Changed
 
 
-def _insert(session: Session, outcomes: Sequence[Outcome]) -> int:
+def _insert(session: Session, prepared: Prepared) -> int:
+    """Write it; what the annotations were read against still holds, and is held."""
+    outcomes = prepared.outcomes
     for outcome in outcomes:
         if outcome.row is not None and outcome.columns:
             session.execute(update(Annotation).where(Annotation.id == outcome.row).values(**outcome.columns))
     new = [outcome for outcome in outcomes if outcome.version is not None]
-    rows = versions.add_versions(session, [outcome.version for outcome in new if outcome.version is not None])
+    said = {plan.wanted.annotation: one.versions for plan, one in zip(prepared.plans, prepared.bases, strict=True)}
+    rows = versions.add_versions(session, [one.version for one in new if one.version is not None], said=said)
     made = [(rows[one.version["digest"]], one) for one in new if one.version and one.version["digest"] in rows]
     diffs = [{"annotation_id": number, **columns} for number, outcome in made for columns in outcome.diffs]
     if diffs:

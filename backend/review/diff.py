@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from backend.review.drawn import Drawn, Overlap, overlap
-from backend.review.edits import DISCARD, edits_from_nothing, edits_from_suggestion
+from backend.review.edits import DISCARD, both, edits_from_nothing, edits_from_suggestion
 from stvg_core.keyframes import Keyframe, expand
 from stvg_core.metrics import box_iou
 from stvg_core.tube import Array
@@ -73,17 +73,18 @@ def compare(suggested: Sequence[Keyframe], drawn: Drawn | None, *, judged_wrong:
     """
     if drawn is None:
         return Diff(REJECTED, DISCARD, 0) if suggested else Diff(ACCEPTED, 0, 0)
-    from_nothing = edits_from_nothing(drawn)
     if not suggested:
+        from_nothing = edits_from_nothing(drawn)
         return Diff(DRAWN, from_nothing, from_nothing, region_id=drawn.region_id)
     proposal = Drawn.whole(expand(suggested))
     found = overlap(proposal, drawn)
     change = _kind(proposal, drawn, found)
     if change == ACCEPTED and judged_wrong:
         return Diff(REJECTED, 0, 0, region_id=drawn.region_id)
+    edits, from_nothing = _edits(suggested, drawn)
     return Diff(
         change=change,
-        edits=_edits(suggested, drawn, from_nothing),
+        edits=edits,
         edits_from_nothing=from_nothing,
         start_shift=drawn.tube.start_frame - proposal.tube.start_frame,
         end_shift=drawn.tube.end_frame - proposal.tube.end_frame,
@@ -92,12 +93,16 @@ def compare(suggested: Sequence[Keyframe], drawn: Drawn | None, *, judged_wrong:
     )
 
 
-def _edits(suggested: Sequence[Keyframe], drawn: Drawn, from_nothing: int) -> int:
-    """An end that was set on the timeline is one edit: the boxes behind it were nobody's work."""
+def _edits(suggested: Sequence[Keyframe], drawn: Drawn) -> tuple[int, int]:
+    """From the suggestion and from nothing.
+
+    An end that was set on the timeline is one edit: the boxes behind it were nobody's work.
+    """
     if drawn.page is None:
-        return edits_from_suggestion(suggested, drawn, from_nothing=from_nothing)
+        return both(suggested, drawn)
+    from_nothing = edits_from_nothing(drawn)
     of_the_box = edits_from_suggestion(suggested, drawn.page)
-    return min(of_the_box + drawn.moved, DISCARD + from_nothing)
+    return min(of_the_box + drawn.moved, DISCARD + from_nothing), from_nothing
 
 
 def has_boxes(result: Sequence[Mapping[str, Any]]) -> bool:

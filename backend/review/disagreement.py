@@ -44,18 +44,33 @@ def record_due(database: Database) -> int:
         if not due:
             return stored
         with database.write() as session:
-            for number in sorted(due):
-                stored += task_state.compared(session, number, due[number], found[number])
+            stored += task_state.compared(session, due, found)
 
 
 def _computed(session: Session, numbers: Sequence[int]) -> dict[int, float | None]:
-    """A task that cannot be compared must not keep the others from it."""
+    """A page together; where that fails each alone: a task that cannot be compared must not keep the others from it."""
+    if not numbers:
+        return {}
+    try:
+        return _together(session, numbers)
+    except SQLAlchemyError:
+        raise  # the database is away
+    except Exception as error:
+        logger.info("%d tasks are compared one by one: %s", len(numbers), type(error).__name__)
     found: dict[int, float | None] = dict.fromkeys(numbers)
     for number in numbers:
         try:
-            found[number] = of_task(recording.current(session, task_ids=[number]))
+            found |= _together(session, [number])
         except SQLAlchemyError:
-            raise  # the database is away
+            raise
         except Exception:
             logger.exception("task %d: its annotations cannot be compared", number)
     return found
+
+
+def _together(session: Session, numbers: Sequence[int]) -> dict[int, float | None]:
+    said: dict[int, list[opinions.Said]] = {number: [] for number in numbers}
+    for row, change in recording.current(session, task_ids=numbers):
+        assert row.task_id is not None
+        said[row.task_id].append((row, change))
+    return {number: of_task(mine) for number, mine in said.items()}

@@ -20,11 +20,12 @@ Rules of counting:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 
 from backend.review.drawn import Drawn
-from stvg_core.keyframes import Keyframe, expand, simplify
+from stvg_core.keyframes import Keyframe, between, simplify
 from stvg_core.metrics import box_iou
 from stvg_core.tube import Array, Tube
 
@@ -37,63 +38,105 @@ Stop = tuple[int, list[tuple[Keyframe, int]]]
 
 _PROBES = np.arange(1, 8) / 8
 _ROUNDING = 1e-4
+_FEW = 8
+"""Lines that are looked at one after the other: the first ones mostly fit."""
 
 
 def edits_from_nothing(drawn: Drawn) -> int:
     """Keyframes that must be placed; at least one."""
-    return sum(_cheapest(part, [_placed(part, f) for f in _useful_frames(part)], set()) for part in drawn.parts())
+    return _from_nothing(_parts(drawn))
 
 
-def edits_from_suggestion(suggested: Sequence[Keyframe], drawn: Drawn, *, from_nothing: int | None = None) -> int:
+def edits_from_suggestion(suggested: Sequence[Keyframe], drawn: Drawn) -> int:
     """Edits that turn the suggestion's keyframes into the tube, 0 where it may stay as it is.
 
     Args:
         suggested: as the annotator saw them, in order; at least one.
-        from_nothing: of ``drawn``, where it is known already.
     """
+    return both(suggested, drawn)[0]
+
+
+def both(suggested: Sequence[Keyframe], drawn: Drawn) -> tuple[int, int]:
+    """:func:`edits_from_suggestion` and :func:`edits_from_nothing`, which have most of their work in common."""
+    parts = _parts(drawn)
+    from_nothing = _from_nothing(parts)
     frames = np.array([key.frame for key in suggested])
     boxes = np.stack([key.box for key in suggested]).astype(np.float64)
     inner = {int(frame) for frame in frames[1:-1]}
     covered = {frame for frame in inner if any(a <= frame <= b for a, b in drawn.intervals)}
     cost = len(inner - covered)
-    for part in drawn.parts():
-        cost += int(part.start_frame != frames[0]) + int(part.end_frame != frames[-1])
-        held = {int(f) for f in frames if part.start_frame <= f <= part.end_frame}
-        ends = {part.start_frame, part.end_frame}
+    for part in parts:
+        first, last = part.tube.start_frame, part.tube.end_frame
+        cost += int(first != frames[0]) + int(last != frames[-1])
+        held = {int(f) for f in frames if first <= f <= last}
+        ends = {first, last}
         stops = []
-        for frame in sorted(held | ends | set(_useful_frames(part))):
-            stop = _placed(part, frame)
+        for frame in sorted(held | ends | set(part.useful)):
+            choices = [(part.placed(frame), 1)]
             if frame in held | ends:
                 box = np.array([np.interp(frame, frames, boxes[:, k]) for k in range(4)])
-                if _fits_box(part, frame, box):
-                    stop[1].append((Keyframe(frame, box), 0))
-            stops.append(stop)
+                if part.has(frame, box):
+                    choices.append((Keyframe(frame, box), 0))
+            stops.append((frame, choices))
         cost += _cheapest(part, stops, held - ends)
-    return min(cost, DISCARD + (edits_from_nothing(drawn) if from_nothing is None else from_nothing))
+    return min(cost, DISCARD + from_nothing), from_nothing
 
 
-def _useful_frames(part: Tube) -> list[int]:
-    """Where the simplifier sets keyframes, in both directions of time: neither direction is cheaper than the other."""
-    backward = simplify(Tube(0, part.boxes[::-1]), MIN_IOU)
-    forward = {key.frame for key in simplify(part, MIN_IOU)}
-    return sorted(forward | {part.end_frame - key.frame for key in backward})
+class _Part:
+    """One interval of a tube, and which lines between keyframes are known to fit it.
+
+    Attributes:
+        useful: where the simplifier sets keyframes, in both directions of time: neither is cheaper than the other.
+    """
+
+    def __init__(self, tube: Tube) -> None:
+        self.tube = tube
+        backward = simplify(Tube(0, tube.boxes[::-1]), MIN_IOU)
+        forward = {key.frame for key in simplify(tube, MIN_IOU)}
+        self.useful = sorted(forward | {tube.end_frame - key.frame for key in backward})
+        self._placed: dict[int, Keyframe] = {}
+        self._fits: dict[tuple[int, int], bool] = {}
+
+    def placed(self, frame: int) -> Keyframe:
+        """A keyframe with the tube's own box; the same one each time."""
+        if frame not in self._placed:
+            self._placed[frame] = Keyframe(frame, self.tube.boxes[frame - self.tube.start_frame])
+        return self._placed[frame]
+
+    def has(self, frame: int, box: Array) -> bool:
+        """Does a box fit on a frame?"""
+        truth = self.tube.boxes[frame - self.tube.start_frame]
+        return bool(box_iou(box[None].astype(np.float32), truth[None])[0] >= MIN_IOU)
+
+    def fits(self, start: Keyframe, end: Keyframe) -> bool:
+        """Does a straight line fit on every frame in between?"""
+        if end.frame - start.frame < 2:
+            return True
+        own = self._placed.get(start.frame) is start and self._placed.get(end.frame) is end
+        known = self._fits.get((start.frame, end.frame)) if own else None
+        if known is None:
+            rows = slice(start.frame + 1 - self.tube.start_frame, end.frame - self.tube.start_frame)
+            line = np.clip(between(start.box, end.box, end.frame - start.frame), 0.0, 1.0)
+            known = bool(box_iou(line, self.tube.boxes[rows]).min() >= MIN_IOU)
+            if own:
+                self._fits[start.frame, end.frame] = known
+        return known
 
 
-def _placed(part: Tube, frame: int) -> Stop:
-    return frame, [(Keyframe(frame, part.boxes[frame - part.start_frame]), 1)]
+def _parts(drawn: Drawn) -> list[_Part]:
+    return [_Part(tube) for tube in drawn.parts()]
 
 
-def _fits_box(part: Tube, frame: int, box: Array) -> bool:
-    truth = part.boxes[frame - part.start_frame]
-    return bool(box_iou(box[None].astype(np.float32), truth[None])[0] >= MIN_IOU)
+def _from_nothing(parts: Sequence[_Part]) -> int:
+    return sum(_cheapest(part, [(f, [(part.placed(f), 1)]) for f in part.useful], set()) for part in parts)
 
 
-def _cheapest(part: Tube, stops: list[Stop], removable: set[int]) -> int:
+def _cheapest(part: _Part, stops: list[Stop], removable: set[int]) -> int:
     """Price of the cheapest keyframes from the part's first frame to its last, by dynamic programming over ``stops``.
 
     Passing over one of the ``removable`` frames costs one deletion.
     """
-    gone = np.cumsum([frame in removable for frame, _ in stops]).tolist()
+    gone = list(accumulate(frame in removable for frame, _ in stops))
     reached = [(key, price, 0) for key, price in stops[0][1]]  # keyframe, price up to it, removable frames up to it
     for row, (_, choices) in enumerate(stops[1:], start=1):
         new = []
@@ -104,30 +147,26 @@ def _cheapest(part: Tube, stops: list[Stop], removable: set[int]) -> int:
             if fit is not None:
                 new.append((end, totals[order[fit]], gone[row]))
         reached += new
-    return int(min(price for key, price, _ in reached if key.frame == part.end_frame))
+    return int(min(price for key, price, _ in reached if key.frame == part.tube.end_frame))
 
 
-def _first_fit(part: Tube, starts: Sequence[Keyframe], end: Keyframe) -> int | None:
+def _first_fit(part: _Part, starts: Sequence[Keyframe], end: Keyframe) -> int | None:
     """The first of ``starts`` from which a straight line to ``end`` fits on every frame in between; None without one.
 
-    A few frames of all lines at once sort out most: on a shaky tube nearly all fail.
+    A few frames of all lines at once sort out most of many: on a shaky tube nearly all fail.
     """
+    likely = range(len(starts)) if len(starts) <= _FEW else _likely(part.tube, starts, end)
+    return next((i for i in likely if part.fits(starts[i], end)), None)
+
+
+def _likely(tube: Tube, starts: Sequence[Keyframe], end: Keyframe) -> list[int]:
+    """Those whose line fits on the frames that were probed."""
     frames = np.array([key.frame for key in starts])
     boxes = np.stack([key.box for key in starts]).astype(np.float64)
     probes = frames[:, None] + ((end.frame - frames)[:, None] * _PROBES).astype(np.int64)
     steps = (probes - frames[:, None])[..., None] / (end.frame - frames)[:, None, None]
     lines = boxes[:, None] + (end.box - boxes)[:, None] * steps
-    truth = part.boxes[probes - part.start_frame]
+    truth = tube.boxes[probes - tube.start_frame]
     near = box_iou(lines.reshape(-1, 4), truth.reshape(-1, 4)).reshape(probes.shape) >= MIN_IOU - _ROUNDING
-    near |= (truth[..., 2:] <= truth[..., :2]).any(
-        axis=-1
-    )  # a box without area is met exactly or not at all: see below
-    likely = np.flatnonzero(near.all(axis=1)).tolist()
-    return next((i for i in likely if _fits_line(part, starts[i], end)), None)
-
-
-def _fits_line(part: Tube, start: Keyframe, end: Keyframe) -> bool:
-    if end.frame - start.frame < 2:
-        return True
-    rows = slice(start.frame + 1 - part.start_frame, end.frame - part.start_frame)
-    return bool(box_iou(expand([start, end]).boxes[1:-1], part.boxes[rows]).min() >= MIN_IOU)
+    near |= (truth[..., 2:] <= truth[..., :2]).any(axis=-1)  # without area: met exactly or not at all, see fits()
+    return [int(row) for row in np.flatnonzero(near.all(axis=1))]

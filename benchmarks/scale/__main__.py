@@ -1,7 +1,7 @@
 """Measure a checkout at a size, beside an older one where ``--code`` names it.
 
     .venv/bin/python -m benchmarks.scale --database sqlite,postgresql --tasks 100000 \
-        --what predict,webhooks,pages,export,reconcile,effort,idle --code ../old-checkout --out scale.json
+        --what predict,webhooks,events,pages,export,reconcile,effort,idle --code ../old-checkout --out scale.json
 
 The databases are filled once and kept in ``--cache`` (SQLite) or, with ``--keep``, on the server that
 STVG_TEST_POSTGRES_URL names. PostgreSQL's are dropped at the end otherwise.
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import machine, publish
-from benchmarks.scale import commands, idle, pages, predicting, tables, webhooks
+from benchmarks.scale import commands, idle, pages, predicting, reading, tables, webhooks
 from benchmarks.scale.fill import name_of
 from benchmarks.scale.places import Place, place
 from benchmarks.scale.programs import ROOT, Code
@@ -28,6 +28,7 @@ from benchmarks.scale.target import Prepared, Target, prepare
 MEASURES: dict[str, dict[str, Callable[[Target], dict[str, Any]]]] = {
     "predict": {"predict": predicting.single, "predict together": predicting.together},
     "webhooks": {"webhooks": webhooks.alone, "webhooks beside a worker": webhooks.beside_a_worker},
+    "events": {"events": reading.measure},
     "pages": {"pages": pages.measure},
     "export": {"export": commands.export},
     "reconcile": {"reconcile": commands.reconcile},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from benchmarks.scale import bodies, sending
@@ -42,8 +44,9 @@ def beside_a_worker(target: Target) -> dict[str, Any]:
         with code.inside("worker.py", "--model-version", target.model_version, "--seconds", str(ANSWER_S)) as worker:
             _wait(lambda: target.count("job", "state = 'done'") > done or worker.poll() is not None)
             done, before = target.count("job", "state = 'done'"), target.count("event")
+            cpu = _cpu_seconds(worker.pid)
             seen, began = _send(target, address)
-            sent = time.monotonic()
+            sent, cpu = time.monotonic(), _cpu_seconds(worker.pid) - cpu
             while_sending, grounded = _read(target), target.count("job", "state = 'done'") - done
             read, ended = _watch(target, before + seen["sent"], while_sending, sent)
     stored = target.count("event") - before
@@ -52,6 +55,7 @@ def beside_a_worker(target: Target) -> dict[str, Any]:
         "read_while_sending_per_s": round(while_sending / (sent - began), 1),
         "read_per_s": round(read / (ended - began), 1), "unread": stored - read,
         "unreadable": target.count("event", "state = 'failed'"), "grounded_per_s": round(grounded / (sent - began), 1),
+        "worker_cores": round(cpu / (sent - began), 2),
     }  # fmt: skip
 
 
@@ -73,6 +77,12 @@ def _watch(target: Target, wanted: int, read: int, ended: float) -> tuple[int, f
         if (now := _read(target)) > read:
             read, ended = now, time.monotonic()
     return read, ended
+
+
+def _cpu_seconds(process: int) -> float:
+    """What a process has used of all cores, on Linux."""
+    used = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]  # user and system
+    return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
 
 
 def _read(target: Target) -> int:

@@ -38,6 +38,7 @@ def test_every_measurement_runs(cache: Path, tmp_path: Path, capsys: pytest.Capt
     assert figures["predict"]["n"] == 3
     assert figures["webhooks"]["sent"] == figures["webhooks"]["stored"] + figures["webhooks"]["lost"] == 100
     assert figures["webhooks beside a worker"]["unreadable"] == 0
+    assert figures["events"]["unread"] == 0 and figures["events"]["reading_statements"] > 0
     assert figures["export"]["hcstvg1"]["written_mb"] > 0
     assert figures["reconcile"]["pages_read"] == 1
     assert figures["idle"]["statements_at_the_start"] > 0

@@ -95,7 +95,7 @@ def test_events_of_an_unknown_project_wait_for_it(database: Database) -> None:
     with database.write() as session:
         events.store(session, b"1", action="X", project_id=7, state="unknown_project")
         events.store(session, b"2", action="X", project_id=8, state="unknown_project")
-        assert not events.waiting(session)
+        assert not events.ready(session, limit=9)
         projects.register(session, 7, "<View/>")
         assert events.counts(session)["new"] == 1 and events.counts(session)["unknown_project"] == 1
 

@@ -23,8 +23,10 @@ from backend.db.lease import MAX_DEATHS
 from backend.db.tables import Annotation, Diff, Event, Task, TaskState
 from backend.jobs import saved, storing
 from backend.jobs.corrections import read_events
+from backend.jobs.pace import Pace
 from backend.jobs.rereading import reread
 from backend.review import decisions
+from tests.db.helpers import statements
 from tests.jobs.conftest import Loop
 from tests.jobs.test_corrections import _annotation, _box, _current, _deleted, _saved, _send, _states
 from tests.jobs.test_ends import current, drawn_with_range, marks, old, save, suggest, tube
@@ -65,7 +67,6 @@ def probe(loop: Loop, n_frames: int = 40) -> None:
 
 def read_together(loop: Loop, monkeypatch: pytest.MonkeyPatch, bodies: Sequence[Any], *, first: int) -> None:
     """Each event by a reader of its own: all have computed before anybody writes, and ``first`` writes first."""
-    monkeypatch.setattr("backend.jobs.corrections._AT_ONCE", 1)
     _send(loop, *bodies)
     computed, written = threading.Barrier(len(bodies), timeout=60), threading.Event()
     began = threading.local()
@@ -83,7 +84,7 @@ def read_together(loop: Loop, monkeypatch: pytest.MonkeyPatch, bodies: Sequence[
         return found
 
     def read(_: int) -> None:
-        read_events(loop.database)
+        read_events(loop.database, pace=Pace(1.0, fewest=1, most=1))
         written.set()
 
     with monkeypatch.context() as patch, ThreadPoolExecutor(len(bodies)) as pool:
@@ -322,6 +323,19 @@ def test_boxes_of_an_unseen_video_are_not_filled_in_without_limit(loop: Loop) ->
     again = current(loop)
     assert (tube(again).end_frame, again.problem, again.reader) == (59, None, READER)
     assert again.reread_of == row.id
+
+
+def test_reading_more_events_together_takes_no_more_statements(each_loop: Loop) -> None:
+    """On SQLite each one holds up the webhooks that come meanwhile."""
+    loop, counts = each_loop, []
+    save(loop, [_box()], number=7)
+    for first, count in ((10, 8), (20, 16)):
+        _send(loop, *[_saved(number=number, completed_by=number) for number in range(first, first + count)])
+        with statements(loop.database) as seen:
+            assert read_events(loop.database, pace=Pace(60.0, fewest=count, most=count)) == count
+        counts.append(len([one for one in seen if "clock_timestamp" not in one and "advisory" not in one]))
+    assert counts[0] == counts[1] <= 30
+    assert len(_current(loop)) == 25 and {state for state, _ in _states(loop)} == {"done"}
 
 
 KILLED = """

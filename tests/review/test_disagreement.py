@@ -9,7 +9,7 @@ from backend.db.engine import Database
 from backend.db.tables import Annotation
 from backend.review import disagreement, opinions, queue, recording
 from stvg_core.metrics import viou
-from tests.db.helpers import a_task
+from tests.db.helpers import a_task, statements
 from tests.review.rows import says
 from tests.review.test_decisions import a_tube
 
@@ -83,6 +83,21 @@ def test_one_that_cannot_be_compared_does_not_stop_the_others(sqlite_database: D
     assert disagreement.record_due(sqlite_database) == 2
     assert stored(sqlite_database, tasks[0].id) == (None, False)
     assert stored(sqlite_database, tasks[1].id) == (pytest.approx(0.0, abs=1e-6), False)
+
+
+def test_comparing_more_tasks_takes_no_more_statements(database: Database) -> None:
+    counts, made = [], 0
+    for count in (1, 5):
+        with database.write() as session:
+            for number in range(count):
+                made += 1
+                task = a_task(session, 100 * count + number)
+                for author in (1, 2):
+                    says(session, 10 * made + author, task, a_tube(author / 10), author_id=author)
+        with statements(database) as seen:
+            assert disagreement.record_due(database) == count
+        counts.append(len(seen))
+    assert counts[0] == counts[1]
 
 
 def test_of_one_task(sqlite_database: Database) -> None:
