@@ -7,7 +7,7 @@ after several processes in a row were gone at the same stage, because then somet
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -36,6 +36,12 @@ def _due(table: type[Leased], at: datetime) -> ColumnElement[bool]:
     return and_(table.state == table.WAITING, or_(table.run_after.is_(None), table.run_after <= at))
 
 
+def _due_apart(table: type[Leased], at: datetime) -> list[ColumnElement[bool]]:
+    """The same in two: those that never had to wait, and those whose time has come."""
+    waits = table.state == table.WAITING
+    return [and_(waits, table.run_after.is_(None)), and_(waits, table.run_after <= at)]
+
+
 def _left(table: type[Leased], at: datetime) -> ColumnElement[bool]:
     return and_(table.state == table.HELD, table.lease_until < at)
 
@@ -58,7 +64,7 @@ def waiting(session: Session, table: type[Leased], *conditions: ColumnElement[bo
 
 def take(
     session: Session, query: Select[Row], table: type[Row], holder: str, *, seconds: float, limit: int = 1,
-    max_deaths: int = MAX_DEATHS,
+    max_deaths: int = MAX_DEATHS, by_time: bool = False,
 ) -> tuple[list[Row], list[Row]]:  # fmt: skip
     """The first free rows of a query, now held by ``holder`` for ``seconds``; and those that were given up instead.
 
@@ -69,14 +75,17 @@ def take(
         query: which rows may be taken, in which order; that they are free is added here.
         limit: at most so many.
         max_deaths: a row is given up with its reason when so many holders in a row were gone at the same stage.
+        by_time: the order begins with ``run_after``, and rows that never had to wait come first. No index gives that
+            order to both databases, so these are asked for apart.
     """
     given_up: list[Row] = []
     while True:
         at = moment(session)
-        left = _first(session, query.where(_left(table, at)), table, 1)
+        left = _first(session, query, table, [_left(table, at)], 1)
         if not left:
-            # Asked apart: each of the two has an index of its own.
-            taken = _first(session, query.where(_due(table, at)), table, limit)
+            # Asked apart: each has an index of its own.
+            due = _due_apart(table, at) if by_time else [_due(table, at)]
+            taken = _first(session, query, table, due, limit)
         elif not left[0].begun or _died(left[0]) < max_deaths:
             taken = left
         else:
@@ -90,9 +99,16 @@ def take(
         return taken, given_up
 
 
-def _first(session: Session, query: Select[Row], table: type[Row], limit: int) -> list[Row]:
-    """The first rows that nobody else has locked, now locked."""
-    return list(session.scalars(query.limit(limit).with_for_update(skip_locked=True, of=table)))
+def _first(
+    session: Session, query: Select[Row], table: type[Row], conditions: Sequence[ColumnElement[bool]], limit: int
+) -> list[Row]:
+    """The first rows under one condition after the other that nobody else has locked, now locked."""
+    found: list[Row] = []
+    for condition in conditions:
+        if len(found) < limit:
+            more = query.where(condition).limit(limit - len(found)).with_for_update(skip_locked=True, of=table)
+            found += session.scalars(more)
+    return found
 
 
 def _died(row: Leased) -> int:
