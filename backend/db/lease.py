@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, CursorResult, Select, and_, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from backend.db.clock import moment
 from backend.db.engine import changed
@@ -64,12 +64,12 @@ def waiting(session: Session, table: type[Leased], *conditions: ColumnElement[bo
 
 def take(
     session: Session, query: Select[Row], table: type[Row], holder: str, *, seconds: float, limit: int = 1,
-    max_deaths: int = MAX_DEATHS, by_time: bool = False,
+    max_deaths: int = MAX_DEATHS, by_time: bool = False, urgency: InstrumentedAttribute[int] | None = None,
 ) -> tuple[list[Row], list[Row]]:  # fmt: skip
     """The first free rows of a query, now held by ``holder`` for ``seconds``; and those that were given up instead.
 
-    A row that a dead holder left goes before those that wait, and alone: where it is what killed the holder, the rows
-    that were only taken together with it are not counted as deadly too.
+    A row that a dead holder left goes before those that wait and are not more urgent, and alone: where it is what
+    killed the holder, the rows that were only taken together with it are not counted as deadly too.
 
     Args:
         query: which rows may be taken, in which order; that they are free is added here.
@@ -77,14 +77,21 @@ def take(
         max_deaths: a row is given up with its reason when so many holders in a row were gone at the same stage.
         by_time: the order begins with ``run_after``, and rows that never had to wait come first. No index gives that
             order to both databases, so these are asked for apart.
+        urgency: the column that the order begins with, the highest first; None where no row is more urgent.
     """
     given_up: list[Row] = []
     while True:
         at = moment(session)
+        # Asked apart: each has an index of its own.
+        due = _due_apart(table, at) if by_time else [_due(table, at)]
         left = _first(session, query, table, [_left(table, at)], 1)
-        if not left:
-            # Asked apart: each has an index of its own.
-            due = _due_apart(table, at) if by_time else [_due(table, at)]
+        urgent: list[Row] = []
+        if left and urgency is not None:
+            before = urgency > getattr(left[0], urgency.key)
+            urgent = _first(session, query.where(before), table, due, limit)
+        if urgent:
+            taken = urgent
+        elif not left:
             taken = _first(session, query, table, due, limit)
         elif not left[0].begun or _died(left[0]) < max_deaths:
             taken = left
