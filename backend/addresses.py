@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit, urlunsplit
 
 from stvg_core.errors import StvgError
@@ -47,6 +48,12 @@ def without_secrets(url: str) -> str:
     except ValueError:
         return url.partition("?")[0].partition("#")[0].rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def safe_name(path: str) -> str:
+    """A plain file name from a path: letters, digits, dot, dash, underscore; at most 80 characters."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", path.rstrip("/").rpartition("/")[2])
+    return name.lstrip("._")[-80:] or "video"
 
 
 def is_loopback(host: str) -> bool:

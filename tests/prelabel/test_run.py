@@ -15,11 +15,13 @@ from sqlalchemy import select
 from backend.bootstrap import open_media, open_versions
 from backend.cli import evaluate
 from backend.cli import prelabel as module
+from backend.cli.main import stvg
 from backend.cli.project_option import in_label_studio
-from backend.db import deliveries, projects, runs
+from backend.db import deliveries, projects, runs, work_lists
 from backend.db.engine import Database
 from backend.db.tables import Delivery, Job, Project, Task, TaskState
 from backend.jobs.worker import Worker
+from backend.review import work
 from backend.runs.processes import RunError
 from backend.runs.watch import Watch
 from backend.settings import Settings, load_settings
@@ -163,6 +165,36 @@ def test_what_fails_is_grouped_and_stays_until_it_is_tried_again(command: Comman
     mended = command.summary(table, "--retry-failed", status=3)
     assert (mended["tried_again"], mended["done"], mended["failed"]) == (4, 6, 1), "success wins over failure"
     assert set(mended["failures"]) == {"Internal error. The worker's log has the details under job N."}
+
+
+def test_a_failure_is_of_one_kind_wherever_it_is_counted(command: Command) -> None:
+    """In the summary, in ``stvg jobs reasons`` and on the page of the work."""
+    names = ("bad.mp4", "a bad one.mp4", "no ending", "the video")
+    for name in names:
+        (command.folder / name).write_bytes(b"not a video")
+    rows = "".join(f"{name},thing\n" for name in (*names, "bad.mp4")) + "a.mp4,crash now\nb.mp4,crash now\n"
+    summary = command.summary(written(command.folder / "some.csv", "video,query\n" + rows), status=3)
+    kinds = {kind: one["number"] for kind, one in summary["failures"].items()}
+    crash = "Internal error. The worker's log has the details under job N."
+    assert kinds == {"... is not a video.": 4, crash: 2}
+    database = command.database()
+    with database.write() as session:  # what servers answered is another reason for each answer
+        for job, code in zip(
+            session.scalars(select(Job).where(Job.reason.contains("Internal"))), (404, 503), strict=True
+        ):
+            job.reason = f"http://files/{job.id}.mp4 answered {code}: no."
+    with database.read() as session:
+        [project] = session.scalars(select(Project.id))
+        page = {one.kind: one.count for one in work.look(session, work.WorkFilter()).failed}
+        newest = work_lists.failures(session, work_lists.Chosen())[0].newest
+        assert len(work.alike(session, work.WorkFilter(project), newest, most=9)[0]) == 4
+    database.close()
+    kinds = {
+        kind: one["number"] for kind, one in command.summary(command.folder / "some.csv", status=3)["failures"].items()
+    }
+    assert kinds == {"... is not a video.": 4, "... answered 404: no.": 1, "... answered 503: no.": 1} == page
+    listed = CliRunner().invoke(stvg, ["jobs", "reasons", "--json"]).stdout.splitlines()
+    assert {row["kind"]: row["jobs"] for row in map(json.loads, listed)} == kinds
 
 
 def test_a_limit_counts_new_sentences(command: Command) -> None:
