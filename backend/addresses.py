@@ -71,6 +71,15 @@ def same_machine(one: Origin, other: Origin) -> bool:
     return one == other or (one[0] == other[0] and one[2] == other[2] and is_loopback(one[1]) and is_loopback(other[1]))
 
 
+def same_place(one: str, other: str) -> bool:
+    """Do two addresses mean the same path of the same machine? A slash at the end makes no difference."""
+    try:
+        same = same_machine(origin(one), origin(other))
+    except AddressError:
+        return one == other
+    return same and urlsplit(one).path.rstrip("/") == urlsplit(other).path.rstrip("/")
+
+
 def _plain_host(host: str) -> str:
     try:
         return ipaddress.ip_address(host).compressed

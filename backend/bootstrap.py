@@ -151,7 +151,7 @@ def open_downloader(
         if database is None:
             return settings.aliases()
         with database.read() as session:
-            return [*settings.aliases(), *projects.hostnames(session)]
+            return [*settings.aliases(), *projects.names_of(session, settings.label_studio_names())]
 
     def headers() -> Mapping[str, str]:
         if label_studio is None:
