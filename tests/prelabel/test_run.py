@@ -28,6 +28,7 @@ from backend.settings import Settings, load_settings
 from backend.testing import FakeEngine
 from labeling_config import video_tube
 from stvg_core.errors import StvgError
+from tests.datasets.small import moving, vidor, vidstg_entry
 from tests.labelstudio.fake_label_studio import FakeLabelStudio
 from tests.prelabel.given import clips, written
 
@@ -232,6 +233,45 @@ def test_truth_is_kept_and_not_asked(command: Command) -> None:
     assert result.exit_code == 0 and "m_vIoU" in result.output, result.output
     found = json.loads(scores.read_text())
     assert (found["sentences"], found["scored"], found["samples"][0]["true_frames"]) == (1, 1, [2, 6])
+
+
+@pytest.mark.parametrize("chunk", [1, 500])
+def test_a_truth_that_is_the_first_of_several_is_said_to_be(
+    command: Command, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    """VidSTG gives one sentence to two parts of a video, then to three; the same record twice is no other truth."""
+    monkeypatch.setattr("backend.runs.enqueue.CHUNK", chunk)
+    (command.folder / "123.mp4").write_bytes((command.folder / "a.mp4").read_bytes())
+    vidor(command.folder / "vidor", "123", {0: moving(range(40)), 1: moving(range(12, 40), corner=50)})
+    entries = [vidstg_entry("123", 12, 20), vidstg_entry("123", 12, 20), vidstg_entry("123", 20, 30, captions=[])]
+    arguments = ("--videos", command.folder, "--vidor", command.folder / "vidor", "--project", "V")
+    scores = command.folder / "scores.json"
+
+    def evaluated(*names: str) -> tuple[dict[str, Any], str]:
+        with command.database().read() as session:
+            truths = {task.query: task.truth or {} for task in session.scalars(select(Task))}
+        assert {query: truth.get("others") for query, truth in truths.items()} == {
+            "the dog runs": None, "who sits down?": list(names) or None,
+        }  # fmt: skip
+        result = CliRunner().invoke(evaluate.command, ["--project", "V", "--json", str(scores)])
+        assert result.exit_code == 0, result.output
+        return json.loads(scores.read_text()), result.stdout
+
+    command.summary(written(command.folder / "one.json", entries[:2]), *arguments)
+    found, printed = evaluated()
+    assert (found["sentences"], found["truth_first_of_several"]) == (2, 0)
+    assert "first of several" not in printed + "".join(found["warnings"])
+    path = written(command.folder / "all.json", entries)
+    for _ in range(2):  # the second time nothing is new
+        command.summary(path, *arguments)
+        found, printed = evaluated("123/3/interrogative/1")
+        assert (found["sentences"], found["truth_first_of_several"]) == (2, 1)
+        assert "1 of 2 truths are the first of several" in found["warnings"][0] and found["warnings"][0] in printed
+    command.summary(written(command.folder / "one.json", entries[:2]), *arguments)
+    evaluated("123/3/interrogative/1")  # it was another truth of this task, whichever file is read
+    path = written(path, [*entries, vidstg_entry("123", 25, 35, captions=[])])
+    command.summary(path, *arguments)
+    assert evaluated("123/3/interrogative/1", "123/4/interrogative/1")[0]["truth_first_of_several"] == 1
 
 
 def test_an_old_database_is_left_alone(command: Command) -> None:

@@ -93,7 +93,8 @@ class Task(Base):
 
     In a local project ``ls_task_id`` counts its tasks from 1. ``name`` is what the source of the task calls it, and
     ``truth`` the tube that the source says is right, ``{"keyframes": [[frame, x1, y1, x2, y2], ...]}`` as in a
-    prediction, for ``stvg evaluate``.
+    prediction, for ``stvg evaluate``; ``others`` in it names further records with this video and sentence whose tube is
+    another one.
     """
 
     __tablename__ = "task"
