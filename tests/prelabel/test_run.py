@@ -4,104 +4,26 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from sqlalchemy import select
 
-from backend.bootstrap import open_media, open_versions
 from backend.cli import evaluate
 from backend.cli import prelabel as module
-from backend.cli.main import stvg
 from backend.cli.project_option import in_label_studio
-from backend.db import deliveries, projects, runs, work_lists
-from backend.db.engine import Database
+from backend.db import deliveries, projects, runs
 from backend.db.tables import Delivery, Job, Project, Task, TaskState
-from backend.jobs.worker import Worker
-from backend.review import work
 from backend.runs.processes import RunError
 from backend.runs.watch import Watch
-from backend.settings import Settings, load_settings
-from backend.testing import FakeEngine
+from backend.settings import load_settings
 from labeling_config import video_tube
 from stvg_core.errors import StvgError
-from tests.datasets.small import moving, vidor, vidstg_entry
 from tests.labelstudio.fake_label_studio import FakeLabelStudio
-from tests.prelabel.given import clips, written
-
-TABLE = "video,query,split\na.mp4,the man,train\na.mp4,the dog,train\nb.mp4,the man,test\n"
-
-
-@dataclass
-class Here:
-    """Workers that do everything when they are asked for, in this process."""
-
-    settings: Settings
-    engine: FakeEngine
-    project_id: int
-    said: tuple[str, ...] = ()
-    stopped: int = 0
-
-    def ensure(self, *, progressed: bool) -> list[str]:
-        database = Database(self.settings.database_url)
-        media = open_media(self.settings, None, database)
-        worker = Worker(
-            database, media, self.engine, name="w", max_attempts=1, project_id=self.project_id,
-            versions=lambda session: [self.engine.model_version],
-        )  # fmt: skip
-        worker.drain()
-        database.close()
-        return list(self.said)
-
-    def stop(self) -> None:
-        self.stopped += 1
-
-
-@dataclass
-class Command:
-    """The command on a folder of its own."""
-
-    folder: Path
-    settings: Settings
-    engine: FakeEngine
-
-    def __call__(self, *arguments: object, status: int | None = 0) -> list[dict[str, Any]]:
-        """Its JSON lines."""
-        result = self.result(*arguments)
-        if status is not None:
-            assert result.exit_code == status, result.output
-        return [json.loads(line) for line in result.stdout.splitlines()]
-
-    def result(self, *arguments: object) -> Result:
-        return CliRunner().invoke(module.command, [str(one) for one in arguments])
-
-    def summary(self, *arguments: object, status: int = 0) -> dict[str, Any]:
-        last = self(*arguments, status=status)[-1]
-        assert last["event"] == "summary"
-        assert json.loads(Path(last["file"]).read_text()).items() <= last.items()
-        return last
-
-    def database(self) -> Database:
-        return Database(self.settings.database_url)
-
-
-@pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Clips a and b, a bad one and a table; no database yet, no Label Studio."""
-    for name in ("STVG_LABEL_STUDIO_URL", "STVG_LABEL_STUDIO_TOKEN", "STVG_DOCUMENT_ROOT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("STVG_DATABASE_URL", f"sqlite:///{tmp_path}/new/stvg.sqlite3")
-    monkeypatch.setenv("STVG_DATA_DIR", str(tmp_path / "data"))
-    folder = clips(tmp_path / "clips", "a.mp4", "b.mp4")
-    (folder / "bad.mp4").write_bytes(b"not a video")
-    written(folder / "videos.csv", TABLE)
-    settings = load_settings()
-    engine = FakeEngine(open_versions(settings).base)
-    monkeypatch.setattr(module, "open_workers", lambda settings, number, count, logs: Here(settings, engine, number))
-    return Command(folder, settings, engine)
+from tests.prelabel.conftest import TABLE, Command, Here
+from tests.prelabel.given import written
 
 
 def test_one_command_from_nothing_to_suggestions(command: Command) -> None:
@@ -168,36 +90,6 @@ def test_what_fails_is_grouped_and_stays_until_it_is_tried_again(command: Comman
     assert set(mended["failures"]) == {"Internal error. The worker's log has the details under job N."}
 
 
-def test_a_failure_is_of_one_kind_wherever_it_is_counted(command: Command) -> None:
-    """In the summary, in ``stvg jobs reasons`` and on the page of the work."""
-    names = ("bad.mp4", "a bad one.mp4", "no ending", "the video")
-    for name in names:
-        (command.folder / name).write_bytes(b"not a video")
-    rows = "".join(f"{name},thing\n" for name in (*names, "bad.mp4")) + "a.mp4,crash now\nb.mp4,crash now\n"
-    summary = command.summary(written(command.folder / "some.csv", "video,query\n" + rows), status=3)
-    kinds = {kind: one["number"] for kind, one in summary["failures"].items()}
-    crash = "Internal error. The worker's log has the details under job N."
-    assert kinds == {"... is not a video.": 4, crash: 2}
-    database = command.database()
-    with database.write() as session:  # what servers answered is another reason for each answer
-        for job, code in zip(
-            session.scalars(select(Job).where(Job.reason.contains("Internal"))), (404, 503), strict=True
-        ):
-            job.reason = f"http://files/{job.id}.mp4 answered {code}: no."
-    with database.read() as session:
-        [project] = session.scalars(select(Project.id))
-        page = {one.kind: one.count for one in work.look(session, work.WorkFilter()).failed}
-        newest = work_lists.failures(session, work_lists.Chosen())[0].newest
-        assert len(work.alike(session, work.WorkFilter(project), newest, most=9)[0]) == 4
-    database.close()
-    kinds = {
-        kind: one["number"] for kind, one in command.summary(command.folder / "some.csv", status=3)["failures"].items()
-    }
-    assert kinds == {"... is not a video.": 4, "... answered 404: no.": 1, "... answered 503: no.": 1} == page
-    listed = CliRunner().invoke(stvg, ["jobs", "reasons", "--json"]).stdout.splitlines()
-    assert {row["kind"]: row["jobs"] for row in map(json.loads, listed)} == kinds
-
-
 def test_a_limit_counts_new_sentences(command: Command) -> None:
     table = command.folder / "videos.csv"
     first = command.summary(table, "--limit", 2)
@@ -233,45 +125,6 @@ def test_truth_is_kept_and_not_asked(command: Command) -> None:
     assert result.exit_code == 0 and "m_vIoU" in result.output, result.output
     found = json.loads(scores.read_text())
     assert (found["sentences"], found["scored"], found["samples"][0]["true_frames"]) == (1, 1, [2, 6])
-
-
-@pytest.mark.parametrize("chunk", [1, 500])
-def test_a_truth_that_is_the_first_of_several_is_said_to_be(
-    command: Command, monkeypatch: pytest.MonkeyPatch, chunk: int
-) -> None:
-    """VidSTG gives one sentence to two parts of a video, then to three; the same record twice is no other truth."""
-    monkeypatch.setattr("backend.runs.enqueue.CHUNK", chunk)
-    (command.folder / "123.mp4").write_bytes((command.folder / "a.mp4").read_bytes())
-    vidor(command.folder / "vidor", "123", {0: moving(range(40)), 1: moving(range(12, 40), corner=50)})
-    entries = [vidstg_entry("123", 12, 20), vidstg_entry("123", 12, 20), vidstg_entry("123", 20, 30, captions=[])]
-    arguments = ("--videos", command.folder, "--vidor", command.folder / "vidor", "--project", "V")
-    scores = command.folder / "scores.json"
-
-    def evaluated(*names: str) -> tuple[dict[str, Any], str]:
-        with command.database().read() as session:
-            truths = {task.query: task.truth or {} for task in session.scalars(select(Task))}
-        assert {query: truth.get("others") for query, truth in truths.items()} == {
-            "the dog runs": None, "who sits down?": list(names) or None,
-        }  # fmt: skip
-        result = CliRunner().invoke(evaluate.command, ["--project", "V", "--json", str(scores)])
-        assert result.exit_code == 0, result.output
-        return json.loads(scores.read_text()), result.stdout
-
-    command.summary(written(command.folder / "one.json", entries[:2]), *arguments)
-    found, printed = evaluated()
-    assert (found["sentences"], found["truth_first_of_several"]) == (2, 0)
-    assert "first of several" not in printed + "".join(found["warnings"])
-    path = written(command.folder / "all.json", entries)
-    for _ in range(2):  # the second time nothing is new
-        command.summary(path, *arguments)
-        found, printed = evaluated("123/3/interrogative/1")
-        assert (found["sentences"], found["truth_first_of_several"]) == (2, 1)
-        assert "1 of 2 truths are the first of several" in found["warnings"][0] and found["warnings"][0] in printed
-    command.summary(written(command.folder / "one.json", entries[:2]), *arguments)
-    evaluated("123/3/interrogative/1")  # it was another truth of this task, whichever file is read
-    path = written(path, [*entries, vidstg_entry("123", 25, 35, captions=[])])
-    command.summary(path, *arguments)
-    assert evaluated("123/3/interrogative/1", "123/4/interrogative/1")[0]["truth_first_of_several"] == 1
 
 
 def test_an_old_database_is_left_alone(command: Command) -> None:
