@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit, urlunsplit
 
 from stvg_core.errors import StvgError
@@ -49,6 +50,12 @@ def without_secrets(url: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
+def safe_name(path: str) -> str:
+    """A plain file name from a path: letters, digits, dot, dash, underscore; at most 80 characters."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", path.rstrip("/").rpartition("/")[2])
+    return name.lstrip("._")[-80:] or "video"
+
+
 def is_loopback(host: str) -> bool:
     """Does the name mean another machine on each machine?"""
     if host.lower().rstrip(".") == "localhost":
@@ -62,6 +69,15 @@ def is_loopback(host: str) -> bool:
 def same_machine(one: Origin, other: Origin) -> bool:
     """The same scheme, host and port; ``localhost``, ``127.0.0.1`` and ``[::1]`` are one host."""
     return one == other or (one[0] == other[0] and one[2] == other[2] and is_loopback(one[1]) and is_loopback(other[1]))
+
+
+def same_place(one: str, other: str) -> bool:
+    """Do two addresses mean the same path of the same machine? A slash at the end makes no difference."""
+    try:
+        same = same_machine(origin(one), origin(other))
+    except AddressError:
+        return one == other
+    return same and urlsplit(one).path.rstrip("/") == urlsplit(other).path.rstrip("/")
 
 
 def _plain_host(host: str) -> str:

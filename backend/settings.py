@@ -149,6 +149,10 @@ class Settings(BaseSettings):
     def aliases(self) -> list[str]:
         return self.label_studio_aliases.split(",") if self.label_studio_aliases else []
 
+    def label_studio_names(self) -> list[str]:
+        """All addresses of Label Studio that are set; none where none is."""
+        return [name for name in (self.label_studio_url, *self.aliases()) if name]
+
     def public_label_studio_url(self) -> str | None:
         """The address for people's browsers: the first of the other names, else the one that the service calls."""
         return next(iter(self.aliases()), self.label_studio_url)

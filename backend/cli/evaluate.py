@@ -69,7 +69,7 @@ def command(
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise StvgError(f"There is no folder {json_file.parent} to write {json_file.name} to. Make it first.")
     stored = _Stored(database_url, project, accepted_only, model_version)
-    truths, predicted = _read(predictions, truth, vidor, stored, encoding)
+    truths, predicted, first_of_several = _read(predictions, truth, vidor, stored, encoding)
     chosen = Protocol(protocol) if protocol else _usual(truths)
     comparison = compare(chosen, truths, predicted)
     unreviewed = 0 if truth == DATABASE else count_unreviewed(Path(truth))
@@ -80,10 +80,20 @@ def command(
             err=True,
         )
     click.echo(table(comparison))
+    warnings = []
+    if first_of_several:
+        warnings.append(
+            f"{first_of_several} of {len(truths)} truths are the first of several: their source has further true tubes "
+            "for the same video and sentence (VidSTG: for other parts of the video). Those are not compared here, and "
+            "a prediction that finds one of them counts as wrong. To compare with each: --truth FILE"
+        )
     if said := notice_of_some(Counter(one.model_version for one in predicted), "predictions are"):
+        warnings.append(said)
+    for said in warnings:
         click.echo(f"\n{said}")
     if json_file is not None:
-        content = as_json(comparison) | {"warnings": [said] if said else [], "truth_not_reviewed": unreviewed}
+        further = {"truth_not_reviewed": unreviewed, "truth_first_of_several": first_of_several}
+        content = as_json(comparison) | {"warnings": warnings, **further}
         try:
             json_file.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
@@ -108,12 +118,13 @@ class _Stored:
 
 def _read(
     predictions: str, truth: str, vidor: Path | None, stored: _Stored, encoding: str | None
-) -> tuple[list[Truth], list[Prediction]]:
-    """Both sides; what comes from the database is read in one look at it."""
+) -> tuple[list[Truth], list[Prediction], int]:
+    """Both sides, and how many truths are the first of several; what the database has is read in one look at it."""
     truths = [] if truth == DATABASE else read_truths(Path(truth), vidor, encoding)
     predicted = [] if predictions == DATABASE else read_predictions(predictions, encoding=encoding)
     if DATABASE not in (truth, predictions):
-        return truths, predicted
+        return truths, predicted, 0
+    first_of_several = 0
     from backend.evaluation.stored import corrected_truths, newest_predictions, source_truths
     from backend.export.names import VideoNames
     from backend.export.records import addresses
@@ -125,15 +136,16 @@ def _read(
         if truth == DATABASE:
             truths = corrected_truths(session, name, counts, project_id=project_id, accepted_only=stored.accepted_only)
             if not stored.accepted_only:
-                given, unanswered = source_truths(session, name, project_id=project_id)
-                truths += given
-                if unanswered:
-                    click.echo(f"{unanswered} sentences with a truth have no answer: each counts 0", err=True)
+                given = source_truths(session, name, project_id=project_id)
+                truths += given.truths
+                first_of_several = given.first_of_several
+                if given.unanswered:
+                    click.echo(f"{given.unanswered} sentences with a truth have no answer: each counts 0", err=True)
             if not truths:
                 raise StvgError("The database has no such label yet: there is no truth to compare with.")
         if predictions == DATABASE:
             predicted = newest_predictions(session, name, project_id=project_id, model_version=stored.model_version)
-    return truths, predicted
+    return truths, predicted, first_of_several
 
 
 def read_truths(path: Path, vidor: Path | None, encoding: str | None = None) -> list[Truth]:

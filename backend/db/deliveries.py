@@ -174,10 +174,10 @@ def claim(session: Session, sender: str, *, seconds: float, kind: str | None = N
 
     A delivery whose sender is gone is never given up for it: what was half sent is found there and not sent twice.
     """
-    query = select(Delivery).order_by(Delivery.run_after.asc().nulls_first(), Delivery.id)
+    query = select(Delivery).order_by(Delivery.run_after, Delivery.id)
     if kind is not None:
         query = query.where(Delivery.kind == kind)
-    taken, _ = leases.take(session, query, Delivery, sender, seconds=seconds, max_deaths=2**31)
+    taken, _ = leases.take(session, query, Delivery, sender, seconds=seconds, max_deaths=2**31, by_time=True)
     if not taken:
         return None
     load = (

@@ -37,7 +37,7 @@ def lease(
         project_id: only jobs of this project.
     """
     taken, given_up = leases.take(
-        session, _next(versions, project_id), Job, worker, seconds=seconds, max_deaths=max_deaths
+        session, _next(versions, project_id), Job, worker, seconds=seconds, max_deaths=max_deaths, urgency=Job.priority
     )
     task_state.refresh(session, [job.task_id for job in given_up])
     _begun(session, taken)
@@ -54,7 +54,7 @@ def lease_more(session: Session, worker: str, job: Job, *, seconds: float, most:
     if not job.video_key or job.deaths or job.prompt is not None or most < 1:
         return []
     query = select(Job).where(same, Job.id != job.id).order_by(Job.priority.desc(), Job.id)
-    taken, _ = leases.take(session, query, Job, worker, seconds=seconds, limit=most)
+    taken, _ = leases.take(session, query, Job, worker, seconds=seconds, limit=most, urgency=Job.priority)
     _begun(session, taken, Job.IN_LINE)
     return taken
 

@@ -7,12 +7,12 @@ after several processes in a row were gone at the same stage, because then somet
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, CursorResult, Select, and_, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from backend.db.clock import moment
 from backend.db.engine import changed, expire
@@ -34,6 +34,12 @@ def free(table: type[Leased], at: datetime) -> ColumnElement[bool]:
 
 def _due(table: type[Leased], at: datetime) -> ColumnElement[bool]:
     return and_(table.state == table.WAITING, or_(table.run_after.is_(None), table.run_after <= at))
+
+
+def _due_apart(table: type[Leased], at: datetime) -> list[ColumnElement[bool]]:
+    """The same in two: those that never had to wait, and those whose time has come."""
+    waits = table.state == table.WAITING
+    return [and_(waits, table.run_after.is_(None)), and_(waits, table.run_after <= at)]
 
 
 def _left(table: type[Leased], at: datetime) -> ColumnElement[bool]:
@@ -64,31 +70,41 @@ def waiting(session: Session, table: type[Leased], *conditions: ColumnElement[bo
 
 def take(
     session: Session, query: Select[Row], table: type[Row], holder: str, *, seconds: float, limit: int = 1,
-    max_deaths: int = MAX_DEATHS,
+    max_deaths: int = MAX_DEATHS, by_time: bool = False, urgency: InstrumentedAttribute[int] | None = None,
 ) -> tuple[list[Row], list[Row]]:  # fmt: skip
     """The first free rows of a query, now held by ``holder`` for ``seconds``; and those that were given up instead.
 
-    A row that a dead holder left goes before those that wait, and alone: where it is what killed the holder, the rows
-    that were only taken together with it are not counted as deadly too.
+    A row that a dead holder left goes before those that wait and are not more urgent, and alone: where it is what
+    killed the holder, the rows that were only taken together with it are not counted as deadly too.
 
     Args:
         query: which rows may be taken, in which order; that they are free is added here.
         limit: at most so many.
         max_deaths: a row is given up with its reason when so many holders in a row were gone at the same stage.
+        by_time: the order begins with ``run_after``, and rows that never had to wait come first. No index gives that
+            order to both databases, so these are asked for apart.
+        urgency: the column that the order begins with, the highest first; None where no row is more urgent.
     """
-    taken, given_up = take_left(session, query, table, holder, seconds=seconds, max_deaths=max_deaths)
-    return taken or take_due(session, query, table, holder, seconds=seconds, limit=limit), given_up
+    taken, given_up = take_left(
+        session, query, table, holder, seconds=seconds, max_deaths=max_deaths, urgency=urgency, limit=limit
+    )
+    due = taken or take_due(session, query, table, holder, seconds=seconds, limit=limit, by_time=by_time)
+    return due, given_up
 
 
 def take_left(
     session: Session, query: Select[Row], table: type[Row], holder: str, *, seconds: float,
-    max_deaths: int = MAX_DEATHS,
+    max_deaths: int = MAX_DEATHS, urgency: InstrumentedAttribute[int] | None = None, limit: int = 1,
 ) -> tuple[list[Row], list[Row]]:  # fmt: skip
-    """The same, but only the first row that a dead holder left."""
+    """The same, but only the first row that a dead holder left, or the more urgent ones before it."""
     given_up: list[Row] = []
     while True:
         at = moment(session)
-        left = _first(session, query.where(_left(table, at)), table, 1)
+        left = _first(session, query, table, [_left(table, at)], 1)
+        if left and urgency is not None:
+            before = query.where(urgency > getattr(left[0], urgency.key))
+            if urgent := _first(session, before, table, [_due(table, at)], limit):
+                return _held_now(session, urgent, holder, at, seconds), given_up
         if not left or not left[0].begun or _died(left[0]) < max_deaths:
             return _held_now(session, left, holder, at, seconds), given_up
         _give_up(left[0], at)
@@ -97,11 +113,13 @@ def take_left(
 
 
 def take_due(
-    session: Session, query: Select[Row], table: type[Row], holder: str, *, seconds: float, limit: int = 1
-) -> list[Row]:
-    """The same, but only rows that wait and are due. Asked apart: each of the two questions has an index of its own."""
+    session: Session, query: Select[Row], table: type[Row], holder: str, *, seconds: float, limit: int = 1,
+    by_time: bool = False,
+) -> list[Row]:  # fmt: skip
+    """The same, but only rows that wait and are due. Asked apart: each of the questions has an index of its own."""
     at = moment(session)
-    return _held_now(session, _first(session, query.where(_due(table, at)), table, limit), holder, at, seconds)
+    due = _due_apart(table, at) if by_time else [_due(table, at)]
+    return _held_now(session, _first(session, query, table, due, limit), holder, at, seconds)
 
 
 def _held_now(session: Session, rows: list[Row], holder: str, at: datetime, seconds: float) -> list[Row]:
@@ -111,9 +129,16 @@ def _held_now(session: Session, rows: list[Row], holder: str, at: datetime, seco
     return rows
 
 
-def _first(session: Session, query: Select[Row], table: type[Row], limit: int) -> list[Row]:
-    """The first rows that nobody else has locked, now locked."""
-    return list(session.scalars(query.limit(limit).with_for_update(skip_locked=True, of=table)))
+def _first(
+    session: Session, query: Select[Row], table: type[Row], conditions: Sequence[ColumnElement[bool]], limit: int
+) -> list[Row]:
+    """The first rows under one condition after the other that nobody else has locked, now locked."""
+    found: list[Row] = []
+    for condition in conditions:
+        if len(found) < limit:
+            more = query.where(condition).limit(limit - len(found)).with_for_update(skip_locked=True, of=table)
+            found += session.scalars(more)
+    return found
 
 
 def _died(row: Leased) -> int:

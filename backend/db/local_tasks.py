@@ -11,7 +11,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.db import tasks
+from backend.db.engine import chunks
 from backend.db.tables import Project, Task
+from backend.db.tasks import OTHERS
 from backend.db.types import plain
 
 KEY = "stvg_task"
@@ -102,6 +104,21 @@ class LocalTasks:
             self._known[mark_of(given[number].video_ref, given[number].query)] = Known(row.id, number)
         found = [known for one in wanted if (known := self._find(one)) is not None]
         return found, sum(row.made for row in rows.values())
+
+    def note_other_truths(self, session: Session, wanted: Sequence[Wanted]) -> None:
+        """Keep which records have another true tube than the one that the task has (``Task``)."""
+        names: dict[int, set[str]] = {}
+        for one in wanted:
+            if (known := self._find(one)) is not None:
+                names.setdefault(known.id, set()).add(one.name)
+        for some in chunks(sorted(names)):
+            mine = select(Task).where(Task.id.in_(some), Task.truth.is_not(None)).order_by(Task.id)
+            for task in session.scalars(mine.with_for_update(key_share=True)):
+                truth = task.truth or {}
+                others = sorted({*truth.get(OTHERS, ()), *map(plain, names[task.id])})
+                if truth and others != truth.get(OTHERS):
+                    task.truth = truth | {OTHERS: others}
+        session.flush()
 
     def _find(self, one: Wanted) -> Known | None:
         known = self._known.get(mark_of(one.video_ref, one.query))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
+from backend.addresses import same_place
 from backend.db.engine import insert_once
 from backend.db.errors import UnknownProject
 from backend.db.tables import Base, Event, Project
@@ -18,22 +20,31 @@ _INTERFACE = select(_TABLE.c.label_config).where(_TABLE.c.id == bindparam("proje
 _NUMBER = re.compile(r"[+-]?\d+", re.ASCII)
 
 
-def register(session: Session, project_id: int, label_config: str, *, hostname: str | None = None) -> None:
+def register(
+    session: Session,
+    project_id: int,
+    label_config: str,
+    hostname: str | None = None,
+    label_studio_url: str | None = None,
+) -> None:
     """Know a project and its present interface; events that came before it was known are looked at again.
 
     Args:
         hostname: what Label Studio calls itself; None leaves what is known.
+        label_studio_url: where that Label Studio was when the project was connected; None where nobody said it.
     """
     label_config = plain(label_config)
-    if insert_once(session, Project, "id", id=project_id, label_config=label_config, hostname=hostname):
+    named = {"hostname": hostname, "label_studio_url": label_studio_url} if hostname else {}
+    if insert_once(session, Project, "id", id=project_id, label_config=label_config, **named):
         waiting = (Event.project_id == project_id) & (Event.state == "unknown_project")
         session.execute(update(Event).where(waiting).values(state="new", reason=None))
         return
     project = session.get_one(Project, project_id)
     if label_config and project.label_config != label_config:
         project.label_config = label_config
-    if hostname and project.hostname != hostname:
-        project.hostname = hostname
+    for column, value in named.items():
+        if getattr(project, column) != value:
+            setattr(project, column, value)
 
 
 def interface(session: Session, project_id: int) -> str | None:
@@ -41,23 +52,40 @@ def interface(session: Session, project_id: int) -> str | None:
     return session.scalars(_INTERFACE, {"project": project_id}).one_or_none()
 
 
-def says_new(session: Session, project_id: int, label_config: str, hostname: str | None) -> bool:
+def says_new(
+    session: Session, project_id: int, label_config: str, hostname: str | None, label_studio_url: str | None = None
+) -> bool:
     """Would :func:`register` change anything? A look that takes no lock."""
-    columns = select(Project.label_config, Project.hostname).where(Project.id == project_id)
+    columns = select(Project.label_config, Project.hostname, Project.label_studio_url).where(Project.id == project_id)
     known = session.execute(columns).one_or_none()
     if known is None:
         return True
     other_config = bool(label_config) and known.label_config != plain(label_config)
-    return other_config or (bool(hostname) and known.hostname != hostname)
+    named = (known.hostname, known.label_studio_url)
+    return other_config or (bool(hostname) and named != (hostname, label_studio_url))
 
 
 def find(session: Session, project_id: int) -> Project | None:
     return session.get(Project, project_id)
 
 
-def hostnames(session: Session) -> list[str]:
-    """What Label Studio calls itself, as its projects said."""
-    return [name for name in session.scalars(select(Project.hostname).distinct().order_by(Project.hostname)) if name]
+def names_of(session: Session, addresses: Sequence[str]) -> list[str]:
+    """What the Label Studio at these addresses calls itself. Names that another one may have said are left out.
+
+    Args:
+        addresses: all that are known to mean it; none: the names are of whichever it is, if it is only one.
+    """
+    named = names(session)
+    if not addresses:
+        return sorted({name for name, _ in named}) if len({where for _, where in named}) == 1 else []
+    mine = {name for name, where in named if where is not None and any(same_place(where, one) for one in addresses)}
+    return sorted(mine)
+
+
+def names(session: Session) -> list[tuple[str, str | None]]:
+    """What any Label Studio calls itself, with the address that it was connected under; None where nobody said it."""
+    columns = select(Project.hostname, Project.label_studio_url).distinct().order_by(Project.hostname)
+    return [(name, where) for name, where in session.execute(columns).tuples() if name]
 
 
 def numbers(session: Session) -> list[int]:

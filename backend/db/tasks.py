@@ -14,6 +14,8 @@ from backend.db.engine import chunks, expire, insert_missing
 from backend.db.tables import Base, Task, Video
 from backend.db.types import clean_json, now, plain
 
+OTHERS = "others"
+"""Of a task's truth: the names of records with the same video and sentence that have another true tube."""
 _SAID = ("video_ref", "query", "data", "name", "truth")
 
 _TASK, _VIDEO = (Base.metadata.tables[table.__tablename__] for table in (Task, Video))
@@ -74,9 +76,15 @@ class Remembered:
     def become(self, given: Given, *, made: bool) -> Remembered:
         """With what is said now; a changed address forgets the old video."""
         said: dict[str, Any] = {name: value for name in _SAID if (value := getattr(given, name)) is not None}
+        if given.truth and self.truth and OTHERS in self.truth and given.truth == _alone(self.truth):
+            said["truth"] = self.truth
         if given.video_ref != self.video_ref:
             said |= {"video_id": None, "video_sha256": None}
         return replace(self, **said, made=made)
+
+
+def _alone(truth: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in truth.items() if name != OTHERS}
 
 
 def remember_many(session: Session, project_id: int, entries: Iterable[Given]) -> dict[int, Remembered]:

@@ -10,6 +10,8 @@ from backend.doctor.installation import Installation
 from backend.settings import SettingsError
 
 ABOUT = "credentials"
+SHORTEST = 12
+"""Characters. Programs may guess as fast as the service answers: it never refuses one that is right."""
 
 
 def check(installation: Installation) -> Iterator[Finding]:
@@ -19,6 +21,18 @@ def check(installation: Installation) -> Iterator[Finding]:
     except SettingsError:
         yield fail(ABOUT, "Nobody could log in.", "Set STVG_USERNAME and STVG_PASSWORD, which Label Studio sends.")
         return
+    given = {
+        "STVG_PASSWORD": settings.password,
+        "STVG_API_TOKEN": settings.api_token,
+        "STVG_WEBHOOK_TOKEN": settings.webhook_token,
+    }
+    short = [name for name, secret in given.items() if secret and len(secret.get_secret_value()) < SHORTEST]
+    if short:
+        yield warn(
+            ABOUT,
+            f"Whoever reaches the service can guess {' and '.join(short)}: shorter than {SHORTEST} characters.",
+            "Take a long one, such as openssl rand -hex 20 prints, and run stvg connect again.",
+        )
     if settings.username is None or settings.password is None:
         yield warn(
             ABOUT,

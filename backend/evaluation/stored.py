@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session, defer
 
 from backend.db.tables import Prediction as StoredPrediction
 from backend.db.tables import Task, TaskState, Video
+from backend.db.tasks import OTHERS
 from backend.export.records import records
 from backend.export.selection import Selection
 from stvg_core.errors import QueryError
@@ -53,12 +55,23 @@ def corrected_truths(
     return truths
 
 
-def source_truths(session: Session, name: Name, *, project_id: int | None) -> tuple[list[Truth], int]:
+@dataclass
+class SourceTruths:
     """The tubes that the sources of tasks say are right (``Task.truth``), of tasks that nobody annotated.
 
-    Returns:
-        The truths, and how many of them are of tasks that were never answered: without a prediction each counts 0.
+    Attributes:
+        unanswered: how many are of tasks that were never answered: without a prediction each counts 0.
+        first_of_several: how many are one of several true tubes that the source has for the video and the sentence (as
+            VidSTG has for parts of a video): only the first was kept.
     """
+
+    truths: list[Truth] = field(default_factory=list)
+    unanswered: int = 0
+    first_of_several: int = 0
+
+
+def source_truths(session: Session, name: Name, *, project_id: int | None) -> SourceTruths:
+    """In order of projects and tasks; a task that somebody annotated has its label instead."""
     statement = (
         select(Task, Video)
         .outerjoin(Video, Task.video_id == Video.id)
@@ -68,13 +81,14 @@ def source_truths(session: Session, name: Name, *, project_id: int | None) -> tu
     )
     if project_id is not None:
         statement = statement.where(Task.project_id == project_id)
-    truths, unread = [], 0
+    found = SourceTruths()
     for task, video in session.execute(statement, execution_options={"yield_per": 200}):
         tube = _rows((task.truth or {}).get("keyframes"))
         if tube is not None:
-            truths.append(_of_source(task, video, tube, name))
-            unread += video is None
-    return truths, unread
+            found.truths.append(_of_source(task, video, tube, name))
+            found.unanswered += video is None
+            found.first_of_several += bool((task.truth or {}).get(OTHERS))
+    return found
 
 
 def _of_source(task: Task, video: Video | None, tube: Tube, name: Name) -> Truth:

@@ -13,7 +13,7 @@ from backend.db import accounts, audits, projects
 from backend.db import annotations as stored
 from backend.export.errors import ExportError
 from backend.http.audit import record
-from backend.http.dataset import choices, pack, read_form
+from backend.http.dataset import LABELS, WHAT, choices, pack, read_form
 from backend.http.people import require
 from backend.http.services import services
 from backend.jobs.rereading import reread
@@ -33,7 +33,7 @@ def export() -> ResponseReturnValue:
 @blueprint.post("/export")
 @require("admin")
 def send_export() -> ResponseReturnValue:
-    """The labels as a zip file; the form again, with the reason, where there is nothing to send."""
+    """Labels or suggestions as a zip file; the form again, with the reason, where there is nothing to send."""
     given = request.form
     try:
         wanted = read_form(given)
@@ -46,7 +46,8 @@ def send_export() -> ResponseReturnValue:
         return _form(given, error=f"The export could not be written: {error.strerror}.", status=507)
     with services().database.write() as session:
         record(session, "export", wanted.form.title, labels=packed.labels, filters=wanted.sentences())
-    name = f"stvg-{wanted.kind}-{datetime.now(UTC):%Y%m%d-%H%M%S}.zip"
+    what = "-suggestions" if wanted.selection.suggestions else ""
+    name = f"stvg-{wanted.kind}{what}-{datetime.now(UTC):%Y%m%d-%H%M%S}.zip"
     response = send_file(packed.file, mimetype="application/zip", as_attachment=True, download_name=name)
     response.content_length = packed.size
     response.headers["Cache-Control"] = "no-store"
@@ -77,9 +78,14 @@ def _form(given: MultiDict[str, str], *, error: str = "", status: int = 200) -> 
     with services().database.read() as session:
         names = {account.ls_user_id: account.name for account in accounts.every(session)}
         facts: dict[str, Any] = {
-            "projects": projects.numbers(session),
+            "projects": projects.titles(session),
             "annotators": [(number, names.get(number)) for number in stored.authors(session)],
         }
-    chosen = {"format": given.get("format", "hcstvg2"), "annotators": given.getlist("annotator")}
-    page = render_template("export.html", given=given, chosen=chosen, formats=choices(), error=error, **facts)
+    chosen = {
+        "format": given.get("format", "hcstvg2"),
+        "what": given.get("what", LABELS),
+        "annotators": given.getlist("annotator"),
+    }
+    facts |= {"formats": choices(), "what": WHAT}
+    page = render_template("export.html", given=given, chosen=chosen, error=error, **facts)
     return make_response(page, status)

@@ -64,32 +64,28 @@ def install(app: Flask, settings: Settings) -> None:
     )
 
     guesses = Guesses()
-    app.extensions["stvg_guesses"] = guesses
 
     @app.before_request
     def check() -> Response | None:
         if request.endpoint in OPEN or pages.is_page(request) or pages.is_visitor(request):
             return None
-        address, credential = request.remote_addr or "", _credential(request)
-        wait = guesses.wait(address, credential) if credential else 0.0
+        if guard.admits(request):
+            return None
+        wait, too_many = guesses.wrong(request.remote_addr or "") if _shows_something(request) else (0.0, False)
+        if too_many:
+            logger.warning("too many wrong log-ins from %s: the next ones get 429 for a while", request.remote_addr)
         if wait:
             response = failure(f"Too many wrong log-ins. Try again in {math.ceil(wait / 60)} min.", 429)
             response.headers["Retry-After"] = str(math.ceil(wait))
             return response
-        if guard.admits(request):
-            guesses.right(address, credential)
-            return None
-        if credential and guesses.wrong(address):
-            logger.warning("too many wrong log-ins from %s: it is stopped for a while", address)
         response = failure("The user name and password, or the token, are missing or wrong.", 401)
         response.headers["WWW-Authenticate"] = 'Basic realm="stvg"'
         return response
 
 
-def _credential(asked: Request) -> str:
-    """What the caller shows, empty where it shows nothing: then it guesses nothing."""
-    given = (asked.headers.get("X-STVG-Token"), asked.headers.get("Authorization"))
-    return "\n".join(text for text in given if text)
+def _shows_something(asked: Request) -> bool:
+    """Who shows no credentials guesses nothing."""
+    return bool(asked.headers.get("X-STVG-Token") or asked.headers.get("Authorization"))
 
 
 def _clear(secret: SecretStr | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import IO
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
-from backend.export.datasheet import NO_REASONS
+from backend.export.datasheet import left_out
 from backend.export.errors import ExportError
 from backend.export.formats import FORMATS, Format, with_predictions
 from backend.export.run import export
@@ -21,6 +22,14 @@ from backend.export.selection import Selection
 from backend.export.split import Split, parse_split
 
 PREDICTIONS = "labelstudio-predictions"
+LABELS, ACCEPTED, SUGGESTIONS = "labels", "accepted", "suggestions"
+WHAT = {
+    LABELS: "All labels",
+    ACCEPTED: "Accepted labels only",
+    SUGGESTIONS: "Suggestions that nobody has looked at, marked as no ground truth",
+}
+"""What may leave, by the form's values."""
+
 _SUFFIXES = {"csv": ".csv", "parquet": ".parquet"}
 
 
@@ -42,7 +51,13 @@ class Wanted:
 
     @property
     def form(self) -> Format:
-        return choices()[self.kind]
+        """A suggestion that nobody has looked at is never an annotation for Label Studio."""
+        return choices()[PREDICTIONS if self.kind == "labelstudio" and self.selection.suggestions else self.kind]
+
+    @property
+    def name(self) -> str:
+        """Of the file or folder in the zip file, without its ending."""
+        return "suggestions" if self.selection.suggestions else "labels"
 
     def sentences(self) -> list[str]:
         """The filters in words."""
@@ -58,15 +73,32 @@ def read_form(form: MultiDict[str, str]) -> Wanted:
     kind = form.get("format", "")
     if kind not in choices():
         raise ExportError("Choose a format.")
+    what = form.get("what", LABELS)
+    if "accepted_only" in form:  # a page that was opened before the form changed: it must not give all labels
+        raise ExportError("This form has changed since you opened it. Look at your choices and export again.")
+    if what not in WHAT:
+        raise ExportError("Choose what is exported: labels or suggestions.")
     annotators = frozenset(_number(text, "annotator") for text in form.getlist("annotator"))
+    score = form.get("min_score", "").strip()
+    if what == SUGGESTIONS and annotators:
+        raise ExportError("What nobody has looked at is by no annotator: choose no annotators, or labels.")
+    if what != SUGGESTIONS and score:
+        raise ExportError("Labels that people made have no score: leave the lowest score empty, or choose suggestions.")
     since, until = _day(form.get("since", ""), "From"), _day(form.get("until", ""), "To")
     if since is not None and until is not None and until < since:
         raise ExportError("The last day is before the first.")
     project, shares = form.get("project", "").strip(), form.get("split", "").strip()
     return Wanted(
         kind,
-        _number(project, "project") if project else None,
-        Selection(annotators, since, until, accepted_only=bool(form.get("accepted_only"))),
+        _project(project) if project else None,
+        Selection(
+            annotators,
+            since,
+            until,
+            accepted_only=what == ACCEPTED,
+            suggestions=what == SUGGESTIONS,
+            min_score=_share(score) if score else None,
+        ),
         parse_split(shares) if shares else None,
     )
 
@@ -88,13 +120,14 @@ def pack(session: Session, wanted: Wanted) -> Packed:
         OSError: the disk is full.
     """
     with tempfile.TemporaryDirectory(prefix="stvg-export-") as folder:
-        out = Path(folder) / f"labels{'' if wanted.form.folder else _SUFFIXES.get(wanted.form.name, '.json')}"
+        out = Path(folder) / f"{wanted.name}{'' if wanted.form.folder else _SUFFIXES.get(wanted.form.name, '.json')}"
         outcome = export(
             session, wanted.form, out, project_id=wanted.project_id, selection=wanted.selection, split=wanted.split
         )
         if not outcome.counts["exported"]:
-            reasons = [f"{n} {why}" for why, n in sorted(outcome.counts.items()) if n and why not in NO_REASONS]
-            raise ExportError(f"No label fits.{' Left out: ' + '; '.join(reasons) + '.' if reasons else ''}")
+            reasons = "; ".join(f"{number} {why}" for why, number in left_out(outcome.counts))
+            what = "suggestion" if wanted.selection.suggestions else "label"
+            raise ExportError(f"No {what} fits.{f' Left out: {reasons}.' if reasons else ''}")
         file = tempfile.TemporaryFile(prefix="stvg-export-")  # noqa: SIM115 (closed when it has been sent)
         try:
             size = _zip(Path(folder), file)
@@ -117,6 +150,21 @@ def _number(text: str, field: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise ExportError(f'"{text}" is no number of a{"n" if field[0] in "aeiou" else ""} {field}.')
     return int(text)
+
+
+def _project(text: str) -> int:
+    """Local projects have negative numbers."""
+    return -_number(text[1:], "project") if text.startswith("-") else _number(text, "project")
+
+
+def _share(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 0 <= found <= 1:
+        raise ExportError(f'Lowest score: "{text}" is no number from 0 to 1.')
+    return found
 
 
 def _day(text: str, field: str) -> date | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from backend.http.dataset import choices
+from backend.http.dataset import WHAT, choices
 from backend.labelstudio.events import DELETED, SAVED, TRAIN
 from backend.review.decisions import DECISIONS, LONGEST_COMMENT, REASONS
 from backend.review.queue import SORTS, STATES
@@ -96,8 +96,9 @@ _DECISION = _object(
     comment={**TEXT, "maxLength": LONGEST_COMMENT}, seen=NUMBER,
 )  # fmt: skip
 _EXPORT = _object(
-    "format", format=_one_of(*choices()), project=NUMBER, annotator=_list(NUMBER), since={**TEXT, "format": "date"},
-    until={**TEXT, "format": "date"}, accepted_only=_one_of("1"), split=TEXT,
+    "format", format=_one_of(*choices()), project={"type": "integer"}, annotator=_list(NUMBER), split=TEXT,
+    since={**TEXT, "format": "date"}, until={**TEXT, "format": "date"},
+    what=_one_of(*WHAT), min_score={"type": "number", "minimum": 0, "maximum": 1},
 )  # fmt: skip
 _PAGE = (HTML, TEXT)
 _ELSEWHERE: dict[int, tuple[str, Schema] | None] = {303: None}

@@ -41,11 +41,12 @@ def setup() -> Response:
         _config(request.schema)
     hostname = own_name(request.hostname)
     with services().database.read() as session:
-        says_new = projects.says_new(session, request.project_id, request.schema, hostname)
+        said = hostname, request.label_studio_url
+        says_new = projects.says_new(session, request.project_id, request.schema, *said)
         model_version = services().versions.present(session)
     if says_new:  # Label Studio asks this before each /predict
         with services().database.write() as session:
-            projects.register(session, request.project_id, request.schema, hostname=hostname)
+            projects.register(session, request.project_id, request.schema, *said)
     return jsonify(model_version=model_version)
 
 

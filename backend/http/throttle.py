@@ -6,21 +6,17 @@ The counts live in this process's memory: they are gone after a restart, and two
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from threading import Lock
-from typing import TypeVar
 
 WINDOW_S = 15 * 60.0
 PER_NAME, PER_ADDRESS = 10, 40
 """So many failures within the window; an address may be a whole office."""
 
 _REMEMBERED = 10_000
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
 
 
 class Throttle:
@@ -58,38 +54,35 @@ class Throttle:
 
 
 class Guesses:
-    """Counts the wrong credentials that programs send. Where there were too many, only callers pass who were right
-    before: a guess that hits is not told apart from one that misses, and Label Studio is not stopped by a neighbour.
+    """Counts the wrong credentials that programs send. Right ones are never held against it: Label Studio sends each
+    event once, and what somebody guessed beside it must not lose one. So a guess that hits is always told, and what
+    keeps guessers out is the length of the secrets, which ``stvg doctor`` looks at.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = Lock()
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
-        self._known: OrderedDict[tuple[str, bytes], None] = OrderedDict()
 
-    def wait(self, address: str, credential: str) -> float:
-        """Seconds until this caller may try again, 0 where it may now."""
+    def wrong(self, address: str) -> tuple[float, bool]:
+        """Count a wrong credential.
+
+        Returns:
+            The seconds to wait where there were too many before it (then it is not counted), else 0; and whether this
+            one makes them too many.
+        """
         with self._lock:
-            if self._caller(address, credential) in self._known:
-                return 0.0
-            return _left(self._failures.get(network(address), deque()), PER_ADDRESS, self._clock())
-
-    def right(self, address: str, credential: str) -> None:
-        """The credential was right: from now on nothing stops it at this address."""
-        with self._lock:
-            _keep(self._known, self._caller(address, credential), None)
-
-    def wrong(self, address: str) -> bool:
-        """The credential was wrong; True for the failure that stops the address."""
-        with self._lock:
-            times = self._failures.get(network(address), deque())
-            times.append(self._clock())
-            _keep(self._failures, network(address), times)
-            return len(times) == PER_ADDRESS
-
-    def _caller(self, address: str, credential: str) -> tuple[str, bytes]:
-        return address, hashlib.sha256(credential.encode("utf-8", "surrogatepass")).digest()
+            now, counted = self._clock(), network(address)
+            times = self._failures.get(counted, deque())
+            wait = _left(times, PER_ADDRESS, now)
+            if wait:
+                return wait, False
+            times.append(now)
+            self._failures[counted] = times
+            self._failures.move_to_end(counted)
+            while len(self._failures) > _REMEMBERED:
+                self._failures.popitem(last=False)
+            return 0.0, len(times) == PER_ADDRESS
 
 
 def network(address: str) -> str:
@@ -107,13 +100,6 @@ def _left(times: deque[float], limit: int, now: float) -> float:
     while times and times[0] <= now - WINDOW_S:
         times.popleft()
     return times[0] + WINDOW_S - now if len(times) >= limit else 0.0
-
-
-def _keep(kept: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
-    kept[key] = value
-    kept.move_to_end(key)
-    while len(kept) > _REMEMBERED:
-        kept.popitem(last=False)
 
 
 def _name(name: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 from backend.labelstudio.client import Json, LabelStudioClient
 from backend.labelstudio.config import LabelConfig, LabelConfigError, read_config
 from backend.labelstudio.events import WANTED
+from backend.labelstudio.payloads import WHERE
 from backend.labelstudio.transport import LabelStudioError
 
 BACKEND_TITLE = "Spatio-temporal tubes"
@@ -44,9 +45,14 @@ class Service:
             headers["Authorization"] = "Basic " + base64.b64encode(pair).decode("ascii")
         return headers
 
-    def backend_fields(self) -> Json:
-        """The model backend's fields. The address goes along with every change: Label Studio checks it each time."""
+    def backend_fields(self, label_studio_url: str) -> Json:
+        """The model backend's fields. The address goes along with every change: Label Studio checks it each time.
+
+        Args:
+            label_studio_url: where we call Label Studio. It says so with its own name, which is then known to be of it.
+        """
         fields: Json = {"url": self.url.rstrip("/"), "title": BACKEND_TITLE, "is_interactive": True}
+        fields["extra_params"] = {WHERE: label_studio_url}
         if self.username and self.password:
             auth = {"auth_method": "BASIC_AUTH", "basic_auth_user": self.username, "basic_auth_pass": self.password}
             return fields | auth
@@ -185,13 +191,14 @@ def ensure_backend(client: LabelStudioClient, project: Json, service: Service) -
     for double in ours[1:]:
         client.delete_ml_backend(int(double["id"]))
         done.append("removed a doubled model backend")
+    fields = service.backend_fields(client.url)
     if ours:
         backend_id = int(ours[0]["id"])
         moved = str(ours[0].get("url", "")).rstrip("/") != url
-        _reaching(service, lambda: client.update_ml_backend(backend_id, project=project_id, **service.backend_fields()))
+        _reaching(service, lambda: client.update_ml_backend(backend_id, project=project_id, **fields))
         done.append(f"moved the model backend to {url}" if moved else f"renewed the model backend's log-in at {url}")
     else:
-        created = _reaching(service, lambda: client.create_ml_backend(project_id, **service.backend_fields()))
+        created = _reaching(service, lambda: client.create_ml_backend(project_id, **fields))
         backend_id = int(created["id"])
         done.append(f"connected the model backend {url}")
     if client.project(project_id).get("model_version") != BACKEND_TITLE:

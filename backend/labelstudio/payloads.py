@@ -6,6 +6,7 @@ export later. So everything is checked here first.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,15 +43,22 @@ class PredictRequest:
         return self.context is not None
 
 
+WHERE = "label_studio_url"
+"""The key in a model backend's extra parameters under which ``stvg connect`` says where it found Label Studio."""
+
+
 @dataclass(frozen=True)
 class SetupRequest:
-    """Body of ``POST /setup``. The token is the project creator's own: never logged, never stored in clear."""
+    """Body of ``POST /setup``. The token is the project creator's own: never logged, never stored in clear.
+
+    ``label_studio_url`` is where ``stvg connect`` called this Label Studio; None where it was not connected so.
+    """
 
     project_id: int | None
     schema: str
     hostname: str
     access_token: str = field(repr=False)
-    extra_params: Any = None
+    label_studio_url: str | None = None
 
 
 def parse_predict(body: object) -> PredictRequest:
@@ -79,8 +87,23 @@ def parse_setup(body: object) -> SetupRequest:
         schema=text(fields.get("schema"), '"schema"'),
         hostname=text(fields.get("hostname"), '"hostname"'),
         access_token=text(fields.get("access_token"), '"access_token"'),
-        extra_params=fields.get("extra_params"),
+        label_studio_url=_connected_at(fields.get("extra_params")),
     )
+
+
+def _connected_at(extra_params: object) -> str | None:
+    """What ``stvg connect`` left there; anything may stand there where somebody else made the model backend."""
+    if isinstance(extra_params, str):
+        try:
+            extra_params = json.loads(extra_params)
+        except (ValueError, RecursionError):
+            return None
+    url = extra_params.get(WHERE) if isinstance(extra_params, dict) else None
+    try:
+        origin(url if isinstance(url, str) else "")
+    except AddressError:
+        return None
+    return without_secrets(str(url)).rstrip("/")
 
 
 def own_name(hostname: str) -> str | None:

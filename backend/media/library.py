@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from backend.addresses import safe_name
 from backend.media.cache import MediaCache
 from backend.media.cloud import CloudFiles
 from backend.media.download import Downloader
 from backend.media.errors import MediaError, MediaUnavailable
 from backend.media.file import MediaFile
 from backend.media.file_address import file_path, is_file_address
-from backend.media.source import Local, Remote, Stored, find_source, safe_name
+from backend.media.source import Local, Remote, Stored, find_source
 from backend.media.watch import Alive, TooLate, Watch
 from backend.routes import Owner, stored_path
 from stvg_core.text import printable

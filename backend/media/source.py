@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from backend.addresses import AddressError, origin, without_secrets
+from backend.addresses import AddressError, origin, safe_name, without_secrets
 from backend.media.errors import MediaError
 from backend.media.label_studio import LabelStudioPlace
 from backend.routes import LOCAL_FILES, Owner, climbs, is_media, is_static, stored_owner
@@ -155,12 +154,6 @@ def inside(root: Path, wanted: str) -> Path:
     if not path.is_file():
         raise MediaError(f"There is no file {safe_name(wanted)} at that place under the document root.")
     return path
-
-
-def safe_name(path: str) -> str:
-    """A plain file name from a path: letters, digits, dot, dash, underscore; at most 80 characters."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", path.rstrip("/").rpartition("/")[2])
-    return name.lstrip("._")[-80:] or "video"
 
 
 def _check_text(address: str) -> None:

@@ -49,10 +49,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class Repeated:
-    """An item with the video and the sentence of one that came before, whose place is ``first``."""
+    """An item with the video and the sentence of one that came before, whose place is ``first``.
+
+    ``other_truth``: it has a true tube, and another one.
+    """
 
     item: Item
     first: str
+    other_truth: bool = False
 
 
 @dataclass(frozen=True)

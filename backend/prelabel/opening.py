@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from backend.addresses import without_secrets
+from backend.addresses import safe_name, without_secrets
 from backend.media.cloud import CloudFiles
 from backend.media.download import Downloader
 from backend.media.file_address import file_path, is_file_address
-from backend.media.source import safe_name
 from backend.prelabel.errors import SourceError
 from backend.prelabel.places import WEB
 from stvg_core.datasets.video_table import ENDING

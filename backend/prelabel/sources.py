@@ -71,7 +71,7 @@ class Source:
             if known[0] == found.where:
                 yield found
                 continue
-            yield Repeated(found, known[0])
+            yield Repeated(found, known[0], other_truth=found.truth is not None and known[1] != truth)
             if known[1] != truth:
                 yield Note(
                     found.where,

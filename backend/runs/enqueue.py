@@ -50,6 +50,10 @@ class Places(Protocol):
         """The items' tasks, how many of them were made, and how many more went to Label Studio before."""
         ...
 
+    def note_other_truths(self, session: Session, items: list[Item]) -> None:
+        """These have another true tube than the task of their video and sentence, which was placed before."""
+        ...
+
 
 @dataclass
 class Enqueued:
@@ -95,12 +99,7 @@ class LocalPlaces:
     def place(self, session: Session, items: list[Item]) -> tuple[list[Placed], int, int]:
         if self._tasks is None:
             self._tasks = LocalTasks(self.project_id)
-        wanted = [
-            Wanted(
-                one.video_ref, one.sentence, one.data, one.name, truth_of(one.truth), self.published_as(one.video_ref)
-            )
-            for one in items
-        ]  # fmt: skip
+        wanted = [self._wanted(one, truth_of(one.truth)) for one in items]
         found, new = self._tasks.add(session, wanted)
         placed = [
             Placed(known.id, known.number, one.video_ref, one.sentence)
@@ -108,6 +107,13 @@ class LocalPlaces:
             if not known.published
         ]
         return placed, new, len(items) - len(placed)
+
+    def note_other_truths(self, session: Session, items: list[Item]) -> None:
+        if self._tasks is not None:
+            self._tasks.note_other_truths(session, [self._wanted(one, None) for one in items])
+
+    def _wanted(self, one: Item, truth: dict[str, Any] | None) -> Wanted:
+        return Wanted(one.video_ref, one.sentence, one.data, one.name, truth, self.published_as(one.video_ref))
 
 
 @dataclass(frozen=True)
@@ -126,6 +132,9 @@ class LabelStudioPlaces:
         rows = tasks.remember_many(session, self.project_id, given)
         placed = [Placed(row.id, number, row.video_ref, asked[number].sentence) for number, row in rows.items()]
         return placed, sum(row.made for row in rows.values()), 0
+
+    def note_other_truths(self, session: Session, items: list[Item]) -> None:
+        """Its tasks bring no truth."""
 
 
 def truth_of(tube: Tube | None) -> dict[str, Any] | None:
@@ -152,20 +161,24 @@ def enqueue(
         progress: gets how many items were read.
     """
     result = Enqueued()
-    items = _items(found, result, shard, every_repetition, tell)
-    while chunk := list(islice(items, CHUNK)):
+    others: list[Item] = []
+    items = _items(found, result, shard, every_repetition, tell, others)
+    while (chunk := list(islice(items, CHUNK))) or others:
         room = None if limit is None else max(0, limit - result.queued)
         with database.write() as session:
-            _enqueue(session, chunk, places, version, result, room, retry_failed)
+            if chunk:
+                _enqueue(session, chunk, places, version, result, room, retry_failed)
+            places.note_other_truths(session, others)
+        others.clear()
         progress(result.items)
     return result
 
 
 def _items(
     found: Iterable[Found], result: Enqueued, shard: Shard | None, every_repetition: bool,
-    tell: Callable[[Telling], None],
+    tell: Callable[[Telling], None], others: list[Item],
 ) -> Iterator[Item]:  # fmt: skip
-    """Those that are asked; the others are counted and told."""
+    """Those that are asked; the others are counted and told, and kept in ``others`` where their truth is another."""
     for one in found:
         item = one.item if isinstance(one, Repeated) and every_repetition else one
         if isinstance(item, Item):
@@ -178,6 +191,8 @@ def _items(
             if shard is None or shard.has(one.item.video_ref):
                 result.repeated += 1
                 tell(one)
+                if one.other_truth:
+                    others.append(one.item)
         elif isinstance(one, Problem):
             result.left_out[one.reason.value] += 1
             result.examples.setdefault(one.reason.value, f"{one.where}: {one.said}")

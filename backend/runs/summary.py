@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from backend.addresses import without_secrets
 from backend.db import jobs, runs
+from backend.db.reasons import Failure, grouped
 from backend.runs.enqueue import Enqueued
-from backend.runs.reasons import kind_of
 from stvg_core.errors import StvgError
 from stvg_core.text import printable
 
@@ -108,20 +108,20 @@ def summarise(session: Session, summary: Summary, enqueued: Enqueued) -> None:
         if one.task_id in enqueued.tasks and (known is None or _BEST.index(one.state) <= _BEST.index(known.state)):
             best[one.task_id] = one
     states = Counter(one.state for one in best.values())
-    failures: Counter[str] = Counter()
-    examples: dict[str, str] = {}
-    for one in best.values():
-        if one.state == jobs.FAILED:
-            kind = kind_of(one.reason, one.video_ref, one.query)
-            failures[kind] += 1
-            video = one.video_ref if one.video_ref.startswith("/") else without_secrets(one.video_ref)
-            examples.setdefault(kind, f"job {one.job_id}, {video}, {one.query!r}: {one.reason}")
+    failed = {one.job_id: one for one in best.values() if one.state == jobs.FAILED}
+    kinds = grouped(Failure(one.reason, 1, one.job_id, one.video_ref) for one in failed.values())
+    often = sorted(kinds.items(), key=lambda kind: -len(kind[1]))
     summary.done, summary.failed = states[jobs.DONE], states[jobs.FAILED]
     summary.cancelled, summary.waiting = states[jobs.CANCELLED], states[jobs.QUEUED] + states[jobs.RUNNING]
-    summary.failures = {kind: Reason(number, examples[kind]) for kind, number in failures.most_common()}
+    summary.failures = {kind: Reason(len(alike), _example(failed[alike[0].newest])) for kind, alike in often}
     summary.left_out = {
         kind: Reason(number, enqueued.examples[kind]) for kind, number in enqueued.left_out.most_common()
     }
+
+
+def _example(one: runs.Ended) -> str:
+    video = one.video_ref if one.video_ref.startswith("/") else without_secrets(one.video_ref)
+    return f"job {one.job_id}, {video}, {one.query!r}: {one.reason}"
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

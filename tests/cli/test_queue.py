@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
-from backend import bootstrap
+from backend.bootstrap import places
 from backend.cli.main import stvg
 from backend.db.tables import Job, Prediction, Task
 from backend.labelstudio.client import LabelStudioClient
@@ -34,7 +34,7 @@ def shell(each_loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Loop:  # noqa: F8
     def open_client(settings: Settings) -> LabelStudioClient:
         return LabelStudioClient("http://ls", "t", transport=httpx.MockTransport(each_loop.label_studio), pause=0)
 
-    monkeypatch.setattr(bootstrap, "open_label_studio", open_client)
+    monkeypatch.setattr(places, "open_label_studio", open_client)
     for number, query in ((1, "the <b>red</b> box"), (2, "the blue box")):
         each_loop.ask(each_loop.task(number, query, note={"kept": number}))
     each_loop.task(3, "the green box")
@@ -107,7 +107,7 @@ def test_what_cannot_be_done_is_said(shell: Loop, monkeypatch: pytest.MonkeyPatc
     shell.label_studio.away = True
     result = _queue("push", "--project", "1")
     assert isinstance(result.exception, LabelStudioError) and "cannot be reached" in str(result.exception)
-    monkeypatch.setattr(bootstrap, "open_label_studio", lambda settings: None)
+    monkeypatch.setattr(places, "open_label_studio", lambda settings: None)
     result = _queue("push", "--project", "1")
     assert isinstance(result.exception, SettingsError) and "STVG_LABEL_STUDIO_URL" in str(result.exception)
 

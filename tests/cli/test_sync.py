@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import delete, select
 
-from backend import bootstrap
+from backend.bootstrap import places
 from backend.cli.main import stvg
 from backend.db import diffs, projects
 from backend.db.engine import Database
@@ -32,7 +32,7 @@ def shell(each_loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Loop:  # noqa: F8
     def open_client(settings: Settings) -> LabelStudioClient:
         return LabelStudioClient("http://ls", "t", transport=httpx.MockTransport(each_loop.label_studio), pause=0)
 
-    monkeypatch.setattr(bootstrap, "open_label_studio", open_client)
+    monkeypatch.setattr(places, "open_label_studio", open_client)
     return each_loop
 
 
@@ -120,7 +120,7 @@ def test_what_cannot_be_compared_is_said(shell: Loop, monkeypatch: pytest.Monkey
     assert isinstance(unknown.exception, SettingsError) and "stvg connect" in str(unknown.exception)
     shell.label_studio.away = True
     assert isinstance(_sync().exception, LabelStudioError)
-    monkeypatch.setattr(bootstrap, "open_label_studio", lambda settings: None)
+    monkeypatch.setattr(places, "open_label_studio", lambda settings: None)
     nowhere = _sync()
     assert isinstance(nowhere.exception, SettingsError) and "STVG_LABEL_STUDIO_URL" in str(nowhere.exception)
 

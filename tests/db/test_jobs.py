@@ -70,6 +70,47 @@ def test_urgent_first_then_oldest(database: Database) -> None:
     assert _lease(database) is None
 
 
+def test_a_question_that_a_person_waits_for_goes_before_what_dead_workers_left(database: Database) -> None:
+    with database.write() as session:
+        task = a_task(session)
+        left = [a_job(session, task, identity=f"left {number}").id for number in range(3)]
+    assert [_lease(database, "dead").id for _ in left] == left  # type: ignore[union-attr]
+    _expire(database)
+    with database.write() as session:
+        ordinary = a_job(session, task, identity="ordinary").id
+        urgent = [a_job(session, task, identity=f"urgent {number}", priority=100).id for number in range(2)]
+    taken = []
+    for number in range(5):
+        job = _lease(database, f"w{number}")
+        assert job is not None
+        taken.append(job.id)
+    assert taken == [*urgent, *left], "and what is no more urgent waits behind what was left"
+    assert _lease(database).id == ordinary  # type: ignore[union-attr]
+    _expire(database)
+    assert [_lease(database).id for _ in range(6)] == [*urgent, *left, ordinary]  # type: ignore[union-attr]
+
+
+def test_what_was_left_is_taken_though_ordinary_questions_never_end(database: Database) -> None:
+    with database.write() as session:
+        task = a_task(session)
+        deadly = a_job(session, task, identity="deadly")
+    for death in range(1, 4):
+        job = _lease(database, max_deaths=3)
+        assert job is not None and (job.id, job.deaths) == (deadly.id, death - 1)
+        _expire(database)
+        with database.write() as session:
+            a_job(session, task, identity=f"new {death}")
+            a_job(session, task, identity=f"urgent {death}", priority=100)
+        urgent = _lease(database, max_deaths=3)
+        assert urgent is not None and urgent.priority == 100
+        with database.write() as session:
+            assert jobs.finish(session, urgent.id, str(urgent.leased_by), None)
+    after = _lease(database, max_deaths=3)
+    assert after is not None and after.identity == "new 1"
+    with database.read() as session:
+        assert session.get_one(Job, deadly.id).state == "failed", "nor is it spared its end"
+
+
 def test_an_expired_lease_goes_to_another_and_the_first_can_store_nothing(database: Database) -> None:
     with database.write() as session:
         a_job(session, a_task(session))

@@ -8,7 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from backend.db import annotations, diffs, schema
+from backend.db import annotations, deliveries, diffs, projects, schema
 from backend.db.engine import Database
 from backend.db.errors import DatabaseError
 from backend.db.tables import Base
@@ -63,6 +63,28 @@ def test_a_database_with_rows_is_upgraded(database: Database) -> None:
     assert record_missing(database) == 1
     [row] = _rows(database)["diff"]
     assert row["change"] == "accepted as is" and row["prediction_id"] == prediction.id and row["viou"] == 1
+
+
+def test_the_queue_of_deliveries_gets_its_index_and_rows_are_kept(database: Database) -> None:
+    with database.write() as session:
+        task, prediction = a_task(session), a_prediction(session)
+        projects.register(session, 1, "", "https://one.example")
+        deliveries.owe(session, prediction.id, task.id)
+        deliveries.tell_decision(session, task.id, "rejected")
+        deliveries.hand_out(session, prediction.id, task.id, window_s=60)
+    before = _rows(database)
+    columns = ["state", "run_after", "id"]
+    for revision in ("0008", "0007", "0008"):
+        move = schema.downgrade if revision == "0007" else schema.upgrade
+        move(database.engine, revision)
+        [index] = [
+            one for one in inspect(database.engine).get_indexes("delivery") if one["name"] == "ix_delivery_queue"
+        ]
+        assert index["column_names"] == (columns[:2] if revision == "0007" else columns)
+        assert _rows(database)["delivery"] == before["delivery"] and len(before["delivery"]) == 2
+        [project] = _rows(database)["project"]
+        assert project.items() <= before["project"][0].items() and project["hostname"] == "https://one.example"
+    schema.upgrade(database.engine)
 
 
 def test_going_back_keeps_the_diffs_of_the_tasks_own_objects(database: Database) -> None:

@@ -47,12 +47,13 @@ def test_reasons_are_grouped_whatever_their_numbers_and_files(failed: Database) 
     with failed.read() as session:
         found = work_lists.failures(session, Chosen())
         assert work_lists.failures(session, Chosen(project_id=2)) == []
+    internal = "Internal error. The worker's log has the details under job "
     assert found == [
-        Reason("There is no file three.mp4.", 3, 5),
-        Reason("Internal error. The worker's log has the details under job 6.", 2, 6),
-        Reason("The source answered 404.", 1, 8),
-        Reason("The source answered 503.", 1, 7),
-        Reason("No reason was noted.", 1, 4),
+        Reason("There is no file three.mp4.", 3, 5, kind="There is no file ...."),
+        Reason(f"{internal}6.", 2, 6, kind=f"{internal}N."),
+        Reason("The source answered 404.", 1, 8, kind="The source answered 404."),
+        Reason("The source answered 503.", 1, 7, kind="The source answered 503."),
+        Reason("No reason was noted.", 1, 4, kind="No reason was noted."),
     ]
 
 

@@ -21,6 +21,7 @@ from tests.doctor.conftest import one, settings
 from tests.language.chat_server import Reply, said, serving
 
 Make = Callable[..., Installation]
+LONG = SecretStr("x" * credentials.SHORTEST)
 
 
 @pytest.mark.parametrize(
@@ -28,14 +29,22 @@ Make = Callable[..., Installation]
     [
         ({}, "fail", "STVG_USERNAME"),
         ({"username": "u"}, "fail", "STVG_PASSWORD"),
-        ({"api_token": SecretStr("t")}, "warn", "STVG_USERNAME"),
-        ({"username": "u", "password": SecretStr("p")}, "warn", "STVG_WEBHOOK_TOKEN"),
-        ({"username": "u", "password": SecretStr("p"), "webhook_token": SecretStr("w")}, "ok", "are set"),
+        ({"api_token": LONG}, "warn", "STVG_USERNAME"),
+        ({"username": "u", "password": LONG}, "warn", "STVG_WEBHOOK_TOKEN"),
+        ({"username": "u", "password": LONG, "webhook_token": LONG}, "ok", "are set"),
     ],
 )
 def test_credentials(given: dict[str, Any], status: str, said: str) -> None:
     assert one(credentials.check, Installation(Settings(**given)))[0] == status
     assert said in one(credentials.check, Installation(Settings(**given)))[1]
+
+
+def test_secrets_that_can_be_guessed_are_named() -> None:
+    short = SecretStr("x" * (credentials.SHORTEST - 1))
+    given = {"username": "u", "password": short, "api_token": LONG, "webhook_token": short}
+    first, *rest = credentials.check(Installation(Settings(**given)))  # type: ignore[arg-type]
+    assert first.status == "warn" and "STVG_PASSWORD and STVG_WEBHOOK_TOKEN" in first.said
+    assert short.get_secret_value() not in first.line() and [one.status for one in rest] == ["ok"]
 
 
 def test_the_database_and_its_migration(database: Database, database_url: str) -> None:

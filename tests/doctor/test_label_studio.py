@@ -23,9 +23,11 @@ from tests.doctor.conftest import URL, found, one, settings
 Make = Callable[..., Installation]
 
 
-def know(database: Database, project: int = 1, hostname: str | None = None) -> None:
+def know(
+    database: Database, project: int = 1, hostname: str | None = None, label_studio_url: str | None = None
+) -> None:
     with database.write() as session:
-        projects.register(session, project, CONFIG, hostname=hostname)
+        projects.register(session, project, CONFIG, hostname, label_studio_url)
 
 
 def test_the_token_and_whose_it_is(installed: Make) -> None:
@@ -131,9 +133,14 @@ def test_every_project_is_looked_at(installed: Make, sqlite_database: Database, 
 def test_the_name_that_label_studio_calls_itself(
     installed: Make, sqlite_database: Database, hostname: str | None, aliases: str, status: str
 ) -> None:
-    know(sqlite_database, hostname=hostname)
+    for where, said in ((URL, "calls itself"), (None, "nobody said which")):
+        know(sqlite_database, hostname=hostname, label_studio_url=where)
+        found_status, line = one(names.check, installed(label_studio_aliases=aliases))
+        assert found_status == status
+        assert status == "ok" or ("STVG_LABEL_STUDIO_ALIASES=https://label.example" in line and said in line)
+    know(sqlite_database, hostname=hostname, label_studio_url="http://second.test")
     found_status, line = one(names.check, installed(label_studio_aliases=aliases))
-    assert found_status == status and (status == "ok" or "STVG_LABEL_STUDIO_ALIASES=https://label.example" in line)
+    assert found_status == status and (status == "ok" or "a database of its own" in line)
 
 
 @pytest.mark.parametrize(

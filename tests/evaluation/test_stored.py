@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from backend.db import predictions, task_state
 from backend.db.engine import Database
 from backend.db.tables import Prediction, Task
-from backend.evaluation.stored import corrected_truths, newest_predictions, source_truths
+from backend.evaluation.stored import SourceTruths, corrected_truths, newest_predictions, source_truths
 from backend.export.names import VideoNames
 from stvg_core.evaluation.compare import compare
 from stvg_core.evaluation.protocols import Protocol
@@ -92,10 +92,11 @@ def test_the_truth_of_a_tasks_source_counts_where_nobody_annotated(sqlite_databa
         task_state.refresh(session, [answered.id, annotated.id, unread.id])
     with sqlite_database.read() as session:
         name = VideoNames().name
-        truths, missing = source_truths(session, name, project_id=answered.project_id)
-        assert ([one.video for one in truths], missing) == (["1.mp4", "3.mp4"], 1)
+        found = source_truths(session, name, project_id=answered.project_id)
+        truths = found.truths
+        assert ([one.video for one in truths], found.unanswered) == (["1.mp4", "3.mp4"], 1)
         assert (truths[0].first, truths[0].last, truths[0].size, truths[0].n_frames) == (2, 9, (320, 240), 50)
-        assert source_truths(session, name, project_id=8) == ([], 0)
+        assert source_truths(session, name, project_id=8) == SourceTruths()
         newest = newest_predictions(session, name, project_id=answered.project_id, model_version="new")
     compared = compare(Protocol.HCSTVG, truths, newest)
     assert [round(sample.scores.viou, 6) for sample in compared.samples] == [1.0, 0.0], "without an answer it counts 0"

@@ -13,18 +13,24 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
-from backend.db import audits
+from backend.cli.main import stvg
+from backend.db import audits, projects
 from backend.db.engine import Database
 from backend.db.tables import Audit
 from backend.export.errors import ExportError
 from backend.export.formats import FORMATS
 from backend.http.dataset import PREDICTIONS, choices, read_form
+from stvg_core.datasets.unreviewed import MARK
 from tests.export.labels import CORRECTED_SENTENCE, GAP_SENTENCE, QUESTION, store
+from tests.export.rows import a_task
+from tests.export.test_suggested import suggest
+from tests.export.test_unreviewed import OPEN, STAYS, a_task_of_every_kind
 from tests.http.visitors import HTML, an_account, log_in, post
 
 
@@ -82,7 +88,7 @@ def test_labels_can_leave_as_predictions(admin: FlaskClient) -> None:
 
 
 def test_filters_and_split_are_kept(admin: FlaskClient) -> None:
-    accepted = json.loads(_zip(post(admin, "/review/export", format="hcstvg2", accepted_only="1")).read("labels.json"))
+    accepted = json.loads(_zip(post(admin, "/review/export", format="hcstvg2", what="accepted")).read("labels.json"))
     whole = json.loads(_zip(post(admin, "/review/export", format="hcstvg2")).read("labels.json"))
     assert 0 < len(accepted) < len(whole) == 3
     archive = _zip(
@@ -93,9 +99,64 @@ def test_filters_and_split_are_kept(admin: FlaskClient) -> None:
     assert "project 7" in sheet and "2020-01-01" in sheet
 
 
+def _sheet(text: str) -> list[str]:
+    """The datasheet without the minute in which it was written, and its title."""
+    return text.splitlines()[3:]
+
+
+def test_suggestions_leave_as_they_do_by_the_command(
+    web: FlaskClient, sqlite_database: Database, sqlite_url: str, tmp_path: Path
+) -> None:
+    """The same rows, the same mark, and the same tasks left out for the same reasons."""
+    with sqlite_database.write() as session:
+        a_task_of_every_kind(session)
+    an_account(sqlite_database, "ann", "admin")
+    log_in(web)
+    response = post(web, "/review/export", format="csv", project="7", what="suggestions")
+    assert response.headers["Content-Disposition"].startswith("attachment; filename=stvg-csv-suggestions-")
+    archive = _zip(response)
+    words = ["export", "--format", "csv", "--out", str(tmp_path / "suggestions.csv"), "--project", "7", "--suggestions"]
+    done = CliRunner().invoke(stvg, [*words, "--database-url", sqlite_url])
+    assert done.exit_code == 0, done.output
+    for name in ("suggestions.csv", "suggestions.csv.videos.json"):
+        assert archive.read(name) == (tmp_path / name).read_bytes()
+    rows = list(csv.DictReader(io.StringIO(archive.read("suggestions.csv").decode())))
+    assert {int(row["task"]) for row in rows} == OPEN and {row["origin"] for row in rows} == {MARK}
+    sheet = archive.read("suggestions.csv.datasheet.md").decode()
+    assert _sheet(sheet) == _sheet((tmp_path / "suggestions.csv.datasheet.md").read_text())
+    assert "Not ground truth" in sheet and all(f"| {why} | {len(tasks)} |" in sheet for why, tasks in STAYS.items())
+    with sqlite_database.read() as session:
+        row = session.scalars(select(Audit).where(Audit.action == "export")).one()
+    assert row.detail["labels"] == len(OPEN) and "nobody has looked at" in row.detail["filters"][1]
+
+
+def test_suggestions_of_a_local_project_above_a_score(web: FlaskClient, sqlite_database: Database) -> None:
+    with sqlite_database.write() as session:
+        assert projects.local(session, "Street", "").id == -1
+        for number, score in ((1, 0.9), (2, 0.2)):
+            suggest(session, a_task(session, number, project=-1)).score = score
+    an_account(sqlite_database, "ann", "admin")
+    log_in(web)
+    assert '<option value="-1">Street</option>' in web.get("/review/export", headers=HTML).text
+    fields = {"project": "-1", "what": "suggestions", "min_score": "0.5"}
+    [task] = json.loads(_zip(post(web, "/review/export", format="labelstudio", **fields)).read("suggestions.json"))
+    assert task["predictions"] and not task.get("annotations"), "a suggestion is no annotation"
+    response = post(web, "/review/export", format="csv", **{**fields, "min_score": "0.95"})
+    assert response.status_code == 400
+    assert "No suggestion fits. Left out: 2 score below the one asked for." in response.text
+    assert 'value="suggestions" checked' in response.text and 'value="0.95"' in response.text
+    assert '<option value="-1" selected>Street</option>' in response.text
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
+        ({"what": "everything"}, "Choose what is exported"),
+        ({"what": "suggestions", "annotator": "3"}, "by no annotator"),
+        ({"min_score": "0.5"}, "Labels that people made have no score"),
+        ({"what": "suggestions", "min_score": "high"}, "no number from 0 to 1"),
+        ({"what": "suggestions", "min_score": "nan"}, "no number from 0 to 1"),
+        ({"project": "--1"}, "no number of a project"),
         ({"format": "exe"}, "Choose a format"),
         ({"project": "one"}, "no number of a project"),
         ({"project": "9" * 30}, "no number of a project"),

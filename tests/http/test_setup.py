@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
@@ -47,17 +48,32 @@ def test_setup_answers_with_the_model_version_and_keeps_no_token(
 def test_setup_keeps_what_label_studio_calls_itself(
     web: FlaskClient, sqlite_database: Database, hostname: str, learnt: list[str]
 ) -> None:
-    body = {"project": "1.179", "schema": CONFIG, "hostname": hostname, "access_token": "t" * 40}
+    extra = {"label_studio_url": "http://ls:8080/"}
+    body = {"project": "1.179", "schema": CONFIG, "hostname": hostname, "access_token": "t" * 40, "extra_params": extra}
     assert web.post("/setup", json=body, auth=BASIC).status_code == 200
     with sqlite_database.read() as session:
-        assert projects.hostnames(session) == learnt
+        assert projects.names(session) == [(name, "http://ls:8080") for name in learnt]
     settings = make_settings(label_studio_url="http://ls:8080", label_studio_aliases="http://other:1")
     media = open_media(settings, None, sqlite_database)
     assert list(media._downloader.place.aliases) == ["http://other:1", *learnt]
     body["hostname"] = ""
     assert web.post("/setup", json=body, auth=BASIC).status_code == 200
     with sqlite_database.read() as session:
-        assert projects.hostnames(session) == learnt, "an empty name takes nothing away"
+        assert [name for name, _ in projects.names(session)] == learnt, "an empty name takes nothing away"
+
+
+@pytest.mark.parametrize(
+    "extra", [None, {}, "", "no JSON", [1], {"label_studio_url": None}, {"label_studio_url": "ftp://ls"}, "[" * 100_000]
+)
+def test_a_name_of_which_nobody_said_whose_it_is_is_no_alias(
+    web: FlaskClient, sqlite_database: Database, extra: object
+) -> None:
+    body = {"project": "1.1", "schema": CONFIG, "hostname": "http://studio", "access_token": "", "extra_params": extra}
+    assert web.post("/setup", json=body, auth=BASIC).status_code == 200
+    media = open_media(make_settings(label_studio_url="http://ls:8080"), None, sqlite_database)
+    assert list(media._downloader.place.aliases) == []
+    only = open_media(make_settings(label_studio_url=None), None, sqlite_database)
+    assert list(only._downloader.place.aliases) == ["http://studio"], "there it is the only one"
 
 
 def test_only_what_is_new_is_written(connected: FlaskClient, sqlite_database: Database) -> None:
@@ -67,8 +83,9 @@ def test_only_what_is_new_is_written(connected: FlaskClient, sqlite_database: Da
         with statements(sqlite_database) as seen:
             assert connected.post("/setup", json=again, auth=BASIC).json == {"model_version": MODEL}
         assert seen and all(line.startswith("SELECT") for line in seen)
+    where = {"label_studio_url": "http://there"}
     for name, value in (("schema", CONFIG.replace("Target", "Goal")), ("hostname", "http://other")):
-        connected.post("/setup", json=body | {name: value}, auth=BASIC)
+        connected.post("/setup", json=body | {name: value, "extra_params": json.dumps(where)}, auth=BASIC)
         with sqlite_database.read() as session:
             stored = session.get_one(Project, 1)
-        assert value in (stored.label_config, stored.hostname)
+        assert value in (stored.label_config, stored.hostname) and stored.label_studio_url == "http://there"

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from backend.addresses import safe_name
 from backend.media.address import is_public, resolve, vet
 from backend.media.errors import MediaError, MediaUnavailable
 from backend.media.label_studio import LabelStudioPlace
-from backend.media.source import Local, Remote, find_source, safe_name
+from backend.media.source import Local, Remote, find_source
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import pytest
 
 from backend.db import task_state
 from backend.db.engine import Database
-from backend.db.tables import Annotation
+from backend.db.tables import Annotation, TaskState
 from backend.review import disagreement, opinions, queue, recording
 from stvg_core.metrics import viou
-from tests.db.helpers import a_task, statements
+from tests.db.helpers import a_job, a_task, becomes, statements
 from tests.review.rows import says
 from tests.review.test_decisions import a_tube
 
@@ -39,6 +39,31 @@ def test_it_is_stored_once_for_the_same_versions(database: Database) -> None:
     assert stored(database, task.id) == (None, True), "the old figure is of other versions"
     assert disagreement.record_due(database) == 1
     assert stored(database, task.id) == (pytest.approx(0.0, abs=1e-6), False)
+
+
+def test_a_figure_goes_with_the_versions_that_it_was_computed_for(database: Database) -> None:
+    """Whatever else changes about the task leaves it; once others speak, even one alone, it is nowhere."""
+    with database.write() as session:
+        task = a_task(session)
+        says(session, 1, task, a_tube(), author_id=1)
+        says(session, 2, task, a_tube(0.1), author_id=2)
+    assert disagreement.record_due(database) == 1
+
+    def columns() -> tuple[float | None, bool]:
+        with database.read() as session:
+            row = session.get_one(TaskState, task.id)
+            return row.disagreement, row.compared is not None
+
+    with database.write() as session:
+        becomes(session, a_job(session, task), state="failed", reason="no video")
+    assert columns() == (pytest.approx(APART, abs=1e-3), True), "the same versions speak"
+    with database.write() as session:
+        says(session, 2, task, deleted=True, author_id=2)
+    assert columns() == (None, False) and stored(database, task.id) == (None, False), "nobody is left to disagree with"
+    assert disagreement.record_due(database) == 0
+    with database.write() as session:
+        says(session, 3, task, a_tube(), author_id=3)
+    assert columns() == (None, False) and stored(database, task.id) == (None, True)
 
 
 def test_two_who_say_nothing_are_compared_once(sqlite_database: Database) -> None:

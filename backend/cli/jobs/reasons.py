@@ -23,7 +23,7 @@ def reasons(project: int | None, version: str | None, as_json: bool) -> None:
         found = work_lists.failures(session, chosen)
     for one in found:
         if as_json:
-            row = {"jobs": one.count, "example": one.newest, "reason": one.text}
+            row = {"jobs": one.count, "kind": one.kind, "example": one.newest, "reason": one.text}
             click.echo(json.dumps(row, ensure_ascii=False))
         else:
             click.echo(f"{one.count:>7}  {options.short(one.text, 400)}  (job {one.newest})")

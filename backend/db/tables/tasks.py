@@ -20,7 +20,8 @@ class Project(Base):
 
     ``id`` is Label Studio's own number. A local project (``stvg prelabel``) has a negative number, so that it can never
     be one of Label Studio's, and a ``title``. ``hostname`` is the address that Label Studio calls itself by, None where
-    it said none that holds elsewhere. ``compared_until``: what people saved in Label Studio before this moment (by its
+    it said none that holds elsewhere, and ``label_studio_url`` where ``stvg connect`` called the one that said it, None
+    where that is not known. ``compared_until``: what people saved in Label Studio before this moment (by its
     clock) is known here.
     """
 
@@ -29,6 +30,7 @@ class Project(Base):
     id: Mapped[LsId] = mapped_column(primary_key=True, autoincrement=False)
     label_config: Mapped[str] = mapped_column(Text, default="")
     hostname: Mapped[str | None] = mapped_column(Text)
+    label_studio_url: Mapped[str | None] = mapped_column(Text)
     title: Mapped[str | None] = mapped_column(Text)
     compared_until: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -91,7 +93,8 @@ class Task(Base):
 
     In a local project ``ls_task_id`` counts its tasks from 1. ``name`` is what the source of the task calls it, and
     ``truth`` the tube that the source says is right, ``{"keyframes": [[frame, x1, y1, x2, y2], ...]}`` as in a
-    prediction, for ``stvg evaluate``.
+    prediction, for ``stvg evaluate``; ``others`` in it names further records with this video and sentence whose tube is
+    another one.
     """
 
     __tablename__ = "task"

@@ -81,7 +81,7 @@ class Delivery(Leased, Base):
     __tablename__ = "delivery"
     __table_args__ = (
         UniqueConstraint("prediction_id", "task_id"),
-        Index("ix_delivery_queue", "state", "run_after"),
+        Index("ix_delivery_queue", "state", "run_after", "id"),
         Index("ix_delivery_lease", "state", "lease_until"),
         Index("ix_delivery_task_id", "task_id"),
         Index(

@@ -1,0 +1,76 @@
+"""The engine that a worker grounds with: the method on a loaded model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backend.bootstrap.method import method_settings, open_decomposer, open_versions
+from backend.db.engine import Database
+from backend.jobs.engine import Answers, Progress
+from backend.media.decoding import open_decoding, reporting
+from backend.settings import Settings
+from stvg_core.tube import Grounding
+
+if TYPE_CHECKING:
+    from stvg_core.proposals.extending import Extended
+
+
+class LoadedGrounder:
+    """The real engine. Torch is imported here, and only when a worker asks for it.
+
+    Args:
+        database: where calibrations are found; None stays with the base version.
+    """
+
+    def __init__(self, settings: Settings, database: Database | None = None) -> None:
+        from stvg_core.pipeline import Grounder
+
+        method = method_settings(settings)
+        self._database, self._versions = database, open_versions(settings)
+        self._decoding = open_decoding(settings.decode_seconds, settings.decode_memory_bytes)
+        elsewhere: dict[str, Any] = {} if self._decoding is None else {"open_video": self._decoding.open}
+        self._grounder = Grounder.from_pretrained(
+            settings.model, device=settings.device, settings=method, decomposer=open_decomposer(settings, method),
+            cache=settings.data_dir / "proposals", **elsewhere,
+        )  # fmt: skip
+
+    @property
+    def model_version(self) -> str:
+        return self._grounder.model_version
+
+    def become(self, model_version: str) -> bool:
+        """Change over to the settings of an adopted calibration, or back; the weights stay as they are."""
+        if self._database is None:
+            return False
+        with self._database.read() as session:
+            chosen = self._versions.of(session, model_version)
+        if chosen is None:
+            return False
+        self._grounder.settings, self._grounder.model_version = chosen, model_version
+        return True
+
+    def ground(self, path: Path, query: str, progress: Progress) -> Grounding:
+        with reporting(self._decoding, progress) as report:
+            return self._grounder.ground(path, query, progress=report)
+
+    def ground_many(self, path: Path, queries: Sequence[str], progress: Progress) -> Answers:
+        with reporting(self._decoding, progress) as report:
+            yield from self._grounder.ground_each(path, queries, progress=report)
+
+    def follow(self, path: Path, query: str, frame: int, box: Sequence[float], progress: Progress) -> Grounding:
+        from stvg_core.proposals.following import Prompt
+
+        with reporting(self._decoding, progress) as report:
+            return self._grounder.follow(path, query, Prompt(frame, np.asarray(box)), progress=report)
+
+    def extend(
+        self, path: Path, frame: int, box: Sequence[float], first: int, last: int, progress: Progress
+    ) -> Extended:
+        from stvg_core.proposals.following import Prompt
+
+        with reporting(self._decoding, progress) as report:
+            return self._grounder.extend(path, Prompt(frame, np.asarray(box)), first, last, progress=report)
