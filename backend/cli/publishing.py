@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 from sqlalchemy import func, select
 from tqdm import tqdm
@@ -12,6 +14,7 @@ from backend.db.tables import Task
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.connect import ProjectPlan
 from backend.runs.publishing import publish
+from backend.runs.turn import Turn
 from backend.settings import Settings, SettingsError
 from stvg_core.text import printable
 
@@ -42,14 +45,24 @@ def put_there(
         projects.register(session, project_id, plan.label_config)
         total = session.scalar(select(func.count()).select_from(Task).where(Task.project_id == local_id))
     with tqdm(total=total, desc="tasks", unit="task", disable=None, leave=False) as bar:
+
+        def tell(said: str) -> None:
+            bar.write(f"- {said}", file=sys.stderr)
+
+        turn = Turn(database, f"publish {local_id}", settings.lease_seconds, tell)
         found = publish(
-            database, client, local_id, project_id, plan.config, document_root=settings.document_root,
-            progress=bar.update,
+            database, client, local_id, project_id, plan.label_config, document_root=settings.document_root,
+            progress=bar.update, turn=turn,
         )  # fmt: skip
-    for sentence in found.refused[:_NAMED]:
-        click.echo(f"warning: not in Label Studio: {printable(sentence)}", err=True)
+    for sentence in list(found.refused.values())[:_NAMED]:
+        click.echo(f"warning: stays local: {printable(sentence)}", err=True)
     if len(found.refused) > _NAMED:
-        click.echo(f"warning: {len(found.refused) - _NAMED} more are not in Label Studio", err=True)
+        click.echo(f"warning: {len(found.refused) - _NAMED} more stay local", err=True)
+    for same in found.doubled[:_NAMED]:
+        numbers = ", ".join(map(str, same))
+        click.echo(f"warning: one sentence is there more than once: tasks {numbers}. Delete all but one", err=True)
+    if len(found.doubled) > _NAMED:
+        click.echo(f"warning: {len(found.doubled) - _NAMED} more are there more than once", err=True)
     if found.local_files and not client.local_storages(project_id):
         click.echo(
             "warning: Label Studio shows files only of folders that are connected: name the folder of the videos, "
