@@ -13,9 +13,12 @@ from backend.db.engine import Database
 from backend.db.tables import Task
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.connect import ProjectPlan
+from backend.labelstudio.task_checks import Placed
+from backend.labelstudio.task_videos import TaskVideos
 from backend.runs.publishing import publish
 from backend.runs.turn import Turn
 from backend.settings import Settings, SettingsError
+from stvg_core.errors import StvgError
 from stvg_core.text import printable
 
 _NAMED = 20
@@ -38,8 +41,9 @@ def local_number(database: Database | None, title: str) -> int:
 
 
 def put_there(
-    database: Database, client: LabelStudioClient, settings: Settings, local_id: int, project_id: int, plan: ProjectPlan
-) -> list[str]:
+    database: Database, client: LabelStudioClient, settings: Settings, local_id: int, project_id: int,
+    plan: ProjectPlan, known: TaskVideos,
+) -> list[str]:  # fmt: skip
     """Do it; returns what was done, one sentence each, and says on stderr what could not be."""
     with database.write() as session:
         projects.register(session, project_id, plan.label_config)
@@ -49,10 +53,17 @@ def put_there(
         def tell(said: str) -> None:
             bar.write(f"- {said}", file=sys.stderr)
 
+        def rate_of(address: str) -> float | None:
+            try:
+                video = known.look(Placed(address))
+            except StvgError:
+                return None  # said of the task, once that is there
+            return video.fps if video is not None and video.fps >= 1 else None
+
         turn = Turn(database, f"publish {local_id}", settings.lease_seconds, tell)
         found = publish(
             database, client, local_id, project_id, plan.label_config, document_root=settings.document_root,
-            progress=bar.update, turn=turn,
+            progress=bar.update, turn=turn, rate_of=rate_of,
         )  # fmt: skip
     for sentence in list(found.refused.values())[:_NAMED]:
         click.echo(f"warning: stays local: {printable(sentence)}", err=True)

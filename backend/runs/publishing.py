@@ -39,6 +39,9 @@ _AS_THERE = {"az": "azure-blob", "abfs": "azure-blob", "azure-blob": "azure-blob
 """How Label Studio writes the schemes of storages."""
 
 
+Rate = Callable[[str], float | None]
+
+
 class LabelStudio(Protocol):
     """The calls of Label Studio that are needed."""
 
@@ -98,7 +101,7 @@ def address_or_none(address: str, document_root: Path | None) -> str | None:
 def publish(
     database: Database, label_studio: LabelStudio, local_id: int, project_id: int, label_config: str, *,
     document_root: Path | None = None, progress: Callable[[int], None] = lambda tasks: None, chunk: int | None = None,
-    turn: Turn | None = None,
+    turn: Turn | None = None, rate_of: Rate = lambda address: None,
 ) -> Published:  # fmt: skip
     """Put all tasks of a local project there. Running it again adds only what is missing.
 
@@ -106,6 +109,8 @@ def publish(
         label_config: the interface of the project there.
         progress: gets how many more tasks were looked at.
         turn: what keeps other runs from doing the same at this moment.
+        rate_of: frames per second of a file that Label Studio serves, by its address there, where nobody has read it
+            yet; None where they cannot be told. Writing them into each task afterwards takes a request each.
 
     Raises:
         LabelStudioError: it is away, or refuses; what was done so far stays, and the next run goes on.
@@ -113,7 +118,7 @@ def publish(
     """
     turn = turn or Turn(database, f"publish {local_id}")
     with turn.taken():
-        run = _Run(database, label_studio, local_id, project_id, label_config, document_root)
+        run = _Run(database, label_studio, local_id, project_id, label_config, document_root, rate_of)
         run.move(run.listed())
         for tasks in run.chunks(chunk or CHUNK):
             run.put(tasks, turn)
@@ -128,9 +133,10 @@ class _Run:
 
     def __init__(
         self, database: Database, label_studio: LabelStudio, local_id: int, project_id: int, label_config: str,
-        document_root: Path | None,
+        document_root: Path | None, rate_of: Rate,
     ) -> None:  # fmt: skip
         self.database, self.label_studio, self.document_root = database, label_studio, document_root
+        self.rate_of = rate_of
         self.local_id, self.project_id, self.config = local_id, project_id, read_config(label_config)
         self.further = [key for key in further_keys(label_config, self.config) if key != self.config.frame_rate_key]
         self.there: set[int] = set()
@@ -195,7 +201,7 @@ class _Run:
         """A task's data for Label Studio; None where it stays local."""
         try:
             address = published_address(task.video_ref, self.document_root)
-            fps = None if task.video is None else task.video.fps
+            fps = task.video.fps if task.video is not None else self._rate(address)
             data = task_data(self.config, address, task.query, self._others(task), fps=fps)
             if lacking := [key for key in self.further if read_value(data, key) is None]:
                 raise Refused(f'it has no "{lacking[0]}", which the interface of the project there shows')
@@ -204,6 +210,10 @@ class _Run:
             return None
         self.result.local_files += address.startswith(LOCAL_FILES)
         return data | {KEY: key_of(self.token, task.id, self.config.video_of(data))}
+
+    def _rate(self, address: str) -> float | None:
+        """Only of files, which need not be brought here."""
+        return self.rate_of(address) if address.startswith(LOCAL_FILES) else None
 
     def _others(self, task: Task) -> dict[str, Any]:
         """What its source says besides: under other names there, address and sentence are not said a second time."""
