@@ -20,6 +20,7 @@ from backend.db import deliveries
 from backend.db.adopting import There, move, there_of
 from backend.db.engine import Database
 from backend.db.local_keys import KEY, key_of, token_of
+from backend.db.local_tasks import mark_of
 from backend.db.tables import Project, Task
 from backend.labelstudio.config import read_config
 from backend.labelstudio.payloads import PayloadError
@@ -31,6 +32,7 @@ from backend.media.errors import MediaError
 from backend.media.file_address import file_path, is_file_address
 from backend.routes import LOCAL_FILES
 from backend.runs.turn import Turn
+from stvg_core import text
 from stvg_core.errors import StvgError
 from stvg_core.text import printable
 
@@ -129,7 +131,12 @@ def publish(
 
 
 class _Run:
-    """One run over a local project. ``there``: of our rows, those that Label Studio has a task of."""
+    """One run over a local project.
+
+    Attributes:
+        there: of our rows, those that Label Studio has a task of.
+        pairs: what the project there asks about which video, with the number of the task; 0 where it was just sent.
+    """
 
     def __init__(
         self, database: Database, label_studio: LabelStudio, local_id: int, project_id: int, label_config: str,
@@ -140,6 +147,7 @@ class _Run:
         self.local_id, self.project_id, self.config = local_id, project_id, read_config(label_config)
         self.further = [key for key in further_keys(label_config, self.config) if key != self.config.frame_rate_key]
         self.there: set[int] = set()
+        self.pairs: dict[bytes, int] = {}
         self.result = Published()
         with database.read() as session:
             local = session.get_one(Project, local_id)
@@ -155,7 +163,10 @@ class _Run:
         numbers: dict[int, list[int]] = {}
         for task in self.label_studio.tasks(self.project_id, fields="task_only", after=after):
             data = task.get("data") or {}
-            found = there_of(int(task["id"]), self.config.video_of(data), self.config.query_of(data), data)
+            video, query = self.config.video_of(data), self.config.query_of(data)
+            pair = _pair(video, query)
+            self.pairs[pair] = self.pairs.get(pair) or int(task["id"])
+            found = there_of(int(task["id"]), video, query, data)
             if found is None or found.key.token != self.token:
                 continue
             same = numbers.setdefault(found.key.row, [])
@@ -180,7 +191,7 @@ class _Run:
 
     def put(self, tasks: Sequence[Task], turn: Turn) -> None:
         """Import those that are not there, and make them the project's."""
-        missing = [data for task in tasks if task.id not in self.there and (data := self._data(task)) is not None]
+        missing = [data for task in tasks if task.id not in self.there and (data := self._new(task)) is not None]
         if not missing:
             return
         turn.check()
@@ -197,18 +208,28 @@ class _Run:
         if numbers := answer.get("task_ids"):
             self.move(self.listed(after=min(numbers) - 1))
 
-    def _data(self, task: Task) -> dict[str, Any] | None:
+    def _new(self, task: Task) -> dict[str, Any] | None:
         """A task's data for Label Studio; None where it stays local."""
         try:
-            address = published_address(task.video_ref, self.document_root)
-            fps = task.video.fps if task.video is not None else self._rate(address)
-            data = task_data(self.config, address, task.query, self._others(task), fps=fps)
-            if lacking := [key for key in self.further if read_value(data, key) is None]:
-                raise Refused(f'it has no "{lacking[0]}", which the interface of the project there shows')
+            data = self._data(task)
+            pair = _pair(self.config.video_of(data), task.query)
+            if pair in self.pairs:
+                same = f"as task {self.pairs[pair]}" if self.pairs[pair] else "as another task of this local project"
+                raise Refused(f"the project there has this video with this sentence already, {same}")
         except (Refused, TaskDataError) as error:
             self.result.refused[task.id] = f"{_named(task)}: {error}"
             return None
-        self.result.local_files += address.startswith(LOCAL_FILES)
+        self.pairs[pair] = 0
+        self.result.local_files += self.config.played_of(data).startswith(LOCAL_FILES)
+        return data
+
+    def _data(self, task: Task) -> dict[str, Any]:
+        """Raises Refused, TaskDataError."""
+        address = published_address(task.video_ref, self.document_root)
+        fps = task.video.fps if task.video is not None else self._rate(address)
+        data = task_data(self.config, address, task.query, self._others(task), fps=fps)
+        if lacking := [key for key in self.further if read_value(data, key) is None]:
+            raise Refused(f'it has no "{lacking[0]}", which the interface of the project there shows')
         return data | {KEY: key_of(self.token, task.id, self.config.video_of(data))}
 
     def _rate(self, address: str) -> float | None:
@@ -242,6 +263,10 @@ class _Run:
                 self.result.refused[task.id] = f"{_named(task)}: {why}"
         self.result.moved += len(moved)
         self.result.suggestions += deliveries.owed_predictions(session, moved.values())
+
+
+def _pair(video_ref: str, query: str) -> bytes:
+    return mark_of(video_ref, text.key(query))
 
 
 def _named(task: Task) -> str:

@@ -284,6 +284,19 @@ def test_a_run_that_stood_still_for_too_long_ends(sqlite_database: Database, mon
     assert studio.rows == []
 
 
+def test_what_the_project_asks_already_is_not_asked_a_second_time(sqlite_database: Database) -> None:
+    number, studio = local(sqlite_database, 3), Studio()
+    studio.rows.append({"id": 5, "data": {"video": "azure-blob://box/1.mp4", "query": "The red  box"}})
+    with sqlite_database.write() as session:  # the same object of the storage, in another way of writing
+        one = Wanted("abfs://box/0.mp4", "the red box", {}, "again")
+        LocalTasks(number).add(session, [one])
+    found = put(sqlite_database, studio, number)
+    assert (found.imported, len(studio.rows)) == (2, 3)
+    said = list(found.refused.values())
+    assert "(line 1): the project there has this video with this sentence already, as task 5" in said[0]
+    assert "(again): the project there has this video with this sentence already, as task" in said[1]
+
+
 def test_an_interface_with_other_names(sqlite_database: Database) -> None:
     number, studio = local(sqlite_database, 2), Studio()
     with sqlite_database.write() as session:
