@@ -124,7 +124,7 @@ def command(
             new = import_missing(client, project_id, config, checked.tasks)
             _say([f"imported {new} tasks, skipped {len(checked.tasks) - new} already present or duplicate"])
         if local_id is not None and database is not None:
-            _say(put_there(database, client, settings, local_id, project_id, plan))
+            _say(put_there(database, client, settings, local_id, project_id, plan, known))
         tasks = list(client.tasks(project_id))
         _write_frame_rates(client, config, tasks, known, project_id)
         copy = None

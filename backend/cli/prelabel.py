@@ -192,8 +192,8 @@ class _Run:
             self.summary.interrupted = stopping.event.is_set()
             with self.database.read() as session:
                 summarise(session, self.summary, queued)
-            write_json(self.file, self.summary.to_json())
             self.output.summary(self.summary, self.file)
+            write_json(self.file, self.summary.to_json())
             if given_up is not None:
                 raise given_up
             if stopping.event.is_set():
@@ -205,7 +205,7 @@ class _Run:
         queued = enqueue(
             self.database, self.source.read(), self.target.places, self.target.version, limit=limit,
             retry_failed=retry_failed, shard=share, every_repetition=self.source.kind is Kind.PROJECT,
-            tell=self.output.found, progress=self.output.reading,
+            tell=self.output.found, progress=self.output.reading, files=open_media(self.settings, None, self.database),
         )  # fmt: skip
         self.output.queued(queued, self.target.name)
         return queued

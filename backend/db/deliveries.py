@@ -92,6 +92,15 @@ def owed_many(session: Session, pairs: Iterable[Pair]) -> set[Pair]:
     return set(_rows(session, _in_order(pairs)))
 
 
+def owed_predictions(session: Session, task_ids: Iterable[int]) -> int:
+    """How many of these tasks (our rows) have a prediction that reached them, or has to."""
+    found: set[int] = set()
+    for some in chunks(task_ids):
+        mine = (Delivery.kind == PREDICTION) & Delivery.task_id.in_(some)
+        found.update(session.scalars(select(Delivery.task_id).where(mine)))
+    return len(found)
+
+
 def _in_label_studio(session: Session, pairs: Sequence[Pair]) -> list[Pair]:
     """Those whose task lies there: of a local project nobody has to be told anything."""
     local: set[int] = set()

@@ -149,6 +149,24 @@ def retry_many(session: Session, job_ids: Sequence[int]) -> int:
     return len(again)
 
 
+def ask_again_many(session: Session, job_ids: Sequence[int]) -> int:
+    """Queue those of these jobs again that are done, as if they had no answer; returns how many were.
+
+    What is known of their tasks' videos is forgotten: the answers were about other content.
+    """
+    again: list[int] = []
+    for some in chunks(sorted(job_ids)):
+        task_state.one_at_a_time(session, session.scalars(select(Job.task_id).where(Job.id.in_(some))))
+        gone = {"prediction_id": None, "finished_at": None, "progress": 0.0, **leases.reopened()}
+        done = update(Job).where(Job.id.in_(some), Job.state == DONE).values(state=QUEUED, **gone)
+        again += session.scalars(done.returning(Job.task_id), execution_options={"synchronize_session": False}).all()
+        expire(session, Job, some)
+    for some in chunks(sorted(set(again))):
+        session.execute(update(Task).where(Task.id.in_(some)).values(video_id=None, warning=None))
+    task_state.refresh(session, again)
+    return len(again)
+
+
 def listing(session: Session, *, state: str | None = None, limit: int = 100) -> Sequence[tuple[Job, Delivery | None]]:
     """The newest jobs with their deliveries, newest first."""
     owed = and_(Delivery.task_id == Job.task_id, Delivery.prediction_id == Job.prediction_id)

@@ -12,12 +12,10 @@ from sqlalchemy.orm import Session
 
 from backend.db import tasks
 from backend.db.engine import chunks
+from backend.db.local_keys import KEY, token_of
 from backend.db.tables import Project, Task
 from backend.db.tasks import OTHERS
 from backend.db.types import plain
-
-KEY = "stvg_task"
-"""Of a task's data in Label Studio: which local task it was. By it an import that was cut off is gone on with."""
 
 Mark = bytes
 """A digest of a video's address and a sentence."""
@@ -52,17 +50,6 @@ class Known:
 
 def mark_of(video_ref: str, query: str) -> Mark:
     return hashlib.sha256(f"{plain(video_ref)}\0{plain(query)}".encode()).digest()[:16]
-
-
-def token_of(project: Project) -> str:
-    """What the keys of a local project's tasks begin with: another one in every database."""
-    said = f"{project.created_at.isoformat()} {project.id} {project.title}"
-    return hashlib.sha256(said.encode()).hexdigest()[:12]
-
-
-def key_of(token: str, task_id: int) -> str:
-    """What a task of a local project is known by in Label Studio. Numbers of rows are not used twice."""
-    return f"{token}-{task_id}"
 
 
 @dataclass

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, func, select, true
 from sqlalchemy.orm import Session
 
 from backend.db.jobs import QUEUED, RUNNING
-from backend.db.tables import Job, Prediction, Task
+from backend.db.tables import Job, Prediction, Task, TaskState
 
 _PAGE = 2000
 
@@ -54,6 +54,17 @@ def all_of(session: Session, project_id: int, version: str, *, state: str | None
         query = query.where(Job.state == state)
     for row in session.execute(query, execution_options={"yield_per": _PAGE}):
         yield Ended(*row)
+
+
+def tasks_of(session: Session, project_id: int) -> set[int]:
+    """Our rows of a project's tasks."""
+    return set(session.scalars(select(Task.id).where(Task.project_id == project_id)))
+
+
+def of_other_versions(session: Session, project_id: int, version: str) -> Iterator[int]:
+    """Tasks (our rows) whose suggestion is that of another model version."""
+    mine = (TaskState.project_id == project_id) & (TaskState.model_version != version)
+    yield from session.scalars(select(TaskState.task_id).where(mine), execution_options={"yield_per": _PAGE})
 
 
 def seconds_each(session: Session, version: str, *, newest: int = 200) -> float | None:

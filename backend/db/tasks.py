@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, case, null, select, update
 from sqlalchemy.orm import Session
 
-from backend.db import task_state
+from backend.db import adopting, task_state
 from backend.db.engine import chunks, expire, insert_missing
 from backend.db.tables import Base, Task, Video
 from backend.db.types import clean_json, now, plain
@@ -90,18 +90,27 @@ def _alone(truth: dict[str, Any]) -> dict[str, Any]:
 def remember_many(session: Session, project_id: int, entries: Iterable[Given]) -> dict[int, Remembered]:
     """The rows of many tasks of a project, created or brought up to date; by Label Studio's number.
 
+    A task that was a local one is that row from then on (:mod:`backend.db.adopting`).
+
     Only what differs is written. Of a task that is named twice the last entry counts. All rows are inserted before any
     is changed, in the order of their numbers: two callers at once wait for each other and never in a circle.
     """
     given = {entry.ls_task_id: entry for entry in sorted(entries, key=lambda entry: entry.ls_task_id)}
     known = known_many(session, project_id, given)
     missing = [entry for number, entry in given.items() if number not in known]
+    if adopted := adopting.adopt(session, project_id, [_there(entry) for entry in missing]):
+        known |= known_many(session, project_id, adopted)
+        missing = [entry for entry in missing if entry.ls_task_id not in adopted]
     made = _insert(session, project_id, missing)
     if missing:
         known |= known_many(session, project_id, [entry.ls_task_id for entry in missing])
     found = {number: known[number].become(entry, made=number in made) for number, entry in given.items()}
     _update(session, [row for row in found.values() if row.differs(known[row.ls_task_id])])
     return found
+
+
+def _there(entry: Given) -> adopting.There | None:
+    return adopting.there_of(entry.ls_task_id, entry.video_ref, entry.query, entry.data)
 
 
 def known_many(session: Session, project_id: int, numbers: Iterable[int]) -> dict[int, Remembered]:

@@ -14,7 +14,7 @@ import httpx
 
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.payloads import validate_prediction
-from backend.labelstudio.transport import LabelStudioError, NotLabelStudio, Transport
+from backend.labelstudio.transport import NotLabelStudio, Transport
 
 Json = dict[str, Any]
 
@@ -103,30 +103,19 @@ class LabelStudioClient:
         params = {"return_task_ids": "true"}
         return self._object("POST", f"/api/projects/{project_id}/import", list(tasks), params=params, timeout=300.0)
 
-    def tasks(self, project_id: int, *, fields: str = "all") -> Iterator[Json]:
-        """Every task of a project, page by page, by id. ``fields="all"`` brings annotations and predictions.
+    def tasks(self, project_id: int, *, fields: str = "all", after: int = 0) -> Iterator[Json]:
+        """Every task of a project by id, or those with a greater one than ``after``.
 
-        The data are as they are stored: what is written back must not turn storage addresses into Label Studio's own.
+        ``fields="all"`` brings annotations and predictions, ``"task_only"`` neither. The data are as they are stored:
+        what is written back must not turn storage addresses into Label Studio's own.
         """
-        page = 1
-        while True:
-            params = {"project": project_id, "page": page, "page_size": PAGE, "fields": fields, "resolve_uri": "false"}
-            try:
-                answer = self._object("GET", "/api/tasks/", params=params)
-            except LabelStudioError as error:
-                if error.status == 404 and page > 1:
-                    return
-                raise
-            tasks = answer.get("tasks")
-            if not isinstance(tasks, list):
-                raise NotLabelStudio(f"What answers at {self.url} is not Label Studio: a list of tasks has no tasks.")
-            yield from tasks
-            if page * PAGE >= int(answer.get("total", 0)) or not tasks:
-                return
-            page += 1
+        for page in self.task_pages(project_id, fields=fields, after=after):
+            yield from page
 
-    def task_pages(self, project_id: int, *, changed_since: datetime | None = None) -> Iterator[list[Json]]:
-        """Every task of a project with its annotations, some at a time, by id.
+    def task_pages(
+        self, project_id: int, *, changed_since: datetime | None = None, fields: str = "all", after: int = 0
+    ) -> Iterator[list[Json]]:
+        """The same, some at a time.
 
         Each page is asked for by the last id of the one before: what is deleted meanwhile moves no other task.
 
@@ -134,15 +123,14 @@ class LabelStudioClient:
             changed_since: only tasks that changed after this moment of Label Studio's clock. Saving, skipping or
                 deleting an annotation changes its task, as does a new prediction.
         """
-        last = 0
+        last = after
         while True:
             filters = [_filter("id", "Number", last)]
             if changed_since is not None:
                 filters.append(_filter("updated_at", "Datetime", changed_since.astimezone(UTC).strftime(_TIME)))
             query = {"filters": {"conjunction": "and", "items": filters}}
-            page = sorted(
-                self._task_list(project_id, query, fields="all", page_size=PAGE), key=lambda one: int(one["id"])
-            )
+            found, left = self._task_list(project_id, query, fields=fields, page_size=PAGE)
+            page = sorted(found, key=lambda one: int(one["id"]))
             if not page:
                 return
             if int(page[0]["id"]) <= last:
@@ -150,24 +138,26 @@ class LabelStudioClient:
                     f"Label Studio at {self.url} does not filter its list of tasks: is it older than 1.20?"
                 )
             yield page
-            if len(page) < PAGE:
+            if len(page) >= left:  # Label Studio may have a smaller limit for a page than was asked for
                 return
             last = int(page[-1]["id"])
 
     def newest_task(self, project_id: int) -> Json | None:
         """The task that changed last, None in an empty project."""
-        found = self._task_list(project_id, {"ordering": ["-tasks:updated_at"]}, fields="task_only", page_size=1)
+        found, _ = self._task_list(project_id, {"ordering": ["-tasks:updated_at"]}, fields="task_only", page_size=1)
         return found[0] if found else None
 
-    def _task_list(self, project_id: int, query: Json, *, fields: str, page_size: int) -> list[Json]:
+    def _task_list(self, project_id: int, query: Json, *, fields: str, page_size: int) -> tuple[list[Json], int]:
+        """One page of the tasks that a query finds, and how many it finds in all."""
         params = {
             "project": project_id, "page": 1, "page_size": page_size, "fields": fields, "resolve_uri": "false",
             "query": json.dumps(query),
         }  # fmt: skip
-        tasks = self._object("GET", "/api/tasks/", params=params).get("tasks")
-        if not isinstance(tasks, list):
+        answer = self._object("GET", "/api/tasks/", params=params)
+        tasks, total = answer.get("tasks"), answer.get("total")
+        if not isinstance(tasks, list) or not isinstance(total, int):
             raise NotLabelStudio(f"What answers at {self.url} is not Label Studio: a list of tasks has no tasks.")
-        return tasks
+        return tasks, total
 
     def task(self, task_id: int) -> Json:
         """A task with its data as they are stored: by default Label Studio turns storage addresses into its own."""

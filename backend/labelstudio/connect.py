@@ -86,6 +86,7 @@ def plan_project(
         LabelStudioError: no such project, or a refusal.
         LabelConfigError: the project's interface cannot hold a tube, and labels depend on it.
     """
+    project = project.strip()
     found = find_project(client, project)
     if found is None:
         return ProjectPlan(project, None, label_config, read_config(label_config))
@@ -219,6 +220,7 @@ def ensure_storage(client: LabelStudioClient, project_id: int, folder: str) -> l
 
 def find_project(client: LabelStudioClient, project: str) -> Json | None:
     """By number if it is one, else by title; a title that two projects share is refused."""
+    project = project.strip()  # as Label Studio stores a title
     if project.isascii() and project.isdigit():
         try:
             return client.project(int(project))

@@ -93,6 +93,11 @@ class MediaLibrary:
             return self.fetch(ref, project=project)
         return self._cache.find(_key(source, project))
 
+    def path_of(self, ref: str, *, project: int | None = None) -> Path | None:
+        """The file that an address names, where it is a file of this machine and no copy. Raises MediaError."""
+        source = self._source(ref, project)
+        return source.path if isinstance(source, Local) else None
+
     def _source(self, ref: str, project: int | None) -> Local | Remote | Stored | Own:
         if project is not None and project < 0:
             if is_file_address(ref):

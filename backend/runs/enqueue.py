@@ -21,6 +21,7 @@ from backend.jobs.identity import job_identity
 from backend.labelstudio.config import LabelConfig
 from backend.prelabel.item import Found, Item, Note, Problem, Repeated
 from backend.prelabel.shard import Shard
+from backend.runs.replaced import Files, replaced_files
 from stvg_core.tube import Tube
 
 CHUNK = 500
@@ -63,6 +64,7 @@ class Enqueued:
         items: sentences that can be asked, of this share.
         new_tasks: made now.
         queued: jobs made; ``again``: failed ones that are tried again.
+        replaced: answered ones that are asked again, because their video is another file by now.
         published: items whose tasks went to a Label Studio project before, where they are asked.
         beyond_limit: new ones that are left for another run.
         elsewhere: items of other shares.
@@ -75,6 +77,7 @@ class Enqueued:
     new_tasks: int = 0
     queued: int = 0
     again: int = 0
+    replaced: int = 0
     published: int = 0
     beyond_limit: int = 0
     elsewhere: int = 0
@@ -149,6 +152,7 @@ def enqueue(
     database: Database, found: Iterable[Found], places: Places, version: str, *, limit: int | None = None,
     retry_failed: bool = False, shard: Shard | None = None, every_repetition: bool = False,
     tell: Callable[[Telling], None] = lambda said: None, progress: Callable[[int], None] = lambda items: None,
+    files: Files | None = None,
 ) -> Enqueued:  # fmt: skip
     """Make a task for every item of a source, and a job of this model version for every task that has none.
 
@@ -159,6 +163,8 @@ def enqueue(
         every_repetition: a record with another's video and sentence has a task of its own, which wants its own answer.
         tell: gets every problem, note and repetition.
         progress: gets how many items were read.
+        files: knows the files of this machine; a sentence of a local project that was answered about a file that is
+            another one by now is asked again.
     """
     result = Enqueued()
     others: list[Item] = []
@@ -166,10 +172,11 @@ def enqueue(
     while (chunk := list(islice(items, CHUNK))) or others:
         room = None if limit is None else max(0, limit - result.queued)
         with database.write() as session:
-            if chunk:
-                _enqueue(session, chunk, places, version, result, room, retry_failed)
+            answered = _enqueue(session, chunk, places, version, result, room, retry_failed) if chunk else []
             places.note_other_truths(session, others)
         others.clear()
+        if files is not None and places.project_id < 0:
+            _ask_again(database, files, places.project_id, answered, chunk, result, tell)
         progress(result.items)
     return result
 
@@ -204,7 +211,8 @@ def _items(
 def _enqueue(
     session: Session, items: list[Item], places: Places, version: str, result: Enqueued, room: int | None,
     retry_failed: bool,
-) -> None:  # fmt: skip
+) -> list[int]:  # fmt: skip
+    """Returns the jobs (our rows) that are answered already."""
     placed, new, published = places.place(session, items)
     result.new_tasks += new
     result.published += published
@@ -236,3 +244,18 @@ def _enqueue(
     if retry_failed:
         failed = [job.id for job in found.values() if job.state == jobs.FAILED]
         result.again += jobs.retry_many(session, failed)
+    return [job.id for job in found.values() if job.state == jobs.DONE]
+
+
+def _ask_again(
+    database: Database, files: Files, project_id: int, answered: list[int], items: list[Item], result: Enqueued,
+    tell: Callable[[Telling], None],
+) -> None:  # fmt: skip
+    found = replaced_files(database, files, project_id, answered)
+    if not found:
+        return
+    with database.write() as session:
+        result.replaced += jobs.ask_again_many(session, list(found))
+    for video in dict.fromkeys(found.values()):
+        where = next((one.where for one in items if one.video_ref == video), video)
+        tell(Note(where, "the video is another file than the one that was answered about; it is asked again"))

@@ -42,6 +42,9 @@ class Summary:
         failures: by kind of reason.
         left_out: records of the source that cannot be used, likewise.
         published: of the items, those that went to a Label Studio project before.
+        replaced: answered before about a file that is another one by now, and asked again.
+        not_in_source: tasks of the local project that this source does not have, or not any more; exports have them.
+        other_version: done, but the task's suggestion is that of another model version, which was asked later.
         seconds: of this run; ``done_now``: sentences that ended well in it, ``rate``: for each second.
         restarts: of workers that ended too early.
         interrupted: the run was stopped before its end.
@@ -54,6 +57,7 @@ class Summary:
     items: int = 0
     new: int = 0
     tried_again: int = 0
+    replaced: int = 0
     published: int = 0
     beyond_limit: int = 0
     elsewhere: int = 0
@@ -62,6 +66,8 @@ class Summary:
     failed: int = 0
     cancelled: int = 0
     waiting: int = 0
+    not_in_source: int = 0
+    other_version: int = 0
     failures: dict[str, Reason] = field(default_factory=dict)
     left_out: dict[str, Reason] = field(default_factory=dict)
     seconds: float = 0.0
@@ -89,6 +95,9 @@ class Summary:
             (self.beyond_limit, "new ones are left for another run (--limit)"),
             (self.elsewhere, "belong to other shares"), (self.repeated, "records repeat another one"),
             (self.cancelled, "were cancelled"),
+            (self.replaced, "are asked again: their video is another file by now"),
+            (self.other_version, "have a newer suggestion of another model version, and that is exported"),
+            (self.not_in_source, "more tasks of the project are not in this source (any more); exports have them"),
         ):  # fmt: skip
             if number:
                 said.append(f"{number} {what}")
@@ -100,6 +109,7 @@ class Summary:
 def summarise(session: Session, summary: Summary, enqueued: Enqueued) -> None:
     """Fill in how the source's sentences stand now. A sentence that failed once and was answered later is done."""
     summary.items, summary.new, summary.tried_again = enqueued.items, enqueued.queued, enqueued.again
+    summary.replaced = enqueued.replaced
     summary.published, summary.beyond_limit = enqueued.published, enqueued.beyond_limit
     summary.elsewhere, summary.repeated = enqueued.elsewhere, enqueued.repeated
     best: dict[int, runs.Ended] = {}
@@ -113,6 +123,13 @@ def summarise(session: Session, summary: Summary, enqueued: Enqueued) -> None:
     often = sorted(kinds.items(), key=lambda kind: -len(kind[1]))
     summary.done, summary.failed = states[jobs.DONE], states[jobs.FAILED]
     summary.cancelled, summary.waiting = states[jobs.CANCELLED], states[jobs.QUEUED] + states[jobs.RUNNING]
+    summary.other_version = sum(
+        best[number].state == jobs.DONE
+        for number in runs.of_other_versions(session, summary.project_id, summary.model_version)
+        if number in best
+    )
+    if summary.project_id < 0 and not enqueued.elsewhere:
+        summary.not_in_source = len(runs.tasks_of(session, summary.project_id) - enqueued.tasks)
     summary.failures = {kind: Reason(len(alike), _example(failed[alike[0].newest])) for kind, alike in often}
     summary.left_out = {
         kind: Reason(number, enqueued.examples[kind]) for kind, number in enqueued.left_out.most_common()

@@ -20,6 +20,9 @@ MAX_FRAMES = 10_000_000
 SHARES = (1, 1)
 """The size of a picture in which boxes are shares of it, from 0 to 1."""
 
+_SMALLEST = 16
+"""Pixels: in a smaller picture an object may be as small as one of them."""
+
 VIDEO_ENDINGS = frozenset(
     {"3gp", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ogv", "ts", "webm", "wmv"}
 )
@@ -87,6 +90,8 @@ class VideoLabel:
             raise DatasetError(f"{self.record}: its frames do not increase from 0 on; a frame may occur once.")
         if not (np.abs(boxes) <= _FARTHEST).all():
             raise DatasetError(f"{self.record} has a box that is not made of finite, plausible numbers.")
+        if self.size != SHARES and are_shares(boxes, self.size):
+            raise DatasetError(f"{self.record}: {IN_SHARES}")
         if self.size is not None and not all(1 <= side <= _LARGEST for side in self.size):
             raise DatasetError(f"{self.record} is for a picture of an impossible size.")
         object.__setattr__(self, "frames", frames)
@@ -103,6 +108,15 @@ class VideoLabel:
         every = np.arange(self.frames[0], self.frames[-1] + 1)
         filled = np.stack([np.interp(every, self.frames, self.boxes[:, k]) for k in range(4)], axis=1)
         return Tube(int(every[0]), filled / (width, height, width, height))
+
+
+IN_SHARES = "its boxes are shares of the picture, from 0 to 1, where the format has pixels."
+
+
+def are_shares(boxes: Array, size: tuple[int, int] | None) -> bool:
+    """Can these be no pixels of a picture of ``size``? The object would lie within its first pixel in every frame."""
+    small = size is not None and min(size) < _SMALLEST
+    return not small and bool(((boxes >= 0) & (boxes <= 1)).all() and (boxes != np.rint(boxes)).any())
 
 
 def video_stem(name: str) -> str:

@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 
 from stvg_core.datasets.base import (
+    IN_SHARES,
     MAX_FRAMES,
     UNUSABLE,
     DatasetError,
     VideoLabel,
+    are_shares,
     load_json,
     split_ending,
     take_or_raise,
@@ -148,6 +150,8 @@ def _record(path: str | Path, video: str, fields: Any, *, clip: str | None) -> H
         start = int(fields["st_frame"]) - 1
         if len(boxes) == 0 or width < 1 or height < 1 or not np.isfinite(boxes).all() or (boxes[:, 2:] < 0).any():
             raise ValueError("empty or impossible")
+        if are_shares(boxes, (width, height)):
+            raise ValueError(IN_SHARES)
         if not 0 <= start <= MAX_FRAMES - len(boxes):
             raise ValueError(f"st_frame {start + 1} is impossible")
         caption = fields["English"] if "English" in fields else fields["caption"]

@@ -31,6 +31,7 @@ def test_a_videos_name_without_folder_and_ending(name: str, stem: str) -> None:
         ([3, 3], np.zeros((2, 4)), "do not increase"),
         ([-1], np.zeros((1, 4)), "do not increase from 0"),
         ([0], np.full((1, 4), np.inf), "finite"),
+        ([0, 1], np.array([[0, 0, 0.5, 1], [0, 0, 1, 1]]), "shares of the picture"),
     ],
 )
 def test_an_impossible_label_is_refused_by_name(frames: list[int], boxes: np.ndarray, said: str) -> None:

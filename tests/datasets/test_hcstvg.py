@@ -137,6 +137,15 @@ def test_a_bad_record_is_left_out_and_named(tmp_path: Path) -> None:
         read(path)
 
 
+@pytest.mark.parametrize(("boxes", "refused"), [([[0.1, 0.2, 0.3, 0.25]] * 2, True), ([[0, 0, 1, 1]] * 2, False)])
+def test_shares_of_the_picture_are_not_read_as_pixels(boxes: list[list[float]], refused: bool, tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"a.mp4": hcstvg_entry(3, 2, bbox=boxes)}))
+    bad: list[str] = []
+    assert len(read(path, bad=bad)) == (not refused)
+    assert [("from 0 to 1" in one) for one in bad] == [True] * refused
+
+
 def test_a_record_that_is_there_twice_is_never_dropped(tmp_path: Path) -> None:
     path = tmp_path / "labels.json"
     entry = json.dumps(hcstvg_entry(6, 3))

@@ -179,7 +179,7 @@ def test_a_list_without_filters_is_no_list(loop: Loop) -> None:
     """Something in front that drops the query would send the first page for ever."""
     loop.task(1)
     loop.label_studio.annotations = [_annotation(8)]
-    page = httpx.Response(200, json={"tasks": [{"id": number} for number in range(1, 101)], "total": 100})
+    page = httpx.Response(200, json={"tasks": [{"id": number} for number in range(1, 101)], "total": 250})
     client = LabelStudioClient("http://ls", "token", transport=httpx.MockTransport(lambda request: page), pause=0)
     with pytest.raises(LabelStudioError, match="does not filter"):
         list(client.task_pages(1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import httpx
@@ -167,11 +167,27 @@ def test_a_token_that_is_none_is_refused_without_showing_it(token: str) -> None:
     assert not token or token not in str(caught.value)
 
 
-def test_tasks_come_page_by_page() -> None:
+def tasks_after(request: httpx.Request, numbers: Iterable[int], *, most: int) -> httpx.Response:
+    """As Label Studio answers: those whose number is greater than the filter's, so many of them."""
+    query = json.loads(request.url.params["query"])
+    [item] = [one for one in query["filters"]["items"] if one["filter"] == "filter:tasks:id"]
+    left = [number for number in numbers if number > item["value"]]
+    return httpx.Response(200, json={"tasks": [{"id": number} for number in left[:most]], "total": len(left)})
+
+
+@pytest.mark.parametrize("most", [100, 40], ids=["as asked", "a limit of Label Studio's own"])
+def test_tasks_come_page_by_page(most: int) -> None:
+    found = client(lambda request: tasks_after(request, range(1, 251), most=most)).tasks(7)
+    assert [t["id"] for t in found] == list(range(1, 251))
+
+
+def test_a_task_that_is_deleted_while_the_list_is_read_hides_no_other() -> None:
+    there = list(range(1, 251))
+
     def handler(request: httpx.Request) -> httpx.Response:
-        page = int(request.url.params["page"])
-        numbers = range(1 + (page - 1) * 100, min(page * 100, 250) + 1)
-        return httpx.Response(200, json={"tasks": [{"id": n} for n in numbers], "total": 250})
+        answer = tasks_after(request, there, most=100)
+        there.remove(min(there))
+        return answer
 
     assert [t["id"] for t in client(handler).tasks(7)] == list(range(1, 251))
 

@@ -64,6 +64,14 @@ def test_a_second_run_changes_nothing_but_the_log_in() -> None:
     assert ls.changes == ["PATCH ml/1"]
 
 
+def test_a_title_is_what_label_studio_makes_of_it() -> None:
+    """It cuts the spaces around a title: with them the project would never be found again, and made each time."""
+    ls = FakeLabelStudio()
+    connect(ls, project=" clips\t")
+    connect(ls, project="clips ")
+    assert [project["title"] for project in ls.all("projects")] == ["clips"]
+
+
 def test_without_a_webhook_token_the_log_in_goes_along() -> None:
     headers = Service("http://stvg.test", "ls", "pa:ss").webhook_headers()
     assert headers["Authorization"] == "Basic " + base64.b64encode(b"ls:pa:ss").decode()

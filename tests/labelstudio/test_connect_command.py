@@ -339,7 +339,7 @@ def test_a_local_project_is_put_there_once(
     printed = run("--videos", folder, "--from", "mine")
     assert "put 2 tasks there; 2 belong to the project now, 0 of them with a suggestion" in printed
     assert "outside.mp4" in printed and "document root" in printed and "1 tasks stay local" in printed
-    assert "wrote the frame rate into 2 tasks" in printed
+    assert "wrote the frame rate into 0 tasks, 2 had it" in printed, "they came with it"
     assert [(task["data"]["video"], task["data"]["split"], task["data"]["fps"]) for task in ls.all("tasks")] == [
         ("/data/local-files/?d=clips/a.mp4", "x", 10.0), ("/data/local-files/?d=clips/b.mp4", "x", 25.0),
     ]  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,15 +14,20 @@ from sqlalchemy import select
 
 from backend.db import jobs, projects, task_state, tasks
 from backend.db.engine import Database
-from backend.db.local_tasks import KEY, LocalTasks, Wanted
-from backend.db.tables import Delivery, Job, Review, Task, TaskState
+from backend.db.local_keys import KEY, parse_key
+from backend.db.local_tasks import LocalTasks, Wanted
+from backend.db.tables import Chore, Delivery, Job, Review, Task, TaskState
 from backend.jobs.identity import job_identity
-from backend.labelstudio.config import read_config
 from backend.labelstudio.transport import LabelStudioError
 from backend.runs.publishing import Published, Refused, publish, published_address
+from backend.runs.turn import Turn, TurnError
 from tests.db.helpers import CONFIG, a_prediction
 
 VERSION = "m"
+OTHER = (
+    '<View><Header value="$sentence"/><Text name="t" value="$title"/><Video name="v" value="$clip.url"/>'
+    '<VideoRectangle name="b" toName="v"/></View>'
+)
 
 
 @dataclass
@@ -31,16 +38,17 @@ class Studio:
     cut: int = -1
     imports: list[int] = field(default_factory=list)
 
-    def tasks(self, project_id: int, *, fields: str = "all") -> Iterator[dict[str, Any]]:
-        yield from list(self.rows)
+    def tasks(self, project_id: int, *, fields: str = "all", after: int = 0) -> Iterator[dict[str, Any]]:
+        yield from [row for row in self.rows if row["id"] > after]
 
     def import_tasks(self, project_id: int, tasks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         self.imports.append(len(tasks))
-        self.rows += [{"id": 70 + len(self.rows) + n, "data": dict(task["data"])} for n, task in enumerate(tasks)]
+        new = [{"id": 70 + len(self.rows) + n, "data": dict(task["data"])} for n, task in enumerate(tasks)]
+        self.rows += new
         self.cut -= 1
         if self.cut == 0:
             raise LabelStudioError("the answer was lost", None)
-        return {"task_count": len(tasks)}
+        return {"task_count": len(tasks), "task_ids": [row["id"] for row in new]}
 
 
 def local(database: Database, count: int, *, answered: int = 0) -> int:
@@ -79,7 +87,8 @@ def answer(database: Database, n: int) -> None:
 def put(database: Database, studio: Studio, number: int, *, chunk: int = 2) -> Published:
     with database.write() as session:
         projects.register(session, 12, CONFIG)
-    return publish(database, studio, number, 12, read_config(CONFIG), chunk=chunk)
+    turn = Turn(database, f"publish {number}", seconds=0.5, look_s=0.01)
+    return publish(database, studio, number, 12, CONFIG, chunk=chunk, turn=turn)
 
 
 def test_tasks_suggestions_and_decisions_go_along(database: Database) -> None:
@@ -97,12 +106,12 @@ def test_tasks_suggestions_and_decisions_go_along(database: Database) -> None:
         task_state.refresh(session, answered)
     studio = Studio()
     found = put(database, studio, number)
-    assert (found.imported, found.moved, found.suggestions, found.refused) == (5, 5, 2, [])
+    assert (found.imported, found.moved, found.suggestions, found.refused) == (5, 5, 2, {})
     assert studio.imports == [2, 2, 1]
     assert studio.rows[0]["data"]["video"] == "azure-blob://box/0.mp4"
     # Where the video was never read, the push writes the rate.
     assert [row["data"].get("fps") for row in studio.rows] == [
-        25.0 if int(row["data"][KEY].rpartition("-")[2]) in answered else None for row in studio.rows
+        25.0 if int(row["data"][KEY].split("-")[1]) in answered else None for row in studio.rows
     ]
     with database.read() as session:
         rows = session.scalars(select(Task).order_by(Task.id)).all()
@@ -129,7 +138,9 @@ def test_an_import_whose_answer_was_lost_is_gone_on_with(sqlite_database: Databa
     with pytest.raises(LabelStudioError):
         put(sqlite_database, studio, number)
     found = put(sqlite_database, studio, number)
-    assert found.moved == 5 and found.imported == 5 - min(5, 2 * cut)
+    assert found.imported == 5 - min(5, 2 * cut)
+    with sqlite_database.read() as session:
+        assert {task.project_id for task in session.scalars(select(Task))} == {12}
     assert len(studio.rows) == 5 == len({row["data"][KEY] for row in studio.rows})
 
 
@@ -166,15 +177,141 @@ def test_a_task_that_is_another_one_by_now_stays(sqlite_database: Database) -> N
     with pytest.raises(LabelStudioError):
         put(sqlite_database, studio, number)
     studio.rows[0]["data"]["query"] = "something else"
-    with sqlite_database.write() as session:  # Label Studio asked about it before the run went on
+    studio.rows[1]["data"]["video"] = "azure-blob://box/other.mp4"
+    with sqlite_database.write() as session:  # a task that is deleted there had the number before
         tasks.remember(
-            session, project_id=12, ls_task_id=71, video_ref="azure-blob://box/1.mp4", query="the red box",
-            data=studio.rows[1]["data"],
+            session, project_id=12, ls_task_id=72, video_ref="azure-blob://box/1.mp4", query="x", data={}
         )  # fmt: skip
     found = put(sqlite_database, studio, number)
-    assert found.moved == 1 and len(found.refused) == 2
-    assert "another sentence" in found.refused[0] and "asked about it" in found.refused[1]
+    assert found.moved == 0
+    said = [
+        "another sentence in Label Studio (task 70)", "another video in Label Studio (task 71)", "task 72 is known here"
+    ]  # fmt: skip
+    assert all(words in why for words, why in zip(said, found.refused.values(), strict=True)), found.refused
     assert len(studio.rows) == 3
+
+
+@pytest.mark.parametrize("moved_before", [False, True])
+def test_label_studio_tells_of_a_task_before_the_run_went_on(database: Database, moved_before: bool) -> None:
+    number, studio = local(database, 3, answered=1), Studio(cut=-1 if moved_before else 1)
+    if not moved_before:
+        with pytest.raises(LabelStudioError):
+            put(database, studio, number)
+    else:
+        put(database, studio, number)
+    for row in studio.rows:
+        with database.write() as session:
+            found = tasks.remember(
+                session, project_id=12, ls_task_id=row["id"], video_ref=row["data"]["video"],
+                query=row["data"]["query"], data=row["data"],
+            )  # fmt: skip
+            assert found.name is not None, "it is the local task, with its jobs"
+            asked = session.scalars(select(Job).where(Job.task_id == found.id)).one()
+            identity = job_identity(12, row["id"], row["data"]["video"], "the red box", VERSION)
+            assert asked.identity == identity and asked.video_ref == row["data"]["video"]
+    again = put(database, studio, number)
+    assert not again.refused and len(studio.rows) == 3
+    with database.read() as session:
+        assert [task.project_id for task in session.scalars(select(Task))] == [12, 12, 12]
+        assert {state.project_id for state in session.scalars(select(TaskState))} == {12}
+        owed = session.scalars(select(Delivery)).all()
+        assert len(owed) == 1 and owed[0].kind == "prediction"
+
+
+def test_a_key_that_somebody_made_up_moves_nothing(sqlite_database: Database) -> None:
+    local(sqlite_database, 1)
+    with sqlite_database.write() as session:
+        projects.register(session, 12, CONFIG)
+        row = session.scalars(select(Task)).one().id
+        data = {"video": "az://box/0.mp4", "query": "the red box", KEY: f"0123456789ab-{row}"}
+        made = tasks.remember(
+            session, project_id=12, ls_task_id=1, video_ref="az://box/0.mp4", query="the red box", data=data
+        )
+        assert made.id != row and session.get_one(Task, row).project_id < 0
+
+
+def test_an_import_that_ends_after_its_run_was_killed(sqlite_database: Database) -> None:
+    """Label Studio goes on with what it was sent. The next run waits for that, and sends nothing twice."""
+    number, late = local(sqlite_database, 3), list[dict[str, Any]]()
+
+    class Killed(BaseException):
+        pass
+
+    class Slow(Studio):
+        def import_tasks(self, project_id: int, tasks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+            if late:
+                return super().import_tasks(project_id, tasks)
+            late.extend(dict(task) for task in tasks)
+            raise Killed
+
+    studio, said = Slow(), list[str]()
+    with pytest.raises(Killed):
+        put(sqlite_database, studio, number, chunk=5)
+
+    def tell(words: str) -> None:
+        said.append(words)
+        Studio.import_tasks(studio, 12, late)  # the first run's arrive now
+
+    turn = Turn(sqlite_database, f"publish {number}", seconds=0.5, tell=tell, look_s=0.01)
+    found = publish(sqlite_database, studio, number, 12, CONFIG, turn=turn)
+    assert len(said) == 1 and "cut off a moment ago" in said[0]
+    assert (found.imported, found.moved, len(studio.rows), found.doubled) == (0, 3, 3, [])
+    studio.rows.append({"id": 99, "data": dict(studio.rows[1]["data"])})
+    assert put(sqlite_database, studio, number).doubled == [[71, 99]], "what is there twice all the same is said"
+
+
+def test_two_runs_at_once_are_one_after_the_other(database: Database) -> None:
+    number, studio = local(database, 6), Studio()
+    both = threading.Barrier(2)
+
+    def run() -> Published:
+        both.wait()
+        return put(database, studio, number)
+
+    with ThreadPoolExecutor(2) as pool:
+        found = [one.result() for one in [pool.submit(run), pool.submit(run)]]
+    assert sorted(one.imported for one in found) == [0, 6] == sorted(one.moved for one in found)
+    assert len(studio.rows) == 6
+
+
+def test_a_run_that_stood_still_for_too_long_ends(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    number, studio = local(sqlite_database, 2), Studio()
+    turn = Turn(sqlite_database, f"publish {number}", seconds=60)
+    with pytest.raises(TurnError), turn.taken():
+        with sqlite_database.write() as session:  # as when its lease ran out and another took over
+            session.scalars(select(Chore)).one().leased_by = "another"
+        turn.check()
+    assert studio.rows == []
+
+
+def test_what_the_project_asks_already_is_not_asked_a_second_time(sqlite_database: Database) -> None:
+    number, studio = local(sqlite_database, 3), Studio()
+    studio.rows.append({"id": 5, "data": {"video": "azure-blob://box/1.mp4", "query": "The red  box"}})
+    with sqlite_database.write() as session:  # the same object of the storage, in another way of writing
+        one = Wanted("abfs://box/0.mp4", "the red box", {}, "again")
+        LocalTasks(number).add(session, [one])
+    found = put(sqlite_database, studio, number)
+    assert (found.imported, len(studio.rows)) == (2, 3)
+    said = list(found.refused.values())
+    assert "(line 1): the project there has this video with this sentence already, as task 5" in said[0]
+    assert "(again): the project there has this video with this sentence already, as task" in said[1]
+
+
+def test_an_interface_with_other_names(sqlite_database: Database) -> None:
+    number, studio = local(sqlite_database, 2), Studio()
+    with sqlite_database.write() as session:
+        first, second = session.scalars(select(Task).order_by(Task.id))
+        first.data = {**first.data, "title": "one", "split": "x"}
+        projects.register(session, 12, OTHER)
+    found = publish(sqlite_database, studio, number, 12, OTHER)
+    [row] = studio.rows
+    key = row["data"].pop(KEY)
+    assert parse_key(key) is not None
+    assert row["data"] == {
+        "clip": {"url": "azure-blob://box/0.mp4"}, "sentence": "the red box", "title": "one", "split": "x"
+    }  # fmt: skip
+    assert (found.moved, list(found.refused)) == (1, [second.id])
+    assert 'it has no "title"' in found.refused[second.id]
 
 
 def test_addresses_as_label_studio_takes_them(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from pathlib import Path
@@ -15,7 +16,8 @@ from backend.cli import evaluate
 from backend.cli import prelabel as module
 from backend.cli.project_option import in_label_studio
 from backend.db import deliveries, projects, runs
-from backend.db.tables import Delivery, Job, Project, Task, TaskState
+from backend.db.tables import Delivery, Job, Prediction, Project, Task, TaskState
+from backend.media.file_address import file_path
 from backend.runs.processes import RunError
 from backend.runs.watch import Watch
 from backend.settings import load_settings
@@ -88,6 +90,61 @@ def test_what_fails_is_grouped_and_stays_until_it_is_tried_again(command: Comman
     mended = command.summary(table, "--retry-failed", status=3)
     assert (mended["tried_again"], mended["done"], mended["failed"]) == (4, 6, 1), "success wins over failure"
     assert set(mended["failures"]) == {"Internal error. The worker's log has the details under job N."}
+
+
+REPLACED = "the video is another file than the one that was answered about"
+
+
+@pytest.mark.parametrize("same_size", [False, True])
+def test_a_video_that_was_replaced_is_asked_about_again(command: Command, same_size: bool) -> None:
+    table, video = command.folder / "videos.csv", command.folder / "a.mp4"
+    command(table)
+    assert command.summary(table)["replaced"] == 0
+    before = video.read_bytes()
+    video.write_bytes(before[::-1] if same_size else before + b"more")
+    lines = command(table)
+    assert (lines[-1]["replaced"], lines[-1]["done"], lines[-1]["waiting"]) == (2, 3, 0)
+    assert len([one for one in lines if REPLACED in one.get("said", "")]) == 1
+    assert command.summary(table)["replaced"] == 0
+    database = command.database()
+    with database.read() as session:
+        for task in session.scalars(select(Task)):
+            job = session.scalars(select(Job).where(Job.task_id == task.id)).one()
+            prediction = session.get_one(Prediction, job.prediction_id)
+            content = file_path(task.video_ref).read_bytes()
+            assert task.video is not None and task.video_id == prediction.video_id
+            assert task.video.sha256 == hashlib.sha256(content).hexdigest()
+    database.close()
+
+
+def test_a_sentence_that_was_corrected_leaves_a_task_that_is_counted(command: Command) -> None:
+    table = command.folder / "videos.csv"
+    command(table)
+    assert command.summary(table)["not_in_source"] == 0
+    written(table, TABLE.replace("the dog", "the small dog"))
+    again = command.summary(table)
+    assert (again["items"], again["new"], again["done"], again["not_in_source"]) == (3, 1, 3, 1)
+
+
+def test_a_suggestion_of_another_model_version_is_counted(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = command.folder / "videos.csv"
+    command(table)
+    database = command.database()
+    with database.write() as session:  # as when another version was asked about one of them later
+        state = session.scalars(select(TaskState).order_by(TaskState.task_id)).first()
+        assert state is not None
+        state.model_version = "another@1/2"
+    again = command.summary(table)
+    assert (again["done"], again["other_version"]) == (3, 1)
+    database.close()
+
+
+def test_a_summary_that_cannot_be_written_is_printed_all_the_same(command: Command) -> None:
+    blocked = written(command.folder / "file", "x") / "summary.json"
+    result = command.result(command.folder / "videos.csv", "--summary", blocked)
+    assert result.exit_code == 1 and "cannot be written" in str(result.exception)
+    last = json.loads(result.stdout.splitlines()[-1])
+    assert last["event"] == "summary" and last["done"] == 3
 
 
 def test_a_limit_counts_new_sentences(command: Command) -> None:
