@@ -93,7 +93,7 @@ class MediaLibrary:
         return self._cache.find(_key(source, project))
 
     def _source(self, ref: str, project: int | None) -> Local | Remote | Stored | Own:
-        if project is not None and project < 0:
+        if _written_here(project):
             if is_file_address(ref):
                 return Local(_there(file_path(ref)))
             if self._cloud.is_cloud(ref):
@@ -159,6 +159,11 @@ class MediaLibrary:
                 file.truncate()
                 Watch(math.inf, alive).wait(self._pause_s * 2**attempt)
         raise AssertionError("at least one try")
+
+
+def _written_here(project: int | None) -> bool:
+    """Did a person at this machine write the project's addresses, and not Label Studio?"""
+    return project is not None and project < 0
 
 
 def _sha256(path: Path, alive: Alive | None) -> str:

@@ -82,11 +82,15 @@ def _why_not_open(path: Path, head: bytes) -> str:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text[:200].lower().startswith((b"<!doctype html", b"<html", b"<head")):
         return f"{path.name} is a web page, not a video. Its address may ask for a log-in; download the video itself."
-    if text.startswith(_PLAYLISTS) or b"<MPD" in text:
+    if _lists_others(text):
         return f"{path.name} is a playlist or text file, not a video. Use a video file ({_ALLOWED_WORDS})."
     if head[4:8] == b"ftyp":
         return f"{path.name} is cut off: its index is missing. Copy or download the whole file again."
     return f"{path.name} is not a video that can be read. Use a video file ({_ALLOWED_WORDS})."
+
+
+def _lists_others(text: bytes) -> bool:
+    return text.startswith(_PLAYLISTS) or b"<MPD" in text
 
 
 def _picture_stream(path: Path, container: Any, limits: Limits) -> Any:

@@ -65,35 +65,18 @@ def test_another_port_or_scheme_is_not_label_studio(port_or_scheme: str) -> None
         downloader.fetch(port_or_scheme, io.BytesIO())
 
 
-@pytest.mark.parametrize(
-    "target",
-    ["http://169.254.169.254/latest/meta-data", "http://127.0.0.1:9/x", "http://inner.example/x", "file:///etc/passwd"],
-)
-def test_each_hop_of_a_redirect_is_checked(target: str) -> None:
-    seen: list[httpx.Request] = []
-    inner = {"inner.example": "10.0.0.5", "out.example": PUBLIC}
-    downloader = _downloader(
-        _redirects({"http://out.example/a.mp4": target}, seen), resolver=lambda host, port: [inner.get(host, host)]
-    )
-    with pytest.raises(MediaError):
-        downloader.fetch("http://out.example/a.mp4", io.BytesIO())
-    assert len(seen) == 1
-
-
 def test_endless_redirects_end() -> None:
     downloader = _downloader(_redirects({"http://out.example/a": "http://out.example/a"}, []))
     with pytest.raises(MediaError, match="redirects more than"):
         downloader.fetch("http://out.example/a", io.BytesIO())
 
 
-def test_the_checked_address_is_the_one_connected_to() -> None:
-    """A name that answers differently the second time gains nothing: it is asked once."""
+def test_the_certificate_is_that_of_the_name() -> None:
+    """Although its address is connected to."""
     seen: list[httpx.Request] = []
-    answers = iter([[PUBLIC], ["127.0.0.1"]])
-    downloader = _downloader(_redirects({}, seen), resolver=lambda host, port: next(answers))
-    downloader.fetch("https://rebind.example:8443/a.mp4", io.BytesIO())
-    assert seen[0].url.host == PUBLIC and seen[0].headers["host"] == "rebind.example:8443"
-    assert seen[0].extensions["sni_hostname"] == "rebind.example"
+    _downloader(_redirects({}, seen)).fetch("https://videos.example:8443/a.mp4", io.BytesIO())
+    assert seen[0].url.host == PUBLIC and seen[0].headers["host"] == "videos.example:8443"
+    assert seen[0].extensions["sni_hostname"] == "videos.example"
 
 
 def test_an_allowed_origin_may_be_private() -> None:
