@@ -206,9 +206,7 @@ class Downloader:
                     raise MediaUnavailable(f"{shown(url)} ended after {size} of {total} bytes.")
             response.close()
             response = self._continued(client, url, size, mark, watch)
-            if total is not None and _total(response) != total:
-                response.close()
-                raise MediaUnavailable(f"{shown(url)} changed while it was fetched, after {size} bytes.")
+            _refuse_another(url, total, response)
             total = _total(response)
         response.close()
         if size == 0:
@@ -255,6 +253,13 @@ def _refuse_compressed(url: str, response: httpx.Response) -> None:
             f"{shown(url)} is sent compressed ({safe_name(coding)}), although a video gains nothing from it. Have the "
             "server give out the file as it is."
         )
+
+
+def _refuse_another(url: str, total: int | None, response: httpx.Response) -> None:
+    """Parts of two versions of a file are no video; not every server marks its versions."""
+    if total is not None and _total(response) != total:
+        response.close()
+        raise MediaUnavailable(f"{shown(url)} changed while it was fetched.")
 
 
 def _other_name(url: str) -> str:

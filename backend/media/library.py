@@ -157,8 +157,13 @@ class MediaLibrary:
                 logger.info("fetching a video failed, another try follows: %s", error)
                 file.seek(0)
                 file.truncate()
-                Watch(math.inf, alive).wait(self._pause_s * 2**attempt)
+                Watch(math.inf, alive).wait(pause(self._pause_s, attempt))
         raise AssertionError("at least one try")
+
+
+def pause(first_s: float, attempt: int) -> float:
+    """Seconds to rest after the try number ``attempt``, from 0 on, that a source did not answer: longer each time."""
+    return first_s * 2**attempt
 
 
 def _written_here(project: int | None) -> bool:

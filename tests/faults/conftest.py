@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.faults.fault import Fault
+
+if TYPE_CHECKING:
+    from backend.db.engine import Database
+    from tests.faults.service import Service
 
 _RUN = "fault_run"
 _GUARDED = "guarded"
@@ -57,3 +63,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         pyfuncitem.add_report_section("call", fault.label, f"it fails, as it should: {type(error).__name__}: {error}")
         return True
     pytest.fail(f"The test holds {fault.label} ({', '.join(fault.guards)}): it does not show that the guard is needed.")
+
+
+@pytest.fixture
+def service(sqlite_database: Database, tmp_path: Path) -> Service:
+    """A worker over an empty database, whose jobs end as they would with the real engine."""
+    from tests.faults.service import Service
+    from tests.jobs.conftest import make_loop
+
+    return Service(make_loop(sqlite_database, tmp_path), tmp_path / "fetched")

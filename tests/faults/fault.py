@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 CHILDREN = Path(__file__).parent / "children"
 """Python begins with the ``sitecustomize.py`` of this folder in every process that is started without a guard."""
 TAKEN_OUT = "TAKEN_OUT_GUARDS"
@@ -54,7 +55,9 @@ class Fault:
             monkeypatch.setattr(name, replacement)
         if self.children:
             given = base64.b64encode(pickle.dumps(dict(self.guards))).decode()
-            path = os.pathsep.join(part for part in (str(CHILDREN), os.environ.get("PYTHONPATH", "")) if part)
+            path = os.pathsep.join(
+                part for part in (str(CHILDREN), str(ROOT), os.environ.get("PYTHONPATH", "")) if part
+            )
             monkeypatch.setenv(TAKEN_OUT, json.dumps(given))
             monkeypatch.setenv("PYTHONPATH", path)
 
