@@ -196,4 +196,4 @@ class Worker:
 
 def pause(first_s: float, attempts: int) -> float:
     """Seconds until a job is tried again after so many attempts: longer each time."""
-    return first_s * 4 ** (attempts - 1)
+    return first_s * float(4 ** (attempts - 1))

@@ -161,12 +161,7 @@ class Downloader:
         code = response.status_code
         if code == 200:
             _refuse_compressed(url, response)
-            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if kind in self.refused_kinds:
-                raise MediaError(
-                    f"{shown(url)} gave {kind} instead of a video: a log-in page, or a message. Open the address in a "
-                    "browser to read it."
-                )
+            _refuse_page(url, response, self.refused_kinds)
             length = response.headers.get("content-length", "")
             if length.isdigit():
                 self._refuse_more(url, int(length))
@@ -209,8 +204,7 @@ class Downloader:
             _refuse_another(url, total, response)
             total = _total(response)
         response.close()
-        if size == 0:
-            raise MediaError(f"{shown(url)} gave an empty file.")
+        _refuse_nothing(url, size)
         return digest.hexdigest(), size
 
     def _continued(self, client: httpx.Client, url: str, size: int, mark: str | None, watch: Watch) -> httpx.Response:
@@ -253,6 +247,20 @@ def _refuse_compressed(url: str, response: httpx.Response) -> None:
             f"{shown(url)} is sent compressed ({safe_name(coding)}), although a video gains nothing from it. Have the "
             "server give out the file as it is."
         )
+
+
+def _refuse_page(url: str, response: httpx.Response, kinds: Sequence[str]) -> None:
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in kinds:
+        raise MediaError(
+            f"{shown(url)} gave {kind} instead of a video: a log-in page, or a message. Open the address in a browser "
+            "to read it."
+        )
+
+
+def _refuse_nothing(url: str, size: int) -> None:
+    if size == 0:
+        raise MediaError(f"{shown(url)} gave an empty file.")
 
 
 def _refuse_another(url: str, total: int | None, response: httpx.Response) -> None:

@@ -163,7 +163,7 @@ class MediaLibrary:
 
 def pause(first_s: float, attempt: int) -> float:
     """Seconds to rest after the try number ``attempt``, from 0 on, that a source did not answer: longer each time."""
-    return first_s * 2**attempt
+    return first_s * float(2**attempt)
 
 
 def _written_here(project: int | None) -> bool:

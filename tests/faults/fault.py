@@ -14,6 +14,8 @@ from typing import TypeVar
 
 import pytest
 
+from tests.faults.replacing import owner_of
+
 ROOT = Path(__file__).parents[2]
 CHILDREN = Path(__file__).parent / "children"
 """Python begins with the ``sitecustomize.py`` of this folder in every process that is started without a guard."""
@@ -52,7 +54,8 @@ class Fault:
     def take_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Put the replacements where the guards are. A guard that is not there is an error."""
         for name, replacement in self.guards.items():
-            monkeypatch.setattr(name, replacement)
+            owner, attribute = owner_of(name)
+            monkeypatch.setattr(owner, attribute, replacement)
         if self.children:
             given = base64.b64encode(pickle.dumps(dict(self.guards))).decode()
             path = os.pathsep.join(

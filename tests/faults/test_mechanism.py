@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from tests.faults.fault import Fault
+from tests.faults.fault import ROOT, Fault
 from tests.faults.without import no
-
-ROOT = Path(__file__).parents[2]
 
 SAMPLE = """
 import os, pathlib, subprocess, sys
