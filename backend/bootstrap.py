@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from sqlalchemy.orm import Session
 from backend.db import projects, schema
 from backend.db.engine import Database
 from backend.db.errors import DatabaseError
+from backend.db.room import sqlite_file
 from backend.jobs import calibrating, due
 from backend.jobs.corrections import Training, read_events
 from backend.jobs.delivering import CLAIM_S, Outbox
@@ -132,10 +134,14 @@ def require_label_studio(settings: Settings) -> LabelStudioClient:
 def open_media(
     settings: Settings, label_studio: LabelStudioClient | None, database: Database | None = None
 ) -> MediaLibrary:
-    """Where videos come from; arguments as of :func:`open_downloader`."""
+    """Where videos come from; arguments as of :func:`open_downloader`. They give way to the database's own needs."""
     cache = MediaCache(settings.data_dir / "media", settings.media_cache_bytes)
     downloader = open_downloader(settings, label_studio, database)
-    return MediaLibrary(cache, downloader, document_root=settings.document_root, cloud=open_cloud(settings))
+    media = MediaLibrary(cache, downloader, document_root=settings.document_root, cloud=open_cloud(settings))
+    file = None if database is None else sqlite_file(database.engine)
+    if database is not None and file is not None:
+        database.make_room = partial(media.make_room_beside, file)
+    return media
 
 
 def open_downloader(

@@ -92,6 +92,15 @@ class MediaLibrary:
             return self.fetch(ref, project=project)
         return self._cache.find(_key(source, project))
 
+    def make_room_beside(self, file: Path) -> int:
+        """Remove the longest unused videos if they lie on the disk of this file; returns how many bytes went."""
+        if not self._cache.is_beside(file):
+            return 0
+        freed = self._cache.make_room()
+        if freed:
+            logger.warning("the disk of %s is nearly full; %d bytes of fetched videos were removed", file.name, freed)
+        return freed
+
     def _source(self, ref: str, project: int | None) -> Local | Remote | Stored | Own:
         if _written_here(project):
             if is_file_address(ref):
@@ -137,15 +146,15 @@ class MediaLibrary:
         self, key: str, name: str, fetch: Callable[[BinaryIO], tuple[str, int]], alive: Alive | None
     ) -> MediaFile:
         patience = Watch(self._tries * self._downloader.deadline_s, alive)
-        try:
-            return self._cache.find_or_store(key, name, fetch, patience.look)
-        except TooLate:
-            raise MediaUnavailable(f"Another process has been fetching {name} for too long.") from None
-        except OSError as error:
-            if error.errno not in _FULL or not self._cache.make_room():
-                raise
-        logger.warning("disk full while fetching a video; the longest unused ones were removed")
-        return self._cache.find_or_store(key, name, fetch, patience.look)
+        while True:
+            try:
+                return self._cache.find_or_store(key, name, fetch, patience.look)
+            except TooLate:
+                raise MediaUnavailable(f"Another process has been fetching {name} for too long.") from None
+            except OSError as error:
+                if error.errno not in _FULL or not self._cache.make_room():
+                    raise
+            logger.warning("disk full while fetching a video; the longest unused ones were removed")
 
     def _download(self, url: str, file: BinaryIO, alive: Alive | None) -> tuple[str, int]:
         for attempt in range(self._tries):
