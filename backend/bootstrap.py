@@ -138,8 +138,7 @@ def open_media(
     cache = MediaCache(settings.data_dir / "media", settings.media_cache_bytes)
     downloader = open_downloader(settings, label_studio, database)
     media = MediaLibrary(cache, downloader, document_root=settings.document_root, cloud=open_cloud(settings))
-    file = None if database is None else sqlite_file(database.engine)
-    if database is not None and file is not None:
+    if database is not None and (file := sqlite_file(database.engine)) is not None:
         database.make_room = partial(media.make_room_beside, file)
     return media
 

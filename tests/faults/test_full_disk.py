@@ -33,7 +33,7 @@ from tests.faults.fault import fault
 from tests.faults.servers import Server as Source
 from tests.faults.servers import said
 from tests.faults.service import Service
-from tests.faults.small_disk import NEEDED, SmallDisk, can_mount
+from tests.faults.small_disk import NEEDED, SmallDisk, can_mount, has_namespaces
 from tests.faults.without import no, nothing
 from tests.http.calls import EVENT, count
 from tests.http.conftest import BASIC, MODEL, make_settings
@@ -46,9 +46,9 @@ KIB, MIB = 1 << 10, 1 << 20
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Callable[[int], SmallDisk]]:
-    """Mounts a disk of so many bytes. Where this process may not, ``test_mechanism`` runs this file where it may."""
+    """Mounts a disk of so many bytes. Where this process may not, ``test_small_disk`` runs this file where it may."""
     if not can_mount(tmp_path):
-        pytest.skip(NEEDED)
+        pytest.skip("this is run in a namespace by test_small_disk.py" if has_namespaces() else NEEDED)
     disks: list[SmallDisk] = []
 
     def mount(size: int) -> SmallDisk:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import os
@@ -136,26 +135,6 @@ def test_the_longest_unused_videos_go_first_and_those_in_use_stay(tmp_path: Path
     assert not older.exists() and old.exists() and used.exists()
     cache.evict(0)
     assert not old.exists() and used.exists() and cache.find("a") is None and cache.find("c") is not None
-
-
-def test_a_full_disk_makes_room_once_and_then_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache = MediaCache(tmp_path, 1000)
-    downloader = _downloader(lambda r: httpx.Response(200, content=b"video"))
-    library = MediaLibrary(cache, downloader, pause_s=0)
-    fetch, full = downloader.fetch, [True]
-
-    def fill(url: str, file: BinaryIO, alive: object = None) -> tuple[str, int]:
-        if full and full.pop():
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return fetch(url, file)
-
-    monkeypatch.setattr(downloader, "fetch", fill)
-    old = _fill(cache, "a", 900, 5000)
-    assert library.fetch("https://h.example/a.mp4").size_bytes == 5 and not old.exists()
-    full.append(True)
-    with pytest.raises(MediaError, match="disk is full"):
-        library.fetch("https://h.example/b.mp4")
-    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_a_damaged_entry_is_fetched_again(tmp_path: Path) -> None:
