@@ -24,19 +24,8 @@ def test_a_full_disk_in_a_namespace(tmp_path: Path) -> None:
 
 def run_in_a_namespace(base: Path) -> subprocess.CompletedProcess[str]:
     """All tests of a full disk, as root of a user namespace with mounts of its own."""
-    command = [
-        "unshare",
-        "-rm",
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--basetemp",
-        str(base),
-    ]
+    command = ["unshare", "-rm", sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     return subprocess.run(
-        [*command, "tests/faults/test_full_disk.py"], cwd=ROOT, capture_output=True, text=True,
+        [*command, f"--basetemp={base}", "tests/faults/test_full_disk.py"], cwd=ROOT, capture_output=True, text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
