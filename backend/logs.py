@@ -71,6 +71,27 @@ class JsonFormatter(RedactingFormatter):
         return json.dumps(entry)
 
 
+class Handler(logging.StreamHandler):  # type: ignore[type-arg]
+    """Writes to standard error. What cannot be written (a full disk) stops nothing, and is said when it can be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._failed = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        failed, self._failed = self._failed, 0
+        super().emit(record)
+        if failed and not self._failed:
+            name, text = __name__, "the log could not be written %d times, lines may be missing"
+            super().emit(logging.LogRecord(name, logging.WARNING, __file__, 0, text, (failed,), None))
+        elif failed:
+            self._failed += failed
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Python's own way prints the message as it was, secrets included, between the lines of the log."""
+        self._failed += 1
+
+
 _of_process: dict[str, str | int] = {}
 _of_work: ContextVar[dict[str, str | int] | None] = ContextVar("stvg_log_context", default=None)
 
@@ -98,13 +119,14 @@ def configure_logging(level: str, secrets: Iterable[str], form: str = "text") ->
         form: "text", or "json" for one object per line.
     """
     formatter = (JsonFormatter if form == "json" else RedactingFormatter)(list(secrets))
-    handler = logging.StreamHandler()
+    handler = Handler()
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for existing in logging.getLogger("gunicorn.error").handlers:  # gunicorn keeps handlers of its own
-        existing.setFormatter(formatter)
+    gunicorn = logging.getLogger("gunicorn.error")  # it keeps handlers of its own
+    if gunicorn.handlers:
+        gunicorn.handlers[:] = [handler]
     for name in ("httpx", "httpcore", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from backend.db import projects
 from backend.db.engine import Database
+from backend.db.room import sqlite_file
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.transport import LabelStudioError
 from backend.media import MediaLibrary, MediaUnavailable
@@ -36,10 +38,13 @@ def require_label_studio(settings: Settings) -> LabelStudioClient:
 def open_media(
     settings: Settings, label_studio: LabelStudioClient | None, database: Database | None = None
 ) -> MediaLibrary:
-    """Where videos come from; arguments as of :func:`open_downloader`."""
+    """Where videos come from; arguments as of :func:`open_downloader`. They give way to the database's own needs."""
     cache = MediaCache(settings.data_dir / "media", settings.media_cache_bytes)
     downloader = open_downloader(settings, label_studio, database)
-    return MediaLibrary(cache, downloader, document_root=settings.document_root, cloud=open_cloud(settings))
+    media = MediaLibrary(cache, downloader, document_root=settings.document_root, cloud=open_cloud(settings))
+    if database is not None and (file := sqlite_file(database.engine)) is not None:
+        database.make_room = partial(media.make_room_beside, file)
+    return media
 
 
 def open_downloader(

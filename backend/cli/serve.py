@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import socket
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -59,7 +60,8 @@ class Server(BaseApplication):  # type: ignore[misc]
         if self._settings.log_format == "json":
             logger.log(level, sentence)
         else:
-            click.echo(sentence, err=True)
+            with suppress(OSError):  # where the log cannot be written, requests are answered all the same
+                click.echo(sentence, err=True)
 
     def load(self) -> Flask:
         configure_logging(self._settings.log_level, self._settings.secrets(), self._settings.log_format)

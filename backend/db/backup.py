@@ -15,8 +15,8 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from backend.db import schema
-from backend.db.engine import sqlite_file
 from backend.db.errors import DatabaseError
+from backend.db.room import sqlite_file
 
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 

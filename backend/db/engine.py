@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Engine, Row, Update, create_engine, event, inspect, make_url
@@ -18,6 +17,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
 from backend.db.errors import DatabaseError
+from backend.db.room import is_short
 from backend.db.tables import Base
 
 BUSY_SECONDS = 15
@@ -58,12 +58,6 @@ def open_engine(url: str, *, connections: int = 20) -> Engine:
     return engine
 
 
-def sqlite_file(engine: Engine) -> Path | None:
-    """The file that the engine opens, and would make by opening it; None of another kind of database."""
-    name = engine.url.database if engine.dialect.name == "sqlite" else None
-    return None if not name or name.startswith("file:") else Path(name)
-
-
 def _configure_sqlite(connection: Any, record: object) -> None:
     connection.isolation_level = None  # the driver must not open transactions by its own rules
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
@@ -77,13 +71,19 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 class Database:
-    """The open database: ``with db.read() as session`` or ``with db.write() as session`` (commits at the end)."""
+    """The open database: ``with db.read() as session`` or ``with db.write() as session`` (commits at the end).
+
+    Attributes:
+        make_room: called before something is written where its disk is short of room; it may remove what can be had
+            again.
+    """
 
     def __init__(self, url: str, *, connections: int = 20) -> None:
         self.engine = open_engine(url, connections=connections)
         self._reader = self.engine.execution_options(**{_READ_ONLY: True})
         # SQLite is left without any transaction here; its driver would forget our settings by another level.
         alone = {"isolation_level": "AUTOCOMMIT"} if self.engine.dialect.name == "postgresql" else {_NO_BEGIN: True}
+        self.make_room: Callable[[], object] = lambda: None
         self._looker = self.engine.execution_options(**alone)
 
     @contextmanager
@@ -93,8 +93,14 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
+        self.keep_room()
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def keep_room(self) -> None:
+        """Before the disk is full: what failed then would be lost, or done again."""
+        if is_short(self.engine):
+            self.make_room()
 
     def write_in_turns(self, items: Sequence[Item], work: Callable[[Session, Sequence[Item]], None]) -> None:
         """Write many rows in transactions of at most :data:`TURN`, and rest as long as each took.

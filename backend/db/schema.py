@@ -13,8 +13,9 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
-from backend.db.engine import _READ_ONLY, sqlite_file
+from backend.db.engine import _READ_ONLY
 from backend.db.errors import DatabaseError, NoDatabase
+from backend.db.room import FULL, is_full, sqlite_file
 
 UNREACHABLE = "The database cannot be reached: check STVG_DATABASE_URL and that the server runs."
 _POSTGRES_LOCK = 7_345_001  # any fixed number: two upgrades at once wait for each other
@@ -46,8 +47,8 @@ def current_revision(engine: Engine) -> str | None:
     try:
         with engine.connect().execution_options(**{_READ_ONLY: True}) as connection:
             return MigrationContext.configure(connection).get_current_revision()
-    except SQLAlchemyError:
-        raise DatabaseError(UNREACHABLE) from None
+    except SQLAlchemyError as error:
+        raise DatabaseError(FULL if is_full(engine, error) else UNREACHABLE) from None
 
 
 def check_ready(engine: Engine) -> None:
@@ -69,8 +70,8 @@ def is_missing_or_empty(engine: Engine) -> bool:
         return True
     try:
         return not inspect(engine).get_table_names()
-    except SQLAlchemyError:
-        raise DatabaseError(UNREACHABLE) from None
+    except SQLAlchemyError as error:
+        raise DatabaseError(FULL if is_full(engine, error) else UNREACHABLE) from None
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
@@ -106,4 +107,5 @@ def _migrate(engine: Engine, revision: str, *, up: bool) -> None:
             move = command.upgrade if up else command.downgrade
             move(_config(connection), revision)
     except SQLAlchemyError as error:
-        raise DatabaseError(f"The migration failed: {error.__class__.__name__}. {UNREACHABLE}") from error
+        why = FULL if is_full(engine, error) else UNREACHABLE
+        raise DatabaseError(f"The migration failed: {error.__class__.__name__}. {why}") from error

@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from backend import bootstrap
 from backend.db import schema
-from backend.db.engine import sqlite_file
 from backend.db.errors import DatabaseError
+from backend.db.room import sqlite_file
 from backend.db.types import now
 from backend.doctor.finding import Finding, fail, ok, warn
 from backend.doctor.installation import Installation

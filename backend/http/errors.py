@@ -8,11 +8,13 @@ from __future__ import annotations
 import logging
 
 from flask import Flask, Response, jsonify, request
-from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
+from backend.db import room
 from backend.db.errors import DatabaseError
 from backend.http import pages
+from backend.http.services import services
 from stvg_core.errors import QueryError, StvgError
 
 logger = logging.getLogger(__name__)
@@ -77,6 +79,9 @@ def install(app: Flask) -> None:
     @app.errorhandler(InterfaceError)
     @app.errorhandler(ProgrammingError)  # a table that is not there: an old migration
     def database_away(error: Exception) -> Response:
+        if isinstance(error, SQLAlchemyError) and room.is_full(services().database.engine, error):
+            logger.error("the disk of the database is full")
+            return answer(room.FULL, 503)
         logger.error("the database does not answer: %s", type(error).__name__)
         return answer("The database does not answer, or is at an old migration. Try again later.", 503)
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from backend.db import deliveries, jobs, schema
+from backend.db import deliveries, jobs, room, schema
 from backend.db.errors import DatabaseError
 from backend.http import layout, pages
 from backend.http.services import services
@@ -27,13 +27,17 @@ def health() -> Response:
 
 @blueprint.get("/ready")
 def ready() -> Response:
-    """The same for load balancers and orchestrators, with the migration that this version needs."""
+    """The same for load balancers and orchestrators, with the migration that this version needs.
+
+    A database whose disk is full still answers who reads, so it is up; but it is not ready.
+    """
     needed = {"migration": schema.head_revision()}
-    return _state({"status": "READY", **needed}, "NOT READY", needed)
+    engine = services().database.engine
+    return _state({"status": "READY", **needed}, "NOT READY", needed, also=room.FULL if room.is_short(engine) else None)
 
 
-def _state(good: dict[str, Any], bad: str, facts: dict[str, Any] | None = None) -> Response:
-    said = layout.problem(services().database.engine)
+def _state(good: dict[str, Any], bad: str, facts: dict[str, Any] | None = None, *, also: str | None = None) -> Response:
+    said = layout.problem(services().database.engine) or also
     if said is None:
         return jsonify(good)
     response = jsonify(status=bad, error=said, **(facts or {}))

@@ -161,7 +161,7 @@ class Worker:
                 jobs.put_back(session, job.id, job.leased_by)
             self.ended("stopped")
         except MediaUnavailable as error:
-            self._fail(job, str(error), again=job.attempts < self.max_attempts)
+            self._fail(job, str(error), again=self._another_try(job))
         except StvgError as error:
             self._fail(job, str(error))
         except (OperationalError, InterfaceError):
@@ -181,10 +181,19 @@ class Worker:
         except SQLAlchemyError as error:
             logger.warning("job %d could not be put back (%s)", job.id, type(error).__name__)
 
+    def _another_try(self, job: Job) -> bool:
+        """Is it tried again when its video's source did not answer?"""
+        return job.attempts < self.max_attempts
+
     def _fail(self, job: Job, reason: str, *, again: bool = False) -> None:
         assert job.leased_by is not None
-        wait = timedelta(seconds=self.retry_s * 4 ** (job.attempts - 1))
+        wait = timedelta(seconds=pause(self.retry_s, job.attempts))
         with self.database.write() as session:
             jobs.fail(session, job.id, job.leased_by, reason, retry_in=wait if again else None)
         logger.warning("job %d: %s%s", job.id, reason, f" Another try in {wait.seconds} s." if again else "")
         self.ended("retried" if again else "failed")
+
+
+def pause(first_s: float, attempts: int) -> float:
+    """Seconds until a job is tried again after so many attempts: longer each time."""
+    return first_s * float(4 ** (attempts - 1))

@@ -17,7 +17,7 @@ Resolver = Callable[[str, int], list[str]]
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _SPECIAL = ("192.0.0.0/24", "192.88.99.0/24", "fec0::/10", "3fff::/20", "64:ff9b:1::/48")
-_NEVER = [ipaddress.ip_network(block) for block in _SPECIAL]
+NEVER = [ipaddress.ip_network(block) for block in _SPECIAL]
 """Blocks for special use that the standard library (3.11) calls global."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -47,12 +47,19 @@ def vet(host: str, port: int, resolver: Resolver = resolve, *, scheme: str = "ht
 
 def is_public(address: IpAddress) -> bool:
     """False for loopback, private, link-local, reserved and multicast, also where IPv6 only wraps such an IPv4."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inner is None and address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-    if any(address in block for block in _NEVER):
+    inner = wrapped(address)
+    if inner is not None:
+        return is_public(inner)
+    if any(address in block for block in NEVER):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved and not address.is_unspecified
+
+
+def wrapped(address: IpAddress) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 address only wraps, and that is reached by it; None of all others."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+    if inner is None and address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return inner

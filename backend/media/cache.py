@@ -126,6 +126,13 @@ class MediaCache:
         contents = {entry.content: entry.size for entry in self._entries()}
         return self.evict(sum(contents.values()) // 2)
 
+    def is_beside(self, file: Path) -> bool:
+        """Does the cache lie on the same disk as this file?"""
+        try:
+            return self.folder.stat().st_dev == file.stat().st_dev
+        except OSError:
+            return False
+
     def _entries(self) -> list[_Entry]:
         found = []
         for folder in self.folder.glob("*/"):

@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from backend.addresses import AddressError, origin
+from backend.addresses import AddressError, origin, safe_name
 from backend.media.address import Resolver, resolve, vet
 from backend.media.errors import MediaError, MediaUnavailable
 from backend.media.label_studio import LabelStudioPlace
@@ -25,7 +25,10 @@ from backend.media.watch import Alive, TooLate, Watch, WatchedTransport
 from backend.routes import is_media, is_static, prefix_of_file, stored_owner
 
 _MAX_HOPS = 5
+FOLLOW_REDIRECTS = False
+"""The HTTP library would go where it is led; here each hop is checked first."""
 _NO_VIDEO = ("text/html", "application/xhtml+xml", "application/json")
+_COMPRESSED = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress")
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _REFUSED = {401: "it needs a log-in", 403: "access is forbidden", 404: "it is not there", 410: "it is gone"}
 _REFUSED_OBJECT = {
@@ -81,7 +84,9 @@ class Downloader:
         watch = Watch(self.deadline_s, alive)
         transport = self.transport or WatchedTransport(watch)
         try:
-            with httpx.Client(timeout=self.timeout_s, trust_env=False, transport=transport) as client:
+            with httpx.Client(
+                timeout=self.timeout_s, trust_env=False, transport=transport, follow_redirects=FOLLOW_REDIRECTS
+            ) as client:
                 for _ in range(_MAX_HOPS):
                     with closing(client.send(self._request(client, url, watch), stream=True)) as response:
                         if not response.has_redirect_location:
@@ -121,9 +126,8 @@ class Downloader:
             raise
         except MediaError as error:
             raise MediaError(f"{error}{_other_name(url)}") from None
-        target = httpx.URL(url).copy_with(host=address)
         headers["Host"] = urlsplit(url).netloc.rpartition("@")[2]
-        return client.build_request("GET", target, headers=headers, extensions={"sni_hostname": host})
+        return client.build_request("GET", pinned(url, address), headers=headers, extensions={"sni_hostname": host})
 
     def _takes_token(self, url: str) -> bool:
         below = self.place.below_configured(url)
@@ -156,17 +160,13 @@ class Downloader:
     def _check_status(self, url: str, response: httpx.Response) -> None:
         code = response.status_code
         if code == 200:
-            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if kind in self.refused_kinds:
-                raise MediaError(
-                    f"{shown(url)} gave {kind} instead of a video: a log-in page, or a message. Open the address in a "
-                    "browser to read it."
-                )
+            _refuse_compressed(url, response)
+            _refuse_page(url, response, self.refused_kinds)
             length = response.headers.get("content-length", "")
-            if length.isdigit() and int(length) > self.max_bytes:
-                raise self._too_large(url)
+            if length.isdigit():
+                self._refuse_more(url, int(length))
             return
-        if code >= 500 or code in (408, 425, 429):
+        if may_pass(code):
             raise MediaUnavailable(f"{shown(url)} answered {code}: the server has a problem at present.")
         below = self.place.below_configured(url) if self._takes_token(url) else None
         if below is not None and stored_owner(below.partition("?")[0]) is not None and code in _REFUSED_OBJECT:
@@ -185,8 +185,7 @@ class Downloader:
             try:
                 for chunk in response.iter_bytes():
                     size += len(chunk)
-                    if size > self.max_bytes:
-                        raise self._too_large(url)
+                    self._refuse_more(url, size)
                     watch.look()
                     digest.update(chunk)
                     file.write(chunk)
@@ -194,16 +193,18 @@ class Downloader:
                 if size == before or not self._takes_token(url):
                     raise
             else:
-                if total is None or size >= total:
+                if total is None or size == total:
                     break
+                if size > total:
+                    raise MediaUnavailable(f"{shown(url)} said that it has {total} bytes, and gave {size}.")
                 if size == before or not self._takes_token(url):
                     raise MediaUnavailable(f"{shown(url)} ended after {size} of {total} bytes.")
             response.close()
             response = self._continued(client, url, size, mark, watch)
+            _refuse_another(url, total, response)
             total = _total(response)
         response.close()
-        if size == 0:
-            raise MediaError(f"{shown(url)} gave an empty file.")
+        _refuse_nothing(url, size)
         return digest.hexdigest(), size
 
     def _continued(self, client: httpx.Client, url: str, size: int, mark: str | None, watch: Watch) -> httpx.Response:
@@ -213,16 +214,60 @@ class Downloader:
         response = client.send(request, stream=True)
         place = _RANGE.fullmatch(response.headers.get("content-range", ""))
         same = mark is None or response.headers.get("etag") == mark
+        _refuse_compressed(url, response)
         if response.status_code != 206 or place is None or int(place[1]) != size or not same:
             response.close()
             raise MediaUnavailable(f"{shown(url)} ended after {size} bytes and cannot be continued.")
         return response
 
-    def _too_large(self, url: str) -> MediaError:
-        return MediaError(
-            f"{shown(url)} is larger than {self.max_bytes / (1 << 20):.0f} MiB. Shorten the video or raise "
-            "STVG_MAX_VIDEO_BYTES."
+    def _refuse_more(self, url: str, size: int) -> None:
+        """Raises MediaError where so many bytes are too many, said or come."""
+        if size > self.max_bytes:
+            raise MediaError(
+                f"{shown(url)} is larger than {self.max_bytes / (1 << 20):.0f} MiB. Shorten the video or raise "
+                "STVG_MAX_VIDEO_BYTES."
+            )
+
+
+def pinned(url: str, address: str) -> httpx.URL:
+    """The same with the checked address in place of the name, which may answer differently when asked again."""
+    return httpx.URL(url).copy_with(host=address)
+
+
+def may_pass(status: int) -> bool:
+    """Is this a state of the server, and not an answer about the video?"""
+    return status >= 500 or status in (408, 425, 429)
+
+
+def _refuse_compressed(url: str, response: httpx.Response) -> None:
+    """A few bytes may unpack to any number, and were not asked for (``Accept-Encoding: identity``)."""
+    coding = response.headers.get("content-encoding", "").lower()
+    if any(word.strip() in _COMPRESSED for word in coding.split(",")):
+        raise MediaError(
+            f"{shown(url)} is sent compressed ({safe_name(coding)}), although a video gains nothing from it. Have the "
+            "server give out the file as it is."
         )
+
+
+def _refuse_page(url: str, response: httpx.Response, kinds: Sequence[str]) -> None:
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in kinds:
+        raise MediaError(
+            f"{shown(url)} gave {kind} instead of a video: a log-in page, or a message. Open the address in a browser "
+            "to read it."
+        )
+
+
+def _refuse_nothing(url: str, size: int) -> None:
+    if size == 0:
+        raise MediaError(f"{shown(url)} gave an empty file.")
+
+
+def _refuse_another(url: str, total: int | None, response: httpx.Response) -> None:
+    """Parts of two versions of a file are no video; not every server marks its versions."""
+    if total is not None and _total(response) != total:
+        response.close()
+        raise MediaUnavailable(f"{shown(url)} changed while it was fetched.")
 
 
 def _other_name(url: str) -> str:

@@ -98,8 +98,17 @@ class MediaLibrary:
         source = self._source(ref, project)
         return source.path if isinstance(source, Local) else None
 
+    def make_room_beside(self, file: Path) -> int:
+        """Remove the longest unused videos if they lie on the disk of this file; returns how many bytes went."""
+        if not self._cache.is_beside(file):
+            return 0
+        freed = self._cache.make_room()
+        if freed:
+            logger.warning("the disk of %s is nearly full; %d bytes of fetched videos were removed", file.name, freed)
+        return freed
+
     def _source(self, ref: str, project: int | None) -> Local | Remote | Stored | Own:
-        if project is not None and project < 0:
+        if _written_here(project):
             if is_file_address(ref):
                 return Local(_there(file_path(ref)))
             if self._cloud.is_cloud(ref):
@@ -143,15 +152,15 @@ class MediaLibrary:
         self, key: str, name: str, fetch: Callable[[BinaryIO], tuple[str, int]], alive: Alive | None
     ) -> MediaFile:
         patience = Watch(self._tries * self._downloader.deadline_s, alive)
-        try:
-            return self._cache.find_or_store(key, name, fetch, patience.look)
-        except TooLate:
-            raise MediaUnavailable(f"Another process has been fetching {name} for too long.") from None
-        except OSError as error:
-            if error.errno not in _FULL or not self._cache.make_room():
-                raise
-        logger.warning("disk full while fetching a video; the longest unused ones were removed")
-        return self._cache.find_or_store(key, name, fetch, patience.look)
+        while True:
+            try:
+                return self._cache.find_or_store(key, name, fetch, patience.look)
+            except TooLate:
+                raise MediaUnavailable(f"Another process has been fetching {name} for too long.") from None
+            except OSError as error:
+                if error.errno not in _FULL or not self._cache.make_room():
+                    raise
+            logger.warning("disk full while fetching a video; the longest unused ones were removed")
 
     def _download(self, url: str, file: BinaryIO, alive: Alive | None) -> tuple[str, int]:
         for attempt in range(self._tries):
@@ -163,8 +172,18 @@ class MediaLibrary:
                 logger.info("fetching a video failed, another try follows: %s", error)
                 file.seek(0)
                 file.truncate()
-                Watch(math.inf, alive).wait(self._pause_s * 2**attempt)
+                Watch(math.inf, alive).wait(pause(self._pause_s, attempt))
         raise AssertionError("at least one try")
+
+
+def pause(first_s: float, attempt: int) -> float:
+    """Seconds to rest after the try number ``attempt``, from 0 on, that a source did not answer: longer each time."""
+    return first_s * float(2**attempt)
+
+
+def _written_here(project: int | None) -> bool:
+    """Did a person at this machine write the project's addresses, and not Label Studio?"""
+    return project is not None and project < 0
 
 
 def _sha256(path: Path, alive: Alive | None) -> str:

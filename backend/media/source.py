@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -101,8 +102,9 @@ def _in_label_studio(below: str, place: LabelStudioPlace, document_root: Path | 
     if not is_media(path) and not is_static(path):
         return None
     wanted = _local_file(path, query)
-    if wanted is not None and document_root is not None:
-        return Local(inside(document_root, wanted))
+    path_here = None if wanted is None else _served_here(document_root, wanted)
+    if path_here is not None:
+        return Local(path_here)
     if place.url is None:
         raise MediaError(
             "The task's video lies in Label Studio, whose address is not known here. Set STVG_LABEL_STUDIO_URL"
@@ -134,26 +136,53 @@ def _local_file(path: str, query: str) -> str | None:
     """The ``d`` of a local-files address, None for other addresses."""
     if not (path + "/").startswith(LOCAL_FILES):
         return None
-    wanted = parse_qs(query).get("d", [""])[0]
+    wanted = parse_qs(query).get("d", [])
     if not wanted:
         raise MediaError("The task's local-files address does not say which file (?d=...).")
-    if ".." in Path(wanted).parts:
+    if len(wanted) > 1:  # Label Studio shows the last one, others read the first
+        raise MediaError("The task's local-files address names several files (?d=...&d=...), so none is taken.")
+    _refuse_climbing(wanted[0])
+    return wanted[0]
+
+
+def _refuse_climbing(wanted: str) -> None:
+    """No folder ``..``, and nothing that ends a path before its end. Label Studio may run where ``\\`` is a slash."""
+    if ".." in re.split(r"[/\\]", wanted):
         raise MediaError(_CLIMBS)
-    return wanted
+    if "\x00" in wanted:
+        raise MediaError(_UNUSABLE)
+
+
+def _served_here(document_root: Path | None, wanted: str) -> Path | None:
+    """The file under the document root; None where none is set: then nothing of this machine is read."""
+    return None if document_root is None else inside(document_root, wanted)
 
 
 def inside(root: Path, wanted: str) -> Path:
     """The real path of ``wanted`` under ``root``; links and absolute paths that lead out are refused."""
-    real_root = root.resolve()
     try:
-        path = (real_root / wanted).resolve()
+        real_root = real_path(root)
+        path = real_path(real_root / wanted)
+        if not is_below(path, real_root):
+            raise MediaError("The task's video lies outside the document root, which is refused.")
+        if not path.is_file():
+            raise MediaError(f"There is no file {safe_name(wanted)} at that place under the document root.")
     except ValueError:
         raise MediaError(_UNUSABLE) from None
-    if not path.is_relative_to(real_root):
-        raise MediaError("The task's video lies outside the document root, which is refused.")
-    if not path.is_file():
-        raise MediaError(f"There is no file {safe_name(wanted)} at that place under the document root.")
+    except (OSError, RuntimeError) as error:  # a circle of links is a RuntimeError
+        why = getattr(error, "strerror", None) or "its links lead in a circle"
+        raise MediaError(f"The file {safe_name(wanted)} cannot be reached under the document root: {why}.") from None
     return path
+
+
+def real_path(path: Path) -> Path:
+    """Where a path leads when all its links are followed."""
+    return path.resolve()
+
+
+def is_below(path: Path, root: Path) -> bool:
+    """Does a real path lie in a real folder?"""
+    return path.is_relative_to(root)
 
 
 def _check_text(address: str) -> None:

@@ -7,6 +7,7 @@ files or addresses. So the kinds are an allow-list that FFmpeg itself enforces b
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -73,20 +74,33 @@ def _read_head(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "the name is not valid"
         raise VideoError(f"{path} cannot be read: {reason}.") from error
+    _refuse_empty(path, head)
+    return head
+
+
+def _refuse_empty(path: Path, head: bytes) -> None:
     if not head:
         raise VideoError(f"{path.name} is an empty file, not a video. Copy or download it again.")
-    return head
 
 
 def _why_not_open(path: Path, head: bytes) -> str:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text[:200].lower().startswith((b"<!doctype html", b"<html", b"<head")):
+    if _is_page(text):
         return f"{path.name} is a web page, not a video. Its address may ask for a log-in; download the video itself."
-    if text.startswith(_PLAYLISTS) or b"<MPD" in text:
+    if _lists_others(text):
         return f"{path.name} is a playlist or text file, not a video. Use a video file ({_ALLOWED_WORDS})."
     if head[4:8] == b"ftyp":
         return f"{path.name} is cut off: its index is missing. Copy or download the whole file again."
     return f"{path.name} is not a video that can be read. Use a video file ({_ALLOWED_WORDS})."
+
+
+def _is_page(text: bytes) -> bool:
+    """HTML, also behind comments and an XML declaration."""
+    return text.startswith(b"<") and re.search(rb"<(!doctype\s+html|html|head|body)\b", text, re.IGNORECASE) is not None
+
+
+def _lists_others(text: bytes) -> bool:
+    return text.startswith(_PLAYLISTS) or b"<MPD" in text
 
 
 def _picture_stream(path: Path, container: Any, limits: Limits) -> Any:
@@ -98,10 +112,14 @@ def _picture_stream(path: Path, container: Any, limits: Limits) -> Any:
     if context is None:
         raise VideoError(f"{path.name} is coded in a way this installation cannot decode. Convert it to H.264 mp4.")
     check_size(path, context.width, context.height, limits)
-    # A header may lie: the decoder itself refuses pictures larger than this before it allocates them.
-    context.options = {"max_pixels": str(limits.max_pixels)}
+    bound_decoder(context, limits)
     context.thread_type = "AUTO"
     return stream
+
+
+def bound_decoder(context: Any, limits: Limits) -> None:
+    """A header may lie: the decoder itself refuses pictures larger than this before it allocates them."""
+    context.options = {"max_pixels": str(limits.max_pixels)}
 
 
 def track_warning(path: Path) -> str | None:

@@ -92,7 +92,7 @@ def _read_timeline(path: Path, limits: Limits, _version: tuple[int, int] | None)
         timed = tick_s > 0 and (not is_avi or context.codec.intra_only)
         packets = read_packets(container, stream, path, limits)
     kept = int(np.count_nonzero(packets.shown))
-    if is_mp4 and (mp4_is_cut(path) or (expected and kept < expected and not packets.complete)):
+    if is_mp4 and is_cut(path, packets, expected):
         raise VideoError(f"{path.name} is cut off: its end is missing. Copy or download the whole file again.")
     if kept == 0:
         raise VideoError(f"{path.name} has a video track without a picture. Use another file.")
@@ -106,6 +106,12 @@ def _read_timeline(path: Path, limits: Limits, _version: tuple[int, int] | None)
     if order is None:
         counted, order = _by_decoding(path, limits, packets)
     return _timeline(packets, order, counted, tick_s, 0.0 if rate is None else float(1 / rate), tuple(warnings))
+
+
+def is_cut(path: Path, packets: Packets, expected: int) -> bool:
+    """Is the end of an mp4 missing: by its boxes, or by the ``expected`` pictures that its index names (0: none)?"""
+    kept = int(np.count_nonzero(packets.shown))
+    return mp4_is_cut(path) or (kept < expected and not packets.complete)
 
 
 def _timeline(

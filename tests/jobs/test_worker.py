@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from backend.db.engine import Database
-from backend.db.tables import Delivery, Job, Prediction, Task
+from backend.db.tables import Delivery, Prediction, Task
 from backend.jobs.payload import keyframes
 from backend.labelstudio.payloads import TaskPayload
 from backend.media import MediaLibrary
@@ -86,18 +86,6 @@ def test_a_failed_job_says_why_and_the_next_goes_on(loop: Loop, caplog: pytest.L
     assert jobs[1].reason is not None and jobs[1].reason.startswith("Internal error") and "crash" not in jobs[1].reason
     assert "RuntimeError: the fake engine was asked to crash" in caplog.text, "the log has the traceback"
     assert "no file missing.mp4" in str(jobs[2].reason) and "refused" in str(jobs[3].reason)
-
-
-def test_a_source_that_is_away_is_tried_again_so_many_times(loop: Loop) -> None:
-    loop.ask(loop.task(1, video="a.mp4", query="q"))
-    with loop.database.write() as session:
-        session.scalars(select(Job)).one().video_ref = "/data/upload/1/away.mp4"
-    for attempt in (1, 2):
-        assert loop.worker.drain() == 1 and loop.job().state == "queued" and loop.job().attempts == attempt
-        assert "503" in str(loop.job().reason)
-        assert loop.worker.drain() == 0, "not before its pause is over"
-        loop.make_due()
-    assert loop.worker.drain() == 1 and loop.job().state == "failed"
 
 
 def test_a_worker_leaves_the_jobs_of_another_model_to_its_workers(loop: Loop) -> None:

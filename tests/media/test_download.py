@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import os
-import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import httpx
 import pytest
 
-from backend.media import MediaError, MediaLibrary, MediaUnavailable
+from backend.media import MediaError, MediaLibrary
 from backend.media.cache import MediaCache
 from backend.media.download import Downloader
 
@@ -65,35 +62,18 @@ def test_another_port_or_scheme_is_not_label_studio(port_or_scheme: str) -> None
         downloader.fetch(port_or_scheme, io.BytesIO())
 
 
-@pytest.mark.parametrize(
-    "target",
-    ["http://169.254.169.254/latest/meta-data", "http://127.0.0.1:9/x", "http://inner.example/x", "file:///etc/passwd"],
-)
-def test_each_hop_of_a_redirect_is_checked(target: str) -> None:
-    seen: list[httpx.Request] = []
-    inner = {"inner.example": "10.0.0.5", "out.example": PUBLIC}
-    downloader = _downloader(
-        _redirects({"http://out.example/a.mp4": target}, seen), resolver=lambda host, port: [inner.get(host, host)]
-    )
-    with pytest.raises(MediaError):
-        downloader.fetch("http://out.example/a.mp4", io.BytesIO())
-    assert len(seen) == 1
-
-
 def test_endless_redirects_end() -> None:
     downloader = _downloader(_redirects({"http://out.example/a": "http://out.example/a"}, []))
     with pytest.raises(MediaError, match="redirects more than"):
         downloader.fetch("http://out.example/a", io.BytesIO())
 
 
-def test_the_checked_address_is_the_one_connected_to() -> None:
-    """A name that answers differently the second time gains nothing: it is asked once."""
+def test_the_certificate_is_that_of_the_name() -> None:
+    """Although its address is connected to."""
     seen: list[httpx.Request] = []
-    answers = iter([[PUBLIC], ["127.0.0.1"]])
-    downloader = _downloader(_redirects({}, seen), resolver=lambda host, port: next(answers))
-    downloader.fetch("https://rebind.example:8443/a.mp4", io.BytesIO())
-    assert seen[0].url.host == PUBLIC and seen[0].headers["host"] == "rebind.example:8443"
-    assert seen[0].extensions["sni_hostname"] == "rebind.example"
+    _downloader(_redirects({}, seen)).fetch("https://videos.example:8443/a.mp4", io.BytesIO())
+    assert seen[0].url.host == PUBLIC and seen[0].headers["host"] == "videos.example:8443"
+    assert seen[0].extensions["sni_hostname"] == "videos.example"
 
 
 def test_an_allowed_origin_may_be_private() -> None:
@@ -113,60 +93,8 @@ def test_a_log_in_page_is_not_taken_for_a_video() -> None:
         _downloader(_redirects(table, [])).fetch("http://127.0.0.1:8080/data/upload/a.mp4", io.BytesIO())
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [(401, MediaError), (403, MediaError), (404, MediaError), (500, MediaUnavailable), (429, MediaUnavailable)],
-)
-def test_refusals_are_final_and_server_faults_are_not(status: int, kind: type[MediaError]) -> None:
-    with pytest.raises(MediaError, match=str(status)) as caught:
-        _downloader(lambda request: httpx.Response(status)).fetch("https://h.example/a.mp4?sig=hush", io.BytesIO())
-    assert type(caught.value) is kind and "hush" not in str(caught.value)
-
-
-def test_a_body_over_the_cap_is_cut_off_whatever_its_header_says() -> None:
-    def endless(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, content=iter([b"x" * 600] * 10))
-
-    with pytest.raises(MediaError, match="larger than"):
-        _downloader(endless, max_bytes=1000).fetch("https://h.example/a.mp4", io.BytesIO())
-    with pytest.raises(MediaError, match="larger than"):
-        _downloader(lambda r: httpx.Response(200, content=b"x" * 2000), max_bytes=1000).fetch(
-            "https://h.example/a.mp4", io.BytesIO()
-        )
-
-
-@pytest.fixture
-def short_server() -> Iterator[str]:
-    """A real socket that promises 1000 bytes and sends 10."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection:
-                connection.recv(4096)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n0123456789")
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    thread.join(5)
-
-
 def _library(tmp_path: Path, downloader: Downloader, **options: Any) -> MediaLibrary:
     return MediaLibrary(MediaCache(tmp_path / "media", 1 << 30), downloader, pause_s=0, **options)
-
-
-def test_a_body_that_ends_early_leaves_nothing_behind(tmp_path: Path, short_server: str) -> None:
-    library = _library(tmp_path, Downloader(label_studio_url=short_server, timeout_s=5))
-    with pytest.raises(MediaUnavailable):
-        library.fetch("/data/upload/1/a.mp4")
-    assert [path for path in (tmp_path / "media").rglob("*") if path.is_file()] == []
 
 
 def test_server_faults_are_tried_again_and_the_result_is_kept(tmp_path: Path) -> None:
@@ -176,24 +104,6 @@ def test_server_faults_are_tried_again_and_the_result_is_kept(tmp_path: Path) ->
     assert file.sha256 == hashlib.sha256(b"video").hexdigest() and file.size_bytes == 5
     assert file.path.name == "a.mp4" and file.path.read_bytes() == b"video"
     assert library.fetch("https://h.example/clips/a.mp4?sig=1") == file  # no request is left to answer
-
-
-def test_refusals_are_not_tried_again(tmp_path: Path) -> None:
-    asked: list[httpx.Request] = []
-
-    def refuse(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
-        return httpx.Response(404)
-
-    with pytest.raises(MediaError):
-        _library(tmp_path, _downloader(refuse)).fetch("https://h.example/a.mp4")
-    assert len(asked) == 1
-
-
-def test_one_base_name_at_two_addresses_stays_two_videos(tmp_path: Path) -> None:
-    library = _library(tmp_path, _downloader(lambda r: httpx.Response(200, content=str(r.url.path).encode())))
-    first, second = library.fetch("https://h.example/1/a.mp4"), library.fetch("https://h.example/2/a.mp4")
-    assert first.path != second.path and first.sha256 != second.sha256
 
 
 def test_a_local_file_is_hashed_and_not_copied(tmp_path: Path) -> None:
@@ -225,26 +135,6 @@ def test_the_longest_unused_videos_go_first_and_those_in_use_stay(tmp_path: Path
     assert not older.exists() and old.exists() and used.exists()
     cache.evict(0)
     assert not old.exists() and used.exists() and cache.find("a") is None and cache.find("c") is not None
-
-
-def test_a_full_disk_makes_room_once_and_then_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache = MediaCache(tmp_path, 1000)
-    downloader = _downloader(lambda r: httpx.Response(200, content=b"video"))
-    library = MediaLibrary(cache, downloader, pause_s=0)
-    fetch, full = downloader.fetch, [True]
-
-    def fill(url: str, file: BinaryIO, alive: object = None) -> tuple[str, int]:
-        if full and full.pop():
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return fetch(url, file)
-
-    monkeypatch.setattr(downloader, "fetch", fill)
-    old = _fill(cache, "a", 900, 5000)
-    assert library.fetch("https://h.example/a.mp4").size_bytes == 5 and not old.exists()
-    full.append(True)
-    with pytest.raises(MediaError, match="disk is full"):
-        library.fetch("https://h.example/b.mp4")
-    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_a_damaged_entry_is_fetched_again(tmp_path: Path) -> None:

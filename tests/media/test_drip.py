@@ -73,14 +73,6 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_a_server_that_drips_ends_at_the_deadline(case: str, drip: Callable[[bytes, bytes], Drip]) -> None:
-    server = drip(*CASES[case])
-    downloader = Downloader(label_studio_url=server.url, timeout_s=600, deadline_s=0.4)
-    with pytest.raises(MediaUnavailable, match=r"was not complete after 0.4 s"):
-        downloader.fetch(f"{server.url}/data/upload/1/a.mp4", io.BytesIO())
-
-
 def test_a_server_without_a_byte_did_not_answer_in_time(drip: Callable[[bytes, bytes], Drip]) -> None:
     server = drip(HEAD, b"")
     downloader = Downloader(label_studio_url=server.url, timeout_s=0.3, deadline_s=600)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -332,13 +331,6 @@ def test_a_label_studio_that_moved_is_named(tmp_path: Path, status: int) -> None
     with pytest.raises(MediaError, match="redirects to https://ls: use that address"):
         _library(tmp_path, web).fetch("/data/local-files/?d=a.mp4")
     assert len(web.asked) == 1
-
-
-def test_an_empty_answer_and_a_page_are_no_video() -> None:
-    downloader = Downloader(transport=httpx.MockTransport(Web({"h.example/a": httpx.Response(200)})))
-    downloader.resolver = lambda host, port: [PUBLIC]
-    with pytest.raises(MediaError, match="empty file"):
-        downloader.fetch("https://h.example/a", io.BytesIO())
 
 
 @pytest.mark.parametrize(
