@@ -61,7 +61,7 @@ class GroundingDino:
         boxes = result["boxes"].float().cpu().numpy().clip(0.0, 1.0)
         scores = result["scores"].float().cpu().numpy()
         named = np.array([bool(text.strip(" .")) for text in result["text_labels"]], dtype=bool)
-        solid = named & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        solid = named & np.isfinite(scores) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # NaN is not greater
         return boxes[solid].astype(np.float32), scores[solid].astype(np.float32)
 
     @cached_property

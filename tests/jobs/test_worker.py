@@ -24,7 +24,6 @@ from backend.labelstudio.payloads import TaskPayload
 from backend.media import MediaLibrary
 from backend.media.cache import MediaCache
 from backend.media.download import Downloader
-from backend.review.queue import QueueFilter, look
 from stvg_core.keyframes import expand
 from stvg_core.metrics import box_iou
 from stvg_core.tube import Evidence
@@ -53,21 +52,6 @@ def test_a_prediction_is_stored_with_all_that_led_to_it(each_loop: Loop) -> None
     )
     assert np.asarray(box_iou(tube.boxes, truth.boxes)).min() >= 0.9
     assert loop.job().state == "done" and loop.job().prediction_id == stored.id
-
-
-def test_a_video_without_objects_gives_an_empty_prediction_with_score_0(loop: Loop) -> None:
-    loop.ask(loop.task(1, "nothing here"))
-    loop.worker.drain()
-    assert loop.outbox.send_due() == 1
-    [stored] = loop.label_studio.of_task(1)
-    assert stored["result"] == [] and stored["score"] == 0
-    assert loop.outbox.send_due() == 0 and loop.job().state == "done"
-    loop.ask(loop.task(2, "the red box"))
-    loop.worker.drain()
-    with loop.database.read() as session:
-        first, second = look(session, QueueFilter()).rows
-    assert (first.ls_task_id, first.uncertainty) == (1, 1.0), "nothing is more uncertain"
-    assert second.uncertainty is not None and second.uncertainty <= 1.0
 
 
 def test_a_failed_job_says_why_and_the_next_goes_on(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
