@@ -239,6 +239,7 @@ class LoadedGrounder:
             settings.model, device=settings.device, settings=method, decomposer=open_decomposer(settings, method),
             cache=settings.data_dir / "proposals", **elsewhere,
         )  # fmt: skip
+        self._grounder.proposer.load()  # what is wrong with it is said now, not by every job
 
     @property
     def model_version(self) -> str:
@@ -293,6 +294,7 @@ def open_worker(
     """
     database = open_database(settings, connections=_WORKER_CONNECTIONS)
     schema.check_ready(database.engine)
+    schema.check_writable(database.engine)
     client = label_studio or open_label_studio(settings)
     name = f"{socket.gethostname()}:{os.getpid()}"[:100]
     note_process(worker=name)

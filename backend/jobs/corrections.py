@@ -13,11 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from backend.db import events, projects
 from backend.db.engine import Database
+from backend.db.errors import AWAY
 from backend.db.tables import Event as EventRow
 from backend.jobs.planning import planned
 from backend.jobs.storing import store
@@ -75,7 +76,7 @@ def read_events(database: Database, train: Training | None = None, *, name: str 
             held = [_open(row) for row in events.take(session, name, seconds=LEASE_S, limit=_AT_ONCE)]
         try:
             read += _read(database, held, train)
-        except (OperationalError, InterfaceError):
+        except AWAY:
             _put_back(database, held)
             raise  # the database is away; the events wait
 
@@ -102,7 +103,7 @@ def _read(database: Database, held: Sequence[Held], train: Training | None) -> i
         try:
             _store(database, about)
             return read + len(about)
-        except (OperationalError, InterfaceError):
+        except AWAY:
             raise
         except Exception as error:
             logger.info("%d events are read one by one: %s", len(about), type(error).__name__)
@@ -113,7 +114,7 @@ def _tried(database: Database, one: Held, read: Callable[[], None]) -> bool:
     try:
         read()
         return True
-    except (OperationalError, InterfaceError):
+    except AWAY:
         raise
     except EventLost:
         logger.warning("event %d: another reader has it by now", one.row.id)

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 import transformers
 
-from stvg_core.proposals.checkpoints import load_network, reading, where_from
+from stvg_core.mllm.broken import reading
+from stvg_core.proposals.checkpoints import load_network, where_from
 from stvg_core.proposals.phrases import as_prompt
 from stvg_core.tube import Array
 
@@ -30,6 +31,10 @@ class GroundingDino:
     def __init__(self, model: str, *, device: str, box_threshold: float = 0.4, text_threshold: float = 0.4) -> None:
         self.model, self.device = model, device
         self.box_threshold, self.text_threshold = box_threshold, text_threshold
+
+    def load(self) -> None:
+        """Load the weights now. Raises as :meth:`detect`."""
+        _ = self._network, self._processor
 
     def detect(self, pictures: Array, phrase: str) -> list[tuple[Array, Array]]:
         """``(T, H, W, 3)`` uint8 RGB -> per picture ``(N, 4)`` float32 normalised xyxy and ``(N,)`` float32 scores.

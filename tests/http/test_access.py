@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import text
 
-from backend.db import schema
 from backend.db.engine import Database
 from backend.http.app import create_app
 from backend.settings import Settings, SettingsError, load_settings
@@ -67,36 +65,6 @@ def test_wrong_fields_get_400_and_one_sentence(connected: FlaskClient, route: st
 def test_unknown_addresses_and_methods_are_told_in_json(web: FlaskClient) -> None:
     assert web.get("/nowhere", auth=BASIC).status_code == 404 and "error" in web.get("/nowhere", auth=BASIC).json
     assert web.get("/predict", auth=BASIC).status_code == 405
-
-
-def test_an_unreachable_database_gives_503_and_not_ready() -> None:
-    away = Database("postgresql+psycopg://u:hush@127.0.0.1:1/none")
-    web = create_app(make_settings(), database=away, model_version=MODEL).test_client()
-    health = web.get("/health")
-    assert health.status_code == 503 and health.json["status"] == "DOWN" and "hush" not in health.text
-    response = web.post("/webhook", json={"action": "X", "project": {"id": 1}}, auth=BASIC)
-    assert response.status_code == 503 and "hush" not in response.text
-    assert web.get("/", auth=BASIC).json["status"] == "DOWN"
-    assert "stvg_database_up 0.0" in web.get("/metrics", auth=BASIC).text
-
-
-def test_a_missing_database_is_not_ready_and_its_place_is_not_told(tmp_path: Path) -> None:
-    missing = Database(f"sqlite:///{tmp_path / 'gone.sqlite3'}")
-    health = create_app(make_settings(), database=missing, model_version=MODEL).test_client().get("/health")
-    assert health.status_code == 503 and "stvg db upgrade" in health.json["error"]
-    assert "gone.sqlite3" not in health.text and list(tmp_path.iterdir()) == []
-
-
-def test_an_old_migration_is_not_ready(web: FlaskClient, sqlite_database: Database) -> None:
-    assert web.get("/health").json["status"] == "UP"
-    with sqlite_database.engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
-    try:
-        response = web.get("/health")
-        assert response.status_code == 503 and "stvg db upgrade" in response.json["error"]
-    finally:
-        with sqlite_database.engine.begin() as connection:
-            connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": schema.head_revision()})
 
 
 def test_settings_that_cannot_be_read_are_named_without_their_value(monkeypatch: pytest.MonkeyPatch) -> None:
