@@ -137,7 +137,7 @@ def test_every_name_becomes_a_harmless_one_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("kind", ["mot", "vidstg", "cvat"])
-@fault(30, guard="backend.export.names._file_name", without=same, by=OSError)
+@fault(30, guard="backend.export.names._file_name", without=same, by=(OSError, StvgError))
 def test_nothing_is_written_outside_of_the_folder(
     sqlite_database: Database, sqlite_url: str, tmp_path: Path, kind: str
 ) -> None:
