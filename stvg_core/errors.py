@@ -22,4 +22,4 @@ class ModelError(StvgError):
 
 
 class NonFiniteError(StvgError):
-    """The model answered with NaN or infinite numbers; nothing of it is kept."""
+    """The model answered with NaN or infinite numbers, or with a tube that is none; nothing of it is kept."""

@@ -11,6 +11,11 @@ from stvg_core.errors import ModelError
 
 T = TypeVar("T")
 
+_SAID = (
+    "out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)  # fmt: skip
+
 
 def twice(first: Callable[[], T], again: Callable[[], T], forget: Callable[[], None], refused: str) -> T:
     """What ``first`` gives, or, where the memory does not suffice for it, what ``again`` gives.
@@ -24,13 +29,21 @@ def twice(first: Callable[[], T], again: Callable[[], T], forget: Callable[[], N
     """
     try:
         return first()
-    except torch.OutOfMemoryError:
-        pass
+    except (RuntimeError, MemoryError) as error:
+        if not is_short_of_memory(error):
+            raise
     # Outside the handler, whose traceback would keep the tensors of the failed try alive.
     forget()
     torch.cuda.empty_cache()
     try:
         return again()
-    except torch.OutOfMemoryError:
+    except (RuntimeError, MemoryError) as error:
+        if not is_short_of_memory(error):
+            raise
         forget()
         raise ModelError(refused) from None
+
+
+def is_short_of_memory(error: RuntimeError | MemoryError) -> bool:
+    """Did it fail for lack of memory? torch has a class for its own allocator only; libraries say it in words."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(word in str(error) for word in _SAID)

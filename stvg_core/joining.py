@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,9 +77,7 @@ def join(
     Raises:
         NonFiniteError: NaN or infinite numbers in the maps or answers.
     """
-    for name in ("yes_minus_no", "yes_minus_no_reversed"):
-        if not np.isfinite(maps.info.get(name, [])).all():
-            raise NonFiniteError(NOT_FINITE)
+    check_answers(maps.info)
     boxes = np.stack([track.at(slots) for track in tracks]) if tracks else np.empty((0, len(slots), 4), np.float32)
     seen = view(boxes)
     found = track_totals(maps, seen, settings)
@@ -93,13 +91,25 @@ def join(
         "info": maps.info | facts | {"tas_temporal": settings.tas and settings.tas_temporal},
     }  # fmt: skip
     if not tracks:
-        return FirstAnswer(None, (0, n_frames - 1), 0.0, Evidence(chosen=-1, **evidence))
+        return without_candidates(n_frames, Evidence(chosen=-1, **evidence))
     proposer_scores = np.array([track.score for track in tracks])
     choice = choose(found, boxes, proposer_scores, slots, n_frames, settings, proposer_weight, through)
     if looks is not None:
         evidence["looked"] = keep_first(looks, seen, tracks)
     found_all = Evidence(chosen=choice.chosen, **evidence)
     return FirstAnswer(tracks[choice.chosen], choice.span, choice.score, found_all, tracks)
+
+
+def check_answers(info: Mapping[str, Any]) -> None:
+    """What the model said to yes or no are numbers. Raises NonFiniteError."""
+    for name in ("yes_minus_no", "yes_minus_no_reversed"):
+        if not np.isfinite(info.get(name, [])).all():
+            raise NonFiniteError(NOT_FINITE)
+
+
+def without_candidates(n_frames: int, evidence: Evidence) -> FirstAnswer:
+    """No track and score 0: there is nothing in the video that could be the object."""
+    return FirstAnswer(None, (0, n_frames - 1), 0.0, evidence)
 
 
 def track_totals(maps: Highlights, seen: Array, settings: GroundingSettings) -> Scores:

@@ -7,6 +7,7 @@ Conventions everywhere inside: frames are 0-based indices into the decoded video
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,8 @@ class Track:
             raise ValueError("a track's frames must be strictly increasing")
         if not np.isfinite(boxes).all():
             raise ValueError("a track's boxes must be finite")
+        if not math.isfinite(self.score):
+            raise ValueError("a track's score must be finite")
         object.__setattr__(self, "frames", frames)
         object.__setattr__(self, "boxes", boxes)
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from stvg_core.errors import ModelError
 from stvg_core.settings import GroundingSettings, resolve
@@ -42,7 +43,7 @@ def model_version(model: str | Path, settings: GroundingSettings | None = None) 
             )
         name, _, revision = str(model).partition("@")
         return f"{name.replace('/', '--')}@{revision or 'main'}/{digest}"
-    family = _config(folder).get("model_type", "unknown").replace("_", "-")
+    family = str(_config(folder).get("model_type", "unknown")).replace("_", "-")
     name = folder.name
     if folder.resolve() == _embedded().resolve():
         name = "embedded"
@@ -51,7 +52,7 @@ def model_version(model: str | Path, settings: GroundingSettings | None = None) 
     return f"{family}-{name}@{_revision(folder)}/{digest}"
 
 
-def _config(folder: Path) -> dict[str, str]:
+def _config(folder: Path) -> dict[str, Any]:
     file = folder / "config.json"
     try:
         loaded = json.loads(file.read_text(encoding="utf-8"))
@@ -59,7 +60,9 @@ def _config(folder: Path) -> dict[str, str]:
         raise ModelError(f"The model folder {folder} has no config.json; is it the right folder?") from None
     except ValueError as error:
         raise ModelError(f"{file} is not valid JSON: {error}") from error
-    return dict(loaded)
+    if not isinstance(loaded, dict):
+        raise ModelError(f"{file} is not valid JSON: it holds no object.")
+    return loaded
 
 
 def _embedded() -> Path:

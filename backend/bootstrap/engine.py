@@ -37,6 +37,7 @@ class LoadedGrounder:
             settings.model, device=settings.device, settings=method, decomposer=open_decomposer(settings, method),
             cache=settings.data_dir / "proposals", **elsewhere,
         )  # fmt: skip
+        self._grounder.proposer.load()  # what is wrong with it is said now, not by every job
 
     @property
     def model_version(self) -> str:

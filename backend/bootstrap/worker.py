@@ -61,6 +61,7 @@ def open_worker(
     """
     database = open_database(settings, connections=_WORKER_CONNECTIONS)
     schema.check_ready(database.engine)
+    schema.check_writable(database.engine)
     client = label_studio or open_label_studio(settings)
     name = f"{socket.gethostname()}:{os.getpid()}"[:100]
     note_process(worker=name)

@@ -11,9 +11,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Engine, Row, Update, create_engine, event, inspect, make_url
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Engine,
+    ExceptionContext,
+    Row,
+    Update,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+)
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session
 
 from backend.db.errors import DatabaseError
@@ -28,6 +39,7 @@ TURN = 100
 """Rows per short transaction: some 10 ms of work on one core."""
 
 _REST_S = 0.1
+_ONLY_READS = "25006"  # PostgreSQL's number of it
 _READ_ONLY, _NO_BEGIN = "stvg_read_only", "stvg_no_begin"
 
 Item = TypeVar("Item")
@@ -47,7 +59,9 @@ def open_engine(url: str, *, connections: int = 20) -> Engine:
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         more = {"pool_size": connections, "max_overflow": 30 - min(connections, 20)}
-        return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 5}, **more)
+        engine = create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 5}, **more)
+        event.listen(engine, "handle_error", _for_now)
+        return engine
     if parsed.get_backend_name() != "sqlite":
         raise DatabaseError(f"Databases are SQLite or PostgreSQL, not {parsed.get_backend_name()}.")
     if parsed.database in (None, "", ":memory:"):
@@ -68,6 +82,12 @@ def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
     if not options.get(_NO_BEGIN, False):
         connection.exec_driver_sql("BEGIN" if options.get(_READ_ONLY, False) else "BEGIN IMMEDIATE")
+
+
+def _for_now(context: ExceptionContext) -> None:
+    """A server that only reads (a standby, or one that is being moved) refuses for now, like one that is away."""
+    if getattr(context.original_exception, "sqlstate", None) == _ONLY_READS:
+        raise OperationalError(context.statement, None, context.original_exception)
 
 
 class Database:

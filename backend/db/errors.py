@@ -1,6 +1,11 @@
 """What can go wrong with the database, in words."""
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+
 from stvg_core.errors import StvgError
+
+AWAY = (OperationalError, InterfaceError)
+"""The database did not do it, and may do it later: not reachable, gone in the middle, locked, read-only, a deadlock."""
 
 
 class DatabaseError(StvgError):

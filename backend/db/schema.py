@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -62,6 +63,27 @@ def check_ready(engine: Engine) -> None:
     if current != head_revision():
         state = "is empty" if current is None else f"is at migration {current}, this version needs {head_revision()}"
         raise DatabaseError(f"The database {state}. Run: stvg db upgrade")
+
+
+def check_writable(engine: Engine) -> None:
+    """:class:`DatabaseError` where the database answers but keeps nothing. It takes no lock.
+
+    That is a file or a folder that this process may not write, or a server that only reads.
+    """
+    file = sqlite_file(engine)
+    if file is not None:
+        # Beside the file lie its log and the index of that.
+        written = os.access(file, os.W_OK) and os.access(file.absolute().parent, os.W_OK)
+    elif engine.dialect.name == "postgresql":
+        try:
+            with engine.connect() as connection:
+                written = connection.execute(text("SHOW transaction_read_only")).scalar_one() == "off"
+        except SQLAlchemyError:
+            raise DatabaseError(UNREACHABLE) from None
+    else:
+        written = True
+    if not written:
+        raise DatabaseError("The database can only be read. This service must be able to write to it.")
 
 
 def is_missing_or_empty(engine: Engine) -> bool:

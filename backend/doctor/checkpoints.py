@@ -21,6 +21,12 @@ MODEL, DETECTOR, TRACKER = "model", "detector", "tracker"
 _INDEX = "model.safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+_TEMPLATES = ("chat_template.jinja", "chat_template.json", "tokenizer_config.json")
+_SETTINGS = (
+    "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.json",
+    "video_preprocessor_config.json", "preprocessor_config.json", "processor_config.json",
+)  # fmt: skip
+"""What is read when the model is loaded, beside its config and its weights; not every model has all of them."""
 
 
 def check_model(installation: Installation) -> Iterator[Finding]:
@@ -70,8 +76,9 @@ def look(about: str, model: str, kinds: Set[str], *, as_version: str | None = No
     problem = _weights(folder)
     if problem is not None:
         return fail(about, f"{model}: {problem[0]}", problem[1] or again)
-    if tokenizer and not any((folder / name).is_file() for name in _TOKENIZERS):
-        return fail(about, f"{model} has no tokenizer.", again)
+    lacking = _settings(folder) or (_language(folder) if tokenizer else None)
+    if lacking is not None:
+        return fail(about, f"{model} {lacking}", again)
     return ok(about, f"{as_version or model} ({kind}) is here, whole, as safetensors.")
 
 
@@ -85,6 +92,29 @@ def _folder(model: str) -> Path | None:
     except HFValidationError:
         return Path(model)  # neither a folder nor a hub id: reading its config fails with a sentence
     return Path(found).parent if isinstance(found, str) else None
+
+
+def _settings(folder: Path) -> str | None:
+    """Which of the small files is there and cannot be read."""
+    for file in (folder / name for name in _SETTINGS):
+        try:
+            if file.is_file() and not isinstance(json.loads(file.read_text(encoding="utf-8")), dict):
+                return f"has a {file.name} that holds no JSON object."
+        except (OSError, ValueError, RecursionError) as error:
+            return f"has a {file.name} that cannot be read ({error})."
+    return None
+
+
+def _language(folder: Path) -> str | None:
+    """What is missing for asking it a question."""
+    if not any((folder / name).is_file() for name in _TOKENIZERS):
+        return "has no tokenizer."
+    for file in (folder / name for name in _TEMPLATES):
+        if file.is_file():
+            text = file.read_text(encoding="utf-8", errors="replace").strip()
+            if text if file.suffix == ".jinja" else json.loads(text).get("chat_template"):
+                return None
+    return "has no chat template."
 
 
 def _weights(folder: Path) -> tuple[str, str] | None:

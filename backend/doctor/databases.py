@@ -29,6 +29,7 @@ def check(installation: Installation) -> Iterator[Finding]:
         return
     try:
         schema.check_ready(database.engine)
+        schema.check_writable(database.engine)
         kind = _KINDS[database.engine.dialect.name]
         file = sqlite_file(database.engine)
         where = f"in {file}" if file is not None else f"on {database.engine.url.host}"

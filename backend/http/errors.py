@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 
 from flask import Flask, Response, jsonify, request
-from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from backend.db import room
-from backend.db.errors import DatabaseError
+from backend.db.errors import AWAY, DatabaseError
 from backend.http import pages
 from backend.http.services import services
 from stvg_core.errors import QueryError, StvgError
@@ -75,15 +75,15 @@ def install(app: Flask) -> None:
     def bad_request(error: StvgError) -> Response:
         return answer(str(error), 400)
 
-    @app.errorhandler(OperationalError)
-    @app.errorhandler(InterfaceError)
-    @app.errorhandler(ProgrammingError)  # a table that is not there: an old migration
     def database_away(error: Exception) -> Response:
         if isinstance(error, SQLAlchemyError) and room.is_full(services().database.engine, error):
             logger.error("the disk of the database is full")
             return answer(room.FULL, 503)
         logger.error("the database does not answer: %s", type(error).__name__)
         return answer("The database does not answer, or is at an old migration. Try again later.", 503)
+
+    for kind in (*AWAY, ProgrammingError):  # the last: a table that is not there, so an old migration
+        app.register_error_handler(kind, database_away)
 
     @app.errorhandler(Exception)
     def defect(error: Exception) -> Response:

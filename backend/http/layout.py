@@ -45,6 +45,7 @@ def problem(engine: Engine) -> str | None:
     """The same, asked now. Strangers read it, so no file is named."""
     try:
         schema.check_ready(engine)
+        schema.check_writable(engine)
     except NoDatabase:
         return "There is no database yet. Run: stvg db upgrade"
     except DatabaseError as error:

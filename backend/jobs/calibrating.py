@@ -14,11 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from backend.db import audits, calibrations
 from backend.db.engine import Database
+from backend.db.errors import AWAY
 from backend.db.tables import Calibration
 from backend.jobs.lease import LeaseLost, Stopping
 from backend.jobs.versions import Versions
@@ -101,7 +101,7 @@ def run_due(
         except Stopping:
             with database.write() as session:
                 calibrations.put_back(session, row.id, row.leased_by)
-        except (OperationalError, InterfaceError):
+        except AWAY:
             raise  # the lease runs out by itself
         except StvgError as error:
             ended += _fail(database, row, str(error))

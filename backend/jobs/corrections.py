@@ -13,11 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from backend.db import events, projects
 from backend.db.engine import Database
+from backend.db.errors import AWAY
 from backend.db.tables import Event as EventRow
 from backend.jobs.pace import Pace
 from backend.jobs.planning import planned
@@ -79,7 +80,7 @@ def read_events(
         held = [_open(row) for row in taken]
         try:
             read += _read(database, held, train, pace)
-        except (OperationalError, InterfaceError):
+        except AWAY:
             _put_back(database, held)
             raise  # the database is away; the events wait
 
@@ -106,7 +107,7 @@ def _read(database: Database, held: Sequence[Held], train: Training | None, pace
         try:
             _store(database, about, pace)
             return read + len(about)
-        except (OperationalError, InterfaceError):
+        except AWAY:
             raise
         except Exception as error:
             logger.info("%d events are read one by one: %s", len(about), type(error).__name__)
@@ -117,7 +118,7 @@ def _tried(database: Database, one: Held, read: Callable[[], None]) -> bool:
     try:
         read()
         return True
-    except (OperationalError, InterfaceError):
+    except AWAY:
         raise
     except EventLost:
         logger.warning("event %d: another reader has it by now", one.row.id)

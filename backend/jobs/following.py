@@ -17,7 +17,7 @@ from backend.db import followed, jobs, predictions
 from backend.db.engine import Database
 from backend.db.tables import Job, Task
 from backend.jobs.engine import Engine, Progress
-from backend.jobs.grounding import Media, check, store_answer, store_video
+from backend.jobs.grounding import Media, check, check_frames, store_answer, store_video
 from backend.jobs.identity import prediction_identity
 from backend.jobs.lease import LeaseLost
 from backend.jobs.rereading import read_task_again
@@ -52,6 +52,7 @@ def _extend(database: Database, engine: Engine, job: Job, wish: Wish, file: Medi
     found = None if known else engine.extend(file.path, wish.frame, wish.box, wish.first, wish.last, progress)
     # Each step can be repeated: a worker that dies in between leaves the job to the next one.
     if found is not None:
+        check_frames(found.tube, found.video)
         with database.write() as session:
             video = store_video(session, file, found.video)
             followed.store(

@@ -25,7 +25,7 @@ from backend.media import MediaFile
 from backend.review.uncertainty import of_evidence
 from stvg_core.errors import ModelError, NonFiniteError
 from stvg_core.times import pack_times
-from stvg_core.tube import Grounding, VideoInfo
+from stvg_core.tube import Grounding, Tube, VideoInfo
 
 logger = logging.getLogger(__name__)
 
@@ -139,8 +139,13 @@ def store_answer(
         evidence_consistency=float(evidence.consistency) if math.isfinite(evidence.consistency) else None,
         evidence_info=jsonable(evidence.info),
         prompt=prompt,
-        uncertainty=1.0 if tube is None else of_evidence(evidence).value,
+        uncertainty=uncertainty_of(found),
     )
+
+
+def uncertainty_of(found: Grounding) -> float:
+    """In [0, 1]; where nothing was found a person looks first."""
+    return 1.0 if found.tube is None else of_evidence(found.evidence).value
 
 
 def store_video(session: Session, file: MediaFile, info: VideoInfo) -> Video:
@@ -165,8 +170,16 @@ def check(found: Grounding) -> None:
     """Nothing that Label Studio would silently drop may be stored."""
     if not math.isfinite(found.score) or not 0 <= found.score <= 1:
         raise NonFiniteError("The score is not a number between 0 and 1; nothing is stored.")
-    if found.tube is not None and found.tube.end_frame >= found.video.n_frames:
-        raise ValueError(f"the tube ends at frame {found.tube.end_frame} of {found.video.n_frames}")
+    if found.tube is not None:
+        check_frames(found.tube, found.video)
+        if not (found.tube.boxes[:, 2:] > found.tube.boxes[:, :2]).all():
+            raise NonFiniteError("A box of the tube has no area inside of the picture; nothing is stored.")
+
+
+def check_frames(tube: Tube, video: VideoInfo) -> None:
+    """The video has all the frames of the tube."""
+    if tube.end_frame >= video.n_frames:
+        raise NonFiniteError(f"The tube ends at frame {tube.end_frame} of {video.n_frames}; nothing is stored.")
 
 
 def jsonable(value: Any) -> Any:

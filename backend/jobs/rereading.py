@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import and_, or_, select, update
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from backend.annotations import wishes
@@ -29,6 +28,7 @@ from backend.annotations.store import Reading, read_version
 from backend.db import annotations as versions
 from backend.db import reviews
 from backend.db.engine import Database
+from backend.db.errors import AWAY
 from backend.db.tables import Annotation, Event, Task
 from backend.jobs.saved import as_row, new_version, read_interface
 from backend.jobs.storing import Outcome, store
@@ -160,7 +160,7 @@ def _read(database: Database, page: Sequence[Again]) -> int:
     """A page together; where that fails each alone."""
     try:
         return store(database, page)
-    except (OperationalError, InterfaceError):
+    except AWAY:
         raise  # the database is away
     except Exception as error:
         logger.info("%d annotations are read again one by one: %s", len(page), type(error).__name__)
@@ -171,7 +171,7 @@ def _tried(database: Database, plan: Again) -> int:
     """One row that cannot be read again stays as it is, with a line in the log, and stops no other."""
     try:
         return store(database, [plan])
-    except (OperationalError, InterfaceError):
+    except AWAY:
         raise
     except Exception:
         logger.exception("annotation %d, version %d stays as it was read", plan.annotation, plan.version)

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from backend.annotations.wishes import wish_of
 from backend.db import jobs
 from backend.db.engine import Database
+from backend.db.errors import AWAY
 from backend.db.lease import MAX_DEATHS
 from backend.db.tables import Job
 from backend.jobs.engine import Engine, Progress
@@ -164,7 +165,7 @@ class Worker:
             self._fail(job, str(error), again=self._another_try(job))
         except StvgError as error:
             self._fail(job, str(error))
-        except (OperationalError, InterfaceError):
+        except AWAY:
             self._give_back(job)
             raise
         except Exception:

@@ -9,11 +9,10 @@ from typing import Any
 
 import torch
 import transformers
-from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError
 from transformers.utils import cached_file
 
 from stvg_core.errors import ModelError
+from stvg_core.mllm.broken import reading
 from stvg_core.mllm.families import Family, family_of
 from stvg_core.mllm.pixels import Fit, PixelPreparation
 from stvg_core.mllm.placement import Placement, input_device
@@ -63,25 +62,21 @@ def load(model: str | Path, *, device: str | None = None, precision: str = "auto
     transformers.utils.logging.disable_progress_bar()
     where: dict[str, Any] = {"revision": revision} if revision else {}
     try:
-        config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False, **where)
-        family = family_of(config.model_type)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False, **where)
-        tokenizer.chat_template = _chat_template(name, tokenizer, revision or None)
-        network, said = getattr(transformers, family.model_class).from_pretrained(
-            name, use_safetensors=True, attn_implementation="sdpa", output_loading_info=True,
-            **placement.arguments(), **where,
-        )  # fmt: skip
-        network = placement.moved(network).eval().requires_grad_(False)
-    except ModelError:
-        raise
+        with reading(name):
+            config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False, **where)
+            family = family_of(config.model_type)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False, **where)
+            tokenizer.chat_template = _chat_template(name, tokenizer, revision or None)
+            network, said = getattr(transformers, family.model_class).from_pretrained(
+                name, use_safetensors=True, attn_implementation="sdpa", output_loading_info=True,
+                **placement.arguments(), **where,
+            )  # fmt: skip
+            network = placement.moved(network).eval().requires_grad_(False)
     except torch.OutOfMemoryError as error:
         raise ModelError(
             f"{name} does not fit into the memory of {placement.device}. Take a smaller model, precision 4bit, or "
             "another device."
         ) from error
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError, StrictDataclassError) as error:
-        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"The model {name} cannot be loaded: {first_line}") from error
     _check_complete(name, said)
     if not tokenizer.chat_template:
         raise ModelError(f"{name} has no chat template, so it cannot be asked a question.")

@@ -27,6 +27,14 @@ class Proposer(Protocol):
     weight: float
     uses_phrase: bool
 
+    def load(self) -> None:
+        """Have ready what the first video needs, so that what is wrong with it is said before.
+
+        Raises:
+            ModelError: a checkpoint cannot be loaded.
+        """
+        ...
+
     def looks_at(self, info: VideoInfo) -> Array:
         """``(T,)`` int64: the frames that :meth:`propose` will read, so that one way through the file can serve it and
         others; empty where it reads none.
@@ -63,6 +71,9 @@ class FixedTracks:
 
     def __init__(self, tracks: Sequence[Track]) -> None:
         self._tracks = list(tracks)
+
+    def load(self) -> None:
+        """There is nothing to load."""
 
     def looks_at(self, info: VideoInfo) -> Array:
         return np.zeros(0, np.int64)

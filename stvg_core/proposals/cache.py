@@ -42,6 +42,10 @@ class CachedProposer:
         self._inner, self._folder, self._max_bytes = inner, Path(folder), max_bytes
         self.name, self.weight, self.uses_phrase = inner.name, inner.weight, inner.uses_phrase
 
+    def load(self) -> None:
+        """As the inner proposer."""
+        self._inner.load()
+
     def looks_at(self, info: VideoInfo) -> Array:
         """As the inner proposer; none where the answer is known already, whatever the phrase."""
         if not self.uses_phrase and self._file(self._key(info, None)).exists():

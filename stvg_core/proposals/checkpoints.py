@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from safetensors import SafetensorError
 
 from stvg_core.errors import ModelError
+from stvg_core.mllm.broken import reading
 from stvg_core.version import model_version
 
 
@@ -48,15 +46,3 @@ def load_network(model: str, class_name: str, model_type: str, *, device: str, d
             )
         network = getattr(transformers, class_name).from_pretrained(name, dtype=dtype, use_safetensors=True, **source)
         return network.to(device).eval().requires_grad_(False)
-
-
-@contextmanager
-def reading(model: str) -> Iterator[None]:
-    """What goes wrong while a checkpoint's files are read, as one sentence."""
-    try:
-        yield
-    except (ModelError, torch.OutOfMemoryError):
-        raise
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
-        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"The model {model} cannot be loaded: {first_line}") from error

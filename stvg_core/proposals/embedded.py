@@ -39,6 +39,9 @@ class EmbeddedProposer:
     def __init__(self, *, max_pictures: int = 64, max_side: int = 320, max_tracks: int = 30) -> None:
         self.max_pictures, self.max_side, self.max_tracks = max_pictures, max_side, max_tracks
 
+    def load(self) -> None:
+        """There is nothing to load."""
+
     def looks_at(self, info: VideoInfo) -> Array:
         """``(T,)`` frames spread over the video."""
         return np.unique(sample_indices(info.n_frames, min(self.max_pictures, info.n_frames)))

@@ -7,7 +7,9 @@ chosen is then followed frame by frame, within and around its interval.
 from __future__ import annotations
 
 import numpy as np
+import torch
 
+from stvg_core.errors import ModelError
 from stvg_core.proposals.checkpoints import checkpoint_name
 from stvg_core.proposals.dense import MAX_FRAMES, merge, plan
 from stvg_core.proposals.detections import Detections
@@ -55,6 +57,18 @@ class GroundedProposer:
             f"{SOURCE}-1 {checkpoint_name(detector)} box>{threshold:g} text>{threshold:g} every {every} "
             f"up to {max_pictures}, {max_tracks} tracks; {checkpoint_name(tracker)}"
         )
+
+    def load(self) -> None:
+        """Load the detector and the tracker now, not with the first video.
+
+        Raises:
+            ModelError: a checkpoint cannot be loaded, or does not fit into the GPU's memory.
+        """
+        for part in (self._detector, self._tracker):
+            try:
+                part.load()
+            except torch.OutOfMemoryError as error:
+                raise ModelError(f"{part.model} does not fit into the memory of {part.device}.") from error
 
     def looks_at(self, info: VideoInfo) -> Array:
         """``(T,)`` frames, ``every`` apart, or further in a long video."""

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 import transformers
 
-from stvg_core.proposals.checkpoints import load_network, reading, where_from
+from stvg_core.mllm.broken import reading
+from stvg_core.proposals.checkpoints import load_network, where_from
 from stvg_core.proposals.phrases import as_prompt
 from stvg_core.tube import Array
 
@@ -30,6 +31,10 @@ class GroundingDino:
     def __init__(self, model: str, *, device: str, box_threshold: float = 0.4, text_threshold: float = 0.4) -> None:
         self.model, self.device = model, device
         self.box_threshold, self.text_threshold = box_threshold, text_threshold
+
+    def load(self) -> None:
+        """Load the weights now. Raises as :meth:`detect`."""
+        _ = self._network, self._processor
 
     def detect(self, pictures: Array, phrase: str) -> list[tuple[Array, Array]]:
         """``(T, H, W, 3)`` uint8 RGB -> per picture ``(N, 4)`` float32 normalised xyxy and ``(N,)`` float32 scores.
@@ -61,7 +66,7 @@ class GroundingDino:
         boxes = result["boxes"].float().cpu().numpy().clip(0.0, 1.0)
         scores = result["scores"].float().cpu().numpy()
         named = np.array([bool(text.strip(" .")) for text in result["text_labels"]], dtype=bool)
-        solid = named & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        solid = named & np.isfinite(scores) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # NaN is not greater
         return boxes[solid].astype(np.float32), scores[solid].astype(np.float32)
 
     @cached_property

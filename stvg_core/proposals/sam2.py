@@ -18,8 +18,9 @@ import torch.nn.functional as F
 import transformers
 
 from stvg_core.errors import ModelError
+from stvg_core.mllm.broken import reading
 from stvg_core.mllm.pixels import PixelPreparation
-from stvg_core.proposals.checkpoints import load_network, reading, where_from
+from stvg_core.proposals.checkpoints import load_network, where_from
 from stvg_core.tube import Array
 
 BATCH = 1
@@ -43,6 +44,10 @@ class Sam2Tracker:
     def __init__(self, model: str, *, device: str) -> None:
         self.model, self.device = model, device
         self._dtype = torch.float32 if device == "cpu" else torch.bfloat16
+
+    def load(self) -> None:
+        """Load the weights now. Raises as :meth:`follow`."""
+        _ = self._network, self._pixels
 
     def follow(self, read: Read, count: int, prompts: dict[int, Array]) -> Array:
         """Boxes of the object on ``count`` consecutive pictures.

@@ -127,7 +127,7 @@ class DecodingChild:
             raise VideoError(self._why_ended(at)) from None
 
     def _receive(self, at: str, alive: Alive | None) -> dict[str, Any]:
-        until = time.monotonic() + self._limits.seconds
+        until = self._deadline()
         while True:
             left = until - time.monotonic()
             try:
@@ -143,6 +143,10 @@ class DecodingChild:
                     f"The decoder did not answer for {self._limits.seconds:g} s at {at}: the file may be damaged. It "
                     "is left. Convert the video to H.264 mp4, or raise STVG_DECODE_SECONDS."
                 )
+
+    def _deadline(self) -> float:
+        """Until when an answer that is asked for now is waited for, in ``time.monotonic`` seconds."""
+        return time.monotonic() + self._limits.seconds
 
     def _check(self, answer: dict[str, Any], at: str) -> None:
         error = answer.get("error")

@@ -124,7 +124,7 @@ def _timeline(
         return Timeline(np.arange(counted), step_s, True, 0.0, warnings, packets, None, frame_of, access)
     frame_of[order] = np.arange(len(order))
     pts = packets.pts[order]
-    timed = tick_s > 0 and pts[0] != NO_TIME and bool((np.diff(pts) > 0).all())
+    timed = tick_s > 0 and are_times(pts)
     access = find_access(packets, frame_of, pts if timed else None)
     if timed:
         return Timeline(
@@ -135,8 +135,7 @@ def _timeline(
 
 def _by_time(path: Path, limits: Limits, packets: Packets, warnings: list[str]) -> Array | None:
     """``(N,)`` the frames' packets; None where decoding the start shows that the times do not tell the order."""
-    order = np.flatnonzero(packets.shown == 1)
-    order = order[np.argsort(packets.pts[order])]
+    order = in_order_of_time(packets)
     begins = 0
     for steady in (False, True):  # in one thread an error comes with its own picture
         with closing(Decoder(path, limits, packets, steady=steady)) as decoder:
@@ -160,6 +159,18 @@ def _by_time(path: Path, limits: Limits, packets: Packets, warnings: list[str]) 
     if last < len(order) - 1 and not warnings:
         warnings.append(_CUT)
     return order[begins : last + 1]
+
+
+def are_times(pts: Array) -> bool:
+    """Do ``(N,)`` timestamps say when each picture is shown? Not where two have the same, or the first has none."""
+    return bool(pts[0] != NO_TIME and (np.diff(pts) > 0).all())
+
+
+def in_order_of_time(packets: Packets) -> Array:
+    """``(N,)`` the packets that are pictures, by their presentation times: not as they are stored."""
+    order = np.flatnonzero(packets.shown == 1)
+    sorted_by_time: Array = order[np.argsort(packets.pts[order])]
+    return sorted_by_time
 
 
 def _head(decoder: Decoder) -> tuple[list[int | None], bool]:

@@ -9,12 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from backend.cli.export import command
-from backend.db.engine import Database
 from backend.export.errors import ExportError
 from backend.export.formats import FORMATS
-from backend.export.frames_csv import guarded
 from backend.settings import SettingsError
-from tests.export.labels import export, store
+from tests.export.labels import export
 
 DOC = Path(__file__).parents[2] / "docs" / "export.md"
 
@@ -31,28 +29,6 @@ def test_every_format_writes_an_empty_dataset_and_a_datasheet(sqlite_url: str, t
 def test_every_format_is_in_the_documentation() -> None:
     text = DOC.read_text()
     assert not [kind for kind in FORMATS if f"| `{kind}` |" not in text]
-
-
-def test_names_stay_inside_the_folder(sqlite_database: Database, sqlite_url: str, tmp_path: Path) -> None:
-    with sqlite_database.write() as session:
-        store(session)  # one of its videos is called ../../x/=walk.mp4
-    for kind in ("mot", "vidstg", "cvat"):
-        before = {path for path in tmp_path.rglob("*") if not path.name.startswith("stvg.sqlite3")}
-        export(sqlite_url, kind, tmp_path / kind)
-        after = {path for path in tmp_path.rglob("*") if not path.name.startswith("stvg.sqlite3")}
-        new = {path.relative_to(tmp_path) for path in after - before}
-        assert new and all(path.parts[0] in (kind, f"{kind}.datasheet.md", f"{kind}.videos.json") for path in new)
-        assert not [path for path in new if path.name.startswith((".", "=", "-", "+", "@"))]
-
-
-@pytest.mark.parametrize("text", ["=cmd()|x", "+1", "-1", "@x", " =1+1", "\t=1", "\rx", "＝1"])
-def test_a_formula_is_text(text: str) -> None:
-    assert guarded(text) == f"'{text}"
-
-
-@pytest.mark.parametrize("text", ["the man", "a = b", "", "1-2"])
-def test_plain_text_stays_as_it_is(text: str) -> None:
-    assert guarded(text) == text
 
 
 def test_predictions_are_for_label_studio(sqlite_url: str, tmp_path: Path) -> None:

@@ -9,41 +9,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from stvg_core import opened, pipeline
+from stvg_core import pipeline
 from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.demo.evaluate import evaluate, scene_tracks, scene_truth, summary
 from stvg_core.demo.scenes import Scene
-from stvg_core.errors import ModelError, NonFiniteError, QueryError, VideoError
+from stvg_core.errors import QueryError, VideoError
 from stvg_core.grounding.choose import decided_by
 from stvg_core.metrics import viou
-from stvg_core.mllm.loading import LoadedModel
-from stvg_core.mllm.session import Session
 from stvg_core.pipeline import Grounder
-from stvg_core.proposals.base import FixedTracks
 from stvg_core.proposals.following import Prompt
 from stvg_core.settings import GroundingSettings
-from stvg_core.tube import Evidence, Frames, Grounding, Track, VideoInfo
-from stvg_core.video import VideoReader
+from stvg_core.tube import Evidence, Grounding
 from tests.tiny_models import FAMILIES, save_llava_onevision
 
 SETTINGS = GroundingSettings(lra_rule="token_norm", lra_lr=0.05, decomposer="rules")
-
-
-class NoProposals:
-    name = "none"
-    weight = 1.0
-    uses_phrase = False
-
-    def looks_at(self, info: VideoInfo) -> np.ndarray:
-        return np.zeros(0, np.int64)
-
-    def propose(self, video: VideoReader, phrase: str | None = None) -> list[Track]:
-        return []
-
-    def densify(self, video: VideoReader, track: Track, start: int, end: int) -> Track:
-        return track
 
 
 class Counted:
@@ -211,104 +191,6 @@ def test_a_second_look_sees_the_part_around_the_interval_only(
     assert last - first + 1 <= 0.8 * scene.n_frames
     assert first <= found.tube.start_frame and found.tube.end_frame <= last
     assert found.timings["second_look"] > 0
-
-
-class OutOfMemory:
-    """A session that does not fit until it sees few enough frames."""
-
-    def __init__(self, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.tried: list[int] = []
-        self._most, self._real = most, opened.Session
-        monkeypatch.setattr(opened, "Session", self)
-
-    def __call__(self, loaded: LoadedModel, frames: Frames) -> Session:
-        self.tried.append(len(frames))
-        if len(frames) > self._most:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return self._real(loaded, frames)
-
-
-def test_out_of_memory_is_tried_once_with_half_of_the_frames(
-    make: Callable[..., Grounder], clip: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gpu = OutOfMemory(12, monkeypatch)
-    found = make().ground(clip, scene.query, tracks=scene_tracks(scene))
-    well_formed(found, scene)
-    assert gpu.tried == [20, 10]
-    assert found.evidence.info["slots_after_out_of_memory"] == 10
-    assert len(found.evidence.slot_frames) == 10
-
-
-def test_out_of_memory_twice_is_a_clear_failure_and_the_grounder_lives(
-    make: Callable[..., Grounder], clip: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    grounder = make()
-    with monkeypatch.context() as patch:
-        gpu = OutOfMemory(4, patch)
-        with pytest.raises(ModelError, match="not even for 10 frames instead of 20"):
-            grounder.ground(clip, scene.query, tracks=scene_tracks(scene))
-        assert gpu.tried == [20, 10]
-    well_formed(grounder.ground(clip, scene.query, tracks=scene_tracks(scene)), scene)
-
-
-class FullTracker(FixedTracks):
-    """Its memory does not suffice the first ``times`` times."""
-
-    def __init__(self, times: int, scene: Scene) -> None:
-        super().__init__(scene_tracks(scene))
-        self.left, self.tried = times, 0
-
-    def follow(self, video: VideoReader, prompt: Prompt) -> Track:
-        self.tried += 1
-        if self.tried <= self.left:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return super().follow(video, prompt)
-
-
-def drawn(scene: Scene) -> Prompt:
-    track = scene_tracks(scene)[0]
-    return Prompt(int(track.frames[0]), track.boxes[0])
-
-
-def test_extending_is_tried_once_more_after_letting_go_of_what_is_held(
-    make: Callable[..., Grounder], clip: Path, scene: Scene
-) -> None:
-    proposer = FullTracker(1, scene)
-    grounder = make(proposer=proposer)
-    grounder.ground(clip, scene.query)
-    assert grounder._opened is not None
-    prompt = drawn(scene)
-    found = grounder.extend(clip, prompt, 0, 5)
-    assert proposer.tried == 2 and len(found.tube.boxes) == 6
-    assert grounder._opened is None
-
-
-def test_extending_that_never_fits_is_a_clear_failure(make: Callable[..., Grounder], clip: Path, scene: Scene) -> None:
-    proposer = FullTracker(2, scene)
-    prompt = drawn(scene)
-    grounder = make(proposer=proposer)
-    with pytest.raises(ModelError, match="does not suffice to follow the box"):
-        grounder.extend(clip, prompt, 0, 5)
-    assert proposer.tried == 2
-    assert len(grounder.extend(clip, prompt, 0, 5).tube.boxes) == 6
-
-
-@pytest.mark.parametrize("weight", ["language_model.layers.1.self_attn.q_proj", "language_model.norm"])
-def test_numbers_that_are_none_are_refused(
-    make: Callable[..., Grounder], clip: Path, scene: Scene, weight: str
-) -> None:
-    grounder = make(settings=replace(SETTINGS, lra_steps=0))
-    with torch.no_grad():
-        grounder.loaded.model.model.get_parameter(f"{weight}.weight").fill_(float("nan"))
-    with pytest.raises(NonFiniteError, match="float32"):
-        grounder.ground(clip, scene.query, tracks=scene_tracks(scene))
-
-
-def test_no_candidate_object_is_an_empty_answer_with_score_zero(make: Callable[..., Grounder], clip: Path) -> None:
-    found = make(proposer=NoProposals()).ground(clip, "the red circle")
-    assert found.tube is None and found.score == 0.0
-    assert found.to_json()["boxes"] == {}
-    assert found.evidence.spatial_map.max() == 1.0
 
 
 def test_bad_input_is_told_apart(make: Callable[..., Grounder], clip: Path, tmp_path: Path) -> None:

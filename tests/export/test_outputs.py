@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from backend.db.engine import Database
 from backend.db.tables import Task
 from backend.export.errors import ExportError
 from backend.export.outputs import Output
-from stvg_core.errors import StvgError
 from tests.export.labels import export, store
 from tests.export.rows import annotate
 
@@ -62,19 +60,6 @@ def test_a_link_and_a_file_are_no_folder_and_a_folder_is_no_file(filled_url: str
     with pytest.raises(ExportError, match="is a folder"):
         export(filled_url, "csv", tmp_path / "real")
     assert names(tmp_path) == ["file", "link", "real"]
-
-
-@pytest.mark.parametrize("kind", ["csv", "coco-vid", "parquet", "mot", "vidstg"])
-def test_a_full_disk_leaves_nothing_behind(
-    filled_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StvgError, match="cannot be written: No space left"):
-        export(filled_url, kind, tmp_path / "out", "--split", "train=0.5,test=0.5")
-    assert names(tmp_path) == []
 
 
 def test_the_old_folder_comes_back_when_the_new_one_cannot_take_its_place(

@@ -119,22 +119,6 @@ def test_a_correction_keeps_its_tube_author_time_and_verdict(each_loop: Loop) ->
     assert row.result[0]["id"] == "R1" and row.problem is None
 
 
-@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 0, 2]])
-def test_out_of_order_and_doubled_events_end_the_same(loop: Loop, order: list[int]) -> None:
-    bodies = [
-        _saved(minute=0),
-        _saved("ANNOTATION_UPDATED", minute=1, result=[_box(x=20)]),
-        _saved("ANNOTATION_UPDATED", minute=2, result=[_box(x=0)]),
-    ]
-    for position in order:
-        _send(loop, bodies[position], bodies[position])
-        read_events(loop.database)
-    [row] = _current(loop)
-    assert row.result[0]["value"]["sequence"][0]["x"] == 0
-    with loop.database.read() as session:
-        assert [r.version for r in versions.versions(session, 8)] == [1, 2, 3]
-
-
 def test_skips_and_deletions_are_versions_too(loop: Loop) -> None:
     _send(loop, _saved(number=8), _saved(number=9, result=[], was_cancelled=True), _deleted(8))
     read_events(loop.database)
@@ -216,17 +200,6 @@ def test_a_project_that_changes_its_interface_is_followed(loop: Loop) -> None:
     with loop.database.read() as session:
         project = projects.find(session, 1)
         assert project is not None and project.label_config == changed
-
-
-def test_events_of_a_project_that_becomes_known_are_read(loop: Loop) -> None:
-    body = _saved()
-    body["project"]["id"] = 7
-    _send(loop, body, project_id=7, state="unknown_project")
-    assert read_events(loop.database) == 0
-    with loop.database.write() as session:
-        projects.register(session, 7, CONFIG)
-    assert read_events(loop.database) == 1
-    assert [row.task.project_id for row in _current(loop) if row.task] == [7]
 
 
 def test_a_crash_between_storing_and_reading_loses_nothing(each_loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:

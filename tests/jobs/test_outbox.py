@@ -6,7 +6,6 @@ import json
 import threading
 
 import httpx
-import pytest
 from sqlalchemy import select
 
 from backend.db import deliveries, events, projects
@@ -41,19 +40,6 @@ def test_a_prediction_arrives_once(loop: Loop) -> None:
     assert row.state == "delivered" and row.ls_prediction_id == stored["id"] and row.delivered_at is not None
 
 
-def test_label_studio_away_keeps_it_and_delivers_later_once(each_loop: Loop) -> None:
-    loop = each_loop
-    _ready(loop)
-    loop.label_studio.away = True
-    for attempt in (1, 2, 3):
-        assert loop.outbox.send_due() == 0
-        assert _delivery(loop).attempts == attempt and _delivery(loop).state == "pending"
-        assert "cannot be reached" in str(_delivery(loop).reason)
-        loop.make_due()
-    loop.label_studio.away = False
-    assert loop.outbox.send_due() == 1 and len(loop.label_studio.of_task(1)) == 1
-
-
 def test_it_still_waits_where_label_studio_is_away_for_weeks(loop: Loop) -> None:
     _ready(loop)
     with loop.database.write() as session:
@@ -61,47 +47,6 @@ def test_it_still_waits_where_label_studio_is_away_for_weeks(loop: Loop) -> None
     loop.label_studio.away = True
     assert loop.outbox.send_due() == 0
     assert (_delivery(loop).state, _delivery(loop).attempts) == ("pending", 5001)
-
-
-@pytest.mark.parametrize(
-    ("instead", "said"),
-    [
-        (httpx.Response(301, headers={"Location": "https://ls/api/predictions/"}), "redirects to https://ls: use that"),
-        (httpx.Response(308, headers={"Location": "https://ls/api/predictions/"}), "redirects to https://ls: use that"),
-        (httpx.Response(200, html="<title>Sign in</title>"), 'a page ("Sign in")'),
-        (httpx.Response(200), "an empty answer"),
-        (httpx.Response(404, html="<title>404</title>"), "something in front of it"),
-    ],
-)
-def test_an_address_that_leads_elsewhere_keeps_it_until_the_address_is_mended(
-    loop: Loop, instead: httpx.Response, said: str
-) -> None:
-    _ready(loop)
-    loop.label_studio.instead = instead
-    assert loop.outbox.send_due() == 0
-    assert _delivery(loop).state == "pending" and said in str(_delivery(loop).reason)
-    loop.label_studio.instead = None
-    loop.make_due()
-    assert loop.outbox.send_due() == 1 and len(loop.label_studio.of_task(1)) == 1
-
-
-def test_a_push_whose_answer_was_lost_is_recognised(loop: Loop) -> None:
-    _ready(loop)
-    loop.label_studio.lose_answers = 1
-    assert loop.outbox.send_due() == 0 and len(loop.label_studio.of_task(1)) == 1
-    loop.make_due()
-    assert loop.outbox.send_due() == 1 and len(loop.label_studio.of_task(1)) == 1
-    assert _delivery(loop).ls_prediction_id == loop.label_studio.of_task(1)[0]["id"]
-
-
-def test_what_label_studio_kept_of_a_reply_is_not_pushed_again(loop: Loop) -> None:
-    _ready(loop)
-    [[body]] = loop.ask(loop.task(1))
-    assert loop.outbox.send_due() == 0, "it is not known yet whether the reply was kept"
-    loop.label_studio.predictions.append({"id": 77, "task": 1, **body})
-    loop.make_due()
-    assert loop.outbox.send_due() == 1 and len(loop.label_studio.of_task(1)) == 1
-    assert _delivery(loop).ls_prediction_id == 77
 
 
 def test_a_reply_that_was_not_kept_is_pushed(loop: Loop) -> None:
@@ -142,30 +87,11 @@ def test_a_task_that_is_gone_or_asks_something_else_ends_with_a_reason(loop: Loo
     assert loop.outbox.send_due() == 0 and _delivery(loop).state == "failed" and loop.label_studio.predictions == []
 
 
-def test_an_interface_without_boxes_ends_with_a_reason_and_can_be_retried(loop: Loop) -> None:
-    _ready(loop)
-    with loop.database.write() as session:
-        projects.register(session, 1, "<View><Text name='t' value='$query'/></View>")
-    assert loop.outbox.send_due() == 0 and "VideoRectangle" in str(_delivery(loop).reason)
-    with loop.database.write() as session:
-        projects.register(session, 1, CONFIG)
-    _requeue(loop)
-    assert loop.outbox.send_due() == 1
-
-
 def _requeue(loop: Loop) -> None:
     from backend.db import jobs
 
     with loop.database.write() as session:
         assert jobs.retry(session, 1)
-
-
-def test_a_refused_token_waits_for_a_better_one(loop: Loop) -> None:
-    _ready(loop)
-    refuse = httpx.MockTransport(lambda request: httpx.Response(401, json={"detail": "Invalid token."}))
-    loop.client._api._http._transport = refuse
-    assert loop.outbox.send_due() == 0
-    assert _delivery(loop).state == "pending" and "token" in str(_delivery(loop).reason)
 
 
 def test_one_claim_that_was_never_ended_runs_out(loop: Loop) -> None:

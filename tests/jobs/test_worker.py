@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -14,17 +10,15 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from backend.db.engine import Database
-from backend.db.tables import Delivery, Prediction, Task
+from backend.db.tables import Prediction, Task
 from backend.jobs.payload import keyframes
 from backend.labelstudio.payloads import TaskPayload
 from backend.media import MediaLibrary
 from backend.media.cache import MediaCache
 from backend.media.download import Downloader
-from backend.review.queue import QueueFilter, look
 from stvg_core.keyframes import expand
 from stvg_core.metrics import box_iou
 from stvg_core.tube import Evidence
@@ -53,21 +47,6 @@ def test_a_prediction_is_stored_with_all_that_led_to_it(each_loop: Loop) -> None
     )
     assert np.asarray(box_iou(tube.boxes, truth.boxes)).min() >= 0.9
     assert loop.job().state == "done" and loop.job().prediction_id == stored.id
-
-
-def test_a_video_without_objects_gives_an_empty_prediction_with_score_0(loop: Loop) -> None:
-    loop.ask(loop.task(1, "nothing here"))
-    loop.worker.drain()
-    assert loop.outbox.send_due() == 1
-    [stored] = loop.label_studio.of_task(1)
-    assert stored["result"] == [] and stored["score"] == 0
-    assert loop.outbox.send_due() == 0 and loop.job().state == "done"
-    loop.ask(loop.task(2, "the red box"))
-    loop.worker.drain()
-    with loop.database.read() as session:
-        first, second = look(session, QueueFilter()).rows
-    assert (first.ls_task_id, first.uncertainty) == (1, 1.0), "nothing is more uncertain"
-    assert second.uncertainty is not None and second.uncertainty <= 1.0
 
 
 def test_a_failed_job_says_why_and_the_next_goes_on(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
@@ -116,30 +95,6 @@ def test_a_wrong_frame_rate_is_noted_on_the_task(
     assert said is None if warning is None else warning in str(said)
 
 
-def test_a_lost_lease_stores_nothing(each_loop: Loop) -> None:
-    """The worker stalls past its lease; another finishes first; the late answer is dropped."""
-    loop = each_loop
-    loop.ask(loop.task(1))
-    loop.worker.lease_s = 0.05
-    other = make_loop(loop.database, loop.videos)
-    ground = loop.engine.ground
-
-    def stall(path, query, progress):  # type: ignore[no-untyped-def]
-        time.sleep(0.1)  # longer than the lease, and no renewal comes through
-        assert other.worker.run_once()
-        return ground(path, query, lambda share, stage: None)
-
-    loop.engine.ground = stall  # type: ignore[method-assign]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("backend.jobs.lease.jobs.renew", lambda *a, **k: True)
-        assert loop.worker.run_once()
-    job = loop.job()
-    assert job.state == "done" and (job.attempts, job.deaths) == (1, 0)
-    with loop.database.read() as session:
-        assert session.scalar(select(func.count()).select_from(Prediction)) == 1
-        assert session.scalar(select(func.count()).select_from(Delivery)) == 1
-
-
 def test_long_work_keeps_its_lease_and_shows_its_stage(loop: Loop) -> None:
     loop.ask(loop.task(1))
     loop.engine.seconds, loop.worker.lease_s = 600, 6
@@ -168,54 +123,6 @@ def test_a_stopped_worker_gives_its_job_back(loop: Loop) -> None:
     working.join()
     job = loop.job()
     assert job.state == "queued" and job.attempts == 0 and job.leased_by is None
-
-
-KILLED = """
-import sys
-from pathlib import Path
-from backend.db.engine import Database
-from tests.jobs.conftest import make_loop
-loop = make_loop(Database(sys.argv[1]), Path(sys.argv[2]))
-loop.engine.seconds, loop.worker.lease_s = 60, 1.0
-loop.worker.run()
-"""
-
-
-def test_after_kill_9_another_worker_finishes_exactly_once(each_loop: Loop, database_url: str) -> None:
-    loop = each_loop
-    loop.ask(loop.task(1))
-    root = Path(__file__).parents[2]
-    command = [sys.executable, "-c", KILLED, database_url, str(loop.videos)]
-    process = subprocess.Popen(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
-    try:
-        until = time.monotonic() + 600  # a busy machine imports slowly
-        while loop.job().state != "running":
-            assert time.monotonic() < until and process.poll() is None
-            time.sleep(0.05)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    while not loop.worker.run_once():
-        assert time.monotonic() < until
-        time.sleep(0.1)
-    job = loop.job()
-    assert job.state == "done" and (job.attempts, job.deaths) == (1, 0)
-    assert loop.outbox.send_due() == 1 and len(loop.label_studio.of_task(1)) == 1
-
-
-def test_a_worker_waits_for_a_database_that_is_away(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    away = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
-    monkeypatch.setattr(loop.worker, "database", away)
-    waited: list[float] = []
-
-    def wait(seconds: float) -> bool:
-        waited.append(seconds)
-        loop.worker.stop.set()
-        return True
-
-    monkeypatch.setattr(loop.worker.stop, "wait", wait)
-    loop.worker.run()
-    assert waited == [5.0]
 
 
 def test_an_object_of_a_storage_is_grounded_through_label_studio(each_loop: Loop, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.torch import load_file, save_file
 
 from stvg_core.errors import ModelError
 from stvg_core.mllm.loading import LoadedModel, load
@@ -37,19 +36,6 @@ def test_unknown_family(copy: Path) -> None:
         load(copy)
 
 
-def test_no_weights_and_no_pickles(copy: Path) -> None:
-    (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
-    with pytest.raises(ModelError, match="cannot be loaded"):
-        load(copy)
-
-
-def test_corrupt_weights(copy: Path) -> None:
-    data = (copy / "model.safetensors").read_bytes()
-    (copy / "model.safetensors").write_bytes(data[: len(data) // 2])
-    with pytest.raises(ModelError, match="cannot be loaded"):
-        load(copy)
-
-
 def test_missing_chat_template(copy: Path) -> None:
     (copy / "chat_template.jinja").unlink()
     with pytest.raises(ModelError, match="no chat template"):
@@ -69,14 +55,6 @@ def test_a_template_for_text_alone(copy: Path) -> None:
         load(copy, device="cpu")
     (copy / "chat_template.jinja").write_text("user {{ messages[0]['content'][1]['text'] }} assistant")
     with pytest.raises(ModelError, match="no place for a video"):
-        load(copy, device="cpu")
-
-
-def test_weights_that_are_missing_are_not_made_up(copy: Path) -> None:
-    weights = load_file(copy / "model.safetensors")
-    del weights[next(name for name in weights if name.endswith("layers.1.self_attn.q_proj.weight"))]
-    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ModelError, match=r"1 of its weights are missing .*layers\.1\.self_attn\.q_proj"):
         load(copy, device="cpu")
 
 

@@ -129,26 +129,6 @@ def test_a_file_that_has_changed_is_not_read_on(processes: DecodingProcesses, cl
             reader.read(np.array([0]))
 
 
-def test_a_decoder_that_hangs_is_ended_with_a_reason(clip: Path) -> None:
-    processes = hostile("hangs", SHORT)
-    with pytest.raises(VideoError, match=r"did not answer for 0.5 s at the beginning of a.mp4: the file may"):
-        processes.open(clip)
-    # Before the time was over its process may not even have begun; then there is none to look for.
-    if (told := clip.with_suffix(".pid")).exists():
-        assert not alive(int(told.read_text()))
-
-
-def test_a_decoder_that_hangs_in_the_middle_says_where(clip: Path) -> None:
-    processes = hostile("HangsAtFrame3")
-    with processes.open(clip) as reader:
-        assert len(reader.read(np.array([1, 2]))) == 2
-        assert reader._child is not None
-        pid, reader._child._limits = reader._child.pid, SHORT
-        with pytest.raises(VideoError, match=r"did not answer for 0.5 s at frame 3 of a.mp4"):
-            reader.read(np.array([3, 5]))
-        assert not alive(pid)
-
-
 @pytest.mark.parametrize(
     ("name", "said"),
     [("crashes", r"crashed \(SIGSEGV\) at the beginning of a.mp4"), ("is_killed", "ended by the system at the begin")],
