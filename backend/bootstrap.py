@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,6 +40,7 @@ from backend.media.cloud import CloudFiles
 from backend.media.decoding import open_decoding, reporting
 from backend.media.download import Downloader
 from backend.review import disagreement
+from backend.runs.child import worker_name
 from backend.settings import Settings, SettingsError
 from stvg_core.settings import GroundingSettings, resolve
 from stvg_core.tube import Grounding
@@ -289,7 +289,7 @@ def open_worker(
     database = open_database(settings, connections=_WORKER_CONNECTIONS)
     schema.check_ready(database.engine)
     client = label_studio or open_label_studio(settings)
-    name = f"{socket.gethostname()}:{os.getpid()}"[:100]
+    name = worker_name(os.getpid())
     note_process(worker=name)
     measures = measures or Measures()
     versions, training = open_versions(settings), open_training(settings)

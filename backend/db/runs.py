@@ -46,6 +46,25 @@ def unfinished(session: Session, project_id: int, versions: Sequence[str] | None
     return session.scalar(query.limit(1)) is not None
 
 
+def videos_open(session: Session, project_id: int, version: str, *, most: int) -> int:
+    """Videos with sentences that are queued or in somebody's hands, counted no further than ``most``."""
+    left = _of_run(project_id, version), Job.state.in_((QUEUED, RUNNING))
+    found = select(Job.video_key).join(Task).where(*left).distinct().limit(most)
+    return session.scalar(select(func.count()).select_from(found.subquery())) or 0
+
+
+def at_work(session: Session, project_id: int) -> set[str]:
+    """The names of the workers that hold jobs of the project."""
+    held = select(Job.leased_by).join(Task).where(Task.project_id == project_id, Job.state == RUNNING)
+    return {name.rpartition("#")[0] for name in session.scalars(held) if name}
+
+
+def videos_waiting(session: Session, project_id: int, version: str, *, most: int) -> Sequence[str]:
+    """The addresses of some videos that sentences wait for."""
+    query = select(Job.video_ref).join(Task).where(_of_run(project_id, version), Job.state == QUEUED)
+    return session.scalars(query.distinct().limit(most)).all()
+
+
 def all_of(session: Session, project_id: int, version: str, *, state: str | None = None) -> Iterator[Ended]:
     """Every sentence, in the order in which they were queued."""
     query = select(Job.id, Job.task_id, Job.state, Job.reason, Job.video_ref, Job.query).join(Task)

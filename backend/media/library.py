@@ -92,6 +92,14 @@ class MediaLibrary:
             return self.fetch(ref, project=project)
         return self._cache.find(_key(source, project))
 
+    def file_of(self, ref: str, *, project: int | None = None) -> Path | None:
+        """The file of this machine that an address names; None where it names none. Raises MediaError: it is not there.
+
+        Nothing is read.
+        """
+        source = self._source(ref, project)
+        return source.path if isinstance(source, Local) else None
+
     def _source(self, ref: str, project: int | None) -> Local | Remote | Stored | Own:
         if project is not None and project < 0:
             if is_file_address(ref):

@@ -15,12 +15,13 @@ from sqlalchemy import select
 from backend.bootstrap import open_media, open_versions
 from backend.cli import evaluate
 from backend.cli import prelabel as module
+from backend.cli.prelabel_engines import Engine
 from backend.cli.project_option import in_label_studio
 from backend.db import deliveries, projects, runs
 from backend.db.engine import Database
 from backend.db.tables import Delivery, Job, Project, Task, TaskState
 from backend.jobs.worker import Worker
-from backend.runs.processes import RunError
+from backend.runs.child import RunError
 from backend.runs.watch import Watch
 from backend.settings import Settings, load_settings
 from backend.testing import FakeEngine
@@ -41,6 +42,7 @@ class Here:
     project_id: int
     said: tuple[str, ...] = ()
     stopped: int = 0
+    restarts: int = 0
 
     def ensure(self, *, progressed: bool) -> list[str]:
         database = Database(self.settings.database_url)
@@ -97,7 +99,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     written(folder / "videos.csv", TABLE)
     settings = load_settings()
     engine = FakeEngine(open_versions(settings).base)
-    monkeypatch.setattr(module, "open_workers", lambda settings, number, count, logs: Here(settings, engine, number))
+    monkeypatch.setattr(Engine, "workers", lambda self, database, number, *more: Here(settings, engine, number))
     return Command(folder, settings, engine)
 
 
@@ -313,7 +315,7 @@ class GivenUp(Here):
 
 def test_a_run_that_is_given_up_is_summed_up(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        module, "open_workers", lambda settings, number, count, logs: GivenUp(settings, command.engine, number)
+        Engine, "workers", lambda self, database, number, *more: GivenUp(self.settings, command.engine, number)
     )
     result = command.result(command.folder / "videos.csv")
     assert isinstance(result.exception, RunError)
@@ -331,7 +333,7 @@ def test_the_tasks_of_a_label_studio_project(command: Command, monkeypatch: pyte
     command.settings = load_settings()
     monkeypatch.setattr(module, "require_label_studio", lambda settings: studio.client())
     monkeypatch.setattr(
-        module, "open_workers", lambda settings, number, count, logs: Here(command.settings, command.engine, number)
+        Engine, "workers", lambda self, database, number, *more: Here(command.settings, command.engine, number)
     )
     last = command.summary("project:Clips", status=3)
     assert (last["items"], last["done"], last["project_id"]) == (3, 3, number)
