@@ -188,13 +188,18 @@ def test_a_run_that_is_killed_and_stopped_is_ended_by_processes(
     each_has_one_answer(database, 8)
 
 
-def test_workers_that_cannot_start_end_the_run_and_nothing_is_lost(
-    cluster: Any, database: Database, env: dict[str, str], tmp_path: Path
+def test_a_machine_where_no_worker_starts_costs_one_worker(
+    cluster: Any, database: Database, env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = made(tmp_path / "clips", 1)
-    nowhere = {"STVG_PROPOSER": "grounding_dino", "STVG_DETECTOR": str(tmp_path / "nowhere")}
-    run = start(folder, {**env, **nowhere}, *ray(cluster, 1))
-    said = run.communicate()[0]
-    assert run.returncode == 1 and "No worker can start. The last one ended on " in said, said
-    assert said.count("worker 1 ended on ") == 1, "the same reason is said once"
-    assert str(tmp_path / "nowhere") in said and in_state(database, "queued") == 2
+    """Its own settings name a model that is not there."""
+    folder = made(tmp_path / "clips", 2)
+    with monkeypatch.context() as patched, own_signals():
+        patched.setenv("STVG_MODEL", str(tmp_path / "nowhere"))
+        node = cluster.add_node(**NODE, node_ip_address="127.0.0.4")
+    run = start(folder, env, *ray(cluster, 2))
+    said = lines(run)
+    assert run.returncode == 0, said
+    ended = [line["said"] for line in said if line["event"] == "note" and " ended on " in line["said"]]
+    assert len(ended) == 1 and f"There is no model folder {tmp_path / 'nowhere'}" in ended[0], "its reason, once"
+    each_has_one_answer(database, 4)
+    cluster.remove_node(node, allow_graceful=False)
