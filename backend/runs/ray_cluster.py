@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -25,6 +26,7 @@ import ray.exceptions as rayx
 
 _SIDE_BY_SIDE = 4
 """Calls that an actor answers at one time: waiting, leaving, stopping."""
+_CONNECT_S = 10.0
 _STORE_BYTES = 80 * 2**20
 """No object is kept; Ray's least size."""
 
@@ -47,16 +49,19 @@ class RayCluster:
         options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if address is None:
             options |= {"include_dashboard": False, "object_store_memory": _STORE_BYTES}
+        if address is not None:
+            _require_reachable(address)
         kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             ray.init(address=address or "local", **options)
         except Exception as error:
-            said = self._clean(str(error)).strip().partition("\n")[0]
+            said = self._clean(_reason(error))
             raise RunError(f"The Ray cluster {address or 'of this machine'} cannot be used: {said}") from None
         finally:
             if threading.current_thread() is threading.main_thread():
                 for number, handler in kept.items():  # Ray sets its own
                     signal.signal(number, handler)
+        self._actor = ray.remote(WorkerActor)
 
     def start(self, avoid: Collection[str]) -> Actor:
         """One more actor, which begins when the cluster has a place for it."""
@@ -64,8 +69,7 @@ class RayCluster:
         options: dict[str, Any] = {"label_selector": {"ray.io/node-id": f"!in({','.join(sorted(avoid))})"}}
         # No restart by Ray: who counts the deaths and gives up must be one, and that is the run.
         handle = (
-            ray.remote(WorkerActor)
-            .options(
+            self._actor.options(
                 num_gpus=self._gpus, num_cpus=self._cpus, max_restarts=0, max_task_retries=0,
                 max_concurrency=_SIDE_BY_SIDE, **(options if avoid else {}),
             )
@@ -150,6 +154,18 @@ class RayActor:
         self._at = Works(begun.machine, node, begun.worker)
         self._wait = self._handle.wait.remote()
         return self._at
+
+
+def _require_reachable(address: str) -> None:
+    """Ray itself tries for minutes. Raises RunError."""
+    host, mark, port = address.rpartition(":")
+    if not mark or not port.isdecimal():
+        return  # "auto", and what Ray has a word for
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        raise RunError(f"No Ray cluster answers at {address} ({said}). Is its head running?") from None
 
 
 def _node(actor: object) -> str:

@@ -203,3 +203,9 @@ def test_a_machine_where_no_worker_starts_costs_one_worker(
     assert len(ended) == 1 and f"There is no model folder {tmp_path / 'nowhere'}" in ended[0], "its reason, once"
     each_has_one_answer(database, 4)
     cluster.remove_node(node, allow_graceful=False)
+
+
+def test_an_address_where_no_cluster_is(env: dict[str, str], tmp_path: Path) -> None:
+    run = start(made(tmp_path / "clips", 1), env, "--engine", "ray", "--address", "127.0.0.1:1")
+    said = run.communicate()[0]
+    assert run.returncode == 1 and "stvg: No Ray cluster answers at 127.0.0.1:1 (" in said, said
