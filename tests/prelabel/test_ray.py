@@ -5,6 +5,7 @@ The embedded model on rendered clips. Ray listens on loopback addresses only.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -25,10 +26,10 @@ from backend.db.tables import Job, Prediction
 from stvg_core.demo.clips import split_scene, write_clip
 from tests.prelabel.test_real_run import PROGRAM, lines
 
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-cluster_utils = pytest.importorskip("ray.cluster_utils", reason="NO RAY: pip install 'stvg[ray]'")
-
-pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("database_url", ["postgresql"], indirect=True),
+    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="NO RAY: pip install 'stvg[ray]'"),
+]
 
 SECRETS = ("a-key-that-nobody-may-see", "a-word-that-nobody-may-see")
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
@@ -37,6 +38,9 @@ NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": F
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A head for one worker."""
+    from ray import cluster_utils
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # the paths of its sockets must be short
     # 127.0.0.1 itself is replaced by Ray with the machine's address in the network.
     head = {**NODE, "node_ip_address": "127.0.0.2", "temp_dir": folder}
