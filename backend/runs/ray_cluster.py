@@ -7,13 +7,15 @@ no log of Ray's.
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
+import re
 import signal
 import socket
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from backend.runs.actors import Actor, Ended, Lost, Waits, Works
 from backend.runs.child import RunError
@@ -29,6 +31,23 @@ _SIDE_BY_SIDE = 4
 _CONNECT_S = 10.0
 _STORE_BYTES = 80 * 2**20
 """No object is kept; Ray's least size."""
+
+
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
+
+
+def _answering(call: Callable[Given, Found]) -> Callable[Given, Found]:
+    """A cluster that does not answer is an error of the run, said in one sentence."""
+
+    @functools.wraps(call)
+    def answered(*given: Given.args, **named: Given.kwargs) -> Found:
+        try:
+            return call(*given, **named)
+        except rayx.RayError as error:
+            raise RunError(f"The Ray cluster does not answer: {_reason(error)}") from None
+
+    return answered
 
 
 class RayCluster:
@@ -63,6 +82,7 @@ class RayCluster:
                     signal.signal(number, handler)
         self._actor = ray.remote(WorkerActor)
 
+    @_answering
     def start(self, avoid: Collection[str]) -> Actor:
         """One more actor, which begins when the cluster has a place for it."""
         assert self.order is not None
@@ -77,13 +97,16 @@ class RayCluster:
         )  # fmt: skip
         return RayActor(handle, self.order(), self._clean)
 
+    @_answering
     def nodes(self) -> list[str]:
         return [str(node["NodeID"]) for node in ray.nodes() if node["Alive"]]
 
+    @_answering
     def machines(self) -> list[str]:
         """Their addresses."""
         return sorted({str(node["NodeManagerAddress"]) for node in ray.nodes() if node["Alive"]})
 
+    @_answering
     def room(self) -> str:
         total, free = ray.cluster_resources(), ray.available_resources()
         needs = _amounts({"GPU": self._gpus, "CPU": self._cpus})
@@ -148,7 +171,9 @@ class RayActor:
         try:
             begun, node = ray.get([self._begin, self._where])
         except rayx.RayActorError as error:  # what the actor could not import is an error at its start
-            return Lost(self._clean(_reason(error)), began=not error.actor_init_failed)
+            if error.actor_init_failed:
+                return Lost(self._clean(_start_error(str(error))), began=False)
+            return Lost(self._clean(_reason(error)))
         except Exception as error:
             return Lost(self._clean(_reason(error)), began=False)
         self._at = Works(begun.machine, node, begun.worker)
@@ -180,6 +205,13 @@ def _ready(ref: Any) -> bool:
 def _reason(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines)[:600] or type(error).__name__
+
+
+def _start_error(said: str) -> str:
+    """The last line of a traceback, and where that was."""
+    where = re.search(r"\bip=([^,)\s]+)", said)
+    last = [line.strip() for line in said.splitlines() if line.strip()][-1]
+    return f"{last[:600]} (on {where[1]})" if where else last[:600]
 
 
 def _amounts(needs: Mapping[str, float]) -> str:
