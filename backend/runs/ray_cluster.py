@@ -29,6 +29,8 @@ import ray.exceptions as rayx
 _SIDE_BY_SIDE = 4
 """Calls that an actor answers at one time: waiting, leaving, stopping."""
 _CONNECT_S = 10.0
+_NUMBERS = re.compile(r"(class_name|actor_id|pid|name|namespace|ip): |The actor died unexpectedly before")
+"""Lines of Ray's that say nothing to a person who is told which worker on which machine."""
 _STORE_BYTES = 80 * 2**20
 """No object is kept; Ray's least size."""
 
@@ -204,7 +206,8 @@ def _ready(ref: Any) -> bool:
 
 def _reason(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines)[:600] or type(error).__name__
+    told = [line for line in lines if not _NUMBERS.match(line)]
+    return " ".join(told)[:400] or type(error).__name__
 
 
 def _start_error(said: str) -> str:
