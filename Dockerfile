@@ -24,7 +24,9 @@ COPY labeling_config ./labeling_config
 COPY migrations ./migrations
 COPY stvg_core ./stvg_core
 COPY backend ./backend
-RUN python -m pip install --no-cache-dir --constraint constraints.txt ".[postgres]"
+# For the machines of a Ray cluster: --build-arg EXTRAS=ray (docs/scale.md).
+ARG EXTRAS=postgres
+RUN python -m pip install --no-cache-dir --constraint constraints.txt ".[${EXTRAS}]"
 
 USER stvg
 VOLUME /data

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 from collections.abc import Callable
 
@@ -30,6 +29,7 @@ from backend.jobs.worker import Worker
 from backend.labelstudio.client import LabelStudioClient
 from backend.logs import note_process
 from backend.review import disagreement
+from backend.runs.child import worker_name
 from backend.settings import Settings
 
 _WORKER_CONNECTIONS = 5
@@ -63,7 +63,7 @@ def open_worker(
     schema.check_ready(database.engine)
     schema.check_writable(database.engine)
     client = label_studio or open_label_studio(settings)
-    name = f"{socket.gethostname()}:{os.getpid()}"[:100]
+    name = worker_name(os.getpid())
     note_process(worker=name)
     measures = measures or Measures()
     versions, training = open_versions(settings), open_training(settings)

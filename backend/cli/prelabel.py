@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import click
@@ -22,6 +21,7 @@ from backend.bootstrap import (
     ready_or_new_database,
     require_label_studio,
 )
+from backend.cli.prelabel_engines import Chosen, Engine, engine_options, open_engine
 from backend.cli.prelabel_output import JsonLines, Output, Terminal
 from backend.cli.stopping import Stopped, Stopping
 from backend.db import projects, runs
@@ -40,16 +40,12 @@ from backend.prelabel.recognise import Kind
 from backend.prelabel.shard import Shard
 from backend.prelabel.sources import Source, open_source
 from backend.runs.enqueue import Enqueued, LabelStudioPlaces, LocalPlaces, Places, enqueue
-from backend.runs.processes import WorkerProcesses, worker_command
 from backend.runs.publishing import address_or_none
 from backend.runs.summary import Summary, summarise, write_json
 from backend.runs.watch import Standing, Watch
 from backend.settings import Settings, load_settings
 from labeling_config import video_tube
 from stvg_core.errors import StvgError
-
-if TYPE_CHECKING:
-    from backend.runs.watch import Workers
 
 SOME_FAILED = 3
 """Exit status where the run came to its end, but a sentence failed or a record was left out."""
@@ -67,7 +63,7 @@ SOME_FAILED = 3
     help="What the file is, where its content does not say it.",
 )  # fmt: skip
 @click.option("--encoding", help="Of the file, where it is not UTF-8: latin-1 or cp1252.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that ground.")
+@engine_options
 @click.option("--enqueue-only", is_flag=True, help="Queue the sentences for workers that run elsewhere, then end.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many new sentences.")
 @click.option("--retry-failed", is_flag=True, help="Try those again that failed before.")
@@ -79,7 +75,8 @@ SOME_FAILED = 3
 @click.option("--json", "as_json", is_flag=True, help="JSON lines, also in a terminal.")
 def command(
     text: str, title: str | None, videos: str | None, vidor: Path | None, kind: str | None, encoding: str | None,
-    workers: int, enqueue_only: bool, limit: int | None, retry_failed: bool, shard: str | None, dry_run: bool,
+    engine: str, workers: int, address: str | None, gpus: float | None, cpus: float | None, hours: float | None,
+    enqueue_only: bool, limit: int | None, retry_failed: bool, shard: str | None, dry_run: bool,
     summary_file: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Find the tube of every sentence of SOURCE: a table, a folder with one, HC-STVG, VidSTG, project:NAME, an address.
@@ -95,6 +92,8 @@ def command(
     share = None if shard is None else Shard.parse(shard)
     if title is not None and text.startswith(PREFIX):
         raise click.UsageError("--project is for local projects; SOURCE names one of Label Studio already.")
+    chosen = Chosen(engine, workers, address, gpus, cpus, hours)
+    chosen.check(settings, works=not enqueue_only)
     output: Output = JsonLines() if as_json or not sys.stdout.isatty() else Terminal()
     with ExitStack() as stack:
         client = require_label_studio(settings) if text.startswith(PREFIX) else open_label_studio(settings)
@@ -116,10 +115,11 @@ def command(
             )  # fmt: skip
             _dry_run(settings, source, look, share, workers, output)
             return
+        crew = None if enqueue_only else stack.enter_context(open_engine(settings, chosen))
         database = stack.enter_context(ready_or_new_database(settings, output.note))
         target = _Target.find(database, settings, source, text, title, client)
         run = _Run(settings, database, target, source, output, summary_file or target.folder(settings) / "summary.json")
-        status = run.run(share, limit=limit, retry_failed=retry_failed, workers=None if enqueue_only else workers)
+        status = run.run(share, limit=limit, retry_failed=retry_failed, engine=crew)
     raise SystemExit(status)
 
 
@@ -177,14 +177,14 @@ class _Run:
         self.output, self.file = output, file
         self.summary = Summary(source.shown, target.name, target.project_id, target.version)
 
-    def run(self, share: Shard | None, *, limit: int | None, retry_failed: bool, workers: int | None) -> int:
+    def run(self, share: Shard | None, *, limit: int | None, retry_failed: bool, engine: Engine | None) -> int:
         """Queue, let the workers work, sum up; returns the exit status."""
         began = time.monotonic()
         with Stopping() as stopping:
             try:
                 queued = self._queue(share, limit, retry_failed)
                 stopping.wait_for_loops()
-                given_up = None if workers is None else self._work(workers, stopping)
+                given_up = None if engine is None else self._work(engine, stopping)
             except Stopped:
                 self.output.note("stopped while reading: what was read is queued; run it again to go on")
                 return stopping.status
@@ -210,9 +210,10 @@ class _Run:
         self.output.queued(queued, self.target.name)
         return queued
 
-    def _work(self, number: int, stopping: Stopping) -> StvgError | None:
+    def _work(self, engine: Engine, stopping: Stopping) -> StvgError | None:
         """Returns why the workers were given up, where they were: what was done until then is summed up too."""
-        crew = open_workers(self.settings, self.target.project_id, number, self.target.folder(self.settings))
+        project_id, version, logs = self.target.project_id, self.target.version, self.target.folder(self.settings)
+        crew = engine.workers(self.database, project_id, version, logs, self.output.note)
         first: list[Standing] = []
 
         def show(standing: Standing) -> None:
@@ -220,9 +221,7 @@ class _Run:
             first.append(standing)
             self.output.standing(standing)
 
-        watch = Watch(
-            self.database, self.target.project_id, self.target.version, stopping.event, show, self.output.note
-        )
+        watch = Watch(self.database, project_id, version, stopping.event, show, self.output.note)
         given_up = None
         try:
             watch.until_done(crew)
@@ -230,17 +229,8 @@ class _Run:
             given_up = error
         if first:
             self.summary.done_now, self.summary.rate = first[-1].done - first[0].done, first[-1].rate
-        self.summary.restarts = getattr(crew, "restarts", 0)
+        self.summary.restarts = crew.restarts
         return given_up
-
-
-def open_workers(settings: Settings, project_id: int, number: int, logs: Path) -> Workers:
-    """Processes of this program that end when nothing of the project is waiting."""
-    env = {}
-    if number > 1 and "OMP_NUM_THREADS" not in os.environ:
-        env["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // number))
-    command = worker_command("--drain", "--owned", "--project", str(project_id))
-    return WorkerProcesses(command, number, logs, env)
 
 
 def name_of(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -78,7 +79,7 @@ class JsonLines:
     """One JSON object on a line of standard output, each with its ``event``."""
 
     def __init__(self, *, every_s: float = EVERY_S, clock: Callable[[], float] = time.monotonic) -> None:
-        self._every_s, self._clock = every_s, clock
+        self._every_s, self._clock, self._out = every_s, clock, sys.stdout  # which later may be given to others
         self._said: dict[str, float] = {}
         self._last: Standing | None = None
         self._left_out = _LeftOut()
@@ -130,7 +131,7 @@ class JsonLines:
         return due
 
     def _line(self, event: str, **values: Any) -> None:
-        click.echo(printable(json.dumps({"event": event, **values}, ensure_ascii=False)))
+        click.echo(printable(json.dumps({"event": event, **values}, ensure_ascii=False)), self._out)
 
 
 class Terminal:
@@ -138,6 +139,7 @@ class Terminal:
 
     def __init__(self) -> None:
         self._bar: tqdm | None = None
+        self._out = sys.stdout
         self._problems = 0
         self._left_out = _LeftOut()
 
@@ -177,10 +179,10 @@ class Terminal:
     def summary(self, summary: Summary, file: Path) -> None:
         self._end_bar()
         for sentence in summary.sentences():
-            click.echo(printable(sentence))
+            click.echo(printable(sentence), self._out)
         if summary.interrupted:
-            click.echo("stopped; run it again to go on")
-        click.echo(f"written: {click.format_filename(file)}")
+            click.echo("stopped; run it again to go on", self._out)
+        click.echo(f"written: {click.format_filename(file)}", self._out)
 
     def dry_run(self, result: DryRun) -> None:
         self._end_bar()

@@ -5,19 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
+from collections.abc import Callable, Sequence
 
 import click
 from prometheus_client import start_http_server
 
 from backend.addresses import bracketed
-from backend.bootstrap import open_worker, ready_database
+from backend.bootstrap import open_media, open_worker, present_model_version, ready_database
 from backend.cli.project_option import PROJECT
 from backend.db import projects
 from backend.jobs.measuring import Measures
 from backend.jobs.stopping import stopping
 from backend.logs import configure_logging
+from backend.media import MediaError
 from backend.settings import Settings, SettingsError, load_settings
 from stvg_core.notice import notice
 
@@ -27,17 +30,23 @@ logger = logging.getLogger(__name__)
 @click.command()
 @click.option("--drain", is_flag=True, help="Do what is due now, then end; with --project, all of its jobs.")
 @click.option("--project", "project", type=PROJECT, help="Only jobs of this project.")
-@click.option("--owned", is_flag=True, hidden=True, help="Stop when standard input ends: whoever started it is gone.")
-def command(drain: bool, project: str | None, owned: bool) -> None:
+@click.option("--owned", is_flag=True, hidden=True, help="Standard input says when to end; see Owner.")
+@click.option("--expect", hidden=True, help="The model's version that the run asks; another one is an error.")
+@click.option("--see", "seen", multiple=True, hidden=True, help="Addresses of files that this machine must have.")
+def command(drain: bool, project: str | None, owned: bool, expect: str | None, seen: Sequence[str]) -> None:
     """Ground queued jobs until stopped. One per GPU; several on one database share the work."""
     settings = load_settings()
     configure_logging(settings.log_level, settings.secrets(), settings.log_format)
+    owner = Owner()
     if owned:
-        threading.Thread(target=_end_with_input, name="owner", daemon=True).start()
+        owner.start()
     measures = Measures()
     if not owned:  # the workers of one run would all want the same port
         show_metrics(settings, measures)
+    if expect is not None:
+        require_version(settings, expect)
     number = None if project is None else _number(settings, project)
+    require_files(settings, seen, number)
     process = open_worker(settings, measures=measures, project_id=number)
     if said := notice(process.worker.engine.model_version):
         logger.warning(said)
@@ -46,6 +55,7 @@ def command(drain: bool, project: str | None, owned: bool) -> None:
         return
     if drain:
         with stopping(settings.database_url, process.stop, lambda: process.worker.holding):
+            owner.leave = process.worker.enough.set
             process.run_project()
         return
     if process.outbox is None:
@@ -76,8 +86,47 @@ def _number(settings: Settings, project: str) -> int:
         return projects.number_of(session, project)
 
 
-def _end_with_input() -> None:
+def require_version(settings: Settings, expected: str) -> None:
+    """Raises SettingsError where the model here is another one: none of the run's jobs would be for it."""
+    here = present_model_version(settings)
+    if here != expected:
+        raise SettingsError(
+            f"The run asks the model {expected}, but on {socket.gethostname()} it is {here}. All machines need the "
+            "same model, the same version of stvg and the same settings of the method."
+        )
+
+
+def require_files(settings: Settings, addresses: Sequence[str], project_id: int | None) -> None:
+    """Raises SettingsError where a video that is a file is not on this machine: all the run's jobs would fail here."""
+    media = open_media(settings, None)
+    for address in addresses:
+        try:
+            media.file_of(address, project=project_id)
+        except MediaError as error:
+            raise SettingsError(
+                f"{socket.gethostname()} does not see the videos of the run: {error} Mount their folder there under "
+                "the same path, or put the videos into a storage."
+            ) from None
+
+
+class Owner(threading.Thread):
+    """Listens to whoever started the worker: a line on standard input asks it to leave, the end of it to stop.
+
+    Attributes:
+        leave: called at a line; before the worker has begun there is no job to wait for, and it stops.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(name="owner", daemon=True)
+        self.leave: Callable[[], object] = _stop
+
+    def run(self) -> None:
+        while said := os.read(sys.stdin.fileno(), 1024):
+            if b"leave" in said:
+                self.leave()
+        _stop()
+
+
+def _stop() -> None:
     """As if somebody had asked: before the model is loaded at once, later as at every SIGTERM."""
-    while sys.stdin.buffer.read(1024):
-        pass
     os.kill(os.getpid(), signal.SIGTERM)

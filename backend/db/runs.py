@@ -12,6 +12,8 @@ from backend.db.jobs import QUEUED, RUNNING
 from backend.db.tables import Job, Prediction, Task, TaskState
 
 _PAGE = 2000
+_SENTENCES = 50
+"""For each video that is counted, so many are looked at first."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,31 @@ def unfinished(session: Session, project_id: int, versions: Sequence[str] | None
     if versions is not None:
         query = query.where(Job.model_version.in_(versions))
     return session.scalar(query.limit(1)) is not None
+
+
+def videos_open(session: Session, project_id: int, version: str, *, most: int) -> int:
+    """Videos with sentences that are queued or in somebody's hands, counted no further than ``most``."""
+    left = select(Job.video_ref).join(Task).where(_of_run(project_id, version), Job.state.in_((QUEUED, RUNNING)))
+    for rows in (left.limit(most * _SENTENCES), left):  # a part of a long queue says enough, almost always
+        some = rows.subquery()
+        videos, read = session.execute(
+            select(func.count(some.c.video_ref.distinct()), func.count()).select_from(some)
+        ).one()
+        if videos >= most or read < most * _SENTENCES:
+            break
+    return min(int(videos), most)
+
+
+def at_work(session: Session, project_id: int) -> set[str]:
+    """The names of the workers that hold jobs of the project."""
+    held = select(Job.leased_by).join(Task).where(Task.project_id == project_id, Job.state == RUNNING)
+    return {name.rpartition("#")[0] for name in session.scalars(held) if name}
+
+
+def videos_waiting(session: Session, project_id: int, version: str, *, most: int) -> Sequence[str]:
+    """The addresses of some videos that sentences wait for."""
+    query = select(Job.video_ref).join(Task).where(_of_run(project_id, version), Job.state == QUEUED)
+    return session.scalars(query.distinct().limit(most)).all()
 
 
 def all_of(session: Session, project_id: int, version: str, *, state: str | None = None) -> Iterator[Ended]:

@@ -41,6 +41,7 @@ class Worker:
 
     Attributes:
         idle: called when there is nothing to do; it waits.
+        enough: set to end after the job in hand; ``stop`` gives that up.
         ended: called after each job, with how it ended: done, failed, retried, lost or stopped.
     """
 
@@ -67,14 +68,17 @@ class Worker:
         self.max_deaths, self.shared = max_deaths, shared
         self.versions = versions or (lambda session: [engine.model_version])
         self.project_id = project_id
-        self.stop = threading.Event()
+        self.stop, self.enough = threading.Event(), threading.Event()
         self.idle: Callable[[], object] = lambda: self.stop.wait(poll_s)
         self.holding: Holding | None = None
         self.ended: Callable[[str], None] = lambda outcome: None
 
     def run(self, until: Callable[[], bool] = lambda: False) -> None:
-        """Work until ``stop`` is set, or, between two jobs, ``until`` holds; a database that is away is waited for."""
-        while not self.stop.is_set():
+        """Work until ``stop`` or ``enough`` is set, or, between two jobs, ``until`` holds.
+
+        A database that is away is waited for.
+        """
+        while not self._told_to_end():
             try:
                 worked = self.run_once()
                 if not worked and until():
@@ -125,7 +129,7 @@ class Worker:
         ended = 0
         try:
             for job in taken:
-                if job is not first and (self.stop.is_set() or self._more_urgent(line)):
+                if job is not first and (self._told_to_end() or self._more_urgent(line)):
                     break
                 if job is first or line.next(job):
                     self._end(job, line, partial(together.ground, job))
@@ -133,6 +137,9 @@ class Worker:
         finally:
             together.close()
         return ended
+
+    def _told_to_end(self) -> bool:
+        return self.stop.is_set() or self.enough.is_set()
 
     def _more_urgent(self, line: Line) -> bool:
         if line.priority is None:

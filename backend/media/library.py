@@ -93,11 +93,6 @@ class MediaLibrary:
             return self.fetch(ref, project=project)
         return self._cache.find(_key(source, project))
 
-    def path_of(self, ref: str, *, project: int | None = None) -> Path | None:
-        """The file that an address names, where it is a file of this machine and no copy. Raises MediaError."""
-        source = self._source(ref, project)
-        return source.path if isinstance(source, Local) else None
-
     def make_room_beside(self, file: Path) -> int:
         """Remove the longest unused videos if they lie on the disk of this file; returns how many bytes went."""
         if not self._cache.is_beside(file):
@@ -106,6 +101,14 @@ class MediaLibrary:
         if freed:
             logger.warning("the disk of %s is nearly full; %d bytes of fetched videos were removed", file.name, freed)
         return freed
+
+    def file_of(self, ref: str, *, project: int | None = None) -> Path | None:
+        """The file of this machine that an address names; None where it names none. Raises MediaError: it is not there.
+
+        Nothing is read.
+        """
+        source = self._source(ref, project)
+        return source.path if isinstance(source, Local) else None
 
     def _source(self, ref: str, project: int | None) -> Local | Remote | Stored | Own:
         if _written_here(project):

@@ -23,7 +23,7 @@ from backend.media.file import MediaFile
 class Files(Protocol):
     """The part of the media library that is needed."""
 
-    def path_of(self, ref: str, *, project: int | None = None) -> Path | None: ...
+    def file_of(self, ref: str, *, project: int | None = None) -> Path | None: ...
     def fetch(self, ref: str, *, task: int | None = None, project: int | None = None) -> MediaFile: ...
 
 
@@ -47,7 +47,7 @@ def replaced_files(database: Database, files: Files, project_id: int, job_ids: I
 
 def _is_replaced(files: Files, project_id: int, ref: str, since: datetime | None, sha256: str, size_bytes: int) -> bool:
     try:
-        path = files.path_of(ref, project=project_id)
+        path = files.file_of(ref, project=project_id)
         if path is None:
             return False
         facts = path.stat()

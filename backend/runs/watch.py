@@ -21,7 +21,9 @@ _SHARE = 20
 
 
 class Workers(Protocol):
-    """Who does the work."""
+    """Who does the work. ``restarts``: how many workers took the place of one that ended too early."""
+
+    restarts: int
 
     def ensure(self, *, progressed: bool) -> list[str]:
         """Start those that are missing; sentences about those that ended."""

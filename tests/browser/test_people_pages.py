@@ -55,6 +55,7 @@ def test_an_admin_logs_in_by_keyboard_exports_and_reads_the_log(page: Page, addr
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(f"{address}/review/export")
     assert page.url.startswith(f"{address}/login?next=") and _fits(page)
+    expect(page.get_by_label("Name")).to_be_focused()  # the page's own doing, a moment after it was loaded
     page.keyboard.type("ann")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)

@@ -78,7 +78,7 @@ def main() -> None:
         start: list[str] = []
         for keyword, rest in instructions((ROOT / "Dockerfile").read_text()):
             started = time.monotonic()
-            if keyword == "ENV":
+            if keyword in ("ENV", "ARG"):  # of an argument, its default
                 env |= dict(word.split("=", 1) for word in shlex.split(rest))
             elif keyword == "COPY":
                 copy(shlex.split(rest), app, rules)

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from backend.db.tables import Prediction, Task
+from backend.db.tables import Job, Prediction, Task
 from backend.jobs.payload import keyframes
 from backend.labelstudio.payloads import TaskPayload
 from backend.media import MediaLibrary
@@ -169,3 +169,14 @@ def test_a_deadlock_is_no_death_of_the_worker(loop: Loop, monkeypatch: pytest.Mo
     job = loop.job()
     assert (job.state, job.attempts, job.deaths, job.leased_by) == ("queued", 0, 0, None)
     assert loop.worker.drain() == 1 and loop.job().state == "done"
+
+
+def test_one_that_is_asked_to_leave_ends_its_job_first(loop: Loop) -> None:
+    """Those that only stand in line go back to the queue, with no attempt used."""
+    loop.ask(loop.task(1, "the man"), loop.task(2, "the dog"), loop.task(3, "the cat"))
+    loop.worker.ended = lambda outcome: loop.worker.enough.set()
+    loop.worker.run()
+    with loop.database.read() as session:
+        assert [(job.state, job.attempts) for job in session.scalars(select(Job).order_by(Job.id))] == [
+            ("done", 1), ("queued", 0), ("queued", 0),
+        ]  # fmt: skip

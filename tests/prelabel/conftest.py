@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from backend.bootstrap import open_media, open_versions
 from backend.cli import prelabel as module
+from backend.cli.prelabel_engines import Engine
 from backend.db.engine import Database
 from backend.jobs.worker import Worker
 from backend.settings import Settings, load_settings
@@ -30,6 +31,7 @@ class Here:
     project_id: int
     said: tuple[str, ...] = ()
     stopped: int = 0
+    restarts: int = 0
 
     def ensure(self, *, progressed: bool) -> list[str]:
         database = Database(self.settings.database_url)
@@ -86,5 +88,5 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     written(folder / "videos.csv", TABLE)
     settings = load_settings()
     engine = FakeEngine(open_versions(settings).base)
-    monkeypatch.setattr(module, "open_workers", lambda settings, number, count, logs: Here(settings, engine, number))
+    monkeypatch.setattr(Engine, "workers", lambda self, database, number, *more: Here(settings, engine, number))
     return Command(folder, settings, engine)

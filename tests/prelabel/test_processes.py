@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.runs.processes import RunError, WorkerProcesses
+from backend.runs.child import RunError
+from backend.runs.processes import WorkerProcesses
 
 WAITS = "import sys; sys.stdin.read()"
 DEAF = "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); sys.stdin.read()"

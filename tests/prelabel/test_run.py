@@ -14,11 +14,12 @@ from sqlalchemy import select
 
 from backend.cli import evaluate
 from backend.cli import prelabel as module
+from backend.cli.prelabel_engines import Engine
 from backend.cli.project_option import in_label_studio
 from backend.db import deliveries, projects, runs
 from backend.db.tables import Delivery, Job, Prediction, Project, Task, TaskState
 from backend.media.file_address import file_path
-from backend.runs.processes import RunError
+from backend.runs.child import RunError
 from backend.runs.watch import Watch
 from backend.settings import load_settings
 from labeling_config import video_tube
@@ -295,7 +296,7 @@ class GivenUp(Here):
 
 def test_a_run_that_is_given_up_is_summed_up(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        module, "open_workers", lambda settings, number, count, logs: GivenUp(settings, command.engine, number)
+        Engine, "workers", lambda self, database, number, *more: GivenUp(self.settings, command.engine, number)
     )
     result = command.result(command.folder / "videos.csv")
     assert isinstance(result.exception, RunError)
@@ -313,7 +314,7 @@ def test_the_tasks_of_a_label_studio_project(command: Command, monkeypatch: pyte
     command.settings = load_settings()
     monkeypatch.setattr(module, "require_label_studio", lambda settings: studio.client())
     monkeypatch.setattr(
-        module, "open_workers", lambda settings, number, count, logs: Here(command.settings, command.engine, number)
+        Engine, "workers", lambda self, database, number, *more: Here(command.settings, command.engine, number)
     )
     last = command.summary("project:Clips", status=3)
     assert (last["items"], last["done"], last["project_id"]) == (3, 3, number)
