@@ -38,7 +38,7 @@ from backend.logs import note_process
 from backend.media import MediaLibrary, MediaUnavailable
 from backend.media.cache import MediaCache
 from backend.media.cloud import CloudFiles
-from backend.media.decoding import open_decoding, reporting
+from backend.media.decoding import open_ahead, open_decoding, reporting
 from backend.media.download import Downloader
 from backend.review import disagreement
 from backend.settings import Settings, SettingsError
@@ -229,7 +229,8 @@ class LoadedGrounder:
         method = method_settings(settings)
         self._database, self._versions = database, open_versions(settings)
         self._decoding = open_decoding(settings.decode_seconds, settings.decode_memory_bytes)
-        elsewhere: dict[str, Any] = {} if self._decoding is None else {"open_video": self._decoding.open}
+        self._ahead = open_ahead(self._decoding, lambda info: self._grounder.needs(info))
+        elsewhere: dict[str, Any] = {} if self._ahead is None else {"open_video": self._ahead.open}
         self._grounder = Grounder.from_pretrained(
             settings.model, device=settings.device, settings=method, decomposer=open_decomposer(settings, method),
             cache=settings.data_dir / "proposals", **elsewhere,
@@ -249,6 +250,10 @@ class LoadedGrounder:
             return False
         self._grounder.settings, self._grounder.model_version = chosen, model_version
         return True
+
+    def prepare(self, path: Path, alive: Callable[[], None]) -> None:
+        if self._ahead is not None:
+            self._ahead.prepare(path, alive)
 
     def ground(self, path: Path, query: str, progress: Progress) -> Grounding:
         with reporting(self._decoding, progress) as report:
@@ -303,6 +308,7 @@ def open_worker(
         max_attempts=settings.max_attempts,
         max_deaths=settings.max_deaths,
         shared=settings.shared_sentences,
+        ahead=settings.ahead,
         retry_s=settings.retry_seconds,
         poll_s=settings.poll_seconds,
         versions=None if engine is not None else versions.every,

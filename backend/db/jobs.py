@@ -59,6 +59,34 @@ def lease_more(session: Session, worker: str, job: Job, *, seconds: float, most:
     return taken
 
 
+def lease_ahead(
+    session: Session, worker: str, *, seconds: float, most: int, versions: Sequence[str] | None = None,
+    project_id: int | None = None,
+) -> list[Job]:  # fmt: skip
+    """Jobs about the next video, for a worker that is still busy with another; all of them wait in line.
+
+    None where the next one is for a worker that begins at once: somebody waits for it, a box is followed, or a dead
+    worker left it; and none where it is about the last video that waits, as another worker may have nothing.
+
+    Args:
+        most: so many at most.
+    """
+    mine = _mine(versions, project_id)
+    if leases.any_left(session, Job, *mine):
+        return []
+    query = _next(versions, project_id).where(Job.state == QUEUED)
+    taken, _ = leases.take(session, query, Job, worker, seconds=seconds)
+    if not taken:
+        return []
+    first = taken[0]
+    others = Job.video_key != first.video_key
+    if first.priority > 0 or first.prompt is not None or not leases.waiting(session, Job, *mine, others):
+        put_back(session, first.id, first.leased_by or "")
+        return []
+    _begun(session, taken, Job.IN_LINE)
+    return [first, *lease_more(session, worker, first, seconds=seconds, most=most - 1)]
+
+
 def _begun(session: Session, taken: Sequence[Job], stage: str = "") -> None:
     at = moment(session)
     for job in taken:
@@ -83,10 +111,11 @@ def waiting(session: Session, versions: Sequence[str] | None = None, project_id:
     return leases.waiting(session, Job, *_mine(versions, project_id))
 
 
-def more_urgent(session: Session, versions: Sequence[str] | None, priority: int) -> bool:
+def more_urgent(
+    session: Session, versions: Sequence[str] | None, priority: int, project_id: int | None = None
+) -> bool:  # fmt: skip
     """Does a job wait that goes before those of this priority?"""
-    mine = () if versions is None else (Job.model_version.in_([*versions, FOR_ALL]),)
-    return leases.waiting(session, Job, Job.priority > priority, *mine)
+    return leases.waiting(session, Job, Job.priority > priority, *_mine(versions, project_id))
 
 
 def renew(session: Session, job_id: int, lease_name: str, *, seconds: float, progress: float, stage: str) -> bool:

@@ -56,6 +56,12 @@ def waiting(session: Session, table: type[Leased], *conditions: ColumnElement[bo
     return session.scalar(select(table.id).where(free(table, moment(session)), *conditions).limit(1)) is not None
 
 
+def any_left(session: Session, table: type[Leased], *conditions: ColumnElement[bool]) -> bool:
+    """Is there one that a dead holder left? A look that takes no lock."""
+    found = select(table.id).where(_left(table, moment(session)), *conditions).limit(1)
+    return session.scalar(found) is not None
+
+
 def take(
     session: Session, query: Select[Row], table: type[Row], holder: str, *, seconds: float, limit: int = 1,
     max_deaths: int = MAX_DEATHS,
