@@ -29,10 +29,11 @@ Row = TypeVar("Row", bound=Leased)
 
 def free(table: type[Leased], at: datetime) -> ColumnElement[bool]:
     """Rows that may be taken: those that wait and are due, and those whose holder was not heard of for too long."""
-    return or_(_due(table, at), _left(table, at))
+    return or_(due(table, at), _left(table, at))
 
 
-def _due(table: type[Leased], at: datetime) -> ColumnElement[bool]:
+def due(table: type[Leased], at: datetime) -> ColumnElement[bool]:
+    """Rows that wait, and not for a later moment."""
     return and_(table.state == table.WAITING, or_(table.run_after.is_(None), table.run_after <= at))
 
 
@@ -62,6 +63,18 @@ def any_left(session: Session, table: type[Leased], *conditions: ColumnElement[b
     return session.scalar(found) is not None
 
 
+def take_due(
+    session: Session, query: Select[Row], table: type[Row], holder: str, *, seconds: float, limit: int = 1
+) -> list[Row]:  # fmt: skip
+    """The first rows of a query that wait and are due, now held by ``holder``; nothing that a dead holder left."""
+    at = moment(session)
+    taken = _first(session, query.where(due(table, at)), table, limit)
+    for row in taken:
+        _hold(row, holder, at, seconds)
+    session.flush()
+    return taken
+
+
 def take(
     session: Session, query: Select[Row], table: type[Row], holder: str, *, seconds: float, limit: int = 1,
     max_deaths: int = MAX_DEATHS,
@@ -82,7 +95,7 @@ def take(
         left = _first(session, query.where(_left(table, at)), table, 1)
         if not left:
             # Asked apart: each of the two has an index of its own.
-            taken = _first(session, query.where(_due(table, at)), table, limit)
+            taken = _first(session, query.where(due(table, at)), table, limit)
         elif not left[0].begun or _died(left[0]) < max_deaths:
             taken = left
         else:

@@ -38,9 +38,6 @@ class Line:
         """Of the most urgent; None where nobody waits."""
         return max((job.priority for job in list(self._waiting.values())), default=None)
 
-    def __contains__(self, job: Job) -> bool:
-        return job.id in self._waiting
-
     def renew(self, session: Session) -> None:
         """Prolong all leases; who lost its own leaves the line."""
         for job in list(self._waiting.values()):

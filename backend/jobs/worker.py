@@ -32,14 +32,17 @@ logger = logging.getLogger(__name__)
 
 
 class _Batch(NamedTuple):
-    """Jobs that are held, in the order of their turns; those in ``line`` have not begun.
+    """Jobs that are held, in the order of their turns.
 
     Attributes:
+        line: where those wait that have not begun.
+        begun: the one that need not wait for its turn; None where all do.
         media: where their video comes from.
     """
 
     jobs: Sequence[Job]
     line: Line
+    begun: Job | None
     media: Media
 
 
@@ -160,7 +163,7 @@ class Worker:
         found = self._lease(versions) if free else None
         if found is None and self._next is not None:
             following, self._next = self._next, None
-            return _Batch(waiting, following.line, following)
+            return _Batch(waiting, following.line, None, following)
         return found
 
     def _lease(self, versions: Sequence[str]) -> _Batch | None:
@@ -172,12 +175,12 @@ class Worker:
             if first is None:
                 return None
             more = jobs.lease_more(session, self.name, first, seconds=self.lease_s, most=self.shared - 1)
-        return _Batch([first, *more], Line(self.database, more, seconds=self.lease_s), self.media)
+        return _Batch([first, *more], Line(self.database, more, seconds=self.lease_s), first, self.media)
 
     def _lease_ahead(self) -> Sequence[Job]:
         with self.database.read() as session:
             versions = self.versions(session)
-            if self.stop.is_set() or not jobs.waiting(session, versions, self.project_id):
+            if self.stop.is_set() or not jobs.may_look_ahead(session, versions, self.project_id):
                 return []
         with self.database.write() as session:
             return jobs.lease_ahead(
@@ -198,7 +201,7 @@ class Worker:
         together = Together(self.database, batch.media, self.engine, batch.jobs)
         try:
             for job in batch.jobs:
-                if job in line:
+                if job is not batch.begun:
                     if self.stop.is_set() or (ended and self._more_urgent(line)):
                         break
                     if not line.next(job):

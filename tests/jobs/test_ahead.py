@@ -16,6 +16,7 @@ from backend.db.tables import Job
 from backend.db.types import now
 from backend.jobs.answers import URGENT
 from backend.jobs.engine import Progress
+from backend.jobs.sharing import Line
 from backend.jobs.stopping import _put_back
 from backend.media import MediaUnavailable
 from stvg_core.errors import VideoError
@@ -166,13 +167,18 @@ def test_what_a_dead_worker_left_is_taken_before_more_is_leased_ahead(each_loop:
     assert [name for name, _ in loop.engine.calls] == ["b.mp4", "a.mp4", "c.mp4", "d.mp4"]
 
 
-def test_cancelled_jobs_are_not_grounded_and_the_others_are(each_loop: Loop) -> None:
+@pytest.mark.parametrize("noticed", [False, True])
+def test_cancelled_jobs_are_not_grounded_and_the_others_are(each_loop: Loop, noticed: bool) -> None:
+    """Whether or not a renewal of the leases has met it before their turn."""
     loop = each_loop
     ask(loop, *VIDEOS[:3], queries=2)
 
     def cancel() -> None:
         ready(loop)
         work_lists.cancel_jobs(loop.database, work_lists.Chosen(ids=(3, 5, 6)))
+        if noticed:
+            with loop.database.write() as session:
+                loop.worker._renew(Line(loop.database, [], seconds=5), session)
 
     during(loop, "a.mp4", cancel)
     assert loop.worker.drain() == 3
