@@ -126,9 +126,9 @@ class Worker:
 
     def put_back(self) -> None:
         """Back to the queue with the jobs about the next video."""
-        following, self._next = self._next, None
-        if following is not None:
-            following.drop()
+        if self._next is not None:
+            self._next.drop()
+        self._next = None
 
     def run_once(self) -> int:
         """Take the next job, with others about its video, and end them; returns how many, 0 when there is none.
@@ -162,7 +162,8 @@ class Worker:
                 free = jobs.more_urgent(session, versions, most, self.project_id)
         found = self._lease(versions) if free else None
         if found is None and self._next is not None:
-            following, self._next = self._next, None
+            following, self._in_hand = self._next, waiting  # held by one or the other at each moment
+            self._next = None
             return _Batch(waiting, following.line, None, following)
         return found
 
