@@ -10,8 +10,6 @@ import os
 import sys
 import time
 
-import torch
-
 from backend.bootstrap import open_worker
 from backend.jobs.engine import Engine
 from backend.settings import Settings
@@ -21,8 +19,13 @@ from benchmarks.prelabel.usage import Usage, children, peak_bytes
 
 def main() -> None:
     asked = json.loads(sys.argv[1])
-    torch.set_num_threads(1)
-    engine: Engine | None = None if asked["slept"] is None else FakeEngine(seconds=asked["slept"])
+    engine: Engine | None = None
+    if asked["slept"] is not None:
+        engine = FakeEngine(seconds=asked["slept"])
+    else:
+        import torch  # nothing that is slept needs it
+
+        torch.set_num_threads(1)
     process = open_worker(Settings(**asked["settings"]), engine=engine, project_id=asked["project"])
     before = Usage.now()
     _say({"ready": True, "cpu_s": before.cpu})
