@@ -19,20 +19,20 @@ TINY = ["--rounds", "1", "--seconds", "2", "--clips", "2", "--sentences", "2", "
 
 def test_every_measurement_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "prelabel.json"
-    found = prelabel.main([*TINY, "--workers", "1", "2", "--minutes", "0.05", "0.1", "--out", str(out)])
+    found = prelabel.main([*TINY, "--workers", "2", "--minutes", "0.05", "--out", str(out)])
     kinds = {what: figures["sqlite"] for what, figures in found.items()}
     overhead = kinds["overhead"]
     assert overhead["sentences"] == 2 and overhead["of_it_in_the_child_s"]["median"] > 0
     assert overhead["run_cpu_s"]["median"] > overhead["of_it_in_the_child_s"]["median"]
     assert overhead["model_cpu_s"]["median"] > overhead["model_without_decoding_cpu_s"]["median"] > 0
     assert overhead["statements_per_sentence"]["median"] > 10 and overhead["start_up_cpu_s"] > 0
-    assert set(kinds["workers"]["seconds"]) == {1, 2}
+    assert set(kinds["workers"]["seconds"]) == {2}
     assert set(kinds["sentences"]["cpu_s"]) == {"leased together", "leased one by one", "a video each"}
-    first, second = kinds["memory"]["by_minutes"].values()
-    assert second["frames"] == 2 * first["frames"] and min(first["worker_mib"], first["child_mib"]) > 0
+    [one] = kinds["memory"]["by_minutes"].values()
+    assert min(one["frames"], one["worker_mib"], one["child_mib"]) > 0
     assert set(json.loads(out.read_text())) >= {"machine", "arguments", "load", *prelabel.WHAT}
     printed = capsys.readouterr().out
-    for begin in ("| the model's own | sqlite |", "| 2 | sqlite |", "| 2 sentences, a video each |", "| 0.1 min |"):
+    for begin in ("| the model's own | sqlite |", "| 2 | sqlite |", "| 2 sentences, a video each |", "| 0.05 min |"):
         assert begin in printed
 
 
