@@ -91,6 +91,8 @@ class Settings(BaseSettings):
     """A job is given up after so many workers in a row were gone at the same stage of it: killed, out of memory."""
     shared_sentences: int = Field(default=8, ge=1)
     """So many sentences about one video are answered together at most. 1: each alone."""
+    ahead: int = Field(default=1, ge=0, le=1)
+    """So many videos are fetched and decoded while another one is grounded."""
     retry_seconds: float = 15.0
     poll_seconds: float = Field(default=0.5, gt=0)
     handout_seconds: float = 120.0

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,7 +27,7 @@ class FakeEngine:
 
     The sentence "nothing ..." finds no object, "crash ..." raises an unexpected error. A file that begins with
     ``not a video`` is refused. ``calls`` lists what was asked, ``prompts`` the boxes to follow, ``extended``
-    those to follow to other frames.
+    those to follow to other frames, ``prepared`` the files that were to be grounded next.
     """
 
     model_version: str = "fake@1/0"
@@ -39,9 +39,14 @@ class FakeEngine:
     extended: list[tuple[int, tuple[float, ...], int, int]] = field(default_factory=list)
     lost_after: int = 1000
     shared: list[int] = field(default_factory=list)
+    prepared: list[str] = field(default_factory=list)
 
     def become(self, model_version: str) -> bool:
         return model_version == self.model_version
+
+    def prepare(self, path: Path, alive: Callable[[], None]) -> None:
+        alive()
+        self.prepared.append(path.name)
 
     def ground(self, path: Path, query: str, progress: Progress) -> Grounding:
         self.calls.append((path.name, query))

@@ -87,13 +87,12 @@ class OpenedVideo:
 
     def look_at(self, first: int, last: int, watch: Stopwatch) -> tuple[Array, Session]:
         """A session on frames sampled uniformly between two frames, both included, and the frames of its slots."""
-        n_frames, fused = last - first + 1, self.loaded.family.frames_per_slot
-        count = max(1, min(self.n_slots, n_frames // fused))
+        fused = self.loaded.family.frames_per_slot
+        indices = sampled(first, last, self.n_slots, fused)
         with watch("decode"):
-            indices = first + sample_indices(n_frames, count * fused)
             frames = self.video.read(indices)
         # The frame in the middle of those that share a slot stands for it.
-        slots = indices.reshape(count, fused).mean(axis=1).round().astype(np.int64)
+        slots = indices.reshape(-1, fused).mean(axis=1).round().astype(np.int64)
         with watch("vision"):
             return slots, Session(self.loaded, frames)
 
@@ -111,6 +110,12 @@ class OpenedVideo:
             with watch("propose"):
                 self._tracks[key] = self._proposer.propose(self.video, phrase)
         return self._tracks[key]
+
+
+def sampled(first: int, last: int, n_slots: int, fused: int) -> Array:
+    """``(T * fused,)`` frames between two, both included: ``fused`` for each of at most ``n_slots`` slots."""
+    n_frames = last - first + 1
+    return first + sample_indices(n_frames, max(1, min(n_slots, n_frames // fused)) * fused)
 
 
 def file_key(video: str | Path) -> tuple[str, int, int]:

@@ -12,13 +12,13 @@ from stvg_core.grounding.second_look import window
 from stvg_core.joining import FirstAnswer, cut, ends, join
 from stvg_core.keeping import keep_second
 from stvg_core.mllm.loading import LoadedModel, load
-from stvg_core.opened import OpenedVideo, OpenVideo, Stopwatch, file_key
+from stvg_core.opened import OpenedVideo, OpenVideo, Stopwatch, file_key, sampled
 from stvg_core.proposals import Proposer, proposer_for
 from stvg_core.proposals.extending import Extended, extend
 from stvg_core.proposals.following import Prompt, pinned
 from stvg_core.query import SubQueries, as_statement, normalise_query
 from stvg_core.settings import GroundingSettings, resolve
-from stvg_core.tube import Evidence, Grounding, Track, Tube
+from stvg_core.tube import Array, Evidence, Grounding, Track, Tube, VideoInfo
 from stvg_core.version import model_version
 from stvg_core.video import VideoReader
 
@@ -166,6 +166,14 @@ class Grounder:
                 yield answer
         finally:
             self._release()
+
+    def needs(self, info: VideoInfo) -> tuple[Array, Array]:
+        """The frames that any sentence about a video is answered with: the model's, ``(T,)``, and the proposer's.
+
+        May be called from another thread than the rest.
+        """
+        slots = sampled(0, info.n_frames - 1, self.settings.n_slots, self.loaded.family.frames_per_slot)
+        return slots, self.proposer.looks_at(info)
 
     def _with_less_memory(
         self, video: str | Path, query: str, given: Given, report: Progress, *, keep: bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from backend.bootstrap.method import method_settings, open_decomposer, open_versions
 from backend.db.engine import Database
 from backend.jobs.engine import Answers, Progress
-from backend.media.decoding import open_decoding, reporting
+from backend.media.decoding import open_ahead, open_decoding, reporting
 from backend.settings import Settings
 from stvg_core.tube import Grounding
 
@@ -32,7 +32,8 @@ class LoadedGrounder:
         method = method_settings(settings)
         self._database, self._versions = database, open_versions(settings)
         self._decoding = open_decoding(settings.decode_seconds, settings.decode_memory_bytes)
-        elsewhere: dict[str, Any] = {} if self._decoding is None else {"open_video": self._decoding.open}
+        self._ahead = open_ahead(self._decoding, lambda info: self._grounder.needs(info))
+        elsewhere: dict[str, Any] = {} if self._ahead is None else {"open_video": self._ahead.open}
         self._grounder = Grounder.from_pretrained(
             settings.model, device=settings.device, settings=method, decomposer=open_decomposer(settings, method),
             cache=settings.data_dir / "proposals", **elsewhere,
@@ -53,6 +54,10 @@ class LoadedGrounder:
             return False
         self._grounder.settings, self._grounder.model_version = chosen, model_version
         return True
+
+    def prepare(self, path: Path, alive: Callable[[], None]) -> None:
+        if self._ahead is not None:
+            self._ahead.prepare(path, alive)
 
     def ground(self, path: Path, query: str, progress: Progress) -> Grounding:
         with reporting(self._decoding, progress) as report:

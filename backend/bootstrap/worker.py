@@ -77,6 +77,7 @@ def open_worker(
         max_attempts=settings.max_attempts,
         max_deaths=settings.max_deaths,
         shared=settings.shared_sentences,
+        ahead=settings.ahead,
         retry_s=settings.retry_seconds,
         poll_s=settings.poll_seconds,
         versions=None if engine is not None else versions.every,

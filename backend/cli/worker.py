@@ -54,14 +54,14 @@ def command(drain: bool, project: str | None, owned: bool, expect: str | None, s
         click.echo(f"{process.drain()} jobs taken.")
         return
     if drain:
-        with stopping(settings.database_url, process.stop, lambda: process.worker.holding):
+        with stopping(settings.database_url, process.stop, process.worker.holding):
             owner.leave = process.worker.enough.set
             process.run_project()
         return
     if process.outbox is None:
         logger.warning("STVG_LABEL_STUDIO_URL or STVG_LABEL_STUDIO_TOKEN is not set: nothing is pushed")
     logger.info("worker ready with model %s", process.worker.engine.model_version)
-    with stopping(settings.database_url, process.stop, lambda: process.worker.holding):
+    with stopping(settings.database_url, process.stop, process.worker.holding):
         process.run()
     logger.info("worker stopped")
 

@@ -59,6 +59,44 @@ def lease_more(session: Session, worker: str, job: Job, *, seconds: float, most:
     return taken
 
 
+def may_look_ahead(session: Session, versions: Sequence[str] | None = None, project_id: int | None = None) -> bool:
+    """Is there a job for :func:`lease_ahead`? A look that takes no lock.
+
+    There is none where the next one is for a worker that begins at once: somebody waits for it, a box is followed, or a
+    dead worker left it; and none where it is about the last video that waits, as another worker may have nothing.
+    """
+    mine = _mine(versions, project_id)
+    if leases.any_left(session, Job, *mine):
+        return False
+    due = leases.due(Job, moment(session))
+    asked = select(Job.priority, Job.prompt.is_not(None), Job.video_key).where(due, *mine)
+    first = session.execute(asked.order_by(Job.priority.desc(), Job.id).limit(1)).first()
+    if first is None or first[0] > 0 or first[1]:
+        return False
+    others = select(Job.id).where(due, *mine, Job.video_key != first[2]).limit(1)
+    return session.scalar(others) is not None
+
+
+def lease_ahead(
+    session: Session, worker: str, *, seconds: float, most: int, versions: Sequence[str] | None = None,
+    project_id: int | None = None,
+) -> list[Job]:  # fmt: skip
+    """Jobs about the next video, for a worker that is still busy with another; all of them wait in line.
+
+    Args:
+        most: so many at most.
+    """
+    calm = Job.priority <= 0, Job.prompt.is_(None)
+    query = _next(versions, project_id).where(*calm)
+    taken = leases.take_due(session, query, Job, worker, seconds=seconds)
+    if taken and taken[0].video_key and most > 1:
+        same = (Job.video_key == taken[0].video_key) & (Job.model_version == taken[0].model_version)
+        more = select(Job).where(same, *calm).order_by(Job.priority.desc(), Job.id)
+        taken += leases.take_due(session, more, Job, worker, seconds=seconds, limit=most - 1)
+    _begun(session, taken, Job.IN_LINE)
+    return taken
+
+
 def _begun(session: Session, taken: Sequence[Job], stage: str = "") -> None:
     at = moment(session)
     for job in taken:
@@ -83,10 +121,11 @@ def waiting(session: Session, versions: Sequence[str] | None = None, project_id:
     return leases.waiting(session, Job, *_mine(versions, project_id))
 
 
-def more_urgent(session: Session, versions: Sequence[str] | None, priority: int) -> bool:
+def more_urgent(
+    session: Session, versions: Sequence[str] | None, priority: int, project_id: int | None = None
+) -> bool:  # fmt: skip
     """Does a job wait that goes before those of this priority?"""
-    mine = () if versions is None else (Job.model_version.in_([*versions, FOR_ALL]),)
-    return leases.waiting(session, Job, Job.priority > priority, *mine)
+    return leases.waiting(session, Job, Job.priority > priority, *_mine(versions, project_id))
 
 
 def renew(session: Session, job_id: int, lease_name: str, *, seconds: float, progress: float, stage: str) -> bool:

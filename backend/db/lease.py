@@ -29,10 +29,11 @@ Row = TypeVar("Row", bound=Leased)
 
 def free(table: type[Leased], at: datetime) -> ColumnElement[bool]:
     """Rows that may be taken: those that wait and are due, and those whose holder was not heard of for too long."""
-    return or_(_due(table, at), _left(table, at))
+    return or_(due(table, at), _left(table, at))
 
 
-def _due(table: type[Leased], at: datetime) -> ColumnElement[bool]:
+def due(table: type[Leased], at: datetime) -> ColumnElement[bool]:
+    """Rows that wait, and not for a later moment."""
     return and_(table.state == table.WAITING, or_(table.run_after.is_(None), table.run_after <= at))
 
 
@@ -59,13 +60,19 @@ def any_free(table: type[Leased], at: Any, *conditions: ColumnElement[bool]) -> 
 
 def due_sizes(session: Session, table: type[Leased], size: ColumnElement[int], *, limit: int) -> list[int]:
     """Of the first rows that wait and are due, by number, how large each is. A look that takes no lock."""
-    asked = select(size).where(_due(table, moment(session))).order_by(table.id).limit(limit)
+    asked = select(size).where(due(table, moment(session))).order_by(table.id).limit(limit)
     return list(session.scalars(asked))
 
 
 def waiting(session: Session, table: type[Leased], *conditions: ColumnElement[bool]) -> bool:
     """Is there one to take? A look that takes no lock."""
     return session.scalar(select(table.id).where(free(table, moment(session)), *conditions).limit(1)) is not None
+
+
+def any_left(session: Session, table: type[Leased], *conditions: ColumnElement[bool]) -> bool:
+    """Is there one that a dead holder left? A look that takes no lock."""
+    found = select(table.id).where(_left(table, moment(session)), *conditions).limit(1)
+    return session.scalar(found) is not None
 
 
 def take(
@@ -88,8 +95,8 @@ def take(
     taken, given_up = take_left(
         session, query, table, holder, seconds=seconds, max_deaths=max_deaths, urgency=urgency, limit=limit
     )
-    due = taken or take_due(session, query, table, holder, seconds=seconds, limit=limit, by_time=by_time)
-    return due, given_up
+    taken = taken or take_due(session, query, table, holder, seconds=seconds, limit=limit, by_time=by_time)
+    return taken, given_up
 
 
 def take_left(
@@ -103,7 +110,7 @@ def take_left(
         left = _first(session, query, table, [_left(table, at)], 1)
         if left and urgency is not None:
             before = query.where(urgency > getattr(left[0], urgency.key))
-            if urgent := _first(session, before, table, [_due(table, at)], limit):
+            if urgent := _first(session, before, table, [due(table, at)], limit):
                 return _held_now(session, urgent, holder, at, seconds), given_up
         if not left or not left[0].begun or _died(left[0]) < max_deaths:
             return _held_now(session, left, holder, at, seconds), given_up
@@ -118,8 +125,8 @@ def take_due(
 ) -> list[Row]:  # fmt: skip
     """The same, but only rows that wait and are due. Asked apart: each of the questions has an index of its own."""
     at = moment(session)
-    due = _due_apart(table, at) if by_time else [_due(table, at)]
-    return _held_now(session, _first(session, query, table, due, limit), holder, at, seconds)
+    conditions = _due_apart(table, at) if by_time else [due(table, at)]
+    return _held_now(session, _first(session, query, table, conditions, limit), holder, at, seconds)
 
 
 def _held_now(session: Session, rows: list[Row], holder: str, at: datetime, seconds: float) -> list[Row]:

@@ -28,6 +28,16 @@ class Engine(Protocol):
         """Answer as this version from now on; False where that takes other weights or another look at the video."""
         ...
 
+    def prepare(self, path: Path, alive: Callable[[], None]) -> None:
+        """Open a file that will be grounded next, and decode what that will surely need; beside the work on another.
+
+        Called from another thread than the rest. Whoever grounds the file meets what is wrong with it by himself.
+
+        Args:
+            alive: called again and again; what it raises ends the work, and nothing remains.
+        """
+        ...
+
     def ground(self, path: Path, query: str, progress: Progress) -> Grounding:
         """Find the tube in a local file. Raises StvgError for what a person can mend."""
         ...

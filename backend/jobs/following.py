@@ -17,7 +17,7 @@ from backend.db import followed, jobs, predictions
 from backend.db.engine import Database
 from backend.db.tables import Job, Task
 from backend.jobs.engine import Engine, Progress
-from backend.jobs.grounding import Media, check, check_frames, store_answer, store_video
+from backend.jobs.grounding import Media, check, check_frames, fetch_for, store_answer, store_video
 from backend.jobs.identity import prediction_identity
 from backend.jobs.lease import LeaseLost
 from backend.jobs.rereading import read_task_again
@@ -35,10 +35,7 @@ def follow_job(database: Database, media: Media, engine: Engine, job: Job, progr
     wish = wish_of(job)
     assert wish is not None
     progress(0.0, "fetch")
-    with database.read() as session:
-        task = session.get_one(Task, job.task_id)
-        numbers = {"task": task.ls_task_id, "project": task.project_id}
-    file = media.fetch(job.video_ref, **numbers, alive=lambda: progress(0.0, "fetch"))
+    file = fetch_for(database, media, job, progress)
     if wish.offer:
         _offer(database, engine, job, wish, file, progress)
     else:

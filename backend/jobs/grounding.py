@@ -65,10 +65,14 @@ def require_version(engine: Engine, job: Job) -> None:
 
 def fetch_for(database: Database, media: Media, job: Job, progress: Progress) -> MediaFile:
     """The job's video."""
+    return media.fetch(job.video_ref, **numbers_of(database, job), alive=lambda: progress(0.0, "fetch"))
+
+
+def numbers_of(database: Database, job: Job) -> dict[str, int]:
+    """Label Studio's numbers of the job's task, as :meth:`Media.fetch` takes them."""
     with database.read() as session:
         task = session.get_one(Task, job.task_id)
-        numbers = {"task": task.ls_task_id, "project": task.project_id}
-    return media.fetch(job.video_ref, **numbers, alive=lambda: progress(0.0, "fetch"))
+        return {"task": task.ls_task_id, "project": task.project_id}
 
 
 def is_known(database: Database, job: Job, file: MediaFile) -> bool:

@@ -102,6 +102,9 @@ class MeasuredEngine:
     def become(self, model_version: str) -> bool:
         return self._engine.become(model_version)
 
+    def prepare(self, path: Path, alive: Callable[[], None]) -> None:
+        self._engine.prepare(path, alive)
+
     def ground(self, path: Path, query: str, progress: Progress) -> Grounding:
         stages = _Stages(self._measures, progress)
         try:

@@ -1,8 +1,9 @@
 """How does a worker end soon after it is told to, whatever it is doing?
 
 The first signal asks: the work is given up at its next report of progress, and its job goes back to the queue. Where no
-report comes (a model or a library that hangs), the process ends itself hard, and puts the job back first. The signal is
-read from a pipe by a thread of its own: a handler in Python would wait for the hanging call to return.
+report comes (a model or a library that hangs), the process ends itself hard, and first puts back that job and all that
+wait for their turn. The signal is read from a pipe by a thread of its own: a handler in Python would wait for the
+hanging call to return.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -31,7 +32,7 @@ _OVER = 0
 
 
 class Holding(NamedTuple):
-    """The job that a worker has at present, and the name under which it is leased."""
+    """A job that a worker has at present, and the name under which it is leased."""
 
     job_id: int
     leased_by: str
@@ -39,13 +40,14 @@ class Holding(NamedTuple):
 
 @contextmanager
 def stopping(
-    database_url: str, stop: Callable[[], None], holding: Callable[[], Holding | None], *, give_up_s: float = GIVE_UP_S
-) -> Iterator[None]:
+    database_url: str, stop: Callable[[], None], holding: Callable[[], Sequence[Holding]], *,
+    give_up_s: float = GIVE_UP_S,
+) -> Iterator[None]:  # fmt: skip
     """Within the block SIGTERM and SIGINT call ``stop``; a second one, or the time, ends the process. Main thread only.
 
     Args:
-        database_url: the job is put back by a new connection, as those of the process may be stuck.
-        holding: what the worker has at that moment.
+        database_url: the jobs are put back by a new connection, as those of the process may be stuck.
+        holding: all that the worker has at that moment.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -85,22 +87,23 @@ def _next(reading: int, seconds: float | None) -> int | None:
             return number
 
 
-def _end_hard(database_url: str, held: Holding | None) -> None:
+def _end_hard(database_url: str, held: Sequence[Holding]) -> None:
     """Does not return."""
-    logger.warning("the work does not end by itself: the process ends now, its job goes back to the queue")
-    if held is not None:
+    logger.warning("the work does not end by itself: the process ends now, its jobs go back to the queue")
+    if held:
         thread = threading.Thread(target=_put_back, args=(database_url, held), daemon=True)
         thread.start()
         thread.join(_PUT_BACK_S)
         if thread.is_alive():
-            logger.warning("job %d could not be put back: its lease runs out by itself", held.job_id)
+            logger.warning("%d jobs could not be put back: their leases run out by themselves", len(held))
     os._exit(0)
 
 
-def _put_back(database_url: str, held: Holding) -> None:
+def _put_back(database_url: str, held: Sequence[Holding]) -> None:
     try:
         database = Database(database_url)
         with database.write() as session:
-            jobs.put_back(session, held.job_id, held.leased_by)
+            for one in held:
+                jobs.put_back(session, one.job_id, one.leased_by)
     except Exception as error:
-        logger.warning("job %d could not be put back (%s)", held.job_id, type(error).__name__)
+        logger.warning("%d jobs could not be put back (%s)", len(held), type(error).__name__)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
+from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -17,6 +18,7 @@ from backend.db.engine import Database
 from backend.db.errors import AWAY
 from backend.db.lease import MAX_DEATHS
 from backend.db.tables import Job
+from backend.jobs.ahead import Ahead
 from backend.jobs.engine import Engine, Progress
 from backend.jobs.following import follow_job
 from backend.jobs.grounding import Media, ground_job
@@ -30,6 +32,21 @@ from stvg_core.errors import StvgError
 logger = logging.getLogger(__name__)
 
 
+class _Batch(NamedTuple):
+    """Jobs that are held, in the order of their turns.
+
+    Attributes:
+        line: where those wait that have not begun.
+        begun: the one that need not wait for its turn; None where all do.
+        media: where their video comes from.
+    """
+
+    jobs: Sequence[Job]
+    line: Line
+    begun: Job | None
+    media: Media
+
+
 class Worker:
     """Takes jobs, those about one video together. A job that fails ends with its reason; nothing else stops.
 
@@ -37,6 +54,7 @@ class Worker:
         versions: those that the engine can answer as; jobs for any other are left to the workers that can.
         project_id: jobs of other projects are left too.
         shared: so many sentences about one video are answered together at most.
+        ahead: so many videos are fetched and decoded while another one is grounded: 0 or 1.
         max_deaths: a job is given up after so many workers in a row were gone at the same stage of it.
 
     Attributes:
@@ -59,81 +77,143 @@ class Worker:
         retry_s: float = 15.0,
         poll_s: float = 0.5,
         shared: int = 8,
+        ahead: int = 0,
         versions: Callable[[Session], Sequence[str]] | None = None,
         project_id: int | None = None,
     ) -> None:
         self.database, self.media, self.engine, self.name = database, media, engine, name
         self.lease_s, self.max_attempts, self.retry_s, self.poll_s = lease_s, max_attempts, retry_s, poll_s
         self.stall_s = stall_s
-        self.max_deaths, self.shared = max_deaths, shared
+        self.max_deaths, self.shared, self.ahead = max_deaths, shared, ahead
         self.versions = versions or (lambda session: [engine.model_version])
         self.project_id = project_id
         self.stop, self.enough = threading.Event(), threading.Event()
         self.idle: Callable[[], object] = lambda: self.stop.wait(poll_s)
-        self.holding: Holding | None = None
+        self._in_hand: Sequence[Job] = ()
+        self._next: Ahead | None = None
         self.ended: Callable[[str], None] = lambda outcome: None
+
+    def holding(self) -> list[Holding]:
+        """All jobs that are leased at this moment, whether they have begun or not; for any thread."""
+        following = self._next
+        held = [*self._in_hand, *(following.held if following is not None else ())]
+        return [Holding(job.id, job.leased_by or "") for job in held]
 
     def run(self, until: Callable[[], bool] = lambda: False) -> None:
         """Work until ``stop`` or ``enough`` is set, or, between two jobs, ``until`` holds.
 
         A database that is away is waited for.
         """
-        while not self._told_to_end():
-            try:
-                worked = self.run_once()
-                if not worked and until():
-                    return
-            except SQLAlchemyError as error:
-                logger.error("the database does not answer (%s); waiting", type(error).__name__)
-                self.stop.wait(5.0)
-                continue
-            if not worked:
-                self.idle()
+        try:
+            while not self._told_to_end():
+                try:
+                    worked = self.run_once()
+                    if not worked and until():
+                        return
+                except SQLAlchemyError as error:
+                    logger.error("the database does not answer (%s); waiting", type(error).__name__)
+                    self.stop.wait(5.0)
+                    continue
+                if not worked:
+                    self.idle()
+        finally:
+            self.put_back()
 
     def drain(self) -> int:
         """Work until no job is free now; returns how many were taken."""
         taken = 0
-        while not self.stop.is_set() and (count := self.run_once()):
-            taken += count
+        try:
+            while not self._told_to_end() and (count := self.run_once()):
+                taken += count
+        finally:
+            self.put_back()
         return taken
 
+    def put_back(self) -> None:
+        """Back to the queue with the jobs about the next video."""
+        if self._next is not None:
+            self._next.drop()
+        self._next = None
+
     def run_once(self) -> int:
-        """Take the next job, with others about its video, and end them; returns how many, 0 when there is none."""
+        """Take the next job, with others about its video, and end them; returns how many, 0 when there is none.
+
+        Those about the video after it may be held afterwards, until the next call or :meth:`put_back`.
+        """
         note(job=None)
+        while (batch := self._taken()) is not None:
+            self._in_hand = batch.jobs
+            try:
+                if ended := self._work(batch):
+                    return ended
+            finally:
+                batch.line.leave()
+                self._in_hand = ()
+            if self._told_to_end():
+                break
+        return 0
+
+    def _taken(self) -> _Batch | None:
+        """The next jobs: those that were leased ahead, unless something more urgent waits."""
+        waiting = self._next.jobs if self._next is not None else ()
+        if self._next is not None and not waiting:
+            self._next = None
         with self.database.read() as session:
             versions = self.versions(session)
-            if not jobs.waiting(session, versions, self.project_id):
-                return 0
+            if self._next is None:
+                free = jobs.waiting(session, versions, self.project_id)
+            else:
+                most = max(job.priority for job in waiting)
+                free = jobs.more_urgent(session, versions, most, self.project_id)
+        found = self._lease(versions) if free else None
+        if found is None and self._next is not None:
+            following, self._in_hand = self._next, waiting  # held by one or the other at each moment
+            self._next = None
+            return _Batch(waiting, following.line, None, following)
+        return found
+
+    def _lease(self, versions: Sequence[str]) -> _Batch | None:
         with self.database.write() as session:
             first = jobs.lease(
                 session, self.name, seconds=self.lease_s, versions=versions, max_deaths=self.max_deaths,
                 project_id=self.project_id,
             )  # fmt: skip
             if first is None:
-                return 0
+                return None
             more = jobs.lease_more(session, self.name, first, seconds=self.lease_s, most=self.shared - 1)
-        line = Line(self.database, more, seconds=self.lease_s)
-        try:
-            return self._work([first, *more], line)
-        finally:
-            line.leave()
+        return _Batch([first, *more], Line(self.database, more, seconds=self.lease_s), first, self.media)
 
-    def _work(self, taken: Sequence[Job], line: Line) -> int:
+    def _lease_ahead(self) -> Sequence[Job]:
+        with self.database.read() as session:
+            versions = self.versions(session)
+            if self._told_to_end() or not jobs.may_look_ahead(session, versions, self.project_id):
+                return []
+        with self.database.write() as session:
+            return jobs.lease_ahead(
+                session, self.name, seconds=self.lease_s, most=self.shared, versions=versions,
+                project_id=self.project_id,
+            )  # fmt: skip
+
+    def _look_ahead(self, now: str) -> None:
+        """Begin with the next video, once; its own work has gone before it."""
+        if self.ahead and self._next is None and not self._told_to_end():
+            self._next = Ahead(
+                self.database, self.media, self.engine, self._lease_ahead, seconds=self.lease_s, now=now
+            )  # fmt: skip
+
+    def _work(self, batch: _Batch) -> int:
         """One after the other, as long as nothing more urgent waits; returns how many were ended."""
-        first = taken[0]
-        if len(taken) == 1:
-            work = ground_job if wish_of(first) is None else follow_job
-            self._end(first, line, lambda progress: work(self.database, self.media, self.engine, first, progress))
-            return 1
-        together = Together(self.database, self.media, self.engine, taken)
-        ended = 0
+        ended, line = 0, batch.line
+        together = Together(self.database, batch.media, self.engine, batch.jobs)
         try:
-            for job in taken:
-                if job is not first and (self._told_to_end() or self._more_urgent(line)):
-                    break
-                if job is first or line.next(job):
-                    self._end(job, line, partial(together.ground, job))
-                    ended += 1
+            for job in batch.jobs:
+                if job is not batch.begun:
+                    if self._told_to_end() or (ended and self._more_urgent(line)):
+                        break
+                    if not line.next(job):
+                        continue
+                self._end(job, line, self._how(job, batch, together))
+                ended += 1
         finally:
             together.close()
         return ended
@@ -141,11 +221,17 @@ class Worker:
     def _told_to_end(self) -> bool:
         return self.stop.is_set() or self.enough.is_set()
 
+    def _how(self, job: Job, batch: _Batch, together: Together) -> Callable[[Progress], None]:
+        if len(batch.jobs) > 1:
+            return partial(together.ground, job)
+        work = ground_job if wish_of(job) is None else follow_job
+        return partial(work, self.database, batch.media, self.engine, job)
+
     def _more_urgent(self, line: Line) -> bool:
         if line.priority is None:
             return False
         with self.database.read() as session:
-            return jobs.more_urgent(session, self.versions(session), line.priority)
+            return jobs.more_urgent(session, self.versions(session), line.priority, self.project_id)
 
     def _end(self, job: Job, line: Line, work: Callable[[Progress], None]) -> None:
         """Do a job, and whatever comes of it."""
@@ -153,12 +239,11 @@ class Worker:
         note(job=job.id)
         logger.info("job %d: attempt %d", job.id, job.attempts)
         try:
-            self.holding = Holding(job.id, job.leased_by)
             with LeaseKeeper(
                 self.database, job.id, job.leased_by, seconds=self.lease_s, stop=self.stop, stall_s=self.stall_s,
-                along=line.renew,
+                along=partial(self._renew, line),
             ) as keeper:  # fmt: skip
-                work(keeper.progress)
+                work(partial(self._progress, keeper, job))
             logger.info("job %d: done", job.id)
             self.ended("done")
         except LeaseLost:
@@ -178,8 +263,17 @@ class Worker:
         except Exception:
             logger.exception("job %d: internal error", job.id)
             self._fail(job, f"Internal error. The worker's log has the details under job {job.id}.")
-        finally:
-            self.holding = None
+
+    def _progress(self, keeper: LeaseKeeper, job: Job, share: float, stage: str) -> None:
+        keeper.progress(share, stage)
+        if share > 0:  # its own video is open
+            self._look_ahead(job.video_key)
+
+    def _renew(self, line: Line, session: Session) -> None:
+        """Who waits is renewed with what is in work."""
+        line.renew(session)
+        if (following := self._next) is not None:
+            following.renew(session)
 
     def _give_back(self, job: Job) -> None:
         """The database ended the work (a deadlock, a restart): no death. While it is away, the lease runs out."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from stvg_core.video.child_ahead import Needs, OpensAhead
     from stvg_core.video.child_processes import DecodingProcesses
 
 Progress = Callable[[float, str], None]
@@ -21,6 +22,15 @@ def open_decoding(seconds: float, memory_bytes: int, *, idle: int = 1) -> Decodi
     from stvg_core.video.child_processes import DecodingProcesses
 
     return DecodingProcesses(ChildLimits(seconds, memory_bytes), idle=idle)
+
+
+def open_ahead(decoding: DecodingProcesses | None, needs: Needs) -> OpensAhead | None:
+    """What opens videos in these processes, the next one ahead; None where this process decodes."""
+    if decoding is None:
+        return None
+    from stvg_core.video.child_ahead import OpensAhead
+
+    return OpensAhead(decoding, needs)
 
 
 @contextmanager

@@ -103,9 +103,9 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--database", type=_names("sqlite", "postgresql"), default=["sqlite"])
+    parser.add_argument("--database", type=names("sqlite", "postgresql"), default=["sqlite"])
     parser.add_argument("--tasks", type=lambda text: [int(part) for part in text.split(",")], default=[10_000])
-    parser.add_argument("--what", type=_names(*MEASURES), default=list(MEASURES))
+    parser.add_argument("--what", type=names(*MEASURES), default=list(MEASURES))
     parser.add_argument("--code", type=Path, help="an older checkout to measure beside this one")
     parser.add_argument("--only", choices=["old"], help="leave this checkout out")
     parser.add_argument("--rounds", type=int, default=1)
@@ -123,7 +123,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     return args
 
 
-def _names(*known: str) -> Callable[[str], list[str]]:
+def names(*known: str) -> Callable[[str], list[str]]:
     def read(text: str) -> list[str]:
         parts = text.split(",")
         wrong = [part for part in parts if part not in known]

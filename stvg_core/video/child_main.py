@@ -28,8 +28,8 @@ from stvg_core.errors import VideoError
 from stvg_core.tube import VideoInfo
 from stvg_core.video.child_wire import Closed, SharedMemory, Wire, info_from_json, info_to_json
 from stvg_core.video.container import Limits
-from stvg_core.video.pictures import Pictures
 from stvg_core.video.probe import probe
+from stvg_core.video.reader import VideoReader
 
 _NEAR = 256 << 20
 """Bytes: a decoder that came so near to its limit may have left pictures out for lack of memory."""
@@ -72,7 +72,7 @@ class _Child:
     def __init__(self, wire: Wire, memory: SharedMemory, reader: Any, seconds: float, memory_bytes: int) -> None:
         self._wire, self._memory, self._reader = wire, memory, reader
         self._seconds, self._memory_bytes = seconds, memory_bytes
-        self._open: Pictures | None = None
+        self._open: VideoReader | None = None
         self._damage: tuple[str, ...] = ()
 
     def answer(self, asked: dict[str, Any]) -> None:
@@ -123,6 +123,18 @@ class _Child:
             return {"error": "memory"}
         self._damage = damage
         return {"warnings": list(damage)}
+
+    def _do_keep(self, asked: dict[str, Any]) -> dict[str, Any]:
+        assert self._open is not None
+        self._open.keep(asked["bytes"])
+        return {}
+
+    def _do_prepare(self, asked: dict[str, Any]) -> dict[str, Any]:
+        assert self._open is not None
+        for _ in self._open.prepare(np.array(asked["frames"], np.int64)):
+            self._send({})
+            self._give_time()
+        return {}
 
     def _do_close(self, asked: dict[str, Any]) -> dict[str, Any]:
         if self._open is not None:

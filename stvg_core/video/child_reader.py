@@ -12,7 +12,7 @@ import numpy as np
 
 from stvg_core.errors import VideoError
 from stvg_core.tube import Array, Frames, VideoInfo
-from stvg_core.video.child import DecodingChild
+from stvg_core.video.child import Alive, DecodingChild
 from stvg_core.video.child_wire import BATCH, info_to_json
 from stvg_core.video.container import Limits
 from stvg_core.video.indices import check_indices
@@ -29,14 +29,18 @@ class ChildReader:
 
     Closing it hands the process back; a later read takes one again.
 
+    Attributes:
+        alive: called instead of that of the processes, where it is set.
+
     Raises:
         VideoError: as there; and where the process hangs, crashes, or needs too much memory.
     """
 
     def __init__(
         self, processes: DecodingProcesses, source: str | Path | VideoInfo, *, limits: Limits | None = None,
-        kept_bytes: int = KEPT_BYTES,
+        kept_bytes: int = KEPT_BYTES, alive: Alive | None = None,
     ) -> None:  # fmt: skip
+        self.alive = alive
         self._processes, self._limits, self._kept_bytes = processes, limits or Limits(), kept_bytes
         known = source if isinstance(source, VideoInfo) else None
         self._path = Path(source.path if isinstance(source, VideoInfo) else source)
@@ -86,6 +90,20 @@ class ChildReader:
         if self._child is not None:
             self._last({"do": "expect", "frames": self._expected}, self._path.name)
 
+    def keep(self, kept_bytes: int) -> None:
+        self._kept_bytes = kept_bytes
+        if self._child is not None and self._child.running:
+            self._last({"do": "keep", "bytes": kept_bytes}, self._path.name)
+
+    def prepare(self, indices: Array) -> Iterator[int]:
+        frames = np.unique(self.check(indices)).tolist()
+        self._expected = frames
+        asked = {"do": "prepare", "frames": frames}
+        answers = self._opened().ask(asked, f"frame {frames[0]} of {self._path.name}", self._heard)
+        for number, answer in enumerate(answers):
+            if not answer.get("last"):
+                yield frames[number]
+
     def read(self, indices: Array, *, max_side: int | None = None) -> Frames:
         wanted = self.check(indices)
         width, height = shrunk_size(self._info.width, self._info.height, max_side)
@@ -117,7 +135,7 @@ class ChildReader:
             some, arrays = frames[start : start + BATCH], into[start : start + BATCH]
             child = self._opened()
             asked = {"do": "read", "frames": some.tolist(), "max_side": max_side}
-            answers = child.ask(asked, f"frame {some[0]} of {self._path.name}", self._processes.alive)
+            answers = child.ask(asked, f"frame {some[0]} of {self._path.name}", self._heard)
             for number, answer in enumerate(answers):
                 if answer.get("last"):
                     self._info = dataclasses.replace(self._info, warnings=tuple(answer["warnings"]))
@@ -147,7 +165,7 @@ class ChildReader:
             "limits": dataclasses.asdict(self._limits), "kept_bytes": self._kept_bytes,
         }  # fmt: skip
         try:
-            info = child.described(child.last(asked, f"the beginning of {self._path.name}", self._processes.alive))
+            info = child.described(child.last(asked, f"the beginning of {self._path.name}", self._heard))
         except BaseException:
             self._processes.give_back(child)
             raise
@@ -155,4 +173,9 @@ class ChildReader:
         return info if known is None else dataclasses.replace(info, times=known.times)
 
     def _last(self, asked: dict[str, Any], at: str) -> dict[str, Any]:
-        return self._opened().last(asked, at, self._processes.alive)
+        return self._opened().last(asked, at, self._heard)
+
+    def _heard(self) -> None:
+        alive = self.alive or self._processes.alive
+        if alive is not None:
+            alive()

@@ -98,6 +98,26 @@ class VideoReader:
         """
         self._kept.expect(int(index) for index in indices)
 
+    def keep(self, kept_bytes: int) -> None:
+        """From now on another budget for decoded pictures that may be asked for again."""
+        self._kept.budget = kept_bytes
+
+    def prepare(self, indices: Array) -> Iterator[int]:
+        """Decode frames that will be asked for later, and keep them; yields each. None where there is no room for all.
+
+        They replace what was expected before.
+
+        Raises: as :meth:`read`.
+        """
+        frames = np.unique(self.check(indices)).tolist()
+        self.expect(frames)
+        if not self._kept.fits_expected(self._seek.sample()):
+            return
+        for frame in frames:
+            if self._kept.get(frame) is None:
+                self._seek.picture(frame)
+            yield frame
+
     def read(self, indices: Array, *, max_side: int | None = None) -> Frames:
         """Decode frames.
 

@@ -30,7 +30,7 @@ from tests.jobs.conftest import make_loop
 from tests.jobs.hanging import {engine}
 loop = make_loop(Database(sys.argv[1]), Path(sys.argv[2]))
 {engine}(loop)
-with stopping(sys.argv[1], loop.worker.stop.set, lambda: loop.worker.holding, give_up_s={give_up_s}):
+with stopping(sys.argv[1], loop.worker.stop.set, loop.worker.holding, give_up_s={give_up_s}):
     print("ready", flush=True)
     loop.worker.run()
 print("ended by itself", flush=True)
