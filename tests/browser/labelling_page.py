@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from tests.browser.waiting import PATIENCE_MS, rest
+from tests.browser.waiting import PATIENCE_MS, rest, until
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_FLAGS = [
@@ -54,12 +54,13 @@ RED_JS = """
   return x2 < 0 ? null : [shown.x + x1 * sx, shown.y + y1 * sy, shown.x + x2 * sx, shown.y + y2 * sy];
 }
 """
+SOUGHT_JS = "() => { const v = document.querySelector('video'); return v && !v.seeking && v.readyState >= 2 }"
 # The frame counter says so, and the canvas shows the very picture that the video has now: pixel by pixel.
 SETTLED_JS = """
 frame => {
   const shown = document.querySelector('.lsf-frames-control')?.textContent ?? '';
   const video = document.querySelector('video'), canvas = document.querySelector('.lsf-video-canvas canvas');
-  if (!shown.trim().startsWith(frame + ' ') || !video || video.seeking || video.readyState < 2) return false;
+  if (!shown.trim().startsWith(frame + ' ') || !canvas) return false;
   const {width, height} = canvas, [w, h] = [video.videoWidth, video.videoHeight];
   const zoom = Math.min(1, width / w, height / h), pen = new OffscreenCanvas(width, height).getContext('2d');
   pen.drawImage(video, 0, 0, w, h, (width - w * zoom) / 2, (height - h * zoom) / 2, w * zoom, h * zoom);
@@ -131,14 +132,25 @@ class LabellingPage:
         self.page.wait_for_function("() => !/of (0|1)$/.test(document.querySelector('.lsf-frames-control').innerText)")
 
     def go_to_frame(self, frame: int) -> None:
-        """Type the frame's number (1-based) into the frame counter, as a person does."""
+        """Type the frame's number (1-based) into the frame counter, as a person does, and again where it was lost.
+
+        Label Studio builds the counter anew while a task opens; what is typed at that moment goes nowhere.
+        """
+        until(f"frame {frame} is shown", lambda: self._typed(frame))
+
+    def _typed(self, frame: int) -> bool:
+        """Type the number once; whether the page shows that frame when it has come to rest."""
         self.page.click(".lsf-frames-control")
         field = self.page.wait_for_selector(".lsf-frames-control input")
         field.fill(str(frame))
         field.press("Enter")
+        rest(self.page)
         for _ in range(2):  # what was there before may fit by chance: the page comes to rest in between
-            self.page.wait_for_function(SETTLED_JS, arg=str(frame), polling=100)
+            self.page.wait_for_function(SOUGHT_JS, polling=100)
             rest(self.page)
+            if not self.page.evaluate(SETTLED_JS, str(frame)):
+                return False
+        return True
 
     def drawn(self, region_id: str) -> Box | None:
         """Where the region's box is drawn now, None when it is not."""

@@ -153,18 +153,20 @@ def test_what_a_dead_worker_left_is_taken_before_more_is_leased_ahead(each_loop:
     loop = each_loop
     ask(loop, *VIDEOS)
     with loop.database.write() as session:
-        assert jobs.lease(session, "gone", seconds=60) is not None
-        session.get_one(Job, 1).priority = -1  # it would come last
+        last = session.get_one(Job, 4)
+        last.priority = 1
+        assert jobs.lease(session, "gone", seconds=60) is last
+        last.priority = 0
 
     def run_out(name: str, alive: Callable[[], None]) -> None:
-        if name == "b.mp4":
+        if name == "a.mp4":
             with loop.database.write() as session:
-                session.get_one(Job, 1).lease_until = now() - timedelta(seconds=1)
+                session.get_one(Job, 4).lease_until = now() - timedelta(seconds=1)
 
     fetching(loop, run_out)
-    during(loop, "b.mp4", lambda: ready(loop))
+    during(loop, "a.mp4", lambda: ready(loop))
     assert loop.worker.drain() == 4
-    assert [name for name, _ in loop.engine.calls] == ["b.mp4", "a.mp4", "c.mp4", "d.mp4"]
+    assert [name for name, _ in loop.engine.calls] == ["a.mp4", "d.mp4", "b.mp4", "c.mp4"]
 
 
 @pytest.mark.parametrize("noticed", [False, True])
