@@ -70,7 +70,7 @@ def add_versions(
     if said is None:
         hold(session, numbers)
         said = short(session, numbers)
-    rows = [row for row in rows if all(one.digest != row["digest"] for one in said[row["ls_annotation_id"]])]
+    rows = [row for row in rows if not is_known(said[row["ls_annotation_id"]], row["digest"])]
     if not rows:
         return {}
     stored = [
@@ -97,6 +97,11 @@ def short(session: Session, ls_annotation_ids: Iterable[int]) -> dict[int, list[
         for row in session.execute(_SHORT, {"numbers": some}):
             found[row.ls_annotation_id].append(Short(*row))
     return found
+
+
+def is_known(said: Sequence[Short], digest: str) -> bool:
+    """Is this saved state one of an annotation's versions already?"""
+    return any(row.digest == digest for row in said)
 
 
 def counting(said: Sequence[Any]) -> int | None:

@@ -142,7 +142,11 @@ def prepare(reading: Reading, plans: Sequence[Plan]) -> Prepared:
     """Look, and compute outside of any session. States that are known are left out before anything is read."""
     with reading() as session:
         said = versions.short(session, [plan.wanted.annotation for plan in plans])
-        plans = [plan for plan in plans if all(row.digest != plan.digest for row in said[plan.wanted.annotation])]
+        plans = [
+            plan
+            for plan in plans
+            if plan.digest is None or not versions.is_known(said[plan.wanted.annotation], plan.digest)
+        ]
         wanted = [plan.wanted for plan in plans]
         bases = facts.bases(session, wanted, said)
         known = facts.load(session, wanted, bases)

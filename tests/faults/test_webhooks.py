@@ -90,7 +90,7 @@ def test_the_very_same_event_is_kept_once(connected: FlaskClient, sqlite_databas
     assert count(sqlite_database, Annotation) == 1
 
 
-@fault(27, guard="backend.db.annotations.known", without=lambda session, digests: set(), by=IntegrityError)
+@fault(27, guard="backend.db.annotations.is_known", without=lambda said, digest: False, by=IntegrityError)
 def test_one_saved_state_in_two_events_is_one_version(connected: FlaskClient, sqlite_database: Database) -> None:
     """Label Studio tells of an annotation under two names; the two bodies differ, what was saved does not."""
     twice = saved(0, 10.0, "ANNOTATION_CREATED"), saved(0, 10.0, "ANNOTATION_UPDATED")
@@ -101,11 +101,11 @@ def test_one_saved_state_in_two_events_is_one_version(connected: FlaskClient, sq
         assert session.scalars(select(Event.state)).all() == ["done", "done"]
 
 
-def last_to_arrive(said: Any) -> int | None:
-    return said[-1].id if said and not said[-1].deleted else None
+def last_to_arrive(said: Any) -> Any:
+    return said[-1] if said and not said[-1].deleted else None
 
 
-@fault(27, guard="backend.db.annotations.counting", without=last_to_arrive)
+@fault(27, guard="backend.db.annotations._counting", without=last_to_arrive)
 def test_doubled_and_late_events_end_the_same(connected: FlaskClient, sqlite_database: Database) -> None:
     for number, order in enumerate([(0, 1, 2), (2, 1, 0), (1, 2, 0)]):
         bodies = [saved(minute, 10.0 * minute, id=number) for minute in (0, 1, 2)]
@@ -117,7 +117,7 @@ def test_doubled_and_late_events_end_the_same(connected: FlaskClient, sqlite_dat
         assert [[row.version for row in versions.versions(session, n)] for n in range(3)] == [[1, 2, 3]] * 3
 
 
-@fault(27, guard="backend.db.annotations.counting", without=last_to_arrive)
+@fault(27, guard="backend.db.annotations._counting", without=last_to_arrive)
 def test_what_comes_after_a_deletion_revives_nothing(connected: FlaskClient, sqlite_database: Database) -> None:
     for body in (saved(0, 10.0, "ANNOTATION_CREATED"), DELETED, saved(1, 20.0), DELETED, saved(0, 10.0)):
         assert send(connected, body) == [200]
