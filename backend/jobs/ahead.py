@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from backend.db.engine import Database
 from backend.db.tables import Job
 from backend.jobs.engine import Engine
-from backend.jobs.grounding import Media, is_known, numbers_of
+from backend.jobs.grounding import Media, is_known, place_of
 from backend.jobs.sharing import Line
 from backend.media import MediaFile
 
@@ -119,9 +119,9 @@ class Ahead:
             return
         try:
             self._alive()
-            job, numbers = self._jobs[0], numbers_of(self._database, self._jobs[0])
-            self._asked = (job.video_ref, numbers["task"], numbers["project"])
-            self._outcome = file = self._media.fetch(job.video_ref, **numbers, alive=self._alive)
+            ref, numbers = place_of(self._database, self._jobs[0])
+            self._asked = (ref, numbers["task"], numbers["project"])
+            self._outcome = file = self._media.fetch(ref, **numbers, alive=self._alive)
         except _Dropped:
             return
         except Exception as error:

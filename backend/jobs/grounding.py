@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.annotations.rows import keyframe_rows
@@ -65,14 +66,19 @@ def require_version(engine: Engine, job: Job) -> None:
 
 def fetch_for(database: Database, media: Media, job: Job, progress: Progress) -> MediaFile:
     """The job's video."""
-    return media.fetch(job.video_ref, **numbers_of(database, job), alive=lambda: progress(0.0, "fetch"))
+    ref, numbers = place_of(database, job)
+    return media.fetch(ref, **numbers, alive=lambda: progress(0.0, "fetch"))
 
 
-def numbers_of(database: Database, job: Job) -> dict[str, int]:
-    """Label Studio's numbers of the job's task, as :meth:`Media.fetch` takes them."""
+def place_of(database: Database, job: Job) -> tuple[str, dict[str, int]]:
+    """The address of the job's video and Label Studio's numbers of its task, as :meth:`Media.fetch` takes them.
+
+    As they are now: while a job waits in line, its task may go to Label Studio, under another address.
+    """
+    query = select(Job.video_ref, Task.ls_task_id, Task.project_id).join(Task).where(Job.id == job.id)
     with database.read() as session:
-        task = session.get_one(Task, job.task_id)
-        return {"task": task.ls_task_id, "project": task.project_id}
+        ref, number, project = session.execute(query).tuples().one()
+    return ref, {"task": number, "project": project}
 
 
 def is_known(database: Database, job: Job, file: MediaFile) -> bool:
