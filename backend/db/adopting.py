@@ -99,7 +99,7 @@ def _move(session: Session, project_id: int, wanted: Mapping[int, There]) -> dic
     taken = set(session.scalars(known))
     local = [task for task in local if wanted[task.id].number not in taken]
     asked: dict[int, list[Job]] = {}
-    jobs = select(Job).where(Job.task_id.in_([task.id for task in local])).order_by(Job.task_id, Job.id)
+    jobs = select(Job).where(Job.task_id.in_([task.id for task in local])).order_by(Job.task_id, Job.identity)
     for job in session.scalars(jobs.execution_options(populate_existing=True).with_for_update()):
         asked.setdefault(job.task_id, []).append(job)
     for task in local:

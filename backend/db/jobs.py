@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
@@ -153,6 +153,25 @@ def fail(session: Session, job_id: int, lease_name: str, reason: str, *, retry_i
 def put_back(session: Session, job_id: int, lease_name: str) -> bool:
     """Return a held job unharmed, because its worker was asked to stop."""
     return leases.put_back(session, Job, job_id, lease_name)
+
+
+def put_back_many(session: Session, held: Mapping[int, str]) -> None:
+    """The same for several jobs, by the names of their leases."""
+    in_order(session, held)
+    for job_id, lease_name in held.items():
+        put_back(session, job_id, lease_name)
+
+
+def in_order(session: Session, job_ids: Iterable[int]) -> None:
+    """Lock those of these jobs that are held, before several are changed without a lock on their tasks.
+
+    All who lock several take one order: else two that meet would wait for each other, and one of them would fail.
+    SQLite has one writer anyway.
+    """
+    numbers = sorted(set(job_ids))
+    if len(numbers) > 1 and session.get_bind().dialect.name == "postgresql":
+        mine = select(Job.id).where(Job.id.in_(numbers), Job.state == RUNNING).order_by(Job.task_id, Job.identity)
+        session.execute(mine.with_for_update(key_share=True))
 
 
 def retry(session: Session, job_id: int) -> bool:

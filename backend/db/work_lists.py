@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, select, update
 from sqlalchemy.orm import Session, joinedload
 
+from backend.db import jobs, task_state
 from backend.db import lease as leases
-from backend.db import task_state
 from backend.db.clock import moment
 from backend.db.engine import Database
 from backend.db.jobs import CANCELLED, FAILED, QUEUED, RUNNING
@@ -153,6 +153,8 @@ def _change_jobs(database: Database, chosen: Chosen, values: dict[str, Any]) -> 
     changed = 0
     for page in _pages(database, Job, wanted):
         with database.write() as session:
+            task_state.one_at_a_time(session, session.scalars(select(Job.task_id).where(Job.id.in_(page))))
+            jobs.in_order(session, page)
             mine = update(Job).where(Job.id.in_(page), *wanted).values(**values).returning(Job.task_id)
             tasks = session.scalars(mine, execution_options={"synchronize_session": False}).all()
             task_state.refresh(session, tasks)

@@ -34,7 +34,7 @@ class LeaseKeeper:
     ``progress`` is what the engine calls: it notes the stage, and stops the work once it is in vain. Where it is not
     called for ``stall_s``, the work hangs: the lease is let run out, so that another worker can have the job. Work that
     moves again takes the lease up again if nobody else did. ``along`` renews other
-    leases in the same transaction.
+    leases in the same transaction, before this one.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class LeaseKeeper:
                 continue
             try:
                 with self._database.write() as session:
+                    self._along(session)
                     held = jobs.renew(
                         session,
                         self._job_id,
@@ -87,7 +88,6 @@ class LeaseKeeper:
                         progress=self._share,
                         stage=self._stage,
                     )
-                    self._along(session)
                 if not held:
                     self._lost = True
                     return

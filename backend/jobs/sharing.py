@@ -59,8 +59,7 @@ class Line:
             return
         try:
             with self._database.write() as session:
-                for job in left:
-                    jobs.put_back(session, job.id, job.leased_by or "")
+                jobs.put_back_many(session, {job.id: job.leased_by or "" for job in left})
         except SQLAlchemyError as error:
             logger.warning("%d jobs in line could not be put back (%s)", len(left), type(error).__name__)
 

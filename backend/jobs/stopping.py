@@ -103,7 +103,6 @@ def _put_back(database_url: str, held: Sequence[Holding]) -> None:
     try:
         database = Database(database_url)
         with database.write() as session:
-            for one in held:
-                jobs.put_back(session, one.job_id, one.leased_by)
+            jobs.put_back_many(session, {one.job_id: one.leased_by for one in held})
     except Exception as error:
         logger.warning("%d jobs could not be put back (%s)", len(held), type(error).__name__)

@@ -271,6 +271,7 @@ class Worker:
 
     def _renew(self, line: Line, session: Session) -> None:
         """Who waits is renewed with what is in work."""
+        jobs.in_order(session, [one.job_id for one in self.holding()])
         line.renew(session)
         if (following := self._next) is not None:
             following.renew(session)

@@ -6,17 +6,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from backend.db import annotations as versions
-from backend.db import deliveries, jobs, reviews, task_state
+from backend.db import deliveries, jobs, reviews, task_state, work_lists
 from backend.db.engine import Database
 from backend.db.tables import Job, Task
 from backend.db.types import now
+from backend.jobs.sharing import Line
+from backend.jobs.worker import Worker
 from backend.review import decisions
+from backend.testing import FakeEngine
 from tests.db.helpers import a_job, a_prediction, a_task
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -154,6 +158,50 @@ def test_a_question_asked_again_and_its_answer_do_not_wait_for_each_other_for_ev
         state = task_state.of_task(session, task_id)
         assert state is not None
         assert (state.state, state.prediction_id) == ("suggested", prediction_id)
+
+
+def test_leases_that_are_renewed_and_jobs_that_change_do_not_wait_for_each_other_for_ever(database: Database) -> None:
+    """A worker's line need not be in the order of the tasks: others about the same video come first."""
+    with database.write() as session:
+        tasks = [a_task(session, number) for number in (1, 2, 3)]
+        for task in tasks:
+            a_job(session, task, identity=f"i{task.ls_task_id}")
+        numbers = [task.id for task in tasks]
+    with database.write() as session:
+        held = [jobs.lease(session, "w", seconds=60) for _ in tasks]
+    worker = Worker(database, None, FakeEngine(), name="w")  # type: ignore[arg-type]
+    worker._in_hand = [job for job in reversed(held) if job is not None]
+    line = Line(database, worker._in_hand, seconds=60)
+    back = {job.id: job.leased_by or "" for job in worker._in_hand}
+    mine = select(Job).where(Job.task_id.in_(numbers)).order_by(Job.task_id).with_for_update()
+    for work in (partial(worker._renew, line), lambda session: jobs.put_back_many(session, back)):
+        with Session(database.engine) as first:
+            first.scalars(mine.limit(1)).all()
+            with beside(database, work):
+                first.scalars(mine).all()
+                first.commit()
+    with database.read() as session:
+        assert {job.state for job in session.scalars(select(Job))} == {"queued"}
+
+
+def test_jobs_that_are_cancelled_and_an_answer_do_not_wait_for_each_other_for_ever(database: Database) -> None:
+    with database.write() as session:
+        task = a_task(session)
+        task_id = task.id
+        a_job(session, task)
+        prediction_id = a_prediction(session).id
+    with database.write() as session:
+        job = jobs.lease(session, "w", seconds=60)
+        assert job is not None and job.leased_by is not None
+        lease_name = job.leased_by
+    with Session(database.engine) as first:
+        task_state.one_at_a_time(first, [task_id])  # how the end of a job begins
+        chosen = work_lists.Chosen(ids=(job.id,))
+        with beside(database, lambda session: work_lists.cancel_jobs(database, chosen)):
+            assert jobs.finish(first, job.id, lease_name, prediction_id)
+            first.commit()
+    with database.read() as session:
+        assert session.get_one(Job, job.id).state == "done"
 
 
 def test_labels_that_are_stored_and_an_answer_do_not_wait_for_each_other_for_ever(database: Database) -> None:
