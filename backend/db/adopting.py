@@ -69,7 +69,8 @@ def adopt(session: Session, project_id: int, found: Iterable[There | None]) -> d
 def move(session: Session, project_id: int, wanted: Mapping[int, There]) -> dict[int, int]:
     """Make these local tasks (our rows), as far as they are still local, the project's, with their jobs.
 
-    What is suggested for them is owed to Label Studio. Annotations and decisions stay with the row.
+    What is suggested for them is owed to Label Studio, and so are decisions that it shows. Annotations and decisions
+    stay with the row.
 
     Returns:
         Our rows of those that moved, by Label Studio's number. Not those whose number is another row's already.
@@ -107,9 +108,13 @@ def _move(session: Session, project_id: int, wanted: Mapping[int, There]) -> dic
     session.flush()
     found = {wanted[task.id].number: task.id for task in local}
     task_state.refresh(session, found.values())
-    answered = TaskState.task_id.in_(sorted(found.values())) & TaskState.prediction_id.is_not(None)
-    owed = session.execute(select(TaskState.prediction_id, TaskState.task_id).where(answered)).tuples().all()
-    deliveries.owe_many(session, [(prediction, row) for prediction, row in owed if prediction is not None])
+    moved = TaskState.task_id.in_(sorted(found.values()))
+    states = session.execute(select(TaskState.task_id, TaskState.prediction_id, TaskState.decision).where(moved))
+    rows = states.tuples().all()
+    deliveries.owe_many(session, [(prediction, row) for row, prediction, _ in rows if prediction is not None])
+    for row, _, decision in rows:
+        if decision in deliveries.SHOWN:
+            deliveries.tell_decision(session, row, decision)
     return found
 
 

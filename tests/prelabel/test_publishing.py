@@ -132,6 +132,22 @@ def test_tasks_suggestions_and_decisions_go_along(database: Database) -> None:
     assert (again.imported, again.moved) == (0, 0) and len(studio.rows) == 5
 
 
+def test_a_decision_that_label_studio_shows_is_owed_to_it(database: Database) -> None:
+    number = local(database, 3, answered=2)
+    with database.write() as session:
+        suggested = select(TaskState).where(TaskState.state == "suggested").order_by(TaskState.task_id)
+        for state, decision in zip(session.scalars(suggested).all(), ("accepted", "rejected"), strict=True):
+            about = {"task_id": state.task_id, "prediction_id": state.prediction_id}
+            session.add(Review(**about, decision=decision, reviewer="r", comment="", reason="wrong object"))
+            session.flush()
+            task_state.refresh(session, [state.task_id])
+            row = state.task_id
+    put(database, Studio(), number)
+    with database.read() as session:
+        told = session.scalars(select(Delivery).where(Delivery.kind == "decision")).all()
+        assert [(one.task_id, one.state) for one in told] == [(row, "pending")]
+
+
 @pytest.mark.parametrize("cut", [1, 2, 3])
 def test_an_import_whose_answer_was_lost_is_gone_on_with(sqlite_database: Database, cut: int) -> None:
     number, studio = local(sqlite_database, 5), Studio(cut=cut)
