@@ -128,6 +128,12 @@ def more_urgent(
     return leases.waiting(session, Job, Job.priority > priority, *_mine(versions, project_id))
 
 
+def became_more_urgent(session: Session, job_ids: Sequence[int], priority: int) -> bool:
+    """Does any of these jobs, which are held, go before those of this priority by now?"""
+    urgent = select(Job.id).where(Job.id.in_(job_ids), Job.state == RUNNING, Job.priority > priority)
+    return bool(job_ids) and session.scalar(urgent.limit(1)) is not None
+
+
 def renew(session: Session, job_id: int, lease_name: str, *, seconds: float, progress: float, stage: str) -> bool:
     """Prolong a lease and show the progress; False when it is no longer held."""
     return leases.renew(session, Job, job_id, lease_name, seconds=seconds, progress=progress, stage=stage[:64])

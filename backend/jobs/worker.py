@@ -228,10 +228,14 @@ class Worker:
         return partial(work, self.database, batch.media, self.engine, job)
 
     def _more_urgent(self, line: Line) -> bool:
-        if line.priority is None:
+        priority, following = line.priority, self._next
+        if priority is None:
             return False
+        held = [] if following is None else [job.id for job in following.held]
         with self.database.read() as session:
-            return jobs.more_urgent(session, self.versions(session), line.priority, self.project_id)
+            if jobs.became_more_urgent(session, held, priority):
+                return True
+            return jobs.more_urgent(session, self.versions(session), priority, self.project_id)
 
     def _end(self, job: Job, line: Line, work: Callable[[Progress], None]) -> None:
         """Do a job, and whatever comes of it."""
