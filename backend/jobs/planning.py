@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-
-from sqlalchemy.orm import Session
+from collections.abc import Mapping, Sequence
 
 from backend.db import tasks
 from backend.db.engine import Database
@@ -37,31 +35,29 @@ def _task_rows(database: Database, about: Sequence[Event]) -> dict[tuple[int | N
             for project_id, numbers in wanted.items():
                 rows = tasks.rows_of(session, project_id, numbers)
                 found |= {(project_id, number): row for number, row in rows.items()}
-    new = [event for event in about if event.project_id is not None and _unknown(event, found)]
-    if new:
-        with database.write() as session:
-            for event in new:
-                found |= _remember(session, event, _unknown(event, found))
+    new: dict[int, dict[int, Event]] = {}
+    for event in about:
+        for number in _unknown(event, found):
+            assert event.project_id is not None
+            new.setdefault(event.project_id, {}).setdefault(number, event)
+    for project_id, events in new.items():
+        with database.write() as session:  # all at once: they are stored in the order of their numbers
+            made = tasks.remember_many(session, project_id, [_given(one, number) for number, one in events.items()])
+        found |= {(project_id, number): row.id for number, row in made.items()}
     return found
 
 
 def _unknown(event: Event, found: Mapping[tuple[int | None, int], int]) -> list[int]:
     """Tasks of an event that are not known and can be."""
-    if read_interface(event.label_config)[0] is None:
+    if event.project_id is None or read_interface(event.label_config)[0] is None:
         return []
     numbers = sorted({one.task_id for one in event.annotations} & event.task_data.keys())
     return [number for number in numbers if (event.project_id, number) not in found]
 
 
-def _remember(session: Session, event: Event, numbers: Iterable[int]) -> dict[tuple[int | None, int], int]:
+def _given(event: Event, number: int) -> tasks.Given:
+    """What a task says of itself in an event."""
     config, _ = read_interface(event.label_config)
-    assert config is not None and event.project_id is not None
-    found: dict[tuple[int | None, int], int] = {}
-    for number in numbers:
-        data = event.task_data[number]
-        task = tasks.remember(
-            session, project_id=event.project_id, ls_task_id=number, video_ref=config.video_of(data),
-            query=config.query_of(data), data=data,
-        )  # fmt: skip
-        found[event.project_id, number] = task.id
-    return found
+    assert config is not None
+    data = event.task_data[number]
+    return tasks.Given(number, config.video_of(data), config.query_of(data), data)

@@ -13,15 +13,17 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from backend.db import annotations as versions
-from backend.db import deliveries, jobs, reviews, task_state, work_lists
+from backend.db import deliveries, jobs, projects, reviews, task_state, tasks, work_lists
 from backend.db.engine import Database
 from backend.db.tables import Job, Task
 from backend.db.types import now
+from backend.jobs.planning import planned
 from backend.jobs.sharing import Line
 from backend.jobs.worker import Worker
+from backend.labelstudio.events import Event, parse_annotation
 from backend.review import decisions
 from backend.testing import FakeEngine
-from tests.db.helpers import a_job, a_prediction, a_task
+from tests.db.helpers import CONFIG, a_job, a_prediction, a_task
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -163,12 +165,12 @@ def test_a_question_asked_again_and_its_answer_do_not_wait_for_each_other_for_ev
 def test_leases_that_are_renewed_and_jobs_that_change_do_not_wait_for_each_other_for_ever(database: Database) -> None:
     """A worker's line need not be in the order of the tasks: others about the same video come first."""
     with database.write() as session:
-        tasks = [a_task(session, number) for number in (1, 2, 3)]
-        for task in tasks:
+        asked = [a_task(session, number) for number in (1, 2, 3)]
+        for task in asked:
             a_job(session, task, identity=f"i{task.ls_task_id}")
-        numbers = [task.id for task in tasks]
+        numbers = [task.id for task in asked]
     with database.write() as session:
-        held = [jobs.lease(session, "w", seconds=60) for _ in tasks]
+        held = [jobs.lease(session, "w", seconds=60) for _ in asked]
     worker = Worker(database, None, FakeEngine(), name="w")  # type: ignore[arg-type]
     worker._in_hand = [job for job in reversed(held) if job is not None]
     line = Line(database, worker._in_hand, seconds=60)
@@ -223,3 +225,24 @@ def test_labels_that_are_stored_and_an_answer_do_not_wait_for_each_other_for_eve
         state = task_state.of_task(session, task_id)
         assert state is not None
         assert (state.state, state.prediction_id) == ("to review", prediction_id)
+
+
+def test_events_about_new_tasks_and_questions_about_them_do_not_wait_for_ever(
+    database: Database,
+) -> None:
+    def given(number: int) -> tasks.Given:
+        return tasks.Given(number, f"/data/upload/1/{number}.mp4", "the red box", {})
+
+    def saved(number: int) -> Event:
+        annotation = parse_annotation({"id": number, "task": number, "result": []})
+        return Event("ANNOTATION_CREATED", 1, number, [annotation], task_data={number: {}}, label_config=CONFIG)
+
+    with database.write() as session:
+        projects.register(session, 1, CONFIG)
+    with Session(database.engine) as first:
+        tasks.remember_many(first, 1, [given(3)])
+        with beside(database, lambda session: planned(database, [(None, saved(5)), (None, saved(3))])):
+            tasks.remember_many(first, 1, [given(5)])
+            first.commit()
+    with database.read() as session:
+        assert sorted(session.scalars(select(Task.ls_task_id))) == [3, 5]
