@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, select, update
 from sqlalchemy.orm import Session, joinedload
 
-from backend.db import jobs, task_state
+from backend.db import deliveries, jobs, task_state
 from backend.db import lease as leases
 from backend.db.clock import moment
 from backend.db.engine import Database
@@ -143,6 +143,8 @@ def _reopen(database: Database, table: type[Delivery] | type[Event], chosen: Cho
     changed = 0
     for page in _pages(database, table, wanted):
         with database.write() as session:
+            if table is Delivery:
+                deliveries.in_order(session, page)
             mine = update(table).where(table.id.in_(page), *wanted)
             changed += len(session.scalars(mine.values(**again).returning(table.id)).all())
     return changed

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from functools import partial
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from backend.db import annotations as versions
 from backend.db import deliveries, jobs, projects, reviews, task_state, tasks, work_lists
 from backend.db.engine import Database
-from backend.db.tables import Job, Task
+from backend.db.tables import Delivery, Job, Task
 from backend.db.types import now
 from backend.jobs.planning import planned
 from backend.jobs.sharing import Line
@@ -246,3 +246,18 @@ def test_events_about_new_tasks_and_questions_about_them_do_not_wait_for_ever(
             first.commit()
     with database.read() as session:
         assert sorted(session.scalars(select(Task.ls_task_id))) == [3, 5]
+
+
+def test_deliveries_that_are_tried_again_and_handed_out_do_not_wait_for_each_other_for_ever(database: Database) -> None:
+    with database.write() as session:
+        prediction, rows = a_prediction(session).id, [a_task(session, number).id for number in (1, 2)]
+        for row in reversed(rows):
+            deliveries.owe(session, prediction, row)
+        session.execute(update(Delivery).values(state="failed"))
+    with Session(database.engine) as first:
+        assert deliveries.hand_out(first, prediction, rows[0], window_s=60)
+        with beside(database, lambda session: work_lists.retry_deliveries(database, work_lists.Chosen())):
+            assert deliveries.hand_out(first, prediction, rows[1], window_s=60)
+            first.commit()
+    with database.read() as session:
+        assert set(session.scalars(select(Delivery.state))) == {"pending"}
