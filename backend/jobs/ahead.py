@@ -94,6 +94,11 @@ class Ahead:
             raise outcome
         return outcome
 
+    def leave(self) -> None:
+        """Its turn is over: what is still done for it ends soon, and jobs that were not begun go back to the queue."""
+        self._unwanted.set()
+        self._line.leave()
+
     def drop(self) -> None:
         """It is not wanted: the jobs go back to the queue."""
         self._unwanted.set()

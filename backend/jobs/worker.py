@@ -39,12 +39,14 @@ class _Batch(NamedTuple):
         line: where those wait that have not begun.
         begun: the one that need not wait for its turn; None where all do.
         media: where their video comes from.
+        leave: called when they have had their turn.
     """
 
     jobs: Sequence[Job]
     line: Line
     begun: Job | None
     media: Media
+    leave: Callable[[], None]
 
 
 class Worker:
@@ -147,7 +149,7 @@ class Worker:
                 if ended := self._work(batch):
                     return ended
             finally:
-                batch.line.leave()
+                batch.leave()
                 self._in_hand = ()
             if self._told_to_end():
                 break
@@ -169,7 +171,7 @@ class Worker:
         if found is None and self._next is not None:
             following, self._in_hand = self._next, waiting  # held by one or the other at each moment
             self._next = None
-            return _Batch(waiting, following.line, None, following)
+            return _Batch(waiting, following.line, None, following, following.leave)
         return found
 
     def _lease(self, versions: Sequence[str]) -> _Batch | None:
@@ -181,7 +183,8 @@ class Worker:
             if first is None:
                 return None
             more = jobs.lease_more(session, self.name, first, seconds=self.lease_s, most=self.shared - 1)
-        return _Batch([first, *more], Line(self.database, more, seconds=self.lease_s), first, self.media)
+        line = Line(self.database, more, seconds=self.lease_s)
+        return _Batch([first, *more], line, first, self.media, line.leave)
 
     def _lease_ahead(self) -> Sequence[Job]:
         with self.database.read() as session:
