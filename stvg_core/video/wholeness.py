@@ -168,7 +168,10 @@ def _last_picture_is_whole(path: Path, limits: Limits) -> bool:
     container, stream = open_container(path, limits)
     with container:
         try:
-            keys = [p.pts for p in container.demux(stream) if p.size and p.is_keyframe and p.pts is not None]
+            keys, last_key = 0, 0
+            for packet in container.demux(stream):
+                if packet.size and packet.is_keyframe and packet.pts is not None:
+                    keys, last_key = keys + 1, packet.pts
         except av.error.FFmpegError:
             return False
     container, stream = open_container(path, limits)
@@ -176,8 +179,8 @@ def _last_picture_is_whole(path: Path, limits: Limits) -> bool:
     with container:
         stream.codec_context.options = stream.codec_context.options | {"err_detect": "explode"}
         stream.codec_context.thread_type = "NONE"  # so that an error comes with its own packet
-        if len(keys) > 1:
-            container.seek(keys[-1], stream=stream, backward=True)
+        if keys > 1:
+            container.seek(last_key, stream=stream, backward=True)
         for packet in container.demux(stream):
             try:
                 pictures = packet.decode()

@@ -23,7 +23,9 @@ from stvg_core.tube import Frames, Track, VideoInfo
 from stvg_core.video import VideoReader, probe, read_frames
 from stvg_core.video.child import ChildLimits
 from stvg_core.video.child_processes import DecodingProcesses
+from stvg_core.video.compact import Compact
 from stvg_core.video.display import STORED
+from stvg_core.video.packets import Packets
 from stvg_core.video.timeline import Timeline
 from stvg_core.video.tracks import Choice
 from tests.faults.fault import fault
@@ -46,9 +48,9 @@ ODD_TIMES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def as_stored(packets: Any) -> np.ndarray:
+def as_stored(packets: Packets) -> Compact:
     """The pictures in the order of the file, which is that of decoding."""
-    return np.flatnonzero(packets.shown == 1)
+    return packets.shown.where(1)
 
 
 @pytest.mark.parametrize("kind", ODD_TIMES)
