@@ -11,6 +11,7 @@ import numpy as np
 
 from stvg_core.errors import VideoError
 from stvg_core.tube import Array
+from stvg_core.video.beat import beat
 from stvg_core.video.codecs import packet_reader
 from stvg_core.video.codecs.facts import UNKNOWN, Entry
 from stvg_core.video.compact import BLOCK, Compact, Growing
@@ -112,6 +113,7 @@ def read_packets(container: Any, stream: Any, path: Path, limits: Limits) -> Pac
             if not usable(packet):
                 continue
             read += 1
+            beat(read)
             if read % BLOCK == 0:
                 for column in columns:
                     column.pack()
