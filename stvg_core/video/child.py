@@ -29,9 +29,6 @@ Alive = Callable[[], None]
 READER = "stvg_core.video.reader:VideoReader"
 _TICK_S = 0.25
 _OUR_SETTINGS = "STVG_"
-# FFmpeg's index of a long file grows piece by piece. By itself the C library stops giving such pieces back to the
-# system as soon as one was freed, and keeps several copies of the index.
-_LARGE_PIECES = {"MALLOC_MMAP_THRESHOLD_": str(8 << 20), "MALLOC_TRIM_THRESHOLD_": str(16 << 20)}
 
 
 @dataclass(frozen=True)
@@ -214,5 +211,4 @@ def _environment() -> dict[str, str]:
     # address space.
     return kept | {
         "PYTHONPATH": os.pathsep.join(part or str(Path.cwd()) for part in sys.path),
-        "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", **_LARGE_PIECES,
-    }  # fmt: skip
+        "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"    }  # fmt: skip

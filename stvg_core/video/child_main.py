@@ -115,10 +115,11 @@ class _Child:
         assert self._open is not None
         frames = np.array(asked["frames"], np.int64)
         place = 0
-        for _, picture in self._open.stream(frames, max_side=asked["max_side"]):
+        pictures = self._open.stream(frames, max_side=asked["max_side"])
+        for (_, picture), second in zip(pictures, self._open.seconds_of(frames).tolist(), strict=True):
             self._memory.put(picture, place)
             place += picture.nbytes
-            self._tell({})
+            self._tell({"second": second})
         damage = self._open.info.warnings
         if damage != self._damage and self._short_of_memory():
             return {"error": "memory"}

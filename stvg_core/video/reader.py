@@ -90,7 +90,7 @@ class VideoReader:
             return np.arange(self._info.n_frames) / self._info.fps
         return self._timeline.seconds
 
-    def _seconds_of(self, frames: Array) -> Array:
+    def seconds_of(self, frames: Array) -> Array:
         """``(T,)`` rows of :attr:`seconds`."""
         return frames / self._info.fps if self._timeline.ordinal else self._timeline.seconds_of(frames)
 
@@ -143,7 +143,7 @@ class VideoReader:
             pixels = self._shaper.picture(picture, size, own=True)[np.newaxis]
         else:
             pixels = self._together(wanted, size)
-        return Frames(pixels=pixels, indices=wanted, seconds=self._seconds_of(wanted))
+        return Frames(pixels=pixels, indices=wanted, seconds=self.seconds_of(wanted))
 
     def _together(self, wanted: Array, size: tuple[int, int]) -> Array:
         pixels = np.empty((len(wanted), size[1], size[0], 3), dtype=np.uint8)
