@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     """Comma-separated origins (``http://files.intern:8000``) that may have private addresses."""
 
     decode_seconds: float = Field(default=300.0, ge=0)
-    """A decoder that gives no picture for so long is ended, and the job fails. 0: decode in the process itself."""
+    """A decoder that does not move on for so long is ended, and the job fails. 0: decode in the process itself."""
     decode_memory_bytes: int = Field(default=4096 * MEBIBYTE, ge=0)
     """Address space of a decoding process. 0: no limit."""
 

@@ -62,7 +62,7 @@ def create_app(
     media = bootstrap.open_media(settings, bootstrap.open_label_studio(settings), database)
     # A person waits for a picture: it is given up sooner than a job is.
     patience = min(settings.decode_seconds, _STILL_S)
-    stills = Stills(lambda: open_decoding(patience, settings.decode_memory_bytes, idle=0))
+    stills = Stills(lambda: open_decoding(patience, settings.decode_memory_bytes, idle=0, in_all_s=patience))
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["stvg"] = Services(database, versions, answers, settings, media, Fetching(media), stills)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,15 +14,21 @@ if TYPE_CHECKING:
 Progress = Callable[[float, str], None]
 
 
-def open_decoding(seconds: float, memory_bytes: int, *, idle: int = 1) -> DecodingProcesses | None:
-    """Decoding processes with these limits (see the settings ``DECODE_...``); None where this process decodes."""
+def open_decoding(
+    seconds: float, memory_bytes: int, *, idle: int = 1, in_all_s: float = math.inf
+) -> DecodingProcesses | None:
+    """Decoding processes with these limits (see the settings ``DECODE_...``); None where this process decodes.
+
+    Args:
+        in_all_s: for one answer, also where the process moves on towards it.
+    """
     if seconds == 0:
         return None
     # Loaded where videos are opened: answering Label Studio needs no decoder.
     from stvg_core.video.child import ChildLimits
     from stvg_core.video.child_processes import DecodingProcesses
 
-    return DecodingProcesses(ChildLimits(seconds, memory_bytes), idle=idle)
+    return DecodingProcesses(ChildLimits(seconds, memory_bytes, in_all_s), idle=idle)
 
 
 def open_ahead(decoding: DecodingProcesses | None, needs: Needs) -> OpensAhead | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from stvg_core.tube import Array
 from stvg_core.video.codecs.facts import Entry
+from stvg_core.video.compact import Compact, row_type
 from stvg_core.video.packets import NO_TIME, Packets
 
 
@@ -18,8 +17,8 @@ class Access:
     """Where decoding can begin; the first packet is always among them.
 
     Attributes:
-        packet: ``(A,)`` int64, rising: numbers of packets in decoding order.
-        clean_from: ``(A,)`` int64: frames before this one may come out wrong.
+        packet: ``(A,)``, rising: numbers of packets in decoding order.
+        clean_from: ``(A,)``: frames before this one may come out wrong.
     """
 
     packet: Array
@@ -33,64 +32,62 @@ class Access:
         return max(row, 0)
 
 
-@dataclass(frozen=True)
-class _Place:
-    """A packet that decoding may begin with.
-
-    Attributes:
-        whole: the packet from which on everything is right; the same one unless the refresh is gradual.
-        frame: the first frame shown with ``whole`` or after it; None where that is not known.
-    """
-
-    packet: int
-    kind: Entry
-    whole: int
-    frame: int | None
-
-
-def find_access(packets: Packets, frame_of: Array, pts: Array | None) -> Access:
+def find_access(packets: Packets, frame_of: Compact, pts: Compact | None) -> Access:
     """All packets that prove to be places to begin with.
 
     Gradual refresh counts only once the next one is through as well: where the first pictures lack what they are
     predicted from, decoders put something in its place, and may go on referring to it for as long as one refresh.
 
     Args:
-        frame_of: ``(P,)`` int64: the frame whose picture is in each packet, -1 where none is shown.
-        pts: ``(N,)`` int64, rising: the frames' timestamps in the packets' ticks; None where they tell nothing.
+        frame_of: ``(P,)``: the frame whose picture is in each packet, -1 where none is shown.
+        pts: ``(N,)``, rising: the frames' timestamps in the packets' ticks; None where they tell nothing.
     """
-    places = list(_places(packets, frame_of, pts))
-    numbers = [place.packet for place in places]
-    found = [(0, 0)]
-    for place in places:
-        clean: int | None = 0
-        if place.kind == Entry.SHOWN_LATER:
-            clean = place.frame
-        elif place.kind == Entry.REFRESHED:
-            following = bisect_left(numbers, place.whole)
-            clean = places[following].frame if following < len(places) else None
-        if clean is not None:
-            found.append((place.packet, clean))
-    table = np.array(found, np.int64)
-    return Access(table[:, 0], table[:, 1])
+    packet = _candidates(packets)
+    kind = packets.entry[packet]
+    refreshed = np.flatnonzero(kind == Entry.REFRESHED)
+    # The packet from which on everything is right; the same one unless the refresh is gradual.
+    whole = packet.copy()
+    if len(refreshed):
+        whole[refreshed] = _refreshed_by(packets, packet[refreshed])
+        there = whole >= 0
+        packet, kind, whole = packet[there], kind[there], whole[there]
+    clean = np.zeros(len(packet), np.int64)
+    later = np.flatnonzero(kind == Entry.SHOWN_LATER)
+    clean[later] = _shown_from(packet[later], packets, frame_of, pts)
+    refreshed = np.flatnonzero(kind == Entry.REFRESHED)
+    if len(refreshed):
+        following = np.searchsorted(packet, whole[refreshed])
+        through = following < len(packet)
+        clean[refreshed] = -1
+        clean[refreshed[through]] = _shown_from(whole[following[through]], packets, frame_of, pts)
+    known = clean >= 0
+    kind_of_row = row_type(len(packets))
+    return Access(*(np.append(0, rows[known]).astype(kind_of_row) for rows in (packet, clean)))
 
 
-def _places(packets: Packets, frame_of: Array, pts: Array | None) -> Iterator[_Place]:
-    references = np.flatnonzero(packets.reference)
-    for packet in np.flatnonzero((packets.entry != Entry.NONE) & packets.told_apart()).tolist():
-        kind, whole = Entry(int(packets.entry[packet])), packet
-        if kind == Entry.REFRESHED:
-            at = int(np.searchsorted(references, packet, side="right")) - 1 + int(packets.refresh[packet])
-            if at >= len(references):
-                continue
-            whole = int(references[at])
-        if packet > 0:
-            yield _Place(packet, kind, whole, _shown_from(whole, packets, frame_of, pts))
+def _candidates(packets: Packets) -> Array:
+    """``(C,)`` packets that promise something and can be found again, but the first."""
+    found = np.asarray(Compact.joined(at + np.flatnonzero(rows) for at, rows in packets.entry.blocks()))
+    told = packets.told_apart()
+    if told is not None:
+        found = found[told[found]]
+    return found[found > 0]
 
 
-def _shown_from(packet: int, packets: Packets, frame_of: Array, pts: Array | None) -> int | None:
-    """The first frame that is shown with a packet or after it; None where that is not known."""
-    if frame_of[packet] >= 0:
-        return int(frame_of[packet])
-    if pts is None or packets.pts[packet] == NO_TIME:
-        return None
-    return int(np.searchsorted(pts, packets.pts[packet]))  # an edit list cuts its own picture away
+def _refreshed_by(packets: Packets, packet: Array) -> Array:
+    """``(R,)`` where the gradual refresh of each packet is through, -1 for those that the file ends before."""
+    references = np.asarray(packets.reference.where(1))
+    if len(references) == 0:
+        return np.full(len(packet), -1)
+    at = np.searchsorted(references, packet, side="right") - 1 + packets.refresh[packet]
+    return np.where(at < len(references), references[np.minimum(at, len(references) - 1)], -1)
+
+
+def _shown_from(packet: Array, packets: Packets, frame_of: Compact, pts: Compact | None) -> Array:
+    """``(K,)`` the first frame that is shown with each packet or after it; -1 where that is not known."""
+    found = frame_of[packet]
+    for row in np.flatnonzero(found < 0).tolist():  # an edit list cuts its own picture away
+        time = packets.pts[int(packet[row])]
+        if pts is not None and time != NO_TIME:
+            found[row] = pts.find(time)
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import socket
@@ -35,12 +36,14 @@ class ChildLimits:
     """What one decoding process may take.
 
     Attributes:
-        seconds: for one answer (a picture, or the look at a file when it is opened).
+        seconds: without an answer (a picture, or what is in a file), and without a word that it moves on towards one.
         memory_bytes: of address space; 0 sets no limit.
+        in_all_s: seconds for one answer, also where it moves on.
     """
 
     seconds: float
     memory_bytes: int = 0
+    in_all_s: float = math.inf
 
 
 class DecodingChild:
@@ -127,25 +130,28 @@ class DecodingChild:
             raise VideoError(self._why_ended(at)) from None
 
     def _receive(self, at: str, alive: Alive | None) -> dict[str, Any]:
-        until = self._deadline()
+        end = time.monotonic() + self._limits.in_all_s
+        until, moved = self._deadline(), False
         while True:
-            left = until - time.monotonic()
+            left = min(until, end) - time.monotonic()
             try:
                 answer = self._wire.receive(max(0.001, min(left, _TICK_S)))
             except Closed:
                 raise VideoError(self._why_ended(at)) from None
             if alive is not None:
                 alive()
-            if answer is not None:
+            if answer is None and left > 0:
+                continue
+            if answer is not None and not answer.get("moves_on"):
                 return answer
-            if left <= 0:
-                raise VideoError(
-                    f"The decoder did not answer for {self._limits.seconds:g} s at {at}: the file may be damaged. It "
-                    "is left. Convert the video to H.264 mp4, or raise STVG_DECODE_SECONDS."
-                )
+            if answer is not None:
+                moved, until = True, self._deadline()
+                if time.monotonic() < end:
+                    continue
+            raise VideoError(self._too_slow(at, moved and end <= until))
 
     def _deadline(self) -> float:
-        """Until when an answer that is asked for now is waited for, in ``time.monotonic`` seconds."""
+        """Until when the next word of the process is waited for from now on, in ``time.monotonic`` seconds."""
         return time.monotonic() + self._limits.seconds
 
     def _check(self, answer: dict[str, Any], at: str) -> None:
@@ -176,6 +182,14 @@ class DecodingChild:
             how = signal.Signals(-code).name if code < 0 else how
         return f"The decoder crashed ({how}) at {at}: the file may be damaged. It is left."
 
+    def _too_slow(self, at: str, moved: bool) -> str:
+        if moved:
+            return f"The decoder needed more than {self._limits.in_all_s:g} s in all at {at}, and was ended."
+        return (
+            f"The decoder did not answer for {self._limits.seconds:g} s at {at}: the file may be damaged. It is left. "
+            "Convert the video to H.264 mp4, or raise STVG_DECODE_SECONDS."
+        )
+
     def _too_much_memory(self, at: str) -> str:
         return (
             f"The decoder needs more than {self._limits.memory_bytes / (1 << 20):.0f} MiB of memory at {at}. The file "
@@ -197,5 +211,4 @@ def _environment() -> dict[str, str]:
     # address space.
     return kept | {
         "PYTHONPATH": os.pathsep.join(part or str(Path.cwd()) for part in sys.path),
-        "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2",
-    }  # fmt: skip
+        "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"    }  # fmt: skip

@@ -1,7 +1,7 @@
 """The decoding child: answers what its parent asks for, and ends with it.
 
-Started by :mod:`stvg_core.video.child`. Its memory and the processor's time for one answer are limited here, before any
-file is opened; how long an answer may take is looked at by the parent.
+Started by :mod:`stvg_core.video.child`. Its memory and the processor's time without an answer are limited here,
+before any file is opened; how long an answer may take is looked at by the parent.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import numpy as np
 
 from stvg_core.errors import VideoError
 from stvg_core.tube import VideoInfo
+from stvg_core.video.beat import heard_by
 from stvg_core.video.child_wire import Closed, SharedMemory, Wire, info_from_json, info_to_json
 from stvg_core.video.container import Limits
 from stvg_core.video.probe import probe
@@ -79,7 +80,8 @@ class _Child:
         """One request's answers; what cannot be done is an answer too."""
         self._give_time()
         try:
-            reply = getattr(self, f"_do_{asked['do']}")(asked)
+            with heard_by(self._moves_on):
+                reply = getattr(self, f"_do_{asked['do']}")(asked)
         except MemoryError:
             reply = {"error": "memory"}
         except VideoError as error:
@@ -113,11 +115,11 @@ class _Child:
         assert self._open is not None
         frames = np.array(asked["frames"], np.int64)
         place = 0
-        for _, picture in self._open.stream(frames, max_side=asked["max_side"]):
+        pictures = self._open.stream(frames, max_side=asked["max_side"])
+        for (_, picture), second in zip(pictures, self._open.seconds_of(frames).tolist(), strict=True):
             self._memory.put(picture, place)
             place += picture.nbytes
-            self._send({})
-            self._give_time()
+            self._tell({"second": second})
         damage = self._open.info.warnings
         if damage != self._damage and self._short_of_memory():
             return {"error": "memory"}
@@ -132,8 +134,7 @@ class _Child:
     def _do_prepare(self, asked: dict[str, Any]) -> dict[str, Any]:
         assert self._open is not None
         for _ in self._open.prepare(np.array(asked["frames"], np.int64)):
-            self._send({})
-            self._give_time()
+            self._tell({})
         return {}
 
     def _do_close(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -147,6 +148,14 @@ class _Child:
         if info.times is not None:
             self._memory.put(np.asarray(info.times, np.float64))
         return {"info": info_to_json(info), "times": info.times is not None}
+
+    def _moves_on(self) -> None:
+        self._tell({"moves_on": True})
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        """Something before the last answer, which is waited for as long again."""
+        self._send(message)
+        self._give_time()
 
     def _send(self, message: dict[str, Any]) -> None:
         try:

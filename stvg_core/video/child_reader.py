@@ -111,10 +111,12 @@ class ChildReader:
         order = np.argsort(wanted, kind="stable")
         unique, first = np.unique(wanted[order], return_index=True)
         rows = np.split(order, first[1:])
-        for number, _ in enumerate(self._pictures(unique, max_side, [pixels[row[0]] for row in rows])):
+        seconds = np.empty(len(wanted), np.float64)
+        for number, second in enumerate(self._pictures(unique, max_side, [pixels[row[0]] for row in rows])):
+            seconds[rows[number]] = second
             for row in rows[number][1:]:
                 pixels[row] = pixels[rows[number][0]]
-        return Frames(pixels=pixels, indices=wanted, seconds=np.asarray(self.seconds[wanted], dtype=np.float64))
+        return Frames(pixels=pixels, indices=wanted, seconds=seconds)
 
     def stream(self, indices: Array | None = None, *, max_side: int | None = None) -> Iterator[tuple[int, Array]]:
         wanted = self.check(np.arange(self._info.n_frames) if indices is None else indices)
@@ -129,8 +131,8 @@ class ChildReader:
     def check(self, indices: Array) -> Array:
         return check_indices(indices, self._info.n_frames)
 
-    def _pictures(self, frames: Array, max_side: int | None, into: list[Array]) -> Iterator[None]:
-        """Fill the arrays, one per frame; yields after each."""
+    def _pictures(self, frames: Array, max_side: int | None, into: list[Array]) -> Iterator[float]:
+        """Fill the arrays, one per frame; after each yields when the frame is shown, in seconds from the first."""
         for start in range(0, len(frames), BATCH):
             some, arrays = frames[start : start + BATCH], into[start : start + BATCH]
             child = self._opened()
@@ -141,7 +143,7 @@ class ChildReader:
                     self._info = dataclasses.replace(self._info, warnings=tuple(answer["warnings"]))
                     continue
                 child.memory.take(arrays[number], number * arrays[number].nbytes)
-                yield
+                yield float(answer["second"])
 
     def _opened(self) -> DecodingChild:
         """The process that has the file open."""

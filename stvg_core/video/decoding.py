@@ -14,6 +14,7 @@ from typing import Any
 
 import av.error
 
+from stvg_core.video.beat import DECODED, beat
 from stvg_core.video.container import Limits, open_container
 from stvg_core.video.packets import NO_TIME, Packets, usable
 
@@ -40,6 +41,7 @@ class Decoder:
     def __init__(self, path: Path, limits: Limits, packets: Packets, *, steady: bool = False) -> None:
         self._path, self._limits, self._packets, self._steady = path, limits, packets, steady
         self._container: Any = None
+        self._read = 0
         self.start = self.fed = self.errors = 0
         self._open()
 
@@ -143,9 +145,13 @@ class Decoder:
             held, self._held = self._held, None
             return held
         try:
-            return next((packet for packet in self._demuxed if usable(packet)), None)
+            packet = next((packet for packet in self._demuxed if usable(packet)), None)
         except av.error.FFmpegError:
             return None
+        if packet is not None:
+            self._read += 1
+            beat(self._read, DECODED)
+        return packet
 
     def _feed(self) -> None:
         self._touched = True

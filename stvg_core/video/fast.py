@@ -61,9 +61,9 @@ def counts_rightly(timeline: Timeline) -> bool:
     packets = timeline.packets
     if timeline.ordinal or timeline.packet_of is None or timeline.warnings or packets.damaged or not packets.known:
         return False
-    if len(timeline.pts) != len(packets) or not (packets.shown == 1).all():
+    if len(timeline.pts) != len(packets) or packets.shown.count(1) < len(packets):
         return False
-    keys = np.flatnonzero(packets.key)
+    keys = np.asarray(packets.key.where(1))
     if len(keys) == 0 or keys[0] != 0 or not (packets.entry[keys] == Entry.ALL).all():
         return False
     closed = (timeline.frame_of[keys] == keys).all()

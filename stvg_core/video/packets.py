@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,10 @@ import numpy as np
 
 from stvg_core.errors import VideoError
 from stvg_core.tube import Array
+from stvg_core.video.beat import beat
 from stvg_core.video.codecs import packet_reader
 from stvg_core.video.codecs.facts import UNKNOWN, Entry
+from stvg_core.video.compact import BLOCK, Compact, Growing
 from stvg_core.video.container import Limits
 
 NO_TIME = -(2**63)
@@ -25,29 +26,29 @@ class Packets:
     """One row per packet, in decoding order.
 
     Attributes:
-        pts, dts: ``(P,)`` int64 ticks, ``NO_TIME`` where missing.
-        place: ``(P,)`` int64 byte position in the file, -1 where unknown.
-        size: ``(P,)`` int64 bytes.
-        shown: ``(P,)`` int8 pictures that a player shows for it (0 where an edit list cuts it away), -1 unknown.
-        entry: ``(P,)`` int8 :class:`Entry`.
-        refresh: ``(P,)`` int32, see :class:`Entry`.
-        reference: ``(P,)`` bool.
-        key: ``(P,)`` bool: whether the container lets players begin here.
+        pts, dts: ``(P,)`` ticks, ``NO_TIME`` where missing.
+        place: ``(P,)`` byte position in the file, -1 where unknown.
+        size: ``(P,)`` bytes.
+        shown: ``(P,)`` pictures that a player shows for it (0 where an edit list cuts it away), -1 unknown.
+        entry: ``(P,)`` :class:`Entry`.
+        refresh: ``(P,)``, see :class:`Entry`.
+        reference: ``(P,)`` 1 or 0.
+        key: ``(P,)`` 1 or 0: whether the container lets players begin here.
         last_ticks: how long the picture with the last timestamp is shown, 0 where unknown.
         known: whether the codec's packets can be read.
         complete: False where the file ends in an error or in a damaged packet.
         damaged: packets that the container itself calls damaged.
     """
 
-    pts: Array
-    dts: Array
-    place: Array
-    size: Array
-    shown: Array
-    entry: Array
-    refresh: Array
-    reference: Array
-    key: Array
+    pts: Compact
+    dts: Compact
+    place: Compact
+    size: Compact
+    shown: Compact
+    entry: Compact
+    refresh: Compact
+    reference: Compact
+    key: Compact
     last_ticks: int
     known: bool
     complete: bool
@@ -56,28 +57,38 @@ class Packets:
     def __len__(self) -> int:
         return len(self.pts)
 
-    def told_apart(self) -> Array:
-        """``(P,)`` bool: whether a packet can be recognised after a seek. Edit lists may give one twice."""
-        _, row, count = np.unique(self.place, return_inverse=True, return_counts=True)
-        told: Array = (count[row] == 1) & (self.place >= 0)
+    @property
+    def kept(self) -> int:
+        """How many packets an edit list does not cut away, and hold a picture as far as is known."""
+        return len(self) - self.shown.count(0)
+
+    def told_apart(self) -> Array | None:
+        """``(P,)`` bool: whether a packet can be recognised after a seek. Edit lists may give one twice.
+
+        None where all can be.
+        """
+        if self.place.rises() and self.place[0] >= 0:
+            return None
+        place = np.asarray(self.place)
+        _, row, count = np.unique(place, return_inverse=True, return_counts=True)
+        told: Array = (count[row] == 1) & (place >= 0)
         doubtful = np.flatnonzero(~told)
         if len(doubtful):
-            same = np.stack([self.pts, self.place, self.size], axis=1)[doubtful]
+            same = np.stack([self.pts[doubtful], place[doubtful], self.size[doubtful]], axis=1)
             _, row, count = np.unique(same, axis=0, return_inverse=True, return_counts=True)
             told[doubtful] = count[row.ravel()] == 1
         return told
 
-    @property
-    def in_time_order(self) -> bool:
-        """Whether timestamps alone tell the order of display: all there, each once, none going back to zero.
-
-        Decoding times that go back are those of a recording that was joined from several.
-        """
-        wanted = self.shown != 0
-        pts, dts = self.pts[wanted], self.dts[self.dts != NO_TIME]
-        if len(pts) == 0 or (pts == NO_TIME).any() or len(np.unique(pts)) < len(pts):
-            return False
-        return bool((np.diff(dts) >= 0).all())
+    def decoding_goes_back(self) -> bool:
+        """Whether a decoding time is below one before it: the recording was joined from several."""
+        latest = NO_TIME
+        for _, dts in self.dts.blocks():
+            known = dts[dts != NO_TIME]
+            if len(known):
+                if known[0] < latest or (np.diff(known) < 0).any():
+                    return True
+                latest = int(known[-1])
+        return False
 
 
 def usable(packet: Any) -> bool:
@@ -92,15 +103,20 @@ def read_packets(container: Any, stream: Any, path: Path, limits: Limits) -> Pac
         VideoError: more pictures or seconds than the limits allow.
     """
     reader = packet_reader(stream.codec_context)
-    pts, dts, place, size = array("q"), array("q"), array("q"), array("q")
-    shown, entry, refresh, reference, key = array("b"), array("b"), array("l"), array("b"), array("b")
-    last, complete, damaged, pictures = (NO_TIME, 0), True, 0, 0
+    columns = [Growing() for _ in range(9)]
+    pts, dts, place, size, shown, entry, refresh, reference, key = columns
+    last, complete, damaged, pictures, read = (NO_TIME, 0), True, 0, 0, 0
     max_ticks = limits.max_seconds / float(stream.time_base) if stream.time_base else float("inf")
     first: int | None = None
     try:
         for packet in container.demux(stream):
             if not usable(packet):
                 continue
+            read += 1
+            beat(read)
+            if read % BLOCK == 0:
+                for column in columns:
+                    column.pack()
             facts = UNKNOWN if reader is None else reader(bytes(packet), packet.is_keyframe)
             cut = packet.is_discard
             pts.append(NO_TIME if packet.pts is None else packet.pts)
@@ -129,7 +145,6 @@ def read_packets(container: Any, stream: Any, path: Path, limits: Limits) -> Pac
     except av.error.FFmpegError:
         complete = False
     return Packets(
-        np.array(pts, np.int64), np.array(dts, np.int64), np.array(place, np.int64), np.array(size, np.int64),
-        np.array(shown, np.int8), np.array(entry, np.int8), np.array(refresh, np.int32),
-        np.array(reference, np.bool_), np.array(key, np.bool_), last[1], reader is not None, complete, damaged,
+        pts.done(), dts.done(), place.done(), size.done(), shown.done(), entry.done(), refresh.done(),
+        reference.done(), key.done(), last[1], reader is not None, complete, damaged,
     )  # fmt: skip

@@ -32,12 +32,13 @@ def probe(path: str | Path, limits: Limits | None = None) -> VideoInfo:
         damaged.append(END_MISSING)
     rate, steady, warnings = rates.frame_rate(timeline, claimed)
     n = len(timeline.pts)
-    duration = n / float(rate) if steady else float(timeline.seconds[-1]) + (timeline.last_s or float(1 / rate))
+    times = None if steady else timeline.seconds
+    duration = n / float(rate) if times is None else float(times[-1]) + (timeline.last_s or float(1 / rate))
     return VideoInfo(
         path=str(path), width=shown.width, height=shown.height, fps_num=rate.numerator, fps_den=rate.denominator,
         n_frames=n, duration_s=duration, variable_rate=not steady,
         warnings=(*damaged, *warnings, *_shown_warnings(path, shown)),
-        times=None if steady else timeline.seconds,
+        times=times,
     )  # fmt: skip
 
 

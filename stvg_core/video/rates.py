@@ -26,16 +26,22 @@ def frame_rate(timeline: Timeline, claimed: Sequence[Fraction | None]) -> tuple[
         if timeline.last_s > 0:
             return Fraction(1 / timeline.last_s).limit_denominator(1001), True, []
         return _ASSUMED_FPS, True, [f"The file does not say its frame rate; {_ASSUMED_FPS} per second is assumed."]
-    seconds = timeline.seconds
-    average = Fraction((n - 1) / float(seconds[-1])).limit_denominator(1001)
+    average = Fraction((n - 1) / float(timeline.seconds_of(np.array([n - 1]))[0])).limit_denominator(1001)
     ntsc = Fraction(round(average) * 1000, 1001)
-    order = np.arange(n)
     for rate in [*usable, Fraction(round(average)), ntsc, average]:
         # Clock rounding is at most one tick either way; half a frame would be another frame.
         slack = min(1.01 * timeline.tick_s + 1e-6, 0.45 / float(rate)) if rate > 0 else 0.0
-        if rate > 0 and np.abs(seconds - order / float(rate)).max() <= slack:
+        if rate > 0 and _agrees(timeline, float(rate), slack):
             return rate, True, []
     return max(average, Fraction(1, 1001)), False, []
+
+
+def _agrees(timeline: Timeline, rate: float, slack: float) -> bool:
+    """Is every timestamp where it is at an even rate, give or take ``slack`` seconds?"""
+    for first, seconds in timeline.blocks_of_seconds():
+        if np.abs(seconds - np.arange(first, first + len(seconds)) / rate).max() > slack:
+            return False
+    return True
 
 
 def credible(claimed: Sequence[Fraction | None]) -> list[Fraction]:

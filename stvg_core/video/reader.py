@@ -90,6 +90,10 @@ class VideoReader:
             return np.arange(self._info.n_frames) / self._info.fps
         return self._timeline.seconds
 
+    def seconds_of(self, frames: Array) -> Array:
+        """``(T,)`` rows of :attr:`seconds`."""
+        return frames / self._info.fps if self._timeline.ordinal else self._timeline.seconds_of(frames)
+
     def expect(self, indices: Iterable[int]) -> None:
         """Say which frames will be asked for, in the order of use; each call replaces what was expected before.
 
@@ -139,7 +143,7 @@ class VideoReader:
             pixels = self._shaper.picture(picture, size, own=True)[np.newaxis]
         else:
             pixels = self._together(wanted, size)
-        return Frames(pixels=pixels, indices=wanted, seconds=np.asarray(self.seconds[wanted], dtype=np.float64))
+        return Frames(pixels=pixels, indices=wanted, seconds=self.seconds_of(wanted))
 
     def _together(self, wanted: Array, size: tuple[int, int]) -> Array:
         pixels = np.empty((len(wanted), size[1], size[0], 3), dtype=np.uint8)

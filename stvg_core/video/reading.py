@@ -27,7 +27,7 @@ def read_frames(
         pictures = read_with_decord(info, timeline, unique, shrunk_size(info.width, info.height, max_side))
         if pictures is None:
             return reader.read(wanted, max_side=max_side)
-        return Frames(pixels=pictures[inverse], indices=wanted, seconds=np.array(reader.seconds[wanted], np.float64))
+        return Frames(pixels=pictures[inverse], indices=wanted, seconds=reader.seconds_of(wanted))
 
 
 def iter_frames(info: VideoInfo, *, limits: Limits | None = None) -> Iterator[tuple[int, Array]]:

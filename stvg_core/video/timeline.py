@@ -12,6 +12,7 @@ Anything else is decoded once from the start, in order, and counted.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,8 +24,10 @@ import numpy as np
 from stvg_core.errors import VideoError
 from stvg_core.tube import Array
 from stvg_core.video.access import Access, find_access
+from stvg_core.video.compact import Compact
 from stvg_core.video.container import Limits, mp4_is_cut, open_container
 from stvg_core.video.decoding import Decoder, Lost
+from stvg_core.video.order import each_its_own, in_order_of_time, inverse
 from stvg_core.video.packets import NO_TIME, Packets, read_packets
 
 _HEAD = 24  # pictures at the start of which the order is proved by decoding them
@@ -37,32 +40,44 @@ class Timeline:
     """Display order of one file.
 
     Attributes:
-        pts: ``(N,)`` int64, strictly increasing, in ticks of ``tick_s`` seconds; row i belongs to frame i.
+        pts: ``(N,)``, strictly increasing, in ticks of ``tick_s`` seconds; row i belongs to frame i.
         tick_s: seconds per tick.
         ordinal: True where the file has no usable timestamps: ``pts`` then counts pictures as the decoder gives them.
         last_s: seconds the last picture is shown, 0 where unknown.
         warnings: sentences for a person.
         packets: the file's packets.
-        packet_of: ``(N,)`` int64, the packet of each frame; None where the decoder does not tell: then frames are found
+        packet_of: ``(N,)``, the packet of each frame; None where the decoder does not tell: then frames are found
             by counting from the start.
-        frame_of: ``(P,)`` int64, the frame of each packet, -1 for none.
+        frame_of: ``(P,)``, the frame of each packet, -1 for none.
         access: where decoding can begin.
     """
 
-    pts: Array
+    pts: Compact
     tick_s: float
     ordinal: bool
     last_s: float
     warnings: tuple[str, ...]
     packets: Packets
-    packet_of: Array | None
-    frame_of: Array
+    packet_of: Compact | None
+    frame_of: Compact
     access: Access
 
     @property
     def seconds(self) -> Array:
         """``(N,)`` float64 seconds from the first frame's timestamp."""
-        seconds: Array = (self.pts - self.pts[0]) * self.tick_s
+        return self._from_first(np.asarray(self.pts))
+
+    def seconds_of(self, frames: Array) -> Array:
+        """``(T,)`` float64 seconds of ``(T,)`` frames from the first frame's timestamp."""
+        return self._from_first(self.pts[frames])
+
+    def blocks_of_seconds(self) -> Iterator[tuple[int, Array]]:
+        """``(first frame, float64 seconds)`` of some frames at a time, until all were there."""
+        for first, pts in self.pts.blocks():
+            yield first, self._from_first(pts)
+
+    def _from_first(self, pts: Array) -> Array:
+        seconds: Array = (pts - self.pts[0]) * self.tick_s
         return seconds
 
 
@@ -91,17 +106,17 @@ def _read_timeline(path: Path, limits: Limits, _version: tuple[int, int] | None)
         # AVI stores no presentation times: what FFmpeg reports there is the decoding order.
         timed = tick_s > 0 and (not is_avi or context.codec.intra_only)
         packets = read_packets(container, stream, path, limits)
-    kept = int(np.count_nonzero(packets.shown))
     if is_mp4 and is_cut(path, packets, expected):
         raise VideoError(f"{path.name} is cut off: its end is missing. Copy or download the whole file again.")
-    if kept == 0:
+    if packets.kept == 0:
         raise VideoError(f"{path.name} has a video track without a picture. Use another file.")
     warnings = [] if packets.complete else [_CUT]
     if packets.damaged > (not packets.complete):
         warnings.append(_DAMAGED)
     order = None
-    if timed and not (packets.shown < 0).any() and packets.in_time_order:
-        order = _by_time(path, limits, packets, warnings)
+    if timed and packets.shown.count(-1) == 0 and not packets.decoding_goes_back():
+        by_time = in_order_of_time(packets)
+        order = None if by_time is None else _by_time(path, limits, packets, by_time, warnings)
     counted = -1
     if order is None:
         counted, order = _by_decoding(path, limits, packets)
@@ -110,67 +125,58 @@ def _read_timeline(path: Path, limits: Limits, _version: tuple[int, int] | None)
 
 def is_cut(path: Path, packets: Packets, expected: int) -> bool:
     """Is the end of an mp4 missing: by its boxes, or by the ``expected`` pictures that its index names (0: none)?"""
-    kept = int(np.count_nonzero(packets.shown))
-    return mp4_is_cut(path) or (kept < expected and not packets.complete)
+    return mp4_is_cut(path) or (packets.kept < expected and not packets.complete)
 
 
 def _timeline(
-    packets: Packets, order: Array | None, counted: int, tick_s: float, step_s: float, warnings: tuple[str, ...]
+    packets: Packets, order: Compact | None, counted: int, tick_s: float, step_s: float, warnings: tuple[str, ...]
 ) -> Timeline:
     """``order``: the frames' packets, or None where only their number is known."""
-    frame_of = np.full(len(packets), -1, np.int64)
     if order is None:
         access = Access(np.zeros(1, np.int64), np.zeros(1, np.int64))
-        return Timeline(np.arange(counted), step_s, True, 0.0, warnings, packets, None, frame_of, access)
-    frame_of[order] = np.arange(len(order))
-    pts = packets.pts[order]
+        nowhere = inverse(Compact([]), len(packets))
+        return Timeline(Compact.counting(counted), step_s, True, 0.0, warnings, packets, None, nowhere, access)
+    frame_of = inverse(order, len(packets))
+    pts = Compact.joined(packets.pts[some] for _, some in order.blocks())
     timed = tick_s > 0 and are_times(pts)
     access = find_access(packets, frame_of, pts if timed else None)
     if timed:
         return Timeline(
             pts, tick_s, False, packets.last_ticks * tick_s, warnings, packets, order, frame_of, access
         )  # fmt: skip
-    return Timeline(np.arange(len(order)), step_s, True, 0.0, warnings, packets, order, frame_of, access)
+    return Timeline(Compact.counting(len(order)), step_s, True, 0.0, warnings, packets, order, frame_of, access)
 
 
-def _by_time(path: Path, limits: Limits, packets: Packets, warnings: list[str]) -> Array | None:
+def _by_time(path: Path, limits: Limits, packets: Packets, order: Compact, warnings: list[str]) -> Compact | None:
     """``(N,)`` the frames' packets; None where decoding the start shows that the times do not tell the order."""
-    order = in_order_of_time(packets)
+    frame_of = inverse(order, len(packets))
     begins = 0
     for steady in (False, True):  # in one thread an error comes with its own picture
         with closing(Decoder(path, limits, packets, steady=steady)) as decoder:
             head, damaged = _head(decoder)
         if not head:
             raise VideoError(f"No picture of {path.name} can be decoded. Convert it to H.264 mp4.")
-        first = np.flatnonzero(order == head[0])
-        if len(first) == 0:
+        if head[0] is None or not 0 <= head[0] < len(packets) or frame_of[head[0]] < 0:
             return None
-        begins = int(first[0])
-        if order[begins:][: len(head)].tolist() == head:
+        begins = frame_of[head[0]]
+        if order[begins : begins + len(head)].tolist() == head:
             break
     else:
         # Where pictures are damaged, decoders lose the order too; the packets' times still tell it.
         if not damaged:
             return None
-    frame_of = np.full(len(packets), -1, np.int64)
-    frame_of[order] = np.arange(len(order))
+    pts = Compact.joined(packets.pts[some] for _, some in order.blocks())
+    access = find_access(packets, frame_of, pts)
     with closing(Decoder(path, limits, packets)) as decoder:
-        last = _last_decodable(decoder, find_access(packets, frame_of, packets.pts[order]), frame_of)
+        last = _last_decodable(decoder, access, frame_of)
     if last < len(order) - 1 and not warnings:
         warnings.append(_CUT)
-    return order[begins : last + 1]
+    return order.part(begins, last + 1)
 
 
-def are_times(pts: Array) -> bool:
+def are_times(pts: Compact) -> bool:
     """Do ``(N,)`` timestamps say when each picture is shown? Not where two have the same, or the first has none."""
-    return bool(pts[0] != NO_TIME and (np.diff(pts) > 0).all())
-
-
-def in_order_of_time(packets: Packets) -> Array:
-    """``(N,)`` the packets that are pictures, by their presentation times: not as they are stored."""
-    order = np.flatnonzero(packets.shown == 1)
-    sorted_by_time: Array = order[np.argsort(packets.pts[order])]
-    return sorted_by_time
+    return pts[0] != NO_TIME and pts.rises()
 
 
 def _head(decoder: Decoder) -> tuple[list[int | None], bool]:
@@ -182,7 +188,7 @@ def _head(decoder: Decoder) -> tuple[list[int | None], bool]:
     return head, decoder.errors > late
 
 
-def _last_decodable(decoder: Decoder, access: Access, frame_of: Array) -> int:
+def _last_decodable(decoder: Decoder, access: Access, frame_of: Compact) -> int:
     """The last frame that the decoder really gives; the last group of pictures may be unreadable as a whole."""
     for packet in (*access.packet[::-1][:3], 0):
         try:
@@ -195,12 +201,10 @@ def _last_decodable(decoder: Decoder, access: Access, frame_of: Array) -> int:
     return -1
 
 
-def _by_decoding(path: Path, limits: Limits, packets: Packets) -> tuple[int, Array | None]:
+def _by_decoding(path: Path, limits: Limits, packets: Packets) -> tuple[int, Compact | None]:
     """The number of pictures that in-order decoding gives, and their packets where each has its own."""
     with closing(Decoder(path, limits, packets)) as decoder:
-        found = [-1 if number is None else number for number, _ in decoder.pictures()]
-    if not found:
+        order = Compact.one_by_one(-1 if number is None else number for number, _ in decoder.pictures())
+    if not len(order):
         raise VideoError(f"No picture of {path.name} can be decoded. Convert it to H.264 mp4.")
-    order = np.array(found, np.int64)
-    own = order.min() >= 0 and order.max() < len(packets) and len(np.unique(order)) == len(order)
-    return len(order), order if own else None
+    return len(order), order if each_its_own(order, len(packets)) else None

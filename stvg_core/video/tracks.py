@@ -14,6 +14,8 @@ from typing import Any
 import av.error
 from av.stream import Disposition
 
+from stvg_core.video.beat import beat
+
 _NEVER = Disposition.attached_pic | Disposition.timed_thumbnails
 _SEVERAL = 2
 
@@ -66,7 +68,8 @@ def _counts(container: Any, streams: Sequence[Any]) -> dict[int, int]:
     if not unknown:
         return counts
     try:
-        for packet in container.demux(*streams):
+        for number, packet in enumerate(container.demux(*streams), 1):
+            beat(number)
             index = packet.stream.index
             if packet.size and index in unknown:
                 counts[index] += 1

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 import av.error
 
+from stvg_core.video.beat import DECODED, beat
 from stvg_core.video.container import Limits, open_container
 from stvg_core.video.transport import transport_end
 
@@ -54,8 +55,10 @@ def _looker(head: bytes) -> Callable[[BinaryIO, int, bytes], bool] | None:
 
 def _matroska(file: BinaryIO, size: int, head: bytes) -> bool:
     """Does an element go past the end? Segments and clusters of unknown size (live recordings) are walked through."""
-    at = 0
+    at = elements = 0
     while at < size:
+        elements += 1
+        beat(elements)
         file.seek(at)
         found = _element(file.read(12))
         if found is None:
@@ -108,8 +111,10 @@ def _flash(file: BinaryIO, size: int, head: bytes) -> bool:
         declared = struct.unpack(">d", head[named + 9 : named + 17])[0]
         if declared > size:
             return True
-    at = int.from_bytes(head[5:9], "big") + 4
+    at, tags = int.from_bytes(head[5:9], "big") + 4, 0
     while at + 11 <= size:
+        tags += 1
+        beat(tags)
         file.seek(at)
         tag = file.read(4)
         if tag[0] & 0x1F not in (8, 9, 18):
@@ -168,7 +173,11 @@ def _last_picture_is_whole(path: Path, limits: Limits) -> bool:
     container, stream = open_container(path, limits)
     with container:
         try:
-            keys = [p.pts for p in container.demux(stream) if p.size and p.is_keyframe and p.pts is not None]
+            keys, last_key = 0, 0
+            for number, packet in enumerate(container.demux(stream), 1):
+                beat(number)
+                if packet.size and packet.is_keyframe and packet.pts is not None:
+                    keys, last_key = keys + 1, packet.pts
         except av.error.FFmpegError:
             return False
     container, stream = open_container(path, limits)
@@ -176,9 +185,10 @@ def _last_picture_is_whole(path: Path, limits: Limits) -> bool:
     with container:
         stream.codec_context.options = stream.codec_context.options | {"err_detect": "explode"}
         stream.codec_context.thread_type = "NONE"  # so that an error comes with its own packet
-        if len(keys) > 1:
-            container.seek(keys[-1], stream=stream, backward=True)
-        for packet in container.demux(stream):
+        if keys > 1:
+            container.seek(last_key, stream=stream, backward=True)
+        for number, packet in enumerate(container.demux(stream), 1):
+            beat(number, DECODED)
             try:
                 pictures = packet.decode()
             except av.error.FFmpegError:

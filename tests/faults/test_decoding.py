@@ -23,7 +23,9 @@ from stvg_core.tube import Frames, Track, VideoInfo
 from stvg_core.video import VideoReader, probe, read_frames
 from stvg_core.video.child import ChildLimits
 from stvg_core.video.child_processes import DecodingProcesses
+from stvg_core.video.compact import Compact
 from stvg_core.video.display import STORED
+from stvg_core.video.packets import Packets
 from stvg_core.video.timeline import Timeline
 from stvg_core.video.tracks import Choice
 from tests.faults.fault import fault
@@ -46,9 +48,9 @@ ODD_TIMES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def as_stored(packets: Any) -> np.ndarray:
+def as_stored(packets: Packets) -> Compact:
     """The pictures in the order of the file, which is that of decoding."""
-    return np.flatnonzero(packets.shown == 1)
+    return packets.shown.where(1)
 
 
 @pytest.mark.parametrize("kind", ODD_TIMES)
@@ -69,7 +71,7 @@ def test_a_frame_is_found_by_its_timestamp(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["start offset", "start offset in MPEG-TS", "MPEG-TS"])
-@fault(16, guard="stvg_core.video.timeline.Timeline.seconds", without=property(lambda line: line.pts * line.tick_s))
+@fault(16, guard="stvg_core.video.timeline.Timeline._from_first", without=lambda line, pts: pts * line.tick_s)
 def test_seconds_count_from_the_first_frame_wherever_it_begins(kind: str, tmp_path: Path) -> None:
     name, options = ODD_TIMES[kind]
     info = probe(write_painted(tmp_path / name, 60, **options))

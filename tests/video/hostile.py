@@ -14,6 +14,7 @@ import numpy as np
 
 from stvg_core.errors import VideoError
 from stvg_core.video import VideoReader
+from stvg_core.video.beat import beat
 
 
 class HangsAtFrame3(VideoReader):
@@ -66,3 +67,16 @@ def tells(source: Any, **options: Any) -> VideoReader:
     """Says what is loaded and which settings it sees."""
     loaded = sorted({"torch", "decord", "cv2", "transformers"} & set(sys.modules))
     raise VideoError(f"loaded {loaded}, settings {sorted(name for name in os.environ if name.startswith('STVG_'))}")
+
+
+def moves_on_ten_times(source: Any, **options: Any) -> VideoReader:
+    """A long look at a file that comes to its end."""
+    for number in range(10):
+        beat(number, every=1)
+    return VideoReader(source, **options)
+
+
+def moves_on_three_times(source: Any, **options: Any) -> VideoReader:
+    for number in range(3):
+        beat(number, every=1)
+    return for_ever()
