@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,11 @@ from benchmarks.scale.target import Prepared, Target, prepare
 
 MEASURES: dict[str, dict[str, Callable[[Target], dict[str, Any]]]] = {
     "predict": {"predict": predicting.single, "predict together": predicting.together},
-    "webhooks": {"webhooks": webhooks.alone, "webhooks beside a worker": webhooks.beside_a_worker},
+    "webhooks": {
+        "webhooks": webhooks.alone,
+        "webhooks beside a worker": webhooks.beside_a_worker,
+        "more webhooks beside a worker": partial(webhooks.beside_a_worker, rate=webhooks.MORE),
+    },
     "events": {"events": reading.measure},
     "pages": {"pages": pages.measure},
     "export": {"export": commands.export},

@@ -13,6 +13,8 @@ from benchmarks.scale.client import Address, ask
 from benchmarks.scale.target import PROTOCOL, Target
 
 RATE = 100.0
+MORE = 150.0
+"""Webhooks per second, more than is asked for: how many of them a worker reads says what it could read."""
 ANSWER_S = 0.05
 """The fake engine's time for a sentence."""
 
@@ -24,13 +26,16 @@ def alone(target: Target) -> dict[str, Any]:
     """Nothing but the web process."""
     with target.code.serve() as address:
         before = target.count("event")
-        seen, _ = _send(target, address)
+        seen, _ = _send(target, address, RATE)
         stored = target.settles_at("event", before + seen["sent"]) - before
     return seen | {"stored": stored, "lost": seen["sent"] - stored}
 
 
-def beside_a_worker(target: Target) -> dict[str, Any]:
-    """A worker grounds without a pause and reads the events; afterwards it may read what is left."""
+def beside_a_worker(target: Target, rate: float = RATE) -> dict[str, Any]:
+    """A worker grounds without a pause and reads the events; afterwards it may read what is left.
+
+    ``behind_s``: how long that takes. At 100 webhooks a second not more than nearly 100 can be read in one.
+    """
     jobs = int(target.seconds / ANSWER_S * 1.5) + 10
     root = target.files(bodies.new_videos(0, jobs, target.tasks))
     code = target.code.with_env(STVG_DOCUMENT_ROOT=str(root))
@@ -45,7 +50,7 @@ def beside_a_worker(target: Target) -> dict[str, Any]:
             _wait(lambda: target.count("job", "state = 'done'") > done or worker.poll() is not None)
             done, before = target.count("job", "state = 'done'"), target.count("event")
             cpu = _cpu_seconds(worker.pid)
-            seen, began = _send(target, address)
+            seen, began = _send(target, address, rate)
             sent, cpu = time.monotonic(), _cpu_seconds(worker.pid) - cpu
             while_sending, grounded = _read(target), target.count("job", "state = 'done'") - done
             read, ended = _watch(target, before + seen["sent"], while_sending, sent)
@@ -53,15 +58,15 @@ def beside_a_worker(target: Target) -> dict[str, Any]:
     return seen | {
         "stored": stored, "lost": seen["sent"] - stored,
         "read_while_sending_per_s": round(while_sending / (sent - began), 1),
-        "read_per_s": round(read / (ended - began), 1), "unread": stored - read,
+        "read_per_s": round(read / (ended - began), 1), "behind_s": round(ended - sent, 1), "unread": stored - read,
         "unreadable": target.count("event", "state = 'failed'"), "grounded_per_s": round(grounded / (sent - began), 1),
         "worker_cores": round(cpu / (sent - began), 2),
     }  # fmt: skip
 
 
-def _send(target: Target, address: Address) -> tuple[dict[str, Any], float]:
+def _send(target: Target, address: Address, rate: float) -> tuple[dict[str, Any], float]:
     """Latencies of the webhooks of ``target.seconds``, and when the first was sent."""
-    with sending.start(address, target, rate=RATE, count=int(RATE * target.seconds)) as webhooks:
+    with sending.start(address, target, rate=rate, count=int(rate * target.seconds)) as webhooks:
         began = time.monotonic()
         return webhooks.finish(), began
 

@@ -40,14 +40,18 @@ def cluster() -> Iterator[Any]:
     """A head for one worker."""
     from ray import cluster_utils
 
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # the paths of its sockets must be short
     # 127.0.0.1 itself is replaced by Ray with the machine's address in the network.
     head = {**NODE, "node_ip_address": "127.0.0.2", "temp_dir": folder}
-    with own_signals():
-        made = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
-    yield made
-    made.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # Ray notes its newest cluster in a folder of its own, which is not there on a new machine, and is a user's else.
+        patch.setenv("RAY_TMPDIR", folder)
+        (Path(folder) / "ray").mkdir()
+        with own_signals():
+            made = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
+        yield made
+        made.shutdown()
     shutil.rmtree(folder, ignore_errors=True)
 
 
