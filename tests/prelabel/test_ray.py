@@ -45,7 +45,7 @@ def cluster() -> Iterator[Any]:
     head = {**NODE, "node_ip_address": "127.0.0.2", "temp_dir": folder}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        # Ray notes its newest cluster in a folder of its own, which is not there on a new machine, and is a user's else.
+        # Ray notes its newest cluster in /tmp/ray, which a new machine lacks and a user of Ray needs for himself.
         patch.setenv("RAY_TMPDIR", folder)
         (Path(folder) / "ray").mkdir()
         with own_signals():
