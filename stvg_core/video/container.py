@@ -19,6 +19,7 @@ import av
 import av.error
 
 from stvg_core.errors import VideoError
+from stvg_core.video.feeding import Feeding
 from stvg_core.video.tracks import Choice, choose, has_choice
 
 ALLOWED_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,flv,asf,ogg"
@@ -143,15 +144,17 @@ def _choice_of_several(path: Path, _version: tuple[int, int]) -> Choice:
 
 
 def decode_pictures(container: Any, stream: Any) -> Iterator[Any]:
-    """PyAV frames in display order; packets that cannot be decoded are skipped, as players do."""
+    """PyAV frames in display order, in one thread; packets that cannot be decoded are skipped, as players do."""
     packets = container.demux(stream)
+    stream.codec_context.thread_type, stream.codec_context.thread_count = "NONE", 1
+    feeding = Feeding(stream.codec_context)
     while True:
         try:
             packet = next(packets)
         except (StopIteration, av.error.FFmpegError):
             return
         try:
-            pictures = packet.decode()
+            pictures = feeding.pictures(packet)
         except av.error.FFmpegError:
             continue
         yield from pictures

@@ -16,6 +16,7 @@ import av.error
 
 from stvg_core.video.beat import DECODED, beat
 from stvg_core.video.container import Limits, open_container
+from stvg_core.video.feeding import Feeding
 from stvg_core.video.packets import NO_TIME, Packets, usable
 
 _WORTH_THREADS = 500_000  # pixels: smaller pictures are decoded faster than threads agree on them
@@ -94,6 +95,7 @@ class Decoder:
         self._held: Any = None
         self._ready: deque[tuple[int | None, Any]] = deque()
         self._ended = False
+        self._feeding = Feeding(self._stream.codec_context)
         self.errors = 0
 
     def _targets(self, packet: int) -> Iterator[int | None]:
@@ -164,7 +166,7 @@ class Decoder:
                 self._check(packet)
                 packet.pts = self.fed
                 self.fed += 1
-                pictures = packet.decode()
+                pictures = self._feeding.pictures(packet)
         except av.error.FFmpegError:
             self.errors += 1
             return

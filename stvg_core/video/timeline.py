@@ -154,6 +154,8 @@ def _by_time(path: Path, limits: Limits, packets: Packets, order: Compact, warni
     for steady in (False, True):  # in one thread an error comes with its own picture
         with closing(Decoder(path, limits, packets, steady=steady)) as decoder:
             head, damaged = _head(decoder)
+        if not head and not steady:
+            continue  # threads give up the only whole picture with the damaged ones before it
         if not head:
             raise VideoError(f"No picture of {path.name} can be decoded. Convert it to H.264 mp4.")
         if head[0] is None or not 0 <= head[0] < len(packets) or frame_of[head[0]] < 0:

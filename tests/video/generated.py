@@ -74,11 +74,15 @@ def decoded_in_order(path: Path) -> list[np.ndarray]:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.thread_type, stream.codec_context.thread_count = "NONE", 1
+        begun = False
         for packet in container.demux(stream):
             try:
                 frames = packet.decode()
             except av.error.FFmpegError:
+                if not begun:  # a decoder may keep what it could not decode, and refuse all that comes after
+                    stream.codec_context.flush_buffers()
                 continue
+            begun = True
             pictures += [frame.to_ndarray(format="rgb24", width=WIDTH, height=HEIGHT) for frame in frames]
     return pictures
 
