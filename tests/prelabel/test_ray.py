@@ -159,14 +159,41 @@ def test_a_node_that_is_killed_costs_what_it_had_in_hand(
     until(run, lambda: sum(map(gone, workers)) == 1)
     said = lines(run)
     assert run.returncode == 0, said
-    lost = [line["said"] for line in said if line["event"] == "note" and "is lost" in line["said"]]
-    assert len(lost) == 1 and "its lease runs out" in lost[0]
     assert (said[-1]["event"], said[-1]["done"], said[-1]["failed"]) == ("summary", 16, 0)
     each_has_one_answer(database, 16)
     assert all(map(gone, workers))
     session_folder = Path(cluster.head_node.get_session_dir_path())
     assert list(session_folder.glob("logs/*")) and secrets_in(session_folder) == []
     assert secrets_in(tmp_path / "data") == []
+
+
+def test_a_node_that_is_killed_is_said_and_a_new_one_takes_its_place(
+    cluster: Any, database: Database, env: dict[str, str], tmp_path: Path
+) -> None:
+    """The only node with two CPUs is killed, so nothing can be done until Ray has noticed and another one is there."""
+    folder = made(tmp_path / "clips", 4)
+    large = {**NODE, "num_cpus": 2}
+    with own_signals():
+        node = cluster.add_node(**large, node_ip_address="127.0.0.5")
+    run = start(folder, env, *ray(cluster, 1), "--cpus-per-worker", "2")
+    until(run, lambda: bool(at_work(database)))
+    workers = at_work(database)
+    cluster.remove_node(node, allow_graceful=False)
+    said = []
+    assert run.stdout is not None
+    for line in run.stdout:
+        said.append(line)
+        if '"note"' in line and "worker 1 on " in line:
+            break
+    assert " is lost (" in said[-1] and "its lease runs out" in said[-1], said
+    assert in_state(database, "done") < 8
+    until(run, lambda: all(map(gone, workers)))
+    with own_signals():
+        node = cluster.add_node(**large, node_ip_address="127.0.0.6")
+    last = lines(run)[-1]
+    assert run.returncode == 0 and (last["event"], last["done"], last["failed"]) == ("summary", 8, 0)
+    each_has_one_answer(database, 8)
+    cluster.remove_node(node, allow_graceful=False)
 
 
 def test_a_run_that_is_killed_and_stopped_is_ended_by_processes(
