@@ -81,9 +81,9 @@ def judge(gpus: Sequence[Gpu], device: str | None, model: str, method: Grounding
 
 
 def _need(model: str, method: GroundingSettings) -> float | None:
-    """Bytes of memory, calculated; None of a checkpoint that is not in the table."""
+    """Bytes of memory at least, calculated; None of a checkpoint that is not in the table."""
     name = model.partition("@")[0]
     for checkpoint in CHECKPOINTS:
         if checkpoint.hub_id == name:
-            return checkpoint.memory(four_bit=method.precision == "4bit", slots=method.n_slots)
+            return checkpoint.memory(four_bit=method.precision == "4bit", slots=method.n_slots, recompute=True)
     return None

@@ -5,10 +5,10 @@ weights). Memory is calculated, not measured on a GPU:
 
     weights      2 bytes a parameter in bf16; in 4 bits, 0.516 bytes for those of the language model's layers (nf4,
                  double quantisation) and 2 bytes for all others, which stay in bf16
-    activations  tokens * layers * (8 d + 4 q + 4 k + 6 f [+ 4 q + 4 k where queries and keys are normed])
-                 bytes: what a prefill in bf16 keeps for the gradient to V. d, q, k, f are the widths of the model, its
-                 queries, its keys and its feed-forward part. One prefill is kept at a time: the forward video's is
-                 gone before the reversed one's is made. Several queries on one video at once keep both
+    activations  what a prefill in bf16 and the questions on it keep for the gradient to V, see
+                 :mod:`stvg_core.mllm.memory`; as it is, and with norms and feed-forward parts computed again. One
+                 prefill is kept at a time: the forward video's is gone before the reversed one's is made. Several
+                 queries on one video at once keep both
     reserve      1 GB for CUDA itself and what lives for a moment
 
 A test holds the activations against what autograd keeps in tiny models of each class.
@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+
+from stvg_core.mllm.memory import ASKED, LONGEST, LanguageShape
 
 SLOTS = 20
 """T_v of the paper, for which memory is stated."""
@@ -56,16 +58,14 @@ FAMILIES = {
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A published checkpoint and its language model's shape.
+    """A published checkpoint.
 
     Attributes:
         parameters: all, tied weights once.
         in_layers: of those, in the language model's layers.
         licence: as its card names it.
-        width, layers, feed_forward: of the language model.
-        queries, keys: widths of all query heads and all key heads.
+        shape: of its language model.
         cells: per slot, at most.
-        normed: queries and keys are normed.
     """
 
     hub_id: str
@@ -73,77 +73,63 @@ class Checkpoint:
     parameters: int
     in_layers: int
     licence: str
-    width: int
-    layers: int
-    feed_forward: int
-    queries: int
-    keys: int
+    shape: LanguageShape
     cells: int
-    normed: bool = False
 
     def weights(self, *, four_bit: bool = False) -> float:
         """Bytes."""
         return 2 * self.parameters - (2 - FOUR_BIT) * self.in_layers * four_bit
 
-    def activations(self, slots: int = SLOTS) -> int:
+    def activations(self, slots: int = SLOTS, *, recompute: bool = False) -> int:
         """Bytes, see the module's formula."""
-        tokens = slots * self.cells + TEXT_TOKENS
-        return tokens * self.layers * kept_per_token(
-            self.width, self.queries, self.keys, self.feed_forward, normed=self.normed
-        )  # fmt: skip
+        return self.shape.kept(slots * self.cells + TEXT_TOKENS, recompute=recompute)
 
-    def memory(self, *, four_bit: bool = False, slots: int = SLOTS) -> float:
+    def memory(self, *, four_bit: bool = False, slots: int = SLOTS, recompute: bool = False) -> float:
         """Bytes of GPU memory in all, calculated."""
-        return self.weights(four_bit=four_bit) + self.activations(slots) + RESERVE
+        return self.weights(four_bit=four_bit) + self.activations(slots, recompute=recompute) + RESERVE
 
     def to_json(self) -> dict[str, Any]:
         """For ``stvg models --json``."""
         return {
             "checkpoint": self.hub_id, "family": self.family, "parameters": self.parameters, "licence": self.licence,
-            "gpu_gb_bf16": round(self.memory() / 1e9, 1), "gpu_gb_4bit": round(self.memory(four_bit=True) / 1e9, 1),
+            **{
+                f"gpu_gb_{precision}{name}": round(self.memory(four_bit=four_bit, recompute=again) / 1e9, 1)
+                for precision, four_bit in (("bf16", False), ("4bit", True))
+                for name, again in (("", False), ("_recomputed", True))
+            },
             "memory": f"calculated for {SLOTS} slots", "run_by_us": False,
         }  # fmt: skip
-
-
-def kept_per_token(width: int, queries: int, keys: int, feed_forward: int, *, normed: bool = False) -> int:
-    """Bytes that one layer keeps for one token of a bf16 prefill whose gradient to V is wanted.
-
-    The inputs of the two norms in float32; queries, keys, values and attention's output; the gate before and after its
-    activation and what it is multiplied with. Frozen weights need no inputs kept.
-    """
-    norms = 2 * width + (queries + keys if normed else 0)
-    return 4 * norms + 2 * (2 * queries + 2 * keys + 3 * feed_forward)
 
 
 _APACHE = "apache-2.0"
 _QWEN = "qwen (weights), mit (code)"
 CHECKPOINTS = (
     Checkpoint("llava-hf/llava-onevision-qwen2-0.5b-ov-hf", "llava_onevision", 893_675_552, 357_897_216, _APACHE,
-               896, 24, 4864, 896, 128, 196),
+               LanguageShape(896, 24, 4864, 896, 128), 196),
     Checkpoint("llava-hf/llava-onevision-qwen2-7b-ov-hf", "llava_onevision", 8_030_807_584, 6_525_618_176, _APACHE,
-               3584, 28, 18944, 3584, 512, 196),
+               LanguageShape(3584, 28, 18944, 3584, 512), 196),
     Checkpoint("llava-hf/LLaVA-NeXT-Video-7B-hf", "llava_next_video", 7_063_431_168, 6_476_267_520, "llama2",
-               4096, 32, 11008, 4096, 4096, 144),
+               LanguageShape(4096, 32, 11008, 4096, 4096), 144),
     Checkpoint("OpenGVLab/InternVL3-1B-hf", "internvl", 938_193_024, 357_897_216, _QWEN,
-               896, 24, 4864, 896, 128, 256),
+               LanguageShape(896, 24, 4864, 896, 128), 256),
     Checkpoint("OpenGVLab/InternVL3-2B-hf", "internvl", 2_088_957_440, 1_310_339_072, _QWEN,
-               1536, 28, 8960, 1536, 256, 256),
+               LanguageShape(1536, 28, 8960, 1536, 256), 256),
     Checkpoint("OpenGVLab/InternVL3-8B-hf", "internvl", 7_944_373_760, 6_525_618_176, _QWEN,
-               3584, 28, 18944, 3584, 512, 256),
+               LanguageShape(3584, 28, 18944, 3584, 512), 256),
     Checkpoint("Qwen/Qwen2-VL-2B-Instruct", "qwen2_vl", 2_208_985_600, 1_310_339_072, _APACHE,
-               1536, 28, 8960, 1536, 256, 196),
+               LanguageShape(1536, 28, 8960, 1536, 256), 196),
     Checkpoint("Qwen/Qwen2-VL-7B-Instruct", "qwen2_vl", 8_291_375_616, 6_525_618_176, _APACHE,
-               3584, 28, 18944, 3584, 512, 196),
+               LanguageShape(3584, 28, 18944, 3584, 512), 196),
     Checkpoint("Qwen/Qwen2.5-VL-3B-Instruct", "qwen2_5_vl", 3_754_622_976, 2_774_771_712, "qwen-research",
-               2048, 36, 11008, 2048, 256, 196),
+               LanguageShape(2048, 36, 11008, 2048, 256), 196),
     Checkpoint("Qwen/Qwen2.5-VL-7B-Instruct", "qwen2_5_vl", 8_292_166_656, 6_525_618_176, _APACHE,
-               3584, 28, 18944, 3584, 512, 196),
+               LanguageShape(3584, 28, 18944, 3584, 512), 196),
     Checkpoint("Qwen/Qwen3-VL-2B-Instruct", "qwen3_vl", 2_127_532_032, 1_409_408_000, _APACHE,
-               2048, 28, 6144, 2048, 1024, 196, normed=True),
+               LanguageShape(2048, 28, 6144, 2048, 1024, normed=True), 196),
     Checkpoint("Qwen/Qwen3-VL-4B-Instruct", "qwen3_vl", 4_437_815_808, 3_633_509_376, _APACHE,
-               2560, 36, 9728, 4096, 1024, 196, normed=True),
+               LanguageShape(2560, 36, 9728, 4096, 1024, normed=True), 196),
     Checkpoint("Qwen/Qwen3-VL-8B-Instruct", "qwen3_vl", 8_767_123_696, 6_946_071_552, _APACHE,
-               4096, 36, 12288, 4096, 1024, 196, normed=True),
+               LanguageShape(4096, 36, 12288, 4096, 1024, normed=True), 196),
 )  # fmt: skip
 
 WHAT_RAN = (
@@ -158,8 +144,9 @@ def markdown() -> str:
     """``docs/models.md``."""
     families = [f"| {row.title} | `{name}` | {row.slots} | `{row.needs}` |" for name, row in FAMILIES.items()]
     checkpoints = [
-        f"| `{row['checkpoint']}` | {row['parameters'] / 1e9:.2f} | {row['licence']} | {row['gpu_gb_bf16']:.0f} | "
-        f"{row['gpu_gb_4bit']:.0f} |"
+        f"| `{row['checkpoint']}` | {row['parameters'] / 1e9:.2f} | {row['licence']} | "
+        f"{row['gpu_gb_bf16']:.0f} / {row['gpu_gb_bf16_recomputed']:.0f} | "
+        f"{row['gpu_gb_4bit']:.0f} / {row['gpu_gb_4bit_recomputed']:.0f} |"
         for row in (checkpoint.to_json() for checkpoint in CHECKPOINTS)
     ]
     return "\n".join([_HEAD, *families, "", _MIDDLE, *checkpoints, "", _TAIL, ""])
@@ -171,17 +158,19 @@ _HEAD = """# Models
 
 | family | `model_type` | what it sees of a video | checkpoints |
 |---|---|---|---|"""
-_MIDDLE = f"""Calculated GPU memory in GB for {SLOTS} slots and one sentence at a time:
+_MIDDLE = f"""Calculated GPU memory in GB for {SLOTS} slots and one sentence at a time, as it is / recomputed
+(norms and feed-forward parts are computed again in the backward pass; done by itself where memory is short):
 
 | checkpoint | parameters, 10⁹ | licence | bf16 | 4-bit |
 |---|---|---|---|---|"""
 _TAIL = f"""{WHAT_RAN}
 
 **The memory is calculated.** Weights: 2 bytes a parameter in bf16; in 4 bits {FOUR_BIT} bytes for the language model's
-layers and 2 for all others. Activations: tokens · layers · (8 d + 4 q + 4 k + 6 f) bytes, and 4 q + 4 k more where
-queries and keys are normed (Qwen3-VL); d, q, k and f are the widths of the model, its queries, its keys and its
-feed-forward part. That is what a bf16 prefill keeps for the gradient to the learnable prompt. One is kept at a time:
-the forward video's is gone before the reversed one's is made. Several sentences on one video in one call
-(`Grounder.ground_many`, `stvg ground --query ... --query ...`) keep both. The formula was held against what autograd
-keeps in tiny models of each class. {RESERVE / 1e9:.0f} GB is added for CUDA itself. Fewer slots (`n_slots`) need
-less in proportion; without re-attention (`lra_steps` 0) no prefill is kept."""
+layers and 2 for all others. Activations, bytes per token and layer: 8 d + 4 q + 4 k + 6 f as it is, 6 d + 4 q + 4 k
+recomputed; 4 q + 4 k or 2 q + 2 k more where queries and keys are normed (Qwen3-VL); d, q, k and f are the widths of
+the model, its queries, its keys and its feed-forward part. That is what a bf16 prefill keeps for the gradient to the
+learnable prompt. The {ASKED} questions on it, of at most {LONGEST} tokens, keep 4 k + {2 * LONGEST} q / k each. One
+prefill is kept at a time: the forward video's is gone before the reversed one's is made. Several sentences on one
+video in one call (`Grounder.ground_many`, `stvg ground --query ... --query ...`) keep both. The formula was held
+against what autograd keeps in tiny models of each class. {RESERVE / 1e9:.0f} GB is added for CUDA itself. Fewer slots
+(`n_slots`) need less in proportion; without re-attention (`lra_steps` 0) no prefill is kept."""

@@ -22,7 +22,12 @@ from stvg_core.mllm.rows import IMPLEMENTATION
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A frozen model with all that a session needs."""
+    """A frozen model with all that a session needs.
+
+    Attributes:
+        recompute: spend time on less memory for the gradient (:mod:`stvg_core.mllm.recompute`); None: where the memory
+            of the GPU is short.
+    """
 
     model: Any
     family: Family
@@ -30,6 +35,7 @@ class LoadedModel:
     prompts: PromptLayout
     yes_ids: tuple[int, ...]
     no_ids: tuple[int, ...]
+    recompute: bool | None = None
 
     @property
     def device(self) -> torch.device:

@@ -92,8 +92,31 @@ def attention_with_rows(
     capture = _active.get()
     if capture is not None and (capture.layers is None or module.layer_idx in capture.layers):
         _rows(capture, module, query, key, attention_mask, kwargs.get("scaling"))
+    if attention_mask is not None and query.shape[1] > key.shape[1]:
+        return _grouped(query, key, value, attention_mask, kwargs.get("scaling")), None
     output: tuple[torch.Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     return output
+
+
+def _grouped(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor, scaling: float | None
+) -> torch.Tensor:
+    """Attention with a mask where several query heads share a key head, ``[B, L, heads, head]``.
+
+    With a mask, transformers copies keys and values once per query head, and the graph keeps the copies. Here the heads
+    of a group become further rows of one head instead.
+    """
+    batch, heads, length, width = query.shape
+    kv_heads, keys = key.shape[1], key.shape[2]
+    group = heads // kv_heads
+    seen = mask[..., :keys].expand(batch, -1, length, keys)
+    if seen.shape[1] == 1:
+        seen = seen[:, :, None].expand(batch, 1, group, length, keys)
+    folded = torch.nn.functional.scaled_dot_product_attention(
+        query.reshape(batch, kv_heads, group * length, width), key, value,
+        attn_mask=seen.reshape(batch, -1, group * length, keys), scale=scaling,
+    )  # fmt: skip
+    return folded.reshape(batch, heads, length, width).transpose(1, 2).contiguous()
 
 
 AttentionInterface.register(IMPLEMENTATION, attention_with_rows)

@@ -22,6 +22,7 @@ from stvg_core.mllm.layout import TokenLayout
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.pixels import into_window
 from stvg_core.mllm.prompts import QuestionBatch
+from stvg_core.mllm.recompute import is_short, recomputing
 from stvg_core.mllm.rows import RowCapture, capturing
 from stvg_core.tube import Array, Frames
 
@@ -58,6 +59,7 @@ class Session:
     Attributes:
         visual: ``[T, h*w, D]`` visual tokens, without learnable prompt.
         shape: ``(T, h, w)``.
+        recompute: whether a learnable prefill keeps less and takes longer, see :class:`LoadedModel`.
         neutral: rows of the neutral prompt at V = 0 by (backwards, layers); filled by who asks first.
     """
 
@@ -79,6 +81,8 @@ class Session:
         self._columns = self._layout.columns.to(self._device)
         self._is_cell = self._layout.is_cell[None].to(self._device)
         self._yes, self._no = (torch.tensor(ids) for ids in (loaded.yes_ids, loaded.no_ids))
+        tokens = len(self._layout.is_cell)
+        self.recompute = is_short(loaded.model, self._device, tokens) if loaded.recompute is None else loaded.recompute
         self.neutral: dict[tuple[bool, tuple[int, ...] | None], torch.Tensor] = {}
         self._origins: dict[tuple[bool, bool], tuple[torch.Tensor, Prefix]] = {}
 
@@ -130,8 +134,10 @@ class Session:
         pieces = [piece for slot in zip(self._texts, visual, strict=True) for piece in slot]
         embeddings = torch.cat([*pieces, self._trailing])[None]
         cache = DynamicCache()
-        with torch.set_grad_enabled(prompt is not None and prompt.requires_grad):
-            self.loaded.model.model.language_model(
+        language_model = self.loaded.model.model.language_model
+        learnable = prompt is not None and prompt.requires_grad
+        with torch.set_grad_enabled(learnable), recomputing(language_model, wanted=learnable and self.recompute):
+            language_model(
                 inputs_embeds=embeddings, position_ids=self._positions, past_key_values=cache, use_cache=True,
                 **self._deepstack(backwards),
             )  # fmt: skip

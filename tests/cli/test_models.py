@@ -36,6 +36,7 @@ def test_json_has_what_the_table_has() -> None:
     for row, checkpoint in zip(said["checkpoints"], CHECKPOINTS, strict=True):
         assert row["checkpoint"] == checkpoint.hub_id and row["parameters"] == checkpoint.parameters
         assert row["gpu_gb_4bit"] < row["gpu_gb_bf16"] and row["run_by_us"] is False
+        assert row["gpu_gb_bf16_recomputed"] < row["gpu_gb_bf16"]
 
 
 def test_no_torch_is_loaded() -> None:

@@ -50,10 +50,11 @@ TEXT_KIND = {"llava_next_video": "llama", "llava_onevision": "qwen2", "internvl"
 def without_weights(checkpoint: Checkpoint) -> PreTrainedModel:
     """The checkpoint's class in its full width, with one of its language model's layers, on no device."""
     heads, key_heads, vocabulary, tied, vision = SHAPES[checkpoint.hub_id]
+    shape = checkpoint.shape
     text: dict[str, Any] = {
-        "hidden_size": checkpoint.width, "intermediate_size": checkpoint.feed_forward, "num_hidden_layers": 1,
+        "hidden_size": shape.width, "intermediate_size": shape.feed_forward, "num_hidden_layers": 1,
         "num_attention_heads": heads, "num_key_value_heads": key_heads, "vocab_size": vocabulary,
-        "tie_word_embeddings": tied, "head_dim": checkpoint.queries // heads,
+        "tie_word_embeddings": tied, "head_dim": shape.queries // heads,
     }  # fmt: skip
     if checkpoint.family in TEXT_KIND:
         text["model_type"] = TEXT_KIND[checkpoint.family]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from stvg_core.mllm import checkpoints, families
-from stvg_core.mllm.checkpoints import CHECKPOINTS, FAMILIES, Checkpoint, kept_per_token
+from stvg_core.mllm.checkpoints import CHECKPOINTS, FAMILIES, Checkpoint
 from stvg_core.mllm.loading import LoadedModel, load
+from stvg_core.mllm.memory import ASKED, LONGEST, LanguageShape
 from stvg_core.mllm.session import Session
 from stvg_core.tube import Frames
 from tests.mllm.published import SHAPES, without_weights
+
+QUESTIONS = ["Is there the red circle in this video?", "the red circle moving left.", "a star"]
 
 
 def test_the_list_names_the_families_of_the_table() -> None:
@@ -24,34 +28,42 @@ def test_the_list_names_the_families_of_the_table() -> None:
 
 @pytest.mark.parametrize("checkpoint", CHECKPOINTS, ids=lambda checkpoint: checkpoint.hub_id)
 def test_parameters_are_those_of_the_class(checkpoint: Checkpoint) -> None:
-    model = without_weights(checkpoint)
+    model, shape = without_weights(checkpoint), checkpoint.shape
     one_layer = sum(weight.numel() for weight in model.model.language_model.layers.parameters())
     everything = sum(weight.numel() for weight in model.parameters())
-    assert one_layer * checkpoint.layers == checkpoint.in_layers
-    assert everything + one_layer * (checkpoint.layers - 1) == checkpoint.parameters
+    assert one_layer * shape.layers == checkpoint.in_layers
+    assert everything + one_layer * (shape.layers - 1) == checkpoint.parameters
     attention = model.model.language_model.layers[0].self_attn
-    assert (attention.q_proj.out_features, attention.k_proj.out_features) == (checkpoint.queries, checkpoint.keys)
-    assert hasattr(attention, "q_norm") == checkpoint.normed
+    assert (attention.q_proj.out_features, attention.k_proj.out_features) == (shape.queries, shape.keys)
+    assert hasattr(attention, "q_norm") == shape.normed
 
 
-def test_activations_are_what_autograd_keeps(family_folder: Path, noise: Callable[..., Frames]) -> None:
+@pytest.mark.parametrize("recompute", [False, True])
+def test_activations_are_what_autograd_keeps(
+    family_folder: Path, noise: Callable[..., Frames], recompute: bool
+) -> None:
     """Per token and layer of a bf16 prefill; what the formula leaves out does not grow with a model's width."""
     loaded = load(family_folder, device="cpu", precision="bfloat16")
     config = loaded.model.config.get_text_config()
-    (few, n_few), (many, n_many) = (_kept(loaded, noise(count)) for count in (8, 16))
+    (few, n_few), (many, n_many) = (_kept(loaded, noise(count), recompute) for count in (8, 16))
     measured = (many - few) / (n_many - n_few) / config.num_hidden_layers
-    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    calculated = kept_per_token(
-        config.hidden_size, head * config.num_attention_heads, head * config.num_key_value_heads,
-        config.intermediate_size, normed=loaded.family.model_type == "qwen3_vl",
-    )  # fmt: skip
+    calculated = LanguageShape.of(loaded.model).kept_per_token(recompute=recompute)
     # Beside it: one number per head and norm, and the model's last norm, spread over its three layers.
     assert calculated <= measured <= calculated + 4 * config.hidden_size / config.num_hidden_layers + 80
 
 
-def _kept(loaded: LoadedModel, frames: Frames) -> tuple[int, int]:
-    """Bytes that a learnable prefill keeps beside the weights, each storage once, and its tokens."""
-    session = Session(loaded, frames)
+def test_questions_keep_keys_values_and_masks(family_folder: Path, noise: Callable[..., Frames]) -> None:
+    """Per token of the prefill; what grouped heads share is kept once for each question, not for each head."""
+    loaded = load(family_folder, device="cpu", precision="bfloat16")
+    shape = LanguageShape.of(loaded.model)
+    (few, n_few), (many, n_many) = (_kept(loaded, noise(count), asked=True) for count in (8, 16))
+    longest = max(len(loaded.prompts.suffix(question)) for question in QUESTIONS)
+    assert (many - few) / (n_many - n_few) == shape.layers * shape.asked_per_token(len(QUESTIONS), longest)
+
+
+def _kept(loaded: LoadedModel, frames: Frames, recompute: bool = False, *, asked: bool = False) -> tuple[int, int]:
+    """Bytes that a learnable prefill, or questions on it, keep beside the weights, each storage once; its tokens."""
+    session = Session(replace(loaded, recompute=recompute), frames)
     weights = {weight.untyped_storage().data_ptr() for weight in loaded.model.parameters()}
     kept: dict[int, torch.Tensor] = {}
 
@@ -62,6 +74,9 @@ def _kept(loaded: LoadedModel, frames: Frames) -> tuple[int, int]:
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
         _, prefix = session.origin(backwards=False, learnable=True)
+        if asked:
+            kept.clear()
+            session.ask(prefix, QUESTIONS)
     return sum(value.untyped_storage().nbytes() for value in kept.values()), prefix.length
 
 
@@ -71,7 +86,9 @@ def test_memory_adds_up() -> None:
     assert one.weights(four_bit=True) == pytest.approx(
         checkpoints.FOUR_BIT * one.in_layers + 2 * (one.parameters - one.in_layers)
     )
-    assert one.activations(10) == (10 * 196 + checkpoints.TEXT_TOKENS) * 28 * (
-        8 * 3584 + 4 * 3584 + 4 * 512 + 6 * 18944
-    )
+    tokens = (10 * 196 + checkpoints.TEXT_TOKENS) * 28
+    asked = ASKED * (4 * 512 + 2 * LONGEST * 7)
+    assert one.activations(10) == tokens * (8 * 3584 + 4 * 3584 + 4 * 512 + 6 * 18944 + asked)
+    assert one.activations(10, recompute=True) == tokens * (6 * 3584 + 4 * 3584 + 4 * 512 + asked)
+    assert one.activations(recompute=True) < 7e9
     assert one.memory() == one.weights() + one.activations(20) + checkpoints.RESERVE
