@@ -69,7 +69,8 @@ class GroundingSettings:
         decomposer_model: the name of the model behind the endpoint.
         second_look: see the part of the video around the found interval once more, sampled more densely, and set the
             ends by that (stage 9).
-        precision: what the weights are loaded as; "auto" is bfloat16 on a GPU and float32 on a CPU.
+        precision: what the weights are loaded as; "auto" is float32 on a CPU, and on a GPU the half precision that the
+            checkpoint was published in, else bfloat16.
         interval: "segment" is the maximum-sum segment of the centred frame scores, "top_k" the paper's rule (stage 9).
         top_k: K of the paper's rule.
         centre: where the frame scores are centred for "segment": this quantile between their minimum and maximum.

@@ -55,7 +55,8 @@ def load(model: str | Path, *, device: str | None = None, precision: str = "auto
         device: "cpu", "cuda", "cuda:1", ...; None takes a GPU where there is one; "auto" spreads the model over all
             GPUs (needs accelerate).
         precision: "float32", "bfloat16", "float16", "4bit" (needs a GPU, bitsandbytes and accelerate), or "auto":
-            bfloat16 on a GPU (float16 on one that has no bfloat16) and float32 on a CPU.
+            float32 on a CPU; on a GPU what the checkpoint was published in, if that is bfloat16 or float16, else
+            bfloat16 (float16 on a GPU that has no bfloat16).
         fit: how a frame gets into the model's square, see :meth:`PixelPreparation.from_checkpoint`.
 
     Raises:
@@ -71,6 +72,8 @@ def load(model: str | Path, *, device: str | None = None, precision: str = "auto
         with reading(name):
             config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False, **where)
             family = family_of(config.model_type)
+            if precision == "auto":
+                placement = placement.as_published(_published_in(config))
             tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False, **where)
             tokenizer.chat_template = _chat_template(name, tokenizer, revision or None)
             network, said = getattr(transformers, family.model_class).from_pretrained(
@@ -96,6 +99,12 @@ def load(model: str | Path, *, device: str | None = None, precision: str = "auto
         yes_ids=answer_ids(tokenizer, "yes"),
         no_ids=answer_ids(tokenizer, "no"),
     )
+
+
+def _published_in(config: Any) -> torch.dtype | None:
+    """What the checkpoint says of its weights; None where it does not."""
+    found = getattr(config, "dtype", None) or getattr(config.get_text_config(), "dtype", None)
+    return getattr(torch, found, None) if isinstance(found, str) else found
 
 
 def _check_complete(name: str, said: dict[str, Any]) -> None:

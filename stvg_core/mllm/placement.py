@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -53,6 +53,18 @@ class Placement:
             known = ", ".join([*DTYPES, "4bit", "auto"])
             raise ModelError(f"Precision {precision!r} is not known. Take one of {known}.")
         return cls(device, DTYPES.get(precision) or _default(on_gpu), precision == "4bit")
+
+    def as_published(self, published: torch.dtype | None) -> Placement:
+        """With the half precision that a checkpoint was published in, where it has one and the device knows it.
+
+        A model that was trained in bfloat16 can overflow in float16, and one of float16 loses three bits in bfloat16.
+        Float32 stays: a CPU has no use for the others.
+        """
+        if self.dtype == torch.float32 or published not in (torch.bfloat16, torch.float16):
+            return self
+        if published == torch.bfloat16 and not torch.cuda.is_bf16_supported():
+            return self
+        return replace(self, dtype=published)
 
     def arguments(self) -> dict[str, Any]:
         """What ``from_pretrained`` is to be given."""

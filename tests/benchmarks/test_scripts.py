@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import attention_memory, gpu_7b, many_queries, reading, reduced_precision, speed
+from benchmarks import attention_memory, gpu_7b, gradient_memory, many_queries, reading, reduced_precision, speed
 from benchmarks.memory import peak_bytes
 from benchmarks.scores import Scores
 
@@ -78,6 +78,15 @@ def test_precisions_are_compared_clip_by_clip() -> None:
     assert compared["maps_of_all_clips"] == {"median": 0.0, "low": 0.0, "high": 1.0}
     assert compared["relative_difference"]["maps"]["high"] == 0.0
     assert compared["relative_difference"]["s_obj"] == {"median": 0.005, "low": 0.0, "high": 0.01}
+
+
+def test_gradient_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    found = gradient_memory.main(["--tiny", "--repeats", "1"])
+    before, after = (found["gigabytes"][way] for way in gradient_memory.WAYS)
+    assert after["prefill"] < before["prefill"] and after["questions"] == pytest.approx(before["questions"])
+    for measured in found["measured"].values():
+        assert measured["gradients_differ_by"] == 0.0
+    assert capsys.readouterr().out.count("\n| ") == 2
 
 
 def test_attention_memory(capsys: pytest.CaptureFixture[str]) -> None:

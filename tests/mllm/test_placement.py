@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +71,38 @@ def test_what_a_gpu_gets(monkeypatch: pytest.MonkeyPatch) -> None:
     quantised = arguments["quantization_config"]
     assert quantised.load_in_4bit and quantised.bnb_4bit_compute_dtype == torch.float16
     assert Placement.of("auto", "4bit").arguments()["device_map"] == "auto"
+
+
+@pytest.mark.usefixtures("with_gpu")
+@pytest.mark.parametrize(
+    ("published", "supported", "taken"),
+    [(torch.float16, True, torch.float16), (torch.bfloat16, True, torch.bfloat16), (None, True, torch.bfloat16),
+     (torch.float32, True, torch.bfloat16), (torch.bfloat16, False, torch.float16)],
+)  # fmt: skip
+def test_auto_is_what_the_checkpoint_was_published_in(
+    monkeypatch: pytest.MonkeyPatch, published: torch.dtype | None, supported: bool, taken: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: supported)
+    assert Placement.of("cuda", "auto").as_published(published).dtype == taken
+    assert Placement.of("cpu", "auto").as_published(published).dtype == torch.float32
+
+
+@pytest.mark.usefixtures("with_gpu")
+@pytest.mark.parametrize(("precision", "taken"), [("auto", torch.float16), ("bfloat16", torch.bfloat16)])
+@pytest.mark.parametrize("where", ["top", "text_config"])
+def test_a_checkpoint_says_what_it_was_published_in(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, taken: torch.dtype, where: str
+) -> None:
+    """The weights go to a CPU here; what they would have been loaded as on a GPU is what counts."""
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    for part in (config, config["text_config"]):
+        for name in ("dtype", "torch_dtype"):
+            part.pop(name, None)
+    (config if where == "top" else config["text_config"])["torch_dtype"] = "float16"
+    (folder / "config.json").write_text(json.dumps(config))
+    monkeypatch.setattr(Placement, "moved", lambda self, network: network)
+    assert load(folder, device="cuda", precision=precision).model.dtype == taken
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
