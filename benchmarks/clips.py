@@ -21,7 +21,7 @@ FIRST = 5000
 
 @dataclass(frozen=True)
 class Clip:
-    """``boxes (P, T, 4)`` are the true tracks at the sampled frames."""
+    """``boxes (P, T, 4)`` are the true tracks at the sampled frames; ``parts`` are as in the embedded model's preset."""
 
     frames: Frames
     boxes: Array
@@ -36,4 +36,4 @@ def validation_clips(count: int, n_frames: int, *, warm_up: bool) -> Iterator[Cl
         indices = sample_indices(scene.n_frames, n_frames)
         frames = Frames(render(scene, indices), indices, indices / float(scene.fps))
         boxes = np.stack([track.at(indices) for track in scene_tracks(scene)])
-        yield Clip(frames, boxes, as_statement(scene.query), decompose(scene.query))
+        yield Clip(frames, boxes, as_statement(scene.query), decompose(scene.query, "phrase"))

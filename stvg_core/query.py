@@ -18,7 +18,7 @@ NEUTRAL_PROMPT = "Describe this video in details."  # the paper's wording (stage
 
 @dataclass(frozen=True)
 class SubQueries:
-    """The two halves of a sentence, without final punctuation: "the man in red" and "the man in red sits down"."""
+    """The two halves of a sentence, without final punctuation: "the man in red" and "the man sits down"."""
 
     attribute: str
     action: str
@@ -33,6 +33,12 @@ class SubQueries:
     def temporal_question(self) -> str:
         """Q_t: the paper's template around the action sentence."""
         return QUESTION.format(self.action)
+
+
+def whole(sentence: str) -> SubQueries:
+    """No split: both sub-queries are the sentence without its final mark."""
+    text = without_final_mark(sentence)
+    return SubQueries(text, text, found=False)
 
 
 def normalise_query(text: str) -> str:

@@ -12,17 +12,20 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from stvg_core.errors import ModelError
 
 PRESET_FILE = "stvg.json"
 TasQuestion = Literal["query", "attribute", "reversed"]
+ActionSubject = Literal["noun", "phrase"]
 JOINING = (
     "attention", "guard", "role_tokens", "tas_operator", "tas_temporal", "coverage", "proposer_weight", "interval",
     "top_k", "centre",
 )  # fmt: skip
 """What decides after the model has spoken; every other setting decides what the model is shown or asked."""
+BEFORE = {"action_subject": "phrase"}
+"""What was done before a setting was there. It is left out of the digests, so that such a model keeps its version."""
 READING = 2
 """How pictures are taken out of files. 1 took other pictures from open groups, mirrored and fragmented files: what was
 predicted then has another model version, so that it is asked again. Calibrations are about scores and stay."""
@@ -67,6 +70,8 @@ class GroundingSettings:
             behind an OpenAI-compatible address, "rules" need no model. The answer is the whole sentence for both
             parts wherever that fails.
         decomposer_model: the name of the model behind the endpoint.
+        action_subject: how the action sentence names the object (stage 2): "noun" is the paper's, by its bare noun
+            ("the man sits down"), "phrase" by the whole attribute phrase ("the man in red sits down").
         second_look: see the part of the video around the found interval once more, sampled more densely, and set the
             ends by that (stage 9).
         precision: what the weights are loaded as; "auto" is float32 on a CPU, and on a GPU the half precision that the
@@ -97,6 +102,7 @@ class GroundingSettings:
     proposer_weight: float | None = None
     decomposer: Literal["model", "endpoint", "rules"] = "model"
     decomposer_model: str = ""
+    action_subject: ActionSubject = "noun"
     second_look: bool = False
     precision: Literal["auto", "float32", "bfloat16", "float16", "4bit"] = "auto"
     interval: Literal["segment", "top_k"] = "segment"
@@ -108,6 +114,8 @@ class GroundingSettings:
             raise ValueError("n_slots and top_k must be at least 1, lra_steps at least 0")
         if not _ROLE_TOKENS.fullmatch(self.role_tokens):
             raise ValueError(f"role_tokens is gti, mean or token-N with N of at least 1, not {self.role_tokens!r}")
+        if self.action_subject not in get_args(ActionSubject):
+            raise ValueError(f"action_subject is noun or phrase, not {self.action_subject!r}")
         if not set(self.lra_branches) <= {"spatial", "temporal"}:
             raise ValueError("lra_branches holds 'spatial' or 'temporal'")
         object.__setattr__(self, "lra_branches", tuple(self.lra_branches))
@@ -116,14 +124,18 @@ class GroundingSettings:
 
     def digest(self) -> str:
         """Eight hex digits that change whenever a setting does, or the way in which pictures are read."""
-        return _digest(dataclasses.asdict(self) | {"reading": READING})
+        return _digest(self._values() | {"reading": READING})
 
     def looks_digest(self) -> str:
         """Eight hex digits that change whenever the model would look at something else; ``JOINING`` does not count.
 
         Scores that were stored under one digest can be joined again under any settings of the same digest.
         """
-        return _digest({name: value for name, value in dataclasses.asdict(self).items() if name not in JOINING})
+        return _digest({name: value for name, value in self._values().items() if name not in JOINING})
+
+    def _values(self) -> dict[str, Any]:
+        values = dataclasses.asdict(self)
+        return {name: value for name, value in values.items() if name not in BEFORE or value != BEFORE[name]}
 
 
 def _digest(values: dict[str, Any]) -> str:

@@ -39,4 +39,4 @@ def open_decomposer(settings: Settings, method: GroundingSettings) -> Decomposer
     if method.decomposer != "endpoint":
         return None
     key = None if settings.llm_key is None else settings.llm_key.get_secret_value()
-    return endpoint_decomposer(settings.llm_url, method.decomposer_model, key)
+    return endpoint_decomposer(settings.llm_url, key, method)

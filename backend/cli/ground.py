@@ -142,7 +142,7 @@ def _load(
     if settings.decomposer == "endpoint":
         from backend.language import endpoint_decomposer
 
-        decomposer = endpoint_decomposer(llm_url, settings.decomposer_model, llm_key)
+        decomposer = endpoint_decomposer(llm_url, llm_key, settings)
     return Grounder.from_pretrained(model or MODEL_DIR, device=device, settings=settings, decomposer=decomposer)
 
 

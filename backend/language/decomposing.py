@@ -8,9 +8,10 @@ from backend.language.endpoint import ChatEndpoint
 
 if TYPE_CHECKING:
     from stvg_core.decomposition import Decomposer
+    from stvg_core.settings import GroundingSettings
 
 
-def endpoint_decomposer(url: str | None, model: str, key: str | None) -> Decomposer:
+def endpoint_decomposer(url: str | None, key: str | None, method: GroundingSettings) -> Decomposer:
     """The decomposer of ``decomposer="endpoint"``; torch is imported here.
 
     Raises:
@@ -18,4 +19,5 @@ def endpoint_decomposer(url: str | None, model: str, key: str | None) -> Decompo
     """
     from stvg_core.decomposition import AskingDecomposer, CachedDecomposer
 
-    return CachedDecomposer(AskingDecomposer("endpoint", ChatEndpoint(url or "", model, key).complete))
+    chat = ChatEndpoint(url or "", method.decomposer_model, key)
+    return CachedDecomposer(AskingDecomposer("endpoint", chat.complete, method.action_subject))

@@ -3,6 +3,8 @@
 The sentence comes from strangers and may try to instruct the model, so its answer is no more trusted than the sentence:
 the answer must be exactly one JSON object with the two parts, short, about one object, and made of the sentence's own
 words. A sentence can still choose which of its own words come through; that harms nobody but its writer.
+
+How the action names the object is brought to what the settings say (:mod:`stvg_core.decomposition.naming`).
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ import re
 from typing import Any
 
 from stvg_core.decomposition import words as lexicon
+from stvg_core.decomposition.naming import renamed
 from stvg_core.errors import QueryError
 from stvg_core.query import SubQueries, normalise_query, without_final_mark
+from stvg_core.settings import ActionSubject
 
 MAX_ANSWER = 8000
 """Characters of an answer that are looked at; far above any honest one."""
@@ -29,13 +33,7 @@ _FUNCTION_WORDS = (
 )  # fmt: skip
 
 
-def whole(sentence: str) -> SubQueries:
-    """No split: both sub-queries are the sentence without its final mark."""
-    text = without_final_mark(sentence)
-    return SubQueries(text, text, found=False)
-
-
-def parts_of(answer: str, sentence: str) -> SubQueries | None:
+def parts_of(answer: str, sentence: str, action_subject: ActionSubject = "noun") -> SubQueries | None:
     """The two parts in a language model's answer to ``sentence``; None where the answer is not to be trusted."""
     found = _read(answer)
     if found is None or set(found) != {"attribute", "action"}:
@@ -48,6 +46,9 @@ def parts_of(answer: str, sentence: str) -> SubQueries | None:
         return None
     if not any(_same(word, other) for word in _content(attribute) for other in _content(action)):
         return None  # the two are about different objects
+    action = renamed(attribute, action, action_subject)
+    if action is None or len(action) > len(sentence) + LONGER:
+        return None
     return SubQueries(attribute, action, found=True)
 
 

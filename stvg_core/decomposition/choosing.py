@@ -8,7 +8,7 @@ from stvg_core.decomposition.rules import RuleDecomposer
 from stvg_core.errors import StvgError
 from stvg_core.mllm.completing import complete
 from stvg_core.mllm.loading import LoadedModel
-from stvg_core.settings import GroundingSettings
+from stvg_core.settings import ActionSubject, GroundingSettings
 
 
 class DecomposerError(StvgError):
@@ -22,19 +22,19 @@ def decomposer_for(settings: GroundingSettings, loaded: LoadedModel) -> Decompos
         DecomposerError: "endpoint", whose address and key are not among the settings of the method.
     """
     if settings.decomposer == "rules":
-        return RuleDecomposer()
+        return RuleDecomposer(settings.action_subject)
     if settings.decomposer == "endpoint":
         raise DecomposerError(
             "Sentences are to be split by a language model behind an endpoint, but none was given. Pass one as "
             "decomposer=..., or set the decomposer to model or rules."
         )
-    return model_decomposer(loaded)
+    return model_decomposer(loaded, settings.action_subject)
 
 
-def model_decomposer(loaded: LoadedModel) -> Decomposer:
+def model_decomposer(loaded: LoadedModel, action_subject: ActionSubject) -> Decomposer:
     """The loaded model itself, asked without the video."""
 
     def ask(prompt: str, max_tokens: int) -> str:
         return complete(loaded, prompt, max_tokens, stop="}")
 
-    return CachedDecomposer(AskingDecomposer("model", ask))
+    return CachedDecomposer(AskingDecomposer("model", ask, action_subject))

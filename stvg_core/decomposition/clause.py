@@ -7,6 +7,14 @@ import re
 from stvg_core.decomposition import words as lexicon
 
 
+def tidy(text: str) -> str:
+    """Without the spaces of tokenised annotations ("the woman 's long - haired friend ,"), and "that's" in full."""
+    text = re.sub(r"\s+(?=[,;.!?])", "", text)
+    text = re.sub(r"\s+(?=['’]s\b)", "", text)
+    text = re.sub(r"\b(who|that|which)['’]s\b", r"\1 is", text)
+    return re.sub(r"(?<=\w) - (?=\w)", "-", text)
+
+
 class Clause:
     """The words of a clause, as written and bare (lower case, without punctuation at either end)."""
 

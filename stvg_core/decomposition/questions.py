@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from stvg_core.decomposition import words as lexicon
 from stvg_core.decomposition.clause import Clause
+from stvg_core.decomposition.subject import Split
 
 _KINDS = {"who": "the person", "whom": "the person", "what": "the object"}
 _DO = frozenset({"do", "does", "did"})
 
 
-def split_question(text: str) -> tuple[str, str] | None:
-    """Attribute phrase and action sentence of a question without its mark; None for anything else."""
+def split_question(text: str) -> Split | None:
+    """A question without its mark; None for anything else."""
     clause = Clause(text)
     if len(clause) < 3 or clause.bare[0] not in {*_KINDS, "which"}:
         return None
@@ -34,14 +35,16 @@ def split_question(text: str) -> tuple[str, str] | None:
     return _asked_for_one_of(clause) if word != "who" else None
 
 
-def _asked_for_subject(kind: str, rest: str, auxiliary: str = "") -> tuple[str, str]:
+def _asked_for_subject(kind: str, rest: str, auxiliary: str = "") -> Split:
     """As in "who holds the cup", "what is above the table": the unknown is the subject."""
     if kind == "the person":
-        return kind, f"{kind} {rest}"
-    return (f"{kind} {rest}", f"{kind} {auxiliary} {rest}") if auxiliary else (f"{kind} that {rest}", f"{kind} {rest}")
+        return Split(kind, rest)
+    if auxiliary:
+        return Split(f"{kind} {rest}", f"{auxiliary} {rest}", subject=kind)
+    return Split(f"{kind} that {rest}", rest, subject=kind)
 
 
-def _asked_for_object(clause: Clause, kind: str) -> tuple[str, str] | None:
+def _asked_for_object(clause: Clause, kind: str) -> Split | None:
     """As in "what does the adult in red hold": the unknown is what is held."""
     verb = next((i for i in range(3, len(clause)) if _is_base_verb(clause, i)), None)
     if verb is None:
@@ -51,7 +54,7 @@ def _asked_for_object(clause: Clause, kind: str) -> tuple[str, str] | None:
     return _with_gap(clause, verb + 1, kind, f"{subject} {form}")
 
 
-def _asked_for_place(clause: Clause, kind: str) -> tuple[str, str] | None:
+def _asked_for_place(clause: Clause, kind: str) -> Split | None:
     """As in "who is the adult next to": the unknown is what the adult is next to."""
     relations = lexicon.PLACES | {"in"}
     place = next((i for i in range(4, len(clause)) if clause.bare[i] in relations and not _has_noun(clause, i)), None)
@@ -62,7 +65,7 @@ def _asked_for_place(clause: Clause, kind: str) -> tuple[str, str] | None:
     return None if place is None else _with_gap(clause, place, kind, f"{clause.text(2, place)} {clause.written[1]}")
 
 
-def _with_gap(clause: Clause, start: int, kind: str, opening: str) -> tuple[str, str]:
+def _with_gap(clause: Clause, start: int, kind: str, opening: str) -> Split:
     """Put the unknown where the question leaves it out: after the last preposition that has no noun, else at once."""
     stranded = [
         i for i in range(start, len(clause)) if clause.bare[i] in lexicon.PREPOSITIONS and not _has_noun(clause, i)
@@ -71,17 +74,17 @@ def _with_gap(clause: Clause, start: int, kind: str, opening: str) -> tuple[str,
     before = " ".join(filter(None, (opening, clause.text(start, gap))))
     after = clause.text(gap)
     action = " ".join(filter(None, (before, kind, after)))
-    return (kind if kind == "the person" else " ".join(filter(None, (kind, "that", before, after)))), action
+    known_by = kind if kind == "the person" else " ".join(filter(None, (kind, "that", before, after)))
+    return Split(known_by, action, subject="")  # the subject is somebody else, who keeps how he is described
 
 
-def _asked_for_one_of(clause: Clause) -> tuple[str, str] | None:
+def _asked_for_one_of(clause: Clause) -> Split | None:
     """As in "which man in red sits down": a statement about the man in red."""
     verb = clause.finite(2)
     if verb is None:
         return None
     skip = clause.bare[verb] in lexicon.AUXILIARIES and verb + 1 < len(clause)
-    attribute = f"the {clause.text(1, verb)}"
-    return attribute, f"{attribute} {clause.text(verb + 1 if skip else verb)}"
+    return Split(f"the {clause.text(1, verb)}", clause.text(verb + 1 if skip else verb))
 
 
 def _is_base_verb(clause: Clause, i: int) -> bool:

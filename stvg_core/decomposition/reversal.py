@@ -7,7 +7,9 @@ The reversed video of temporal-augmented assembling (paper, stage 8) shows someo
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
+from stvg_core.decomposition.subject import bare
 from stvg_core.query import SubQueries
 
 # Longer phrases come before their parts: "picks up" must not become "picks down".
@@ -42,7 +44,19 @@ def reverse_action(sentence: str, parts: SubQueries) -> str:
     at = sentence.casefold().find(parts.attribute.casefold())
     if not parts.found or at < 0:
         return sentence
-    border = at + len(parts.attribute)
+    return _after(at + len(parts.attribute), sentence)
+
+
+def reverse_parts(parts: SubQueries) -> SubQueries:
+    """The action sentence turned, however it names its subject: "the man stands up" -> "the man sits down"."""
+    noun = bare(parts.attribute)
+    if parts.found and noun and re.match(rf"{re.escape(noun)}\b", parts.action, re.IGNORECASE):
+        named = parts.action.casefold().startswith(parts.attribute.casefold())
+        return replace(parts, action=_after(len(parts.attribute if named else noun), parts.action))
+    return replace(parts, action=reverse_action(parts.action, parts))
+
+
+def _after(border: int, sentence: str) -> str:
     return sentence[:border] + _PATTERN.sub(_turned, sentence[border:])
 
 

@@ -1,7 +1,8 @@
 """Splitting a sentence by rules: no language model needed (method, stage 2).
 
-A statement is cut before the verb of its main clause: what stands before it is the attribute phrase, the whole clause
-is the action sentence. Where no verb is found, both sub-queries are the whole sentence. Questions go to
+A statement is cut before the verb of its main clause: what stands before it is the attribute phrase, and the action
+sentence is what stands after it, said of the same subject: by its bare noun or, if the settings say so, by the whole
+phrase. Where no verb is found, both sub-queries are the whole sentence. Questions go to
 :mod:`stvg_core.decomposition.questions`. What this gets right and wrong on real sentences is in
 ``docs/decomposition.md``.
 """
@@ -11,10 +12,11 @@ from __future__ import annotations
 import re
 
 from stvg_core.decomposition import words as lexicon
-from stvg_core.decomposition.checking import whole
-from stvg_core.decomposition.clause import Clause
+from stvg_core.decomposition.clause import Clause, tidy
 from stvg_core.decomposition.questions import split_question
-from stvg_core.query import SubQueries, without_final_mark
+from stvg_core.decomposition.subject import Split
+from stvg_core.query import SubQueries, whole, without_final_mark
+from stvg_core.settings import ActionSubject
 
 _ORDER = re.compile(
     r"\A(?:please )?(?:find|show(?: me)?|locate|track|detect|highlight) (?=(?:an?|the) )", re.IGNORECASE
@@ -23,50 +25,45 @@ _THERE_IS = re.compile(r"there(?:\s+(?:is|are|was|were)|'s|’s)\s+", re.IGNOREC
 
 
 class RuleDecomposer:
-    """:func:`decompose` as a decomposer."""
+    """:func:`decompose` as a decomposer; ``action_subject`` as in the settings."""
 
     name = "rules"
 
+    def __init__(self, action_subject: ActionSubject = "noun") -> None:
+        self._action_subject = action_subject
+
     def decompose(self, sentence: str) -> SubQueries:
-        return decompose(sentence)
+        return decompose(sentence, self._action_subject)
 
 
-def decompose(query: str) -> SubQueries:
-    """Split a normalised sentence by rules.
+def decompose(query: str, action_subject: ActionSubject = "noun") -> SubQueries:
+    """Split a normalised sentence by rules; ``action_subject`` as in the settings.
 
     >>> decompose("The man in red who sits down.")
-    SubQueries(attribute='the man in red', action='the man in red sits down', found=True)
+    SubQueries(attribute='the man in red', action='the man sits down', found=True)
     """
     text = _ORDER.sub("", tidy(without_final_mark(query)))
     asked = next(iter(text.lower().split()), "") in lexicon.INTERROGATIVES
-    parts = split_question(text) if asked else _split_there_is(text) or _split_statement(text)
-    if parts is None or not parts[0] or parts[0] == parts[1]:
+    split = split_question(text) if asked else _split_there_is(text) or split_statement(text)
+    if split is None or not split.attribute or not split.predicate:
         return whole(query)
-    return SubQueries(_lower_first(parts[0]), _lower_first(parts[1]), found=True)
+    return SubQueries(_lower_first(split.attribute), _lower_first(split.action(action_subject)), found=True)
 
 
-def tidy(text: str) -> str:
-    """Without the spaces of tokenised annotations ("the woman 's long - haired friend ,"), and "that's" in full."""
-    text = re.sub(r"\s+(?=[,;.!?])", "", text)
-    text = re.sub(r"\s+(?=['’]s\b)", "", text)
-    text = re.sub(r"\b(who|that|which)['’]s\b", r"\1 is", text)
-    return re.sub(r"(?<=\w) - (?=\w)", "-", text)
-
-
-def _split_there_is(text: str) -> tuple[str, str] | None:
+def _split_there_is(text: str) -> Split | None:
     """Of "there is a cup above the table" the relation is the action."""
     opening = _THERE_IS.match(text)
     if opening is None:
         return None
     rest = text[opening.end() :]
-    split = _split_statement(rest)
+    split = split_statement(rest)
     if split is not None:
         return split
     clause = Clause(rest)
     for i in range(1, len(clause)):
         word = clause.bare[i]
         if word in lexicon.PLACES or (word == "in" and not _tells_looks(clause, i)):
-            return clause.text(0, i), clause.text(0)
+            return _cut_before(clause, i)
     return None
 
 
@@ -78,7 +75,8 @@ def _tells_looks(clause: Clause, i: int) -> bool:
     return any(word in lexicon.CLOTHING | lexicon.COLOURS for word in following[:2])
 
 
-def _split_statement(text: str) -> tuple[str, str] | None:
+def split_statement(text: str) -> Split | None:
+    """Cut a statement before what its subject does; None where no verb is found."""
     text = _main_clause_first(text)
     clause = Clause(text)
     relative = next((i for i in range(1, len(clause) - 1) if clause.bare[i] in lexicon.RELATIVES), None)
@@ -87,35 +85,41 @@ def _split_statement(text: str) -> tuple[str, str] | None:
         return _split_relative(clause, relative)
     # "moving left while the blue square moves right": the later verb belongs to something else.
     if participle is not None and (finite is None or _joined(clause, participle, finite)):
-        return clause.text(0, participle), clause.text(0)
+        return _cut_before(clause, participle)
     if finite is None:
         late = clause.participle(bearing=True)
-        return None if late is None else (clause.text(0, late), clause.text(0))
+        return None if late is None else _cut_before(clause, late)
     bearing = lexicon.BEARING.get(clause.bare[finite])
     main = None if bearing is None else clause.second_verb(finite)
     if main is None:
         return _cut(clause, finite)
-    attribute = f"{clause.text(0, finite)} {bearing} {clause.text(finite + 1, main)}"
-    return attribute, f"{attribute} {_rest(clause, main)}"
+    return Split(f"{clause.text(0, finite)} {bearing} {clause.text(finite + 1, main)}", _rest(clause, main))
 
 
-def _split_relative(clause: Clause, relative: int) -> tuple[str, str] | None:
+def _split_relative(clause: Clause, relative: int) -> Split | None:
     """Cut "the man who sits down" at "who", and "the man who wears a hat sits down" at "sits"."""
     if clause.bare[relative + 1] in lexicon.DETERMINERS:
-        return clause.text(0, relative), clause.text(0)  # "the dog that the boy looks at": somebody else's action
+        # "the dog that the boy looks at": somebody else's action
+        return _cut_before(clause, relative)
     if clause.bare[relative + 1] not in lexicon.AUXILIARIES and not clause.is_finite(relative + 1):
         verb = clause.finite(relative + 1)
-        return None if verb is None else (clause.text(0, relative), f"{clause.text(0, relative)} {_rest(clause, verb)}")
+        return None if verb is None else Split(clause.text(0, relative), _rest(clause, verb))
     main = clause.second_verb(relative + 1)
     if main is not None:
         return _cut(clause, main)
-    attribute = clause.text(0, relative)
-    return attribute, f"{attribute} {_rest(clause, relative + 1)}"
+    return Split(clause.text(0, relative), _rest(clause, relative + 1))
 
 
-def _cut(clause: Clause, verb: int) -> tuple[str, str]:
-    attribute = clause.text(0, verb)
-    return attribute, f"{attribute} {_rest(clause, verb)}"
+def _cut_before(clause: Clause, i: int) -> Split:
+    """All words stay, and the comma between the two."""
+    attribute = clause.text(0, i)
+    both = clause.text(0)
+    predicate = clause.text(i)
+    return Split(attribute, predicate, gap=both[len(attribute) : len(both) - len(predicate)])
+
+
+def _cut(clause: Clause, verb: int) -> Split:
+    return Split(clause.text(0, verb), _rest(clause, verb))
 
 
 def _rest(clause: Clause, verb: int) -> str:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 
-def _words(text: str) -> frozenset[str]:
+def words_of(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-AUXILIARIES = _words("is are was were be been being")
-MODALS = _words("can could will would may might must shall should")
+AUXILIARIES = words_of("is are was were be been being")
+MODALS = words_of("can could will would may might must shall should")
 RELATIVES = frozenset({"who", "that", "which"})
 CONJUNCTIONS = frozenset({"and", "or", "then", "but"})
-SUBORDINATORS = _words("while as when before after until because once if where whose")
+SUBORDINATORS = words_of("while as when before after until because once if where whose")
 ARTICLES = frozenset({"a", "an", "the"})
-DETERMINERS = ARTICLES | _words(
+DETERMINERS = ARTICLES | words_of(
     """
     this these those one another some any each every both two three four five several many few no other his her its
     their my your our
     """
 )
-OBJECTS = _words("him her it them me us himself herself itself themselves something someone somebody what")
+OBJECTS = words_of("him her it them me us himself herself itself themselves something someone somebody what")
 # Where a thing is: after "there is a cup" they start the relation.
-PLACES = _words(
+PLACES = words_of(
     """
     above across against along among around at away behind below beneath beside between beyond by inside into near
     next on onto opposite out outside over past through to toward towards under underneath up upon down
@@ -30,23 +30,23 @@ PLACES = _words(
 # What a thing looks like or belongs to.
 LOOKS = frozenset({"in", "with", "without", "of", "from", "for", "like"})
 PREPOSITIONS = PLACES | LOOKS
-PARTICLES = _words(
+PARTICLES = words_of(
     """
     away back forward forwards backward backwards left right off aside again together apart outdoors indoors upstairs
     downstairs here there
     """
 )
-COLOURS = _words(
+COLOURS = words_of(
     """
     red green blue yellow purple orange white cyan black gray grey brown pink beige khaki tan gold golden silver
     violet navy maroon colorful colourful striped plaid dark light
     """
 )
-ADJECTIVES = _words("old young little big small tall short thin fat slim large long other same only")
-GROUPS = _words("people men women children kids boys girls adults babies players dancers dogs cats they")
-INTERROGATIVES = _words("who whom whose what which where when why how")
+ADJECTIVES = words_of("old young little big small tall short thin fat slim large long other same only")
+GROUPS = words_of("people men women children kids boys girls adults babies players dancers dogs cats they")
+INTERROGATIVES = words_of("who whom whose what which where when why how")
 # Words in -s that are things, most of them part of how somebody looks.
-PLURALS = _words(
+PLURALS = words_of(
     """
     clothes glasses sunglasses goggles trousers pants shorts jeans tights leggings shoes boots sneakers sandals socks
     gloves sleeves overalls pajamas pyjamas suspenders robes uniforms suits shirts skirts stripes dots flowers
@@ -56,14 +56,14 @@ PLURALS = _words(
     others ours yours hers theirs series species scissors
     """
 )
-CLOTHING = PLURALS | _words(
+CLOTHING = PLURALS | words_of(
     """
     suit coat jacket shirt t-shirt tshirt sweater hoodie vest dress skirt hat cap turban headscarf scarf helmet
     uniform robe gown cape cloak apron jersey blouse tie
     """
 )
 # Participles that tell how something is, so that "the man seated on the left" is all description.
-STATES = _words(
+STATES = words_of(
     """
     dressed seated covered called named painted parked tied located filled decorated haired faced colored coloured
     bearded naked shirtless crossed folded
@@ -72,7 +72,7 @@ STATES = _words(
 # "wearing", "holding", ...: a description where another verb follows; "wearing" is one even alone.
 BEARING = {"wears": "wearing", "holds": "holding", "carries": "carrying", "has": "having"}
 
-VERBS = _words(
+VERBS = words_of(
     """
     accept adjust aim answer approach argue arrange arrive ask attack beat beckon begin bend bite blink block
     blow board bounce bow break bring brush bump button bypass call caress carry catch chase check cheer chew
@@ -92,7 +92,7 @@ VERBS = _words(
     work wrap wrestle write yawn yell
     """
 )
-PASTS = _words(
+PASTS = words_of(
     """
     ate began bent bit blew broke brought came caught chose clung crept dealt drew drank drove dug fed fell felt
     flew forgot found fought froze gave got grew heard held hid hung kept knelt knew laid lay led left lent made

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from stvg_core.decomposition.reversal import reverse_action
+from stvg_core.decomposition.reversal import reverse_action, reverse_parts
 from stvg_core.grounding.gti import pick_map
 from stvg_core.grounding.lra import learn_prompts
 from stvg_core.grounding.tas import assemble, consistency
@@ -172,7 +172,7 @@ def turned(query: str, parts: SubQueries, settings: GroundingSettings) -> tuple[
     if settings.tas_question == "attribute":
         return as_statement(parts.attribute), parts
     if settings.tas_question == "reversed":
-        return reverse_action(query, parts), replace(parts, action=reverse_action(parts.action, parts))
+        return reverse_action(query, parts), reverse_parts(parts)
     return query, parts
 
 

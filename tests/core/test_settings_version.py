@@ -58,8 +58,24 @@ def test_a_models_preset_is_used_unless_the_caller_chose(folder: Path) -> None:
 
 def test_digests_outlive_new_versions_of_this_code() -> None:
     """Stored predictions are known by it: a changed digest asks for every video again."""
-    assert GroundingSettings().digest() == "c490adc8"
+    assert GroundingSettings().digest() == "cb108c71"
     assert resolve(MODEL_DIR, None).digest() == "44b0250a"
+
+
+def test_what_was_done_before_a_setting_was_there_keeps_its_digests() -> None:
+    """Actions named their subject by the whole phrase; what was predicted so is not asked again."""
+    before = GroundingSettings(action_subject="phrase")
+    assert before.digest() == "c490adc8"
+    assert before.looks_digest() == "266975df"
+    assert resolve(MODEL_DIR, None).looks_digest() == "e3e34790"
+
+
+def test_an_unknown_form_of_the_action_is_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match="noun or phrase"):
+        GroundingSettings(action_subject="nuon")  # type: ignore[arg-type]
+    (folder / "stvg.json").write_text(json.dumps({"settings": {"action_subject": "nuon"}}))
+    with pytest.raises(ModelError, match="noun or phrase"):
+        resolve(folder, None)
 
 
 @pytest.mark.parametrize("name", JOINING)
@@ -74,8 +90,13 @@ def test_what_decides_after_the_model_has_spoken_is_no_part_of_the_looks(name: s
 
 
 @pytest.mark.parametrize(
-    "change", [{"n_slots": 12}, {"lra_steps": 0}, {"tas": False}, {"second_look": True}, {"layers": (1,)}], ids=str
-)
+    "change",
+    [
+        {"n_slots": 12}, {"lra_steps": 0}, {"tas": False}, {"second_look": True}, {"layers": (1,)},
+        {"action_subject": "phrase"},
+    ],
+    ids=str,
+)  # fmt: skip
 def test_what_the_model_is_shown_or_asked_is(change: dict[str, object]) -> None:
     assert replace(GroundingSettings(), **change).looks_digest() != GroundingSettings().looks_digest()
 

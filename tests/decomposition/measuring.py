@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stvg_core.decomposition.rules import decompose
+from stvg_core.settings import ActionSubject
 
 LABELLED = Path(__file__).parent / "labelled_100.json"
 SOURCES = {
@@ -23,12 +24,19 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class Labelled:
-    """A real sentence with the attribute phrases and action sentences that a person accepts for it."""
+    """A real sentence with the attribute phrases and action sentences that a person accepts for it.
+
+    ``phrase`` holds the action sentences that name their subject by the whole phrase, where they are others.
+    """
 
     source: str
     sentence: str
     attribute: list[str]
     action: list[str]
+    phrase: list[str] | None = None
+
+    def actions(self, action_subject: ActionSubject) -> list[str]:
+        return self.phrase if self.phrase is not None and action_subject == "phrase" else self.action
 
 
 def labelled() -> list[Labelled]:
@@ -40,13 +48,13 @@ def normalised(text: str) -> str:
     return " ".join(re.findall(r"[\w'’-]+", re.sub(r"\s+(?=['’]s\b)", "", text).lower()))
 
 
-def counts() -> dict[str, Counter[str]]:
+def counts(action_subject: ActionSubject = "noun") -> dict[str, Counter[str]]:
     """Per source: ``sentences``, and how many have a sensible attribute, action, both, or fell back to the whole."""
     found: dict[str, Counter[str]] = {source: Counter() for source in SOURCES}
     for row in labelled():
-        parts = decompose(row.sentence)
+        parts = decompose(row.sentence, action_subject)
         attribute = parts.found and normalised(parts.attribute) in map(normalised, row.attribute)
-        action = parts.found and normalised(parts.action) in map(normalised, row.action)
+        action = parts.found and normalised(parts.action) in map(normalised, row.actions(action_subject))
         found[row.source].update(
             sentences=1, attribute=attribute, action=action, both=attribute and action, whole=not parts.found
         )

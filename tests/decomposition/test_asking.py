@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 import json
+import re
+
+import pytest
 
 from stvg_core.decomposition import AskingDecomposer, CachedDecomposer
-from stvg_core.decomposition.asking import _EXAMPLES, max_tokens_for
-from stvg_core.decomposition.checking import parts_of, whole
+from stvg_core.decomposition.asking import _EXAMPLES, max_tokens_for, prompt_for
+from stvg_core.decomposition.checking import parts_of
 from stvg_core.errors import StvgError
+from stvg_core.query import SubQueries, whole
+from stvg_core.settings import ActionSubject
 
 SENTENCE = "the man in red who sits down"
-ANSWER = json.dumps({"attribute": "the man in red", "action": "the man in red sits down"})
+ANSWER = json.dumps({"attribute": "the man in red", "action": "the man sits down"})
+PHRASE = json.dumps({"attribute": "the man in red", "action": "the man in red sits down"})
 
 
 class Told:
@@ -26,11 +32,22 @@ class Told:
         return answer
 
 
-def test_the_answer_becomes_the_sub_queries() -> None:
-    model = Told(ANSWER)
-    parts = AskingDecomposer("told", model).decompose(SENTENCE)
-    assert (parts.attribute, parts.action, parts.found) == ("the man in red", "the man in red sits down", True)
+@pytest.mark.parametrize("answer", [ANSWER, PHRASE])
+@pytest.mark.parametrize(
+    ("action_subject", "action"), [("noun", "the man sits down"), ("phrase", "the man in red sits down")]
+)
+def test_the_answer_becomes_the_sub_queries(answer: str, action_subject: ActionSubject, action: str) -> None:
+    model = Told(answer)
+    parts = AskingDecomposer("told", model, action_subject).decompose(SENTENCE)
+    assert parts == SubQueries("the man in red", action, found=True)
+    assert model.prompts == [prompt_for(SENTENCE, action_subject)]
     assert model.prompts[0].endswith(f'Sentence: "{SENTENCE}"')
+
+
+@pytest.mark.parametrize("answer", [ANSWER, PHRASE])
+def test_the_bare_noun_is_what_is_asked_for_by_default(answer: str) -> None:
+    assert AskingDecomposer("told", Told(answer)).decompose(SENTENCE).action == "the man sits down"
+    assert CachedDecomposer(AskingDecomposer("told", Told(answer))).decompose(SENTENCE).action == "the man sits down"
 
 
 def test_answers_are_remembered_usable_or_not() -> None:
@@ -56,9 +73,19 @@ def test_the_sentence_not_used_for_longest_is_forgotten() -> None:
     assert [prompt[-2] for prompt in model.prompts] == ["a", "b", "c", "b"]
 
 
-def test_the_examples_pass_the_check_that_answers_must_pass() -> None:
-    for sentence, (attribute, action) in _EXAMPLES.items():
-        assert parts_of(json.dumps({"attribute": attribute, "action": action}), sentence) is not None, sentence
+@pytest.mark.parametrize("action_subject", ["noun", "phrase"])
+def test_the_examples_are_in_the_form_that_answers_are_brought_to(action_subject: ActionSubject) -> None:
+    shown = re.findall(r'^Sentence: (".*")\n({.*})$', prompt_for(SENTENCE, action_subject), re.MULTILINE)
+    assert len(shown) == len(_EXAMPLES)
+    for sentence, answer in shown:
+        parts = SubQueries(**json.loads(answer), found=True)
+        assert parts_of(answer, json.loads(sentence), action_subject) == parts
+
+
+def test_the_model_is_shown_the_paper_own_example_in_the_form_of_the_setting() -> None:
+    ends = "takes a step forward and sits on the bench"
+    assert f'"action": "the man {ends}"' in prompt_for(SENTENCE)
+    assert f'"action": "the man in purple clothes {ends}"' in prompt_for(SENTENCE, "phrase")
 
 
 def test_the_token_limit_follows_the_sentence_and_ends() -> None:

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stvg_core.decomposition.checking import LONGER, parts_of, whole
+from stvg_core.decomposition.checking import LONGER, parts_of
 from stvg_core.decomposition.rules import decompose
-from stvg_core.query import SubQueries, as_statement
+from stvg_core.query import SubQueries, as_statement, whole
 
 SENTENCE = "The man in red who carries a box sits down."
 GOOD = {"attribute": "the man in red carrying a box", "action": "The man in red sits down."}
-PARTS = SubQueries("the man in red carrying a box", "The man in red sits down", found=True)
+PARTS = SubQueries("the man in red carrying a box", "The man sits down", found=True)
 
 
 @pytest.mark.parametrize("answer", ["{}", " {}\n", "```json\n{}\n```", "```\n{}```"])
@@ -62,6 +62,31 @@ def test_parts_must_be_short_plain_and_in_the_sentences_words(change: dict[str, 
     assert parts_of(json.dumps(GOOD | change), SENTENCE) is None
 
 
+def test_the_action_names_the_man_as_the_settings_say() -> None:
+    answer = json.dumps(GOOD)
+    assert parts_of(answer, SENTENCE, "noun") == PARTS
+    assert parts_of(answer, SENTENCE, "phrase") == SubQueries(PARTS.attribute, "The man in red sits down", found=True)
+    bare = json.dumps(GOOD | {"action": "The man sits down"})
+    assert parts_of(bare, SENTENCE, "noun") == PARTS
+    phrase = parts_of(bare, SENTENCE, "phrase")
+    assert phrase is not None and phrase.action == "the man in red carrying a box sits down"
+
+
+def test_a_description_that_cannot_be_taken_out_of_the_action_leaves_no_split() -> None:
+    mixed = json.dumps({"attribute": "the man in red carrying a box", "action": "the man in red near a box sits down"})
+    assert parts_of(mixed, SENTENCE) is None
+    assert parts_of(mixed, SENTENCE, "phrase") is not None
+
+
+def test_an_action_that_becomes_too_long_is_refused() -> None:
+    sentence = "the man in a " + "very " * 20 + "red hat sits down"
+    attribute = "the man in a " + "very " * 20 + "red hat"
+    action = "the man sits down " + "now " * 20
+    answer = json.dumps({"attribute": attribute, "action": action})
+    assert parts_of(answer, sentence) is not None
+    assert parts_of(answer, sentence, "phrase") is None
+
+
 def test_a_missing_part_is_refused() -> None:
     assert parts_of(json.dumps({"attribute": "the man in red"}), SENTENCE) is None
 
@@ -81,10 +106,11 @@ def test_sentences_in_other_scripts_are_compared_too() -> None:
 
 @given(st.text(max_size=80), st.text(max_size=80), st.text(min_size=1, max_size=60).filter(str.split))
 def test_whatever_gets_through_is_clean_and_bounded(attribute: str, action: str, sentence: str) -> None:
-    parts = parts_of(json.dumps({"attribute": attribute, "action": action}), sentence)
-    for part in () if parts is None else (parts.attribute, parts.action):
-        assert 0 < len(part) <= 2 * (len(sentence) + LONGER)  # composing accents may lengthen a text
-        assert not set(part) & set("{}<>[]\n")
+    answer = json.dumps({"attribute": attribute, "action": action})
+    for parts in filter(None, (parts_of(answer, sentence), parts_of(answer, sentence, "phrase"))):
+        for part in (parts.attribute, parts.action):
+            assert 0 < len(part) <= 2 * (len(sentence) + LONGER)  # composing accents may lengthen a text
+            assert not set(part) & set("{}<>[]\n")
 
 
 def test_the_whole_is_the_sentence_without_its_mark() -> None:

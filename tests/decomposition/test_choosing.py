@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from stvg_core.decomposition import DecomposerError, decomposer_for
+from stvg_core.decomposition import DecomposerError, choosing, decomposer_for
 from stvg_core.decomposition.asking import prompt_for
-from stvg_core.decomposition.checking import whole
 from stvg_core.mllm.loading import LoadedModel, load
+from stvg_core.query import SubQueries, whole
 from stvg_core.settings import GroundingSettings
 from tests import tiny_models
 
 SENTENCE = "The nun in white who feeds the goat."
-ANSWER = json.dumps({"attribute": "the nun in white", "action": "the nun in white feeds the goat"})
+ANSWER = json.dumps({"attribute": "the nun in white", "action": "the nun feeds the goat"})
 SPECIAL = ["<|im_start|>", "<|im_end|>", "<video>", "<image>", "<pad>"]
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{% for item in message['content'] %}"
@@ -80,11 +81,7 @@ def test_the_model_itself_splits_the_sentence(loaded: LoadedModel) -> None:
     decomposer = decomposer_for(GroundingSettings(decomposer="model"), loaded)
     parts = decomposer.decompose(SENTENCE)
     assert decomposer.name == "model"
-    assert (parts.attribute, parts.action, parts.found) == (
-        "the nun in white",
-        "the nun in white feeds the goat",
-        True,
-    )
+    assert parts == SubQueries("the nun in white", "the nun feeds the goat", found=True)
 
 
 def test_what_the_model_says_of_another_sentence_is_not_believed(loaded: LoadedModel) -> None:
@@ -97,7 +94,19 @@ def test_what_the_model_says_of_another_sentence_is_not_believed(loaded: LoadedM
 def test_rules_need_no_model(loaded: LoadedModel) -> None:
     decomposer = decomposer_for(GroundingSettings(decomposer="rules"), loaded)
     assert decomposer.name == "rules"
-    assert decomposer.decompose(SENTENCE).action == "the nun in white feeds the goat"
+    assert decomposer.decompose(SENTENCE).action == "the nun feeds the goat"
+
+
+@pytest.mark.parametrize("name", ["rules", "model"])
+def test_the_action_names_its_subject_as_the_settings_say(
+    loaded: LoadedModel, name: Literal["rules", "model"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model's own answer is taken as given: it has learnt the prompt of one form only."""
+    asked = []
+    monkeypatch.setattr(choosing, "complete", lambda loaded, prompt, *rest, **more: asked.append(prompt) or ANSWER)
+    settings = GroundingSettings(decomposer=name, action_subject="phrase")
+    assert decomposer_for(settings, loaded).decompose(SENTENCE).action == "the nun in white feeds the goat"
+    assert asked == ([prompt_for(SENTENCE, "phrase")] if name == "model" else [])
 
 
 def test_an_endpoint_must_be_passed_in(loaded: LoadedModel) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stvg_core.decomposition.reversal import reverse_action
+from stvg_core.decomposition.reversal import reverse_action, reverse_parts
 from stvg_core.query import SubQueries
 
 
@@ -35,3 +35,23 @@ def test_turning_twice_is_the_identity(action: str) -> None:
     parts = SubQueries("the star", f"the star {action}", found=True)
     once = reverse_action(parts.action, parts)
     assert reverse_action(once, parts) == parts.action
+
+
+@pytest.mark.parametrize(
+    ("attribute", "action", "turned"),
+    [
+        ("the man on the left", "the man stands up", "the man sits down"),
+        ("the man on the left", "The man on the left stands up", "The man on the left sits down"),
+        ("the man", "the man in the yard stands up", "the man in the yard sits down"),
+        ("the one on the left", "the one on the left stands up", "the one on the left sits down"),
+        ("the object that the man lifts", "the man lifts the object", "the man lifts the object"),
+        ("the mantle", "a man stands up", "a man stands up"),
+    ],
+)
+def test_an_action_sentence_turns_however_it_names_its_subject(attribute: str, action: str, turned: str) -> None:
+    assert reverse_parts(SubQueries(attribute, action, found=True)) == SubQueries(attribute, turned, found=True)
+
+
+def test_sub_queries_that_are_the_whole_sentence_stay() -> None:
+    parts = SubQueries("the man stands up", "the man stands up", found=False)
+    assert reverse_parts(parts) == parts

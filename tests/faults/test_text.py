@@ -20,9 +20,8 @@ from backend.http.app import create_app
 from backend.review import decisions
 from stvg_core.decomposition import AskingDecomposer, CachedDecomposer
 from stvg_core.decomposition.asking import prompt_for
-from stvg_core.decomposition.checking import whole
 from stvg_core.errors import StvgError
-from stvg_core.query import SubQueries
+from stvg_core.query import SubQueries, whole
 from tests.db.helpers import CONFIG, becomes
 from tests.faults.fault import fault
 from tests.faults.without import no, nothing, same
@@ -139,7 +138,7 @@ class Told:
         return self.answer
 
 
-def believed(answer: str, sentence: str) -> SubQueries:
+def believed(answer: str, sentence: str, action_subject: str) -> SubQueries:
     """Whatever the model says, as it says it."""
     return SubQueries(answer, answer, found=True)
 

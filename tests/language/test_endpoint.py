@@ -8,10 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from backend.language import ChatEndpoint, EndpointError
+from backend.language import ChatEndpoint, EndpointError, endpoint_decomposer
 from backend.language.endpoint import MAX_ANSWER_BYTES, RETRIES
 from stvg_core.decomposition import AskingDecomposer, CachedDecomposer
-from stvg_core.decomposition.checking import whole
+from stvg_core.decomposition.asking import prompt_for
+from stvg_core.query import whole
+from stvg_core.settings import GroundingSettings
 from tests.language.chat_server import ChatServer, Reply, Request, said, serving
 
 KEY = "sk-very-secret-0123456789"
@@ -176,9 +178,18 @@ def test_a_sentence_is_split_by_the_model_behind_the_endpoint_and_asked_once(ser
     decomposer = CachedDecomposer(AskingDecomposer("endpoint", endpoint(server.url).complete))
     for _ in range(2):
         parts = decomposer.decompose(SENTENCE)
-        assert (parts.attribute, parts.action, parts.found) == ("the man in red", "the man in red sits down", True)
+        assert (parts.attribute, parts.action, parts.found) == ("the man in red", "the man sits down", True)
     assert len(server.requests) == 1
     assert json.dumps(SENTENCE) in server.requests[0].body["messages"][0]["content"]
+
+
+def test_the_endpoint_is_asked_for_the_form_that_the_settings_name(server: ChatServer) -> None:
+    server.replies = [said(ANSWER)]
+    method = GroundingSettings(decomposer="endpoint", decomposer_model="some-model", action_subject="phrase")
+    parts = endpoint_decomposer(server.url, KEY, method).decompose(SENTENCE)
+    assert parts.action == "the man in red sits down"
+    assert server.requests[0].body["model"] == "some-model"
+    assert server.requests[0].body["messages"][0]["content"] == prompt_for(SENTENCE, "phrase")
 
 
 @pytest.mark.parametrize("text", ["HACKED", '{"attribute": "HACKED"}', '{"attribute": "a cat", "action": "a cat"}'])

@@ -21,6 +21,7 @@ PRESETS: dict[str, Any] = {
     "settings": {
         "layers": [3, 4],
         "decomposer": "rules",
+        "action_subject": "phrase",
         "lra_rule": "token_norm",
         "lra_lr": 0.03,
         "tas_question": "reversed",
