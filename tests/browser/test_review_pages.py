@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -19,12 +20,14 @@ from backend.db import accounts, predictions
 from backend.db.engine import Database
 from backend.db.tables import Task
 from backend.http.app import create_app
+from backend.http.stills import Stills, StillsBusy
 from backend.review import decisions
 from backend.review.queue import PAGE
 from stvg_core.looked import Glance, Looked, Rows
 from stvg_core.times import pack_times
+from stvg_core.tube import Array, VideoInfo
 from tests.browser.review_page import ReviewPage
-from tests.browser.waiting import rest
+from tests.browser.waiting import PATIENCE_S, rest
 from tests.e2e.painted_clip import N_FRAMES, paint_clip
 from tests.http.conftest import MODEL, make_settings
 from tests.review.labelled import a_correction, a_job, a_suggestion, a_task, evidence
@@ -53,8 +56,11 @@ class Site:
 
 
 @pytest.fixture
-def site(sqlite_database: Database, tmp_path: Path) -> Iterator[Site]:
+def site(sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """Three tasks: a corrected one on the painted clip, a suggested one, a failed one."""
+    # However busy the machine is, pictures wait for their turn, unless a test is about that.
+    monkeypatch.setattr("backend.http.app.Stills", partial(Stills, patience_s=PATIENCE_S))
+    monkeypatch.setattr("backend.http.app._STILL_S", PATIENCE_S)
     clip = tmp_path / "videos" / "clips" / "clip.mp4"
     boxes = paint_clip(clip, FPS).boxes
     suggested = [[frame, *boxes[frame].tolist()] for frame in range(START, END + 1)]
@@ -258,6 +264,32 @@ def test_single_pictures_are_the_same_frames(reviewer: ReviewPage, site: Site) -
     reviewer.page.keyboard.press("f")
     reviewer.go_to(28)
     assert close(reviewer.drawn()["suggestion"], reviewer.red()), "back to the video"
+
+
+def test_pictures_are_asked_for_again_while_the_server_is_busy(
+    reviewer: ReviewPage, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded, refused = Stills.picture, set[tuple[int, int]]()
+
+    def busy_once(stills: Stills, info: VideoInfo, number: int, side: int) -> Array:
+        if (number, side) not in refused:
+            refused.add((number, side))
+            raise StillsBusy
+        return decoded(stills, info, number, side)
+
+    monkeypatch.setattr(Stills, "picture", busy_once)
+    reviewer.item(site.painted)
+    maps = reviewer.page.locator(".map img")
+    for number in range(maps.count()):
+        maps.nth(number).scroll_into_view_if_needed()
+    reviewer.page.wait_for_function("() => [...document.querySelectorAll('.map img')].every(one => one.naturalWidth)")
+    reviewer.go_to(26)
+    reviewer.page.keyboard.press("f")
+    reviewer.page.wait_for_function("() => document.querySelector('#picture').naturalWidth > 0")
+    assert close(reviewer.drawn()["suggestion"], reviewer.red())
+    assert len(refused) > maps.count() > 0
+    assert len(reviewer.complaints) >= len(refused) and all("503" in said for said in reviewer.complaints)
+    reviewer.complaints.clear()
 
 
 def test_the_highest_bar_is_the_chosen_track(reviewer: ReviewPage, site: Site) -> None:

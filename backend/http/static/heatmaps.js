@@ -1,5 +1,6 @@
 // Where did the model look? Its attention over each sampled frame, with the chosen track's box.
 
+import { show } from './picture.js';
 import { html } from './svg.js';
 
 const SIDE = 176;
@@ -16,7 +17,9 @@ export class Heatmaps {
       cell.ariaLabel = `Go to frame ${frame + 1}`;
       cell.dataset.frame = String(frame);
       if (address) {
-        cell.prepend(html('img', { src: `${address}/frames/${frame}.jpg?side=${SIDE * 2}`, alt: '', loading: 'lazy', width: this.size[0], height: this.size[1] }));
+        const image = html('img', { alt: '', loading: 'lazy', width: this.size[0], height: this.size[1] });
+        show(image, `${address}/frames/${frame}.jpg?side=${SIDE * 2}`);
+        cell.prepend(image);
       }
       cell.addEventListener('click', () => player?.seek(frame));
       cell.disabled = !player;

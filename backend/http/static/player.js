@@ -5,6 +5,8 @@
 // cannot lead to its neighbour. Where the browser cannot play the file, or exact pictures are wanted, single
 // pictures come from the server.
 
+import { show } from './picture.js';
+
 export class Player extends EventTarget {
   /** Events: `frame` when another frame is shown, `cursor` as soon as it is asked for, `mode` and `state`. */
   constructor({ video, picture, frames, fps, address, variable }) {
@@ -152,11 +154,10 @@ export class Player extends EventTarget {
   }
 
   #showPicture(frame) {
-    const source = `${this.address}/frames/${frame}.jpg`;
     this.picture.onload = () => {
       if (this.single) this.#shown(frame); // it may come after the video was chosen again
     };
-    this.picture.src = source;
+    show(this.picture, `${this.address}/frames/${frame}.jpg`);
   }
 
   #shown(frame) {
