@@ -1,7 +1,7 @@
-"""May this host be connected to, and at which address exactly?
+"""May this host be connected to, and at which addresses exactly?
 
-A name is resolved once; every address of it must be public, and the connection goes to the very address that was
-checked, so that a name cannot change its answer in between.
+A name is resolved once; every address of it must be public, and the connection goes to one that was checked, so that
+a name cannot change its answer in between.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
 
 
-def vet(host: str, port: int, resolver: Resolver = resolve, *, scheme: str = "http") -> str:
-    """The address to connect to for a public host; :class:`MediaError` if any of its addresses is not public."""
+def vet(host: str, port: int, resolver: Resolver = resolve, *, scheme: str = "http") -> list[str]:
+    """The addresses of a public host, the preferred one first; :class:`MediaError` if any of them is not public."""
     addresses = resolver(host, port)
     if not addresses:
         raise MediaUnavailable(f"The host {host} has no address.")
@@ -42,7 +42,7 @@ def vet(host: str, port: int, resolver: Resolver = resolve, *, scheme: str = "ht
                 f"The video's host {host} is not on the public internet, so it is not contacted. If it is your own "
                 f"file server or object store, allow it: STVG_MEDIA_ALLOWED_ORIGINS={at_host(scheme, host, port)}."
             )
-    return addresses[0]
+    return addresses
 
 
 def is_public(address: IpAddress) -> bool:

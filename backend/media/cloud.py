@@ -94,10 +94,13 @@ class CloudFiles:
             raise MediaError(f"{shown(url)} is an empty file.")
         return digest.hexdigest(), size
 
-    def size(self, url: str) -> int | None:
-        """How many bytes an object has, None where the storage does not say. Raises as :meth:`fetch`."""
+    def size(self, url: str, alive: Alive | None = None) -> int | None:
+        """How many bytes an object has, None where the storage does not say. Rest as of :meth:`fetch`."""
         system, path = self._system(url, object_needed=True)
-        return self._size(system, path, url)
+        try:
+            return Watch(self.deadline_s, alive).within(lambda: self._size(system, path, url))
+        except TooLate:
+            raise MediaUnavailable(f"{shown(url)} was not looked up after {self.deadline_s:g} s.") from None
 
     def is_folder(self, url: str) -> bool:
         """Is there no object of that name, but some below it? Raises as :meth:`fetch`, also where there is nothing."""

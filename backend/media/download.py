@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 
@@ -88,7 +89,7 @@ class Downloader:
                 timeout=self.timeout_s, trust_env=False, transport=transport, follow_redirects=FOLLOW_REDIRECTS
             ) as client:
                 for _ in range(_MAX_HOPS):
-                    with closing(client.send(self._request(client, url, watch), stream=True)) as response:
+                    with closing(self._send(client, url, watch)) as response:
                         if not response.has_redirect_location:
                             self._check_status(url, response)
                             return self._copy(client, url, response, file, watch)
@@ -103,8 +104,23 @@ class Downloader:
             raise MediaUnavailable(f"{shown(url)} cannot be read: {type(error).__name__}.") from None
         raise MediaError(f"{shown(url)} redirects more than {_MAX_HOPS} times.")
 
-    def _request(self, client: httpx.Client, url: str, watch: Watch) -> httpx.Request:
-        """Address, headers and TLS name of one hop, after the host was checked."""
+    def _send(
+        self, client: httpx.Client, url: str, watch: Watch, more: Mapping[str, str] = MappingProxyType({})
+    ) -> httpx.Response:
+        """Ask for one hop, with ``more`` headers: at the host's next address where nobody answers at one.
+
+        A name often has an address of IPv6 too, which not every network reaches.
+        """
+        *others, last = self._requests(client, url, watch)
+        for request in others:
+            request.headers.update(more)
+            with suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                return client.send(request, stream=True)
+        last.headers.update(more)
+        return client.send(last, stream=True)
+
+    def _requests(self, client: httpx.Client, url: str, watch: Watch) -> list[httpx.Request]:
+        """Address, headers and TLS name of one hop, after the host was checked: one for each of its addresses."""
         try:
             here = origin(url)
         except AddressError as error:
@@ -112,22 +128,23 @@ class Downloader:
         scheme, host, port = here
         headers = {"Accept-Encoding": "identity"}
         if self._takes_token(url):
-            return client.build_request("GET", url, headers={**headers, **self.label_studio_headers()})
+            return [client.build_request("GET", url, headers={**headers, **self.label_studio_headers()})]
         if here in [origin(allowed) for allowed in self.allowed_origins] or self._is_static(url):
-            return client.build_request("GET", url, headers=headers)
+            return [client.build_request("GET", url, headers=headers)]
         if self.place.below(url) is not None:
             raise MediaError(
                 f"{shown(url)} lies in Label Studio, but not where it gives out files (/data/upload/, "
                 "/data/local-files/, its storages), so it is not fetched."
             )
         try:
-            address = watch.within(lambda: vet(host, port, self.resolver, scheme=scheme))
+            addresses = watch.within(lambda: vet(host, port, self.resolver, scheme=scheme))
         except MediaUnavailable:
             raise
         except MediaError as error:
             raise MediaError(f"{error}{_other_name(url)}") from None
         headers["Host"] = urlsplit(url).netloc.rpartition("@")[2]
-        return client.build_request("GET", pinned(url, address), headers=headers, extensions={"sni_hostname": host})
+        name = {"sni_hostname": host}
+        return [client.build_request("GET", pinned(url, one), headers=headers, extensions=name) for one in addresses]
 
     def _takes_token(self, url: str) -> bool:
         below = self.place.below_configured(url)
@@ -209,9 +226,7 @@ class Downloader:
 
     def _continued(self, client: httpx.Client, url: str, size: int, mark: str | None, watch: Watch) -> httpx.Response:
         """The rest of a file from byte ``size`` on. Label Studio's proxy stops after 20 s and gives parts of 8 MiB."""
-        request = self._request(client, url, watch)
-        request.headers["Range"] = f"bytes={size}-"
-        response = client.send(request, stream=True)
+        response = self._send(client, url, watch, {"Range": f"bytes={size}-"})
         place = _RANGE.fullmatch(response.headers.get("content-range", ""))
         same = mark is None or response.headers.get("etag") == mark
         _refuse_compressed(url, response)

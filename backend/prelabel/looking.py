@@ -13,6 +13,7 @@ from backend.media.errors import MediaError, MediaUnavailable
 from backend.media.file_address import file_path, is_file_address
 from backend.media.label_studio import LabelStudioPlace
 from backend.media.source import Local, Remote, find_source
+from backend.media.watch import Alive
 from backend.prelabel.errors import PlaceError, Reason
 from backend.prelabel.item import Item
 from stvg_core.errors import VideoError
@@ -31,14 +32,17 @@ class Look:
         fetch: writes what is at a web address into a file, after its host was checked; it is stopped at the first
             bytes.
         probe: what is in a file of this machine; None looks no further than its size.
+        alive: called several times a second while a storage is asked; it may raise, to give up.
     """
 
     def __init__(
         self, *, place: LabelStudioPlace | None = None, document_root: Path | None = None,
         cloud: CloudFiles | None = None, fetch: Fetch | None = None, probe: Callable[[Path], VideoInfo] | None = None,
+        alive: Alive | None = None,
     ) -> None:  # fmt: skip
         self._place, self._document_root = place or LabelStudioPlace(), document_root
         self._cloud, self._fetch, self._probe = cloud or CloudFiles(), fetch, probe
+        self._alive = alive
 
     def __call__(self, item: Item) -> Seen:
         """Raises PlaceError where the video cannot be had, or is none."""
@@ -56,7 +60,7 @@ class Look:
         if is_file_address(address):
             return self._file(file_path(address))
         if item.project is None and self._cloud.is_cloud(address):
-            size = item.size_bytes if item.size_bytes is not None else self._cloud.size(address)
+            size = item.size_bytes if item.size_bytes is not None else self._cloud.size(address, self._alive)
             if size == 0:
                 raise PlaceError(Reason.NO_VIDEO, f"{printable(address)} is an empty file.")
             return Seen(size, remote=True)

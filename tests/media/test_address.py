@@ -13,7 +13,7 @@ from backend.media.source import Local, Remote, find_source
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "64:ff9b::5db8:d822"])
 def test_public_addresses_are_taken(address: str) -> None:
-    assert vet("host.example", 80, lambda host, port: [address]) == address
+    assert vet("host.example", 80, lambda host, port: [address, "1.1.1.1"]) == [address, "1.1.1.1"]
 
 
 def test_a_name_without_an_address_may_get_one_later() -> None:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import httpx
 import pytest
 
-from backend.media import MediaError, MediaLibrary
+from backend.media import MediaError, MediaLibrary, MediaUnavailable
 from backend.media.cache import MediaCache
 from backend.media.download import Downloader
 
@@ -144,3 +144,30 @@ def test_a_damaged_entry_is_fetched_again(tmp_path: Path) -> None:
     assert library.fetch("https://h.example/a.mp4").path.read_bytes() == b"video"
     (path.parent / ".meta.json").write_text("{")
     assert library.fetch("https://h.example/a.mp4").size_bytes == 5
+
+
+def test_the_next_address_of_a_host_is_asked_where_nobody_answers_at_one() -> None:
+    """A name has an address of IPv6 as well, which many networks do not reach."""
+    asked: list[tuple[str, str | None]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append((request.url.host, request.headers.get("range")))
+        assert request.headers["host"] == "cdn.example" and request.extensions["sni_hostname"] == "cdn.example"
+        if request.url.host == "2606:2800:220:1::1":
+            raise httpx.ConnectError("Network is unreachable")
+        if request.url.host == "93.184.216.35":
+            raise httpx.ConnectTimeout("timed out")
+        return httpx.Response(200, content=b"video")
+
+    def fetch(*addresses: str) -> int:
+        downloader = _downloader(answer, resolver=lambda host, port: list(addresses))
+        return downloader.fetch("https://cdn.example/a.mp4", io.BytesIO())[1]
+
+    every = ("2606:2800:220:1::1", "93.184.216.35", PUBLIC)
+    assert fetch(*every) == 5 and tuple(host for host, _ in asked) == every
+    with pytest.raises(MediaUnavailable, match="cannot be read: ConnectError"):
+        fetch(every[0])
+    asked.clear()
+    with pytest.raises(MediaError, match="not on the public internet"):
+        fetch(PUBLIC, "10.0.0.1")
+    assert asked == []
