@@ -88,11 +88,6 @@ def names(session: Session) -> list[tuple[str, str | None]]:
     return [(name, where) for name, where in session.execute(columns).tuples() if name]
 
 
-def numbers(session: Session) -> list[int]:
-    """The numbers of all known projects, in order."""
-    return list(session.scalars(select(Project.id).order_by(Project.id)))
-
-
 def compared_until(session: Session, project_id: int) -> datetime | None:
     """What was saved in Label Studio before this moment (by its clock) is known here; None before the first time."""
     return session.scalar(select(Project.compared_until).where(Project.id == project_id))
@@ -110,7 +105,7 @@ def titles(session: Session) -> list[tuple[int, str | None]]:
 
 
 def in_label_studio(session: Session) -> list[int]:
-    """The numbers of those that Label Studio has, in order: local ones cannot be compared with it."""
+    """The numbers of those that Label Studio has, in order: it knows nothing of local ones."""
     return list(session.scalars(select(Project.id).where(Project.id > 0).order_by(Project.id)))
 
 

@@ -31,7 +31,7 @@ def check(installation: Installation) -> Iterator[Finding]:
     if client is None or installation.database is None:
         return  # another check says why
     with installation.database.read() as session:
-        numbers = projects.numbers(session)
+        numbers = projects.in_label_studio(session)
     if not numbers:
         yield warn(ABOUT, "No project of Label Studio is known here.", "Run: stvg connect --project NAME")
     for number in numbers[:_AT_MOST]:

@@ -27,7 +27,7 @@ def check(installation: Installation) -> Iterator[Finding]:
     if database is None or client is None:
         return
     with database.read() as session:
-        numbers = projects.numbers(session)[:_PROJECTS]
+        numbers = projects.in_label_studio(session)[:_PROJECTS]
     for number in numbers:
         try:
             yield from _project(database, client, number)

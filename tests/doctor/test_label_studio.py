@@ -67,6 +67,20 @@ def test_label_studio_is_not_set_up() -> None:
             assert one(labelstudio.check, installation)[0] == status
 
 
+def test_local_projects_are_none_of_label_studios(
+    installed: Make, sqlite_database: Database, fake: FakeLabelStudio
+) -> None:
+    def lines() -> list[str]:
+        return [finding.line() for check in (connection.check, rates.check) for finding in found(check, installed())]
+
+    know(sqlite_database)
+    backend(fake)
+    before = lines()
+    with sqlite_database.write() as session:
+        projects.local(session, "clips", CONFIG)
+    assert before == lines() and not [one for one in fake.requests if "-1" in one]
+
+
 def backend(fake: FakeLabelStudio, project: int = 1, **more: Any) -> None:
     number = len(fake.backends) + 1
     row = {"id": number, "project": project, "title": BACKEND_TITLE, "url": "http://192.168.1.5:9090", "state": "CO"}
