@@ -13,9 +13,9 @@ from click.testing import CliRunner, Result
 from sqlalchemy import select, update
 
 from backend.cli.main import stvg
-from backend.db import events
+from backend.db import events, projects
 from backend.db.engine import Database
-from backend.db.tables import Delivery, Event, Job
+from backend.db.tables import Delivery, Event, Job, Task
 from backend.db.types import now
 from backend.jobs.corrections import read_events
 from stvg_core.errors import StvgError
@@ -145,3 +145,21 @@ def test_prune_removes_what_stopped_exports_left(loop: Loop, tmp_path: Path) -> 
     assert sorted(path.name for path in folder.iterdir()) == [
         ".gitignore", ".labels.json.part-00000000", "labels.json",
     ]  # fmt: skip
+
+
+def test_a_local_project_is_named_by_its_title(loop: Loop) -> None:
+    with loop.database.write() as session:
+        local = projects.local(session, "My clips", "<View/>").id
+    loop.ask(loop.task(1, "a"), loop.task(2, "b"))
+    with loop.database.write() as session:
+        session.execute(update(Task).where(Task.ls_task_id == 2).values(project_id=local))
+        session.execute(update(Job).where(Job.query == "b").values(state="failed", reason="no such video"))
+    for words in (("jobs",), ("jobs", "reasons"), ("jobs", "deliveries"), ("jobs", "events")):
+        unknown = _stvg(*words, "--project", "Others")
+        assert isinstance(unknown.exception, StvgError) and '"My clips"' in str(unknown.exception), words
+    [row] = [json.loads(line) for line in _stvg("jobs", "--project", "My clips", "--json").output.splitlines()]
+    assert (row["project"], row["query"]) == (local, "b")
+    assert "no such video" in _stvg("jobs", "reasons", "--project", "My clips").output
+    assert _stvg("jobs", "retry", "--project", "My clips").output == "1 queued again.\n"
+    assert _stvg("jobs", "cancel", "--project", "My clips").output == "1 cancelled.\n"
+    assert _stvg("jobs", "deliveries", "retry", "--project", "My clips").output == "0 deliveries to be tried again.\n"

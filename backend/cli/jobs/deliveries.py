@@ -9,6 +9,7 @@ import click
 from backend.bootstrap import ready_database
 from backend.cli.groups import Group
 from backend.cli.jobs import options
+from backend.cli.project_option import project_number
 from backend.db import deliveries as stored
 from backend.db import work_lists
 from backend.settings import load_settings
@@ -25,15 +26,16 @@ _COLUMNS = "{id:>8}  {kind:<10} {state:<9} {tries:>5}  {task:>12}  {reason}"
 @options.as_json
 @click.pass_context
 def deliveries(
-    context: click.Context, failed: bool, state: str | None, project: int | None, reason: str | None, limit: int,
+    context: click.Context, failed: bool, state: str | None, project: str | None, reason: str | None, limit: int,
     as_json: bool,
 ) -> None:  # fmt: skip
     """List predictions and decisions on their way to Label Studio, newest first."""
     if context.invoked_subcommand is not None:
         return
     state = stored.FAILED if failed else state
-    chosen = work_lists.Chosen((), () if state is None else (state,), project, None, reason)
     with ready_database(load_settings()) as database, database.read() as session:
+        number = project_number(session, project)
+        chosen = work_lists.Chosen((), () if state is None else (state,), number, None, reason)
         rows = [
             {
                 "delivery": row.id,
@@ -68,9 +70,10 @@ def deliveries(
 @click.option("--all", "everything", is_flag=True, help="Every failed one.")
 @options.reason
 @options.project
-def retry(ids: tuple[int, ...], everything: bool, reason: str | None, project: int | None) -> None:
+def retry(ids: tuple[int, ...], everything: bool, reason: str | None, project: str | None) -> None:
     """Send again what Label Studio refused."""
-    chosen = options.chosen_rows(ids, everything, reason, project)
+    options.require_choice(ids, everything, reason, project)
     with ready_database(load_settings()) as database:
+        chosen = options.chosen_rows(database, ids, reason, project)
         done = work_lists.retry_deliveries(database, chosen)
     options.say_again(done, ids, "delivery", "deliveries")

@@ -9,6 +9,7 @@ import click
 from backend.bootstrap import ready_database
 from backend.cli.groups import Group
 from backend.cli.jobs import options
+from backend.cli.project_option import project_number
 from backend.db import events as stored
 from backend.db import work_lists
 from backend.settings import load_settings
@@ -25,15 +26,16 @@ _COLUMNS = "{id:>8}  {state:<15} {tries:>5}  {project:>8}  {action:<24} {reason}
 @options.as_json
 @click.pass_context
 def events(
-    context: click.Context, failed: bool, state: str | None, project: int | None, reason: str | None, limit: int,
+    context: click.Context, failed: bool, state: str | None, project: str | None, reason: str | None, limit: int,
     as_json: bool,
 ) -> None:  # fmt: skip
     """List what Label Studio's webhooks said, newest first."""
     if context.invoked_subcommand is not None:
         return
     state = "failed" if failed else state
-    chosen = work_lists.Chosen((), () if state is None else (state,), project, None, reason)
     with ready_database(load_settings()) as database, database.read() as session:
+        number = project_number(session, project)
+        chosen = work_lists.Chosen((), () if state is None else (state,), number, None, reason)
         rows = [
             {
                 "event": row.id,
@@ -69,9 +71,10 @@ def events(
 @click.option("--all", "everything", is_flag=True, help="Every one that was set aside.")
 @options.reason
 @options.project
-def retry(ids: tuple[int, ...], everything: bool, reason: str | None, project: int | None) -> None:
+def retry(ids: tuple[int, ...], everything: bool, reason: str | None, project: str | None) -> None:
     """Have the events read again that were set aside."""
-    chosen = options.chosen_rows(ids, everything, reason, project)
+    options.require_choice(ids, everything, reason, project)
     with ready_database(load_settings()) as database:
+        chosen = options.chosen_rows(database, ids, reason, project)
         done = work_lists.retry_events(database, chosen)
     options.say_again(done, ids, "event", "events")

@@ -12,6 +12,7 @@ from backend.bootstrap import ready_database
 from backend.cli.groups import Group
 from backend.cli.jobs import options
 from backend.cli.jobs.options import short
+from backend.cli.project_option import project_number
 from backend.db import jobs, work_lists
 from backend.db.tables import Delivery, Job
 from backend.settings import load_settings
@@ -29,14 +30,15 @@ _COLUMNS = "{id:>6}  {state:<9} {tries:>5}  {task:>9}  {delivery:<10} {query:<40
 @options.as_json
 @click.pass_context
 def command(
-    context: click.Context, state: str | None, project: int | None, version: str | None, reason: str | None, limit: int,
+    context: click.Context, state: str | None, project: str | None, version: str | None, reason: str | None, limit: int,
     as_json: bool,
 ) -> None:  # fmt: skip
     """List jobs, newest first, with the reason of those that failed."""
     if context.invoked_subcommand is not None:
         return
-    chosen = work_lists.Chosen((), () if state is None else (state,), project, version, reason)
     with ready_database(load_settings()) as database, database.read() as session:
+        number = project_number(session, project)
+        chosen = work_lists.Chosen((), () if state is None else (state,), number, version, reason)
         rows = [describe(job, delivery) for job, delivery in work_lists.list_jobs(session, chosen, limit=limit)]
         waiting = work_lists.versions(session) if state in (None, jobs.QUEUED) and not as_json else []
     if as_json:

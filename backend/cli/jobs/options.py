@@ -7,13 +7,15 @@ from typing import Any, TypeVar
 
 import click
 
+from backend.cli.project_option import PROJECT, project_number
+from backend.db.engine import Database
 from backend.db.work_lists import Chosen
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def project(command: Command) -> Command:
-    return click.option("--project", type=int, help="Only of this Label Studio project.")(command)
+    return click.option("--project", type=PROJECT, help="Only of this project.")(command)
 
 
 def version(command: Command) -> Command:
@@ -40,11 +42,21 @@ def short(text: str, length: int) -> str:
     return line if len(line) <= length else line[: length - 1] + "…"
 
 
-def chosen_rows(ids: tuple[int, ...], everything: bool, reason: str | None, project: int | None) -> Chosen:
-    """The rows that a ``retry`` means. Raises UsageError where none are named."""
+def require_choice(ids: tuple[int, ...], everything: bool, reason: str | None, project: str | None) -> None:
+    """Raises UsageError where a ``retry`` names no rows."""
     if not ids and not everything and reason is None and project is None:
         raise click.UsageError("Name the rows, or say --all.")
-    return Chosen(tuple(sorted(set(ids))), project_id=project, reason=reason)
+
+
+def chosen_rows(database: Database, ids: tuple[int, ...], reason: str | None, project: str | None) -> Chosen:
+    """The rows that a ``retry`` means. Raises UnknownProject."""
+    return Chosen(tuple(sorted(set(ids))), project_id=number(database, project), reason=reason)
+
+
+def number(database: Database, project: str | None) -> int | None:
+    """The project's number. Raises UnknownProject."""
+    with database.read() as session:
+        return project_number(session, project)
 
 
 def say_again(done: int, ids: tuple[int, ...], one: str, many: str) -> None:

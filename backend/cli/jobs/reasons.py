@@ -8,6 +8,7 @@ import click
 
 from backend.bootstrap import ready_database
 from backend.cli.jobs import options
+from backend.cli.project_option import project_number
 from backend.db import work_lists
 from backend.settings import load_settings
 
@@ -16,10 +17,10 @@ from backend.settings import load_settings
 @options.project
 @options.version
 @options.as_json
-def reasons(project: int | None, version: str | None, as_json: bool) -> None:
+def reasons(project: str | None, version: str | None, as_json: bool) -> None:
     """Count the failed jobs by reason, each with an example."""
-    chosen = work_lists.Chosen(project_id=project, model_version=version)
     with ready_database(load_settings()) as database, database.read() as session:
+        chosen = work_lists.Chosen(project_id=project_number(session, project), model_version=version)
         found = work_lists.failures(session, chosen)
     for one in found:
         if as_json:
