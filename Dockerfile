@@ -24,7 +24,7 @@ COPY labeling_config ./labeling_config
 COPY migrations ./migrations
 COPY stvg_core ./stvg_core
 COPY backend ./backend
-# For the machines of a Ray cluster: --build-arg EXTRAS=ray (docs/scale.md).
+# Which extras of pyproject.toml: postgres, with gpu or cloud; ray for the machines of a cluster (docs/deployment.md).
 ARG EXTRAS=postgres
 RUN python -m pip install --no-cache-dir --constraint constraints.txt ".[${EXTRAS}]"
 

@@ -7,6 +7,7 @@
 #             PYTEST="-k video"            more arguments for pytest
 #             JOBS=400 KILLS=200 SEED=     `make chaos`: how many jobs and kills, and a seed to repeat the draws
 #             TIMES=20 LOOPS=2             `make test-flaky`: how often each test runs, beside how many busy loops
+#             EXTRAS=ray                   `make check-image`: the extras of the image, as --build-arg gives them
 #             SECONDS=1800 FILES=1000 REQUESTS=10000 SEED=
 #                                          `make fuzz`: its time limit, random videos and requests, a seed to repeat
 
@@ -61,7 +62,7 @@ chaos: $(READY) ## kill -9 of workers, web and Label Studio at random moments, o
 test-flaky: setup-all ## some tests many times beside busy loops: PYTEST=tests/browser TIMES=20 LOOPS=
 	$(VENV)/bin/python -m tests.flaky $(if $(TIMES),--times $(TIMES)) $(if $(LOOPS),--loops $(LOOPS)) $(PYTEST)
 
-check-image: $(READY) ## run the Dockerfile's install steps in a clean directory with a fresh environment
+check-image: $(READY) ## run the Dockerfile's install steps in a clean directory with a fresh environment; EXTRAS=
 	$(VENV)/bin/python tests/docker/check_image.py
 
 clean: ## remove what the demo and the tools left behind

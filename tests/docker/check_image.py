@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from backend.demo.processes import Child, free_port
@@ -34,6 +34,12 @@ def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
         if line.strip() and not line.startswith("#"):
             keyword, _, rest = line.strip().partition(" ")
             yield keyword.upper(), rest.strip()
+
+
+def argument(rest: str, given: Mapping[str, str]) -> dict[str, str]:
+    """An argument of the build: as it is given (EXTRAS=ray), else its default."""
+    name, _, default = rest.partition("=")
+    return {name: given.get(name) or default}
 
 
 def let_through(path: Path, rules: list[str]) -> bool:
@@ -78,8 +84,10 @@ def main() -> None:
         start: list[str] = []
         for keyword, rest in instructions((ROOT / "Dockerfile").read_text()):
             started = time.monotonic()
-            if keyword in ("ENV", "ARG"):  # of an argument, its default
+            if keyword == "ENV":
                 env |= dict(word.split("=", 1) for word in shlex.split(rest))
+            elif keyword == "ARG":
+                env |= argument(rest, os.environ)
             elif keyword == "COPY":
                 copy(shlex.split(rest), app, rules)
             elif keyword == "RUN" and rest.startswith(SYSTEM_STEPS):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import yaml
 
 from backend.cli.main import COMMANDS
 from backend.settings import Settings
-from tests.docker.check_image import instructions, let_through
+from tests.docker.check_image import argument, instructions, let_through
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = list(instructions((ROOT / "Dockerfile").read_text()))
@@ -109,3 +110,21 @@ def test_torch_is_pinned_alike_everywhere() -> None:
 def test_what_the_builder_sees(path: str, sent: bool) -> None:
     rules = [r for r in (ROOT / ".dockerignore").read_text().splitlines() if r.strip() and not r.startswith("#")]
     assert let_through(Path(path), rules) is sent
+
+
+def test_extras_that_are_named_exist_and_reach_the_database() -> None:
+    """Wherever the image's argument is given a value, it brings a driver for PostgreSQL."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    texts = [COMPOSE_TEXT, *((ROOT / name).read_text() for name in ("Dockerfile", "compose.env.example", "Makefile"))]
+    texts += [path.read_text() for path in (ROOT / "docs").glob("*.md")]
+    given = [value for text in texts for value in re.findall(r"\bEXTRAS(?:=|:-)([a-z][a-z,-]*)", text)]
+    assert len(given) > 6
+    for value in given:
+        brought = [one for name in value.split(",") for one in extras[name]]
+        assert any(one.startswith("psycopg") for one in brought), value
+    assert SERVICES["web"]["build"]["args"] == {"EXTRAS": "${EXTRAS:-postgres}"}
+
+
+def test_an_argument_of_the_build_can_be_given() -> None:
+    [line] = [rest for keyword, rest in DOCKERFILE if keyword == "ARG"]
+    assert argument(line, {}) == {"EXTRAS": "postgres"} and argument(line, {"EXTRAS": "ray"}) == {"EXTRAS": "ray"}
