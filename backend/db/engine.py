@@ -39,6 +39,11 @@ TURN = 100
 """Rows per short transaction: some 10 ms of work on one core."""
 
 _REST_S = 0.1
+_PATIENCE = {
+    "connect_timeout": 5, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}  # fmt: skip
+"""A server whose machine is gone without a word is away after half a minute; the system's own limit is two hours."""
 _ONLY_READS = "25006"  # PostgreSQL's number of it
 _READ_ONLY, _NO_BEGIN = "stvg_read_only", "stvg_no_begin"
 
@@ -59,7 +64,7 @@ def open_engine(url: str, *, connections: int = 20) -> Engine:
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         more = {"pool_size": connections, "max_overflow": 30 - min(connections, 20)}
-        engine = create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 5}, **more)
+        engine = create_engine(parsed, pool_pre_ping=True, connect_args=_PATIENCE, **more)
         event.listen(engine, "handle_error", _for_now)
         return engine
     if parsed.get_backend_name() != "sqlite":

@@ -1,5 +1,7 @@
 """Migrations: they build what the tables say, go back, and are noticed when they are missing."""
 
+import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +115,19 @@ def _rows(database: Database) -> dict[str, list[dict[str, Any]]]:
 def test_upgrading_twice_changes_nothing(database: Database) -> None:
     schema.upgrade(database.engine)
     schema.check_ready(database.engine)
+
+
+def test_a_server_whose_machine_is_gone_is_given_up_soon(postgres_url: str) -> None:
+    """The system itself waits for an answer for two hours; a request or a worker would hang as long."""
+    database = Database(postgres_url)
+    with database.read() as session:
+        number = session.connection().connection.driver_connection.fileno()  # type: ignore[union-attr]
+        with socket.socket(fileno=os.dup(number)) as line:
+            assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
+            assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            options = socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT
+            assert [line.getsockopt(socket.IPPROTO_TCP, option) for option in options] == [15, 5, 3]
+    database.close()
 
 
 def test_a_database_that_is_away_is_said_without_its_password() -> None:
