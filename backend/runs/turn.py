@@ -21,6 +21,7 @@ from stvg_core.errors import StvgError
 
 LEASE_S = 60.0
 _LONGEST_S = 7 * 86400.0
+_GROWTH, _LONGEST_PAUSE_S = 1.5, 3.0
 
 
 class TurnError(StvgError):
@@ -34,7 +35,7 @@ class Turn:
     Attributes:
         seconds: a run is gone that was not heard of for so long, and whatever it had asked for is done.
         tell: gets what must be said while one waits.
-        look_s: between two looks at whether the turn has come.
+        look_s: between the first two looks at whether the turn has come; the pauses grow.
     """
 
     database: Database
@@ -70,16 +71,22 @@ class Turn:
         self._keep = True
 
     def _wait(self) -> Chore:
-        told = False
-        while True:
-            with self.database.write() as session:
-                chore = chores.take(session, self.name, f"{socket.gethostname()}-{os.getpid()}", seconds=self.seconds)
-            if chore is not None:
-                return chore
+        told, pause = False, self.look_s
+        while (chore := self._take()) is None:
             if not told:
                 told = True
                 self.tell(
                     "another run does the same, or was cut off a moment ago: waiting until it has ended, or was not "
                     f"heard of for {self.seconds:.0f} s"
                 )
-            time.sleep(self.look_s)
+            time.sleep(pause)
+            pause = min(pause * _GROWTH, max(_LONGEST_PAUSE_S, self.look_s))
+        return chore
+
+    def _take(self) -> Chore | None:
+        """A look that finds it taken writes nothing."""
+        with self.database.read() as session:
+            if not chores.due(session, self.name):
+                return None
+        with self.database.write() as session:
+            return chores.take(session, self.name, f"{socket.gethostname()}-{os.getpid()}", seconds=self.seconds)

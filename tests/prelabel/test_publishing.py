@@ -290,6 +290,31 @@ def test_two_runs_at_once_are_one_after_the_other(database: Database) -> None:
     assert len(studio.rows) == 6
 
 
+class Enough(Exception):
+    """Waited long enough."""
+
+
+def test_who_waits_for_its_turn_writes_nothing_and_looks_less_and_less_often(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = Turn(sqlite_database, "publish 1", seconds=60)
+    pauses: list[float] = []
+    writes: list[object] = []
+    with holder.taken():
+
+        def pause(seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 12:
+                raise Enough
+
+        monkeypatch.setattr("backend.runs.turn.time.sleep", pause)
+        monkeypatch.setattr(sqlite_database, "write", lambda: writes.append(1))
+        with pytest.raises(Enough), Turn(sqlite_database, "publish 1", seconds=60).taken():
+            raise AssertionError
+        monkeypatch.undo()
+    assert writes == [] and pauses == sorted(pauses) and pauses[0] == 0.2 and pauses[-1] == 3.0
+
+
 def test_a_run_that_stood_still_for_too_long_ends(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     number, studio = local(sqlite_database, 2), Studio()
     turn = Turn(sqlite_database, f"publish {number}", seconds=60)
