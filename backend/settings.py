@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(default=60.0, gt=0)
     stall_seconds: float = Field(default=600.0, gt=0)
     """A job that shows no progress for so long is not held any longer; above the longest single step of the model."""
+    load_seconds: float = Field(default=1800.0, gt=0)
+    """A worker of ``stvg prelabel`` that has not loaded its model after so long is ended, and another one started."""
     max_attempts: int = Field(default=3, ge=1)
     max_deaths: int = Field(default=5, ge=1)
     """A job is given up after so many workers in a row were gone at the same stage of it: killed, out of memory."""

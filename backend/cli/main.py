@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import io
 import sys
+from typing import NoReturn
 
 import click
 
@@ -101,5 +102,20 @@ def main() -> None:
     try:
         stvg(standalone_mode=True)
     except StvgError as error:
-        click.echo(f"stvg: {printable(str(error))}", err=True)
-        raise SystemExit(1) from None
+        _end(str(error))
+    except Exception as error:
+        if not _is_away(error):
+            raise
+        lines = str(getattr(error, "orig", error)).split("\n")
+        _end(f"The database did not do it, and may do it later: {lines[0]}")
+
+
+def _end(said: str) -> NoReturn:
+    click.echo(f"stvg: {printable(said)}", err=True)
+    raise SystemExit(1)
+
+
+def _is_away(error: Exception) -> bool:
+    """Did the database end the command: gone, locked, full? Commands without one have not loaded its errors."""
+    errors = sys.modules.get("backend.db.errors")
+    return errors is not None and isinstance(error, errors.AWAY)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import click
+from sqlalchemy.orm import Session
 
 from backend.bootstrap import (
     find_database,
@@ -31,7 +35,7 @@ from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import read_config
 from backend.labelstudio.connect import find_project
 from backend.logs import configure_logging
-from backend.prelabel.checking import Pace, check
+from backend.prelabel.checking import Known, Pace, check
 from backend.prelabel.errors import SourceError
 from backend.prelabel.looking import Look
 from backend.prelabel.opening import table_download
@@ -40,6 +44,7 @@ from backend.prelabel.recognise import Kind
 from backend.prelabel.shard import Shard
 from backend.prelabel.sources import Source, open_source
 from backend.runs.enqueue import Enqueued, LabelStudioPlaces, LocalPlaces, Places, enqueue
+from backend.runs.known import KnownItems
 from backend.runs.publishing import address_or_none
 from backend.runs.summary import Summary, summarise, write_json
 from backend.runs.watch import Standing, Watch
@@ -95,6 +100,37 @@ def command(
     chosen = Chosen(engine, workers, address, gpus, cpus, hours)
     chosen.check(settings, works=not enqueue_only)
     output: Output = JsonLines() if as_json or not sys.stdout.isatty() else Terminal()
+    with Stopping("stopped before anything was queued") as stopping:
+        try:
+            status = _prelabel(
+                settings, Asked(text, title, videos, vidor, kind, encoding), chosen, output, stopping, share=share,
+                enqueue_only=enqueue_only, limit=limit, retry_failed=retry_failed, dry_run=dry_run,
+                summary_file=summary_file,
+            )  # fmt: skip
+        except Stopped:
+            output.note(stopping.said)
+            status = stopping.status
+    raise SystemExit(status)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The source, as it was named on the command line."""
+
+    text: str
+    title: str | None
+    videos: str | None
+    vidor: Path | None
+    kind: str | None
+    encoding: str | None
+
+
+def _prelabel(
+    settings: Settings, asked: Asked, chosen: Chosen, output: Output, stopping: Stopping, *, share: Shard | None,
+    enqueue_only: bool, limit: int | None, retry_failed: bool, dry_run: bool, summary_file: Path | None,
+) -> int:  # fmt: skip
+    """Open everything, do it, close everything; returns the exit status."""
+    text = asked.text
     with ExitStack() as stack:
         client = require_label_studio(settings) if text.startswith(PREFIX) else open_label_studio(settings)
         if client is not None:
@@ -103,24 +139,28 @@ def command(
         cloud = open_cloud(settings)
         source = stack.enter_context(
             open_source(
-                text, kind=None if kind is None else Kind(kind), videos=videos, vidor=vidor, encoding=encoding,
-                document_root=settings.document_root, cloud=cloud, download=table_download(downloader), client=client,
+                text, kind=None if asked.kind is None else Kind(asked.kind), videos=asked.videos, vidor=asked.vidor,
+                encoding=asked.encoding, document_root=settings.document_root, cloud=cloud,
+                download=table_download(downloader), client=client,
             )
         )  # fmt: skip
         stack.callback(output.close)
         if dry_run:
+            stopping.said = "stopped; nothing was stored"
             look = Look(
-                place=downloader.place, document_root=settings.document_root, cloud=cloud, fetch=downloader.fetch,
-                probe=_probe,
+                place=downloader.place, document_root=settings.document_root, cloud=cloud,
+                fetch=partial(downloader.fetch, alive=stopping.check), probe=_probe, alive=stopping.check,
             )  # fmt: skip
-            _dry_run(settings, source, look, share, workers, output)
-            return
+            return _dry_run(
+                settings, source, asked, look, output, share=share, workers=chosen.workers, limit=limit,
+                retry_failed=retry_failed,
+            )  # fmt: skip
         crew = None if enqueue_only else stack.enter_context(open_engine(settings, chosen))
         database = stack.enter_context(ready_or_new_database(settings, output.note))
-        target = _Target.find(database, settings, source, text, title, client)
-        run = _Run(settings, database, target, source, output, summary_file or target.folder(settings) / "summary.json")
-        status = run.run(share, limit=limit, retry_failed=retry_failed, engine=crew)
-    raise SystemExit(status)
+        target = _Target.find(database, settings, source, text, asked.title, client)
+        folder = target.folder(settings, share)
+        run = _Run(settings, database, target, source, output, folder, summary_file or folder / "summary.json")
+        return run.run(stopping, share, limit=limit, retry_failed=retry_failed, engine=crew)
 
 
 class _Target:
@@ -154,54 +194,56 @@ class _Target:
                 project = projects.local(session, title, video_tube())
         except UnknownProject as error:
             raise UnknownProject(f"{error} Name one: --project.") from None
-
-        def published_as(address: str) -> str | None:
-            return address_or_none(address, settings.document_root)
-
         name = f'the local project "{project.title}"'
         slug = f"{'-'.join(''.join(ch if ch.isalnum() else ' ' for ch in title).split())[:60]}{project.id}"
-        return cls(project.id, name, slug, version, LocalPlaces(project.id, published_as))
+        return cls(project.id, name, slug, version, _local_places(settings, project.id))
 
-    def folder(self, settings: Settings) -> Path:
-        """For the summary, the list of what was left out, and the workers' logs."""
-        return settings.data_dir / "prelabel" / self.slug
+    def folder(self, settings: Settings, share: Shard | None) -> Path:
+        """For the summary, the list of what was left out, and the workers' logs; each share has its own."""
+        whole = settings.data_dir / "prelabel" / self.slug
+        return whole if share is None else whole / f"{share.number}-of-{share.of}"
 
 
 class _Run:
     """One run over a source."""
 
     def __init__(
-        self, settings: Settings, database: Database, target: _Target, source: Source, output: Output, file: Path
-    ) -> None:
+        self, settings: Settings, database: Database, target: _Target, source: Source, output: Output, folder: Path,
+        file: Path,
+    ) -> None:  # fmt: skip
         self.settings, self.database, self.target, self.source = settings, database, target, source
-        self.output, self.file = output, file
+        self.output, self.folder, self.file = output, folder, file
         self.summary = Summary(source.shown, target.name, target.project_id, target.version)
 
-    def run(self, share: Shard | None, *, limit: int | None, retry_failed: bool, engine: Engine | None) -> int:
-        """Queue, let the workers work, sum up; returns the exit status."""
+    def run(
+        self, stopping: Stopping, share: Shard | None, *, limit: int | None, retry_failed: bool, engine: Engine | None
+    ) -> int:
+        """Queue, let the workers work, sum up; returns the exit status.
+
+        Raises:
+            Stopped: while the source is read, or at a second signal.
+        """
         began = time.monotonic()
-        with Stopping() as stopping:
-            try:
-                queued = self._queue(share, limit, retry_failed)
-                stopping.wait_for_loops()
-                given_up = None if engine is None else self._work(engine, stopping)
-            except Stopped:
-                self.output.note("stopped while reading: what was read is queued; run it again to go on")
-                return stopping.status
-            self.summary.seconds = round(time.monotonic() - began, 3)
-            self.summary.interrupted = stopping.event.is_set()
-            with self.database.read() as session:
-                summarise(session, self.summary, queued)
-            self.output.summary(self.summary, self.file)
-            write_json(self.file, self.summary.to_json())
-            if given_up is not None:
-                raise given_up
-            if stopping.event.is_set():
-                return stopping.status
+        stopping.said = "stopped while reading: what was read is queued; run it again to go on"
+        with suppress(OSError):  # who finds a summary finds that of the last run, and not of one before it
+            self.file.unlink(missing_ok=True)
+        queued = self._queue(share, limit, retry_failed)
+        stopping.wait_for_loops("stopped at once: what the workers had in hand is taken again; run it again to go on")
+        given_up = None if engine is None else self._work(engine, stopping.event)
+        self.summary.seconds = round(time.monotonic() - began, 3)
+        self.summary.interrupted = stopping.asked
+        with self.database.read() as session:
+            summarise(session, self.summary, queued)
+        self.output.summary(self.summary, self.file)
+        write_json(self.file, self.summary.to_json())
+        if given_up is not None:
+            raise given_up
+        if self.summary.interrupted:
+            return stopping.status
         return 0 if self.summary.complete else SOME_FAILED
 
     def _queue(self, share: Shard | None, limit: int | None, retry_failed: bool) -> Enqueued:
-        self.output.left_out_file(self.target.folder(self.settings) / "left-out.jsonl")
+        self.output.left_out_file(self.folder / "left-out.jsonl")
         queued = enqueue(
             self.database, self.source.read(), self.target.places, self.target.version, limit=limit,
             retry_failed=retry_failed, shard=share, every_repetition=self.source.kind is Kind.PROJECT,
@@ -210,10 +252,10 @@ class _Run:
         self.output.queued(queued, self.target.name)
         return queued
 
-    def _work(self, engine: Engine, stopping: Stopping) -> StvgError | None:
+    def _work(self, engine: Engine, stop: Event) -> StvgError | None:
         """Returns why the workers were given up, where they were: what was done until then is summed up too."""
-        project_id, version, logs = self.target.project_id, self.target.version, self.target.folder(self.settings)
-        crew = engine.workers(self.database, project_id, version, logs, self.output.note)
+        project_id, version = self.target.project_id, self.target.version
+        crew = engine.workers(self.database, project_id, version, self.folder, self.output.note)
         first: list[Standing] = []
 
         def show(standing: Standing) -> None:
@@ -221,7 +263,7 @@ class _Run:
             first.append(standing)
             self.output.standing(standing)
 
-        watch = Watch(self.database, project_id, version, stopping.event, show, self.output.note)
+        watch = Watch(self.database, project_id, version, stop, show, self.output.note)
         given_up = None
         try:
             watch.until_done(crew)
@@ -246,23 +288,45 @@ def name_of(text: str) -> str:
     return stem if mark and stem and ending.isalnum() else last
 
 
-def _dry_run(settings: Settings, source: Source, look: Look, share: Shard | None, workers: int, output: Output) -> None:
-    """Say what a run would do; exit status 3 where some of it could not be done."""
-    pace, have = None, lambda address: False
-    if (database := find_database(settings)) is not None:
-        versions, media = open_versions(settings), open_media(settings, None, database)
-        with database.read() as session:
-            each = runs.seconds_each(session, versions.present(session))
-        pace = None if each is None else Pace(0.0, each, workers)
-        database.close()
-        have = lambda address: media.here(address, project=-1) is not None  # noqa: E731
-    result = check(
-        source.read(), look, pace=pace, shard=share, have=have, tell=output.found,
-        progress=lambda done, of: output.looking(done, of),
-    )  # fmt: skip
+def _dry_run(
+    settings: Settings, source: Source, asked: Asked, look: Look, output: Output, *, share: Shard | None, workers: int,
+    limit: int | None, retry_failed: bool,
+) -> int:  # fmt: skip
+    """Say what a run would do; returns the exit status, which is 3 where some of it could not be done."""
+    pace, known = None, lambda item: Known.NEW
+    with ExitStack() as stack:
+        if (database := find_database(settings)) is not None:
+            stack.callback(database.close)
+            with database.read() as session:
+                version = open_versions(settings).present(session)
+                each = runs.seconds_each(session, version)
+                known = _known(session, settings, source, asked, version, retry_failed) or known
+            pace = None if each is None else Pace(0.0, each, workers)
+        media = open_media(settings, None, database)
+        result = check(
+            source.read(), look, pace=pace, shard=share, have=lambda one: media.here(one, project=-1) is not None,
+            known=known, limit=limit, every_repetition=source.kind is Kind.PROJECT, tell=output.found,
+            progress=output.looking,
+        )  # fmt: skip
     output.dry_run(result)
-    if result.bad:
-        raise SystemExit(SOME_FAILED)
+    return SOME_FAILED if result.bad else 0
+
+
+def _known(
+    session: Session, settings: Settings, source: Source, asked: Asked, version: str, retry_failed: bool
+) -> KnownItems | None:
+    """What the database knows of the source's items; None where it does not know the project."""
+    if source.project is not None:
+        return KnownItems(session, source.project, version, retry_failed=retry_failed)
+    project = projects.find_local(session, asked.title or name_of(asked.text))
+    if project is None:
+        return None
+    places = _local_places(settings, project.id)
+    return KnownItems(session, project.id, version, retry_failed=retry_failed, places=places)
+
+
+def _local_places(settings: Settings, project_id: int) -> LocalPlaces:
+    return LocalPlaces(project_id, partial(address_or_none, document_root=settings.document_root))
 
 
 def _probe(path: Path) -> Any:

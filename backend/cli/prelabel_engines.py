@@ -137,7 +137,8 @@ class Engine:
         number = self.chosen.workers
         if number > 1 and "OMP_NUM_THREADS" not in os.environ:
             env["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // number))
-        return WorkerProcesses(worker_command(*_arguments(project_id)), number, logs, env)
+        command = worker_command(*_arguments(project_id))
+        return WorkerProcesses(command, number, logs, env, load_s=self.settings.load_seconds)
 
 
 class RayEngine(Engine):
@@ -158,7 +159,7 @@ class RayEngine(Engine):
         def order() -> Order:
             seen = [part for one in samples if _is_here(self.settings, one, project_id) for part in ("--see", one)]
             arguments = (*_arguments(project_id), "--expect", expected, *seen)
-            return Order(arguments, settings, str(Path("prelabel", logs.name)))
+            return Order(arguments, settings, str(logs.relative_to(self.settings.data_dir)))
 
         def work() -> Work | None:
             try:
@@ -170,7 +171,7 @@ class RayEngine(Engine):
 
         self.cluster.order = order
         hours = 12.0 if self.chosen.hours is None else self.chosen.hours
-        return WorkerActors(self.cluster, number, work, lifetime_s=3600 * hours)
+        return WorkerActors(self.cluster, number, work, lifetime_s=3600 * hours, load_s=self.settings.load_seconds)
 
     def _warnings(self, samples: Sequence[str]) -> Iterator[str]:
         """What can be known before the first worker starts."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -18,6 +19,7 @@ from backend.prelabel.item import Note, Problem, Repeated
 from backend.runs.enqueue import Enqueued
 from backend.runs.summary import Summary
 from backend.runs.watch import Standing
+from stvg_core.errors import StvgError
 from stvg_core.text import printable
 
 EVERY_S = 5.0
@@ -49,7 +51,11 @@ class Output(Protocol):
 
 
 class _LeftOut:
-    """The list of what was left out, one JSON object on a line; no file where nothing was."""
+    """The list of what was left out, one JSON object on a line; no file where nothing was.
+
+    Raises:
+        StvgError: it cannot be written.
+    """
 
     def __init__(self) -> None:
         self._path: Path | None = None
@@ -57,22 +63,33 @@ class _LeftOut:
 
     def start(self, path: Path) -> None:
         self._path = path
-        path.unlink(missing_ok=True)
+        with _in_words(path):
+            path.unlink(missing_ok=True)
 
     def add(self, problem: Problem) -> None:
         if self._path is None:
             return
-        if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("w", encoding="utf-8")
-        self._file.write(json.dumps(_problem(problem), ensure_ascii=True) + "\n")
+        with _in_words(self._path):
+            if self._file is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._path.open("w", encoding="utf-8")
+            self._file.write(json.dumps(_problem(problem), ensure_ascii=True) + "\n")
 
     def close(self) -> Path | None:
-        if self._file is None:
+        if self._file is None or self._path is None:
             return None
-        self._file.close()
-        self._file = None
+        file, self._file = self._file, None
+        with _in_words(self._path):
+            file.close()
         return self._path
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StvgError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 class JsonLines:
@@ -216,6 +233,15 @@ def dry_run_sentences(result: DryRun) -> list[str]:
     """What a look before a run found, for a person."""
     each = ", ".join(f"{number} with {sentences}" for sentences, number in result.sentences_per_video.items())
     said = [f"{result.items} sentences on {result.videos} videos" + (f" ({each})" if result.videos else "")]
+    if result.asked != result.items:
+        said.append(f"{result.asked} of them would be grounded")
+    for number, what in (
+        (result.answered, "are answered already"),
+        (result.ended, "failed or were cancelled before (--retry-failed tries the failed ones again)"),
+        (result.beyond_limit, "new ones are left for another run (--limit)"),
+    ):
+        if number:
+            said.append(f"{number} {what}")
     said += [f"{number} records cannot be used: {reason}" for reason, number in result.problems.items()]
     if result.repeated:
         said.append(f"{result.repeated} records repeat another one")

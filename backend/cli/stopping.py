@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
 import threading
 from types import FrameType
@@ -17,21 +18,35 @@ class Stopping:
 
     At first a signal raises :class:`Stopped`. After :meth:`wait_for_loops` the first one only sets ``event``, and the
     second one raises.
+
+    Attributes:
+        said: what is left undone where Stopped is raised now, in a sentence; kept up to date by who does the work.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, said: str = "stopped") -> None:
         self.event = threading.Event()
-        self._number, self._gentle = signal.SIGINT, False
+        self.said = said
+        self._number, self._gentle, self._asked = signal.SIGINT, False, False
         self._before: dict[int, Any] = {}
+
+    @property
+    def asked(self) -> bool:
+        """Did a signal come?"""
+        return self._asked
 
     @property
     def status(self) -> int:
         """The exit status that says which signal it was: 130 for Ctrl-C, 143 for SIGTERM."""
         return 128 + int(self._number)
 
-    def wait_for_loops(self) -> None:
-        """From now on somebody looks at ``event``."""
-        self._gentle = True
+    def wait_for_loops(self, said: str) -> None:
+        """From now on somebody looks at ``event``; ``said`` is for the second signal."""
+        self.said, self._gentle = said, True
+
+    def check(self) -> None:
+        """Raise Stopped where a signal came: for threads, in which signals raise nothing."""
+        if self._asked:
+            raise Stopped
 
     def __enter__(self) -> Stopping:
         if threading.current_thread() is threading.main_thread():
@@ -44,8 +59,9 @@ class Stopping:
             signal.signal(number, handler)
 
     def _come(self, number: int, frame: FrameType | None) -> None:
-        again = self.event.is_set()
+        again, self._asked = self._asked, True
         self._number = signal.Signals(number)
-        self.event.set()
+        # In a thread: the main one may be inside of the event's wait() at this moment, and would wait for itself.
+        _thread.start_new_thread(self.event.set, ())
         if again or not self._gentle:
             raise Stopped

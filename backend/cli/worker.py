@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import click
 from prometheus_client import start_http_server
@@ -21,6 +22,7 @@ from backend.jobs.measuring import Measures
 from backend.jobs.stopping import stopping
 from backend.logs import configure_logging
 from backend.media import MediaError
+from backend.runs.child import LEAVE, LOADED
 from backend.settings import Settings, SettingsError, load_settings
 from stvg_core.notice import notice
 
@@ -48,10 +50,14 @@ def command(drain: bool, project: str | None, owned: bool, expect: str | None, s
     number = None if project is None else _number(settings, project)
     require_files(settings, seen, number)
     process = open_worker(settings, measures=measures, project_id=number)
+    if owned:
+        owner.say_loaded()
     if said := notice(process.worker.engine.model_version):
         logger.warning(said)
     if drain and project is None:
-        click.echo(f"{process.drain()} jobs taken.")
+        with stopping(settings.database_url, process.stop, process.worker.holding):
+            taken = process.drain()
+        click.echo(f"{taken} jobs taken.")
         return
     if drain:
         with stopping(settings.database_url, process.stop, process.worker.holding):
@@ -122,9 +128,14 @@ class Owner(threading.Thread):
 
     def run(self) -> None:
         while said := os.read(sys.stdin.fileno(), 1024):
-            if b"leave" in said:
+            if LEAVE.strip() in said:
                 self.leave()
         _stop()
+
+    def say_loaded(self) -> None:
+        """The model is loaded: who started the worker waits for that, but not for ever."""
+        with suppress(OSError):  # it is gone; run() meets that too
+            os.write(sys.stdin.fileno(), LOADED)
 
 
 def _stop() -> None:

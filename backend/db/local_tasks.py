@@ -74,11 +74,11 @@ class LocalTasks:
         if not self._begun:
             self._learn_published(session)
         self._learn(session)
-        self._notice_moved(session, [known for one in wanted if (known := self._find(one)) is not None])
+        self._notice_moved(session, [known for one in wanted if (known := self.find(one)) is not None])
         given: dict[int, tasks.Given] = {}
         numbered = 0
         for one in wanted:
-            known = self._find(one)
+            known = self.find(one)
             if known is None:
                 numbered += 1
                 known = Known(0, self._until + numbered)
@@ -89,14 +89,26 @@ class LocalTasks:
         self._until += numbered
         for number, row in rows.items():
             self._known[mark_of(given[number].video_ref, given[number].query)] = Known(row.id, number)
-        found = [known for one in wanted if (known := self._find(one)) is not None]
+        found = [known for one in wanted if (known := self.find(one)) is not None]
         return found, sum(row.made for row in rows.values())
+
+    def look(self, session: Session) -> None:
+        """Learn what there is, for :meth:`find`; nothing is written."""
+        self._learn_published(session)
+        self._learn(session)
+
+    def find(self, one: Wanted) -> Known | None:
+        """The task, where there is one, as it was at the last look."""
+        known = self._known.get(mark_of(one.video_ref, one.query))
+        if known is None and one.elsewhere is not None:
+            known = self._known.get(mark_of(one.elsewhere, one.query))
+        return known
 
     def note_other_truths(self, session: Session, wanted: Sequence[Wanted]) -> None:
         """Keep which records have another true tube than the one that the task has (``Task``)."""
         names: dict[int, set[str]] = {}
         for one in wanted:
-            if (known := self._find(one)) is not None:
+            if (known := self.find(one)) is not None:
                 names.setdefault(known.id, set()).add(one.name)
         for some in chunks(sorted(names)):
             mine = select(Task).where(Task.id.in_(some), Task.truth.is_not(None)).order_by(Task.id)
@@ -106,12 +118,6 @@ class LocalTasks:
                 if truth and others != truth.get(OTHERS):
                     task.truth = truth | {OTHERS: others}
         session.flush()
-
-    def _find(self, one: Wanted) -> Known | None:
-        known = self._known.get(mark_of(one.video_ref, one.query))
-        if known is None and one.elsewhere is not None:
-            known = self._known.get(mark_of(one.elsewhere, one.query))
-        return known
 
     def _learn(self, session: Session) -> None:
         """What was added since the last look."""

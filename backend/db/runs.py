@@ -83,6 +83,12 @@ def all_of(session: Session, project_id: int, version: str, *, state: str | None
         yield Ended(*row)
 
 
+def rows_by_number(session: Session, project_id: int) -> dict[int, int]:
+    """Our rows of a project's tasks, by their numbers in the project."""
+    query = select(Task.ls_task_id, Task.id).where(Task.project_id == project_id)
+    return dict(session.execute(query).tuples().all())
+
+
 def tasks_of(session: Session, project_id: int) -> set[int]:
     """Our rows of a project's tasks."""
     return set(session.scalars(select(Task.id).where(Task.project_id == project_id)))

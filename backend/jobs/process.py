@@ -75,16 +75,21 @@ class WorkerProcess:
             thread.join(5.0)
 
     def drain(self) -> int:
-        """Do all that is due now, without threads; returns how many jobs were taken."""
+        """Do all that is due now, without threads, or what can be done until :meth:`stop`; returns how many jobs were
+        taken.
+        """
         taken = self.worker.drain()
-        read_events(self.worker.database, self.training)
-        reread(self.worker.database)
+        self._in_turn(lambda: read_events(self.worker.database, self.training), lambda: reread(self.worker.database))
         taken += self.worker.drain()  # what the annotations want
-        disagreement.record_due(self.worker.database)
-        self.calibrate()
+        self._in_turn(lambda: disagreement.record_due(self.worker.database), self.calibrate)
         if self.outbox is not None:
-            self.outbox.send_due()
+            self._in_turn(self.outbox.send_due)
         return taken
+
+    def _in_turn(self, *chores: Callable[[], object]) -> None:
+        for chore in chores:
+            if not self.worker.stop.is_set():
+                chore()
 
     def stop(self) -> None:
         self.worker.stop.set()

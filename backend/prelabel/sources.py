@@ -43,12 +43,14 @@ class Source:
     Attributes:
         kind: what it was recognised as.
         shown: what it is called in messages.
+        project: Label Studio's number of the project that it is; None where it is none.
     """
 
     kind: Kind
     shown: str
     _found: Callable[[], Iterator[Found]]
     _stack: ExitStack = field(default_factory=ExitStack)
+    project: int | None = None
 
     def read(self) -> Iterator[Found]:
         """Every item, every record that is left out, every repetition and every note, in the source's order.
@@ -145,7 +147,7 @@ def _project(text: str, kind: Kind | None, videos: str | None, client: LabelStud
     if client is None:
         raise SourceError(f"For {text}, Label Studio's address and token are needed.")
     tasks = ProjectTasks(client, text.removeprefix(PREFIX))
-    return Source(Kind.PROJECT, text, lambda: iter(tasks))
+    return Source(Kind.PROJECT, text, lambda: iter(tasks), project=tasks.number)
 
 
 def _reader(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from backend.runs.child import RunError, how_it_ended
+from backend.runs.child import RunError, did_not_load, how_it_ended
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,15 @@ class Waits:
 
 @dataclass(frozen=True)
 class Works:
-    """It is there. ``machine`` is for people, ``node`` is the cluster's name for it, ``worker`` is in the leases."""
+    """It is there. ``machine`` is for people, ``node`` is the cluster's name for it, ``worker`` is in the leases.
+
+    ``loaded``: it has loaded its model, and takes jobs.
+    """
 
     machine: str
     node: str
     worker: str
+    loaded: bool = True
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ class WorkerActors:
         lifetime_s: a worker that is older ends after its job and another one begins; 0: never.
         tries: a place where a worker failed so often, one after the other, is given up; nodes likewise.
         lost: so many workers lost in a row, without anything being done in between, end the run.
+        load_s: a worker that has not loaded its model after so long could not start.
         patience_s: a worker that has no place for so long is spoken of.
     """
 
@@ -117,6 +122,7 @@ class WorkerActors:
     lifetime_s: float = 0.0
     tries: int = 3
     lost: int = 25
+    load_s: float = 1800.0
     patience_s: float = 15.0
     clock: Callable[[], float] = time.monotonic
     restarts: int = 0
@@ -170,7 +176,9 @@ class WorkerActors:
             if work is not None and found.worker in work.holders:  # it has loaded its model and taken a job
                 place.failed = 0
                 self._bad.pop(found.node, None)
-            return []
+            if found.loaded or self.clock() - place.since <= self.load_s:
+                return []
+            found = Ended(1, f"The worker {did_not_load(self.load_s)}.")
         if isinstance(found, Waits):
             return []
         at, left = place.at, place.leaves

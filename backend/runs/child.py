@@ -1,14 +1,15 @@
 """One worker process of a run, on this machine. How is it started, asked to end, and what did it say last?
 
-It is this program's ``stvg worker`` in a session of its own, so that Ctrl-C in a terminal reaches the run alone. It
-holds a pipe of its parent: it ends its job and goes when a line comes from there, and stops at once when the pipe ends,
-however its parent ended.
+It is this program's ``stvg worker`` in a session of its own, so that Ctrl-C in a terminal reaches the run alone. Its
+standard input is a socket of its parent: it ends its job and goes when a line comes from there, and stops at once when
+the socket ends, however its parent ended. Through it the worker says that its model is loaded.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -19,6 +20,8 @@ from pathlib import Path
 from stvg_core.errors import StvgError
 from stvg_core.text import printable
 
+LEAVE, LOADED = b"leave\n", b"loaded\n"
+"""What is said through the socket: by the run, and by the worker."""
 _TAIL = 12
 _TAIL_BYTES = 1 << 16
 _START = "import sys; from backend.cli.main import main; sys.argv[0] = 'stvg'; main()"
@@ -46,15 +49,18 @@ class Child:
     """
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str], log: Path) -> None:
-        self.log = log
+        self.log, self._loaded = log, False
+        self._line, theirs = socket.socketpair()
         try:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("ab") as file:
-                self.process = subprocess.Popen(
-                    list(command), stdin=subprocess.PIPE, stdout=file, stderr=subprocess.STDOUT, env=dict(env),
-                    start_new_session=True,
-                )  # fmt: skip
+            with theirs:
+                log.parent.mkdir(parents=True, exist_ok=True)
+                with log.open("ab") as file:
+                    self.process = subprocess.Popen(
+                        list(command), stdin=theirs.fileno(), stdout=file, stderr=subprocess.STDOUT, env=dict(env),
+                        start_new_session=True,
+                    )  # fmt: skip
         except OSError as error:
+            self._line.close()
             where = f" ({error.filename})" if error.filename else ""
             raise RunError(f"A worker cannot be started: {error.strerror}{where}.") from None
 
@@ -65,10 +71,19 @@ class Child:
 
     def leave(self) -> None:
         """Ask it to end after its job. It may be gone already."""
-        assert self.process.stdin is not None
-        with contextlib.suppress(OSError, ValueError):
-            self.process.stdin.write(b"leave\n")
-            self.process.stdin.flush()
+        with contextlib.suppress(OSError):
+            self._line.sendall(LEAVE)
+
+    def loaded(self, wait_s: float | None = 0.0) -> bool:
+        """Has it loaded its model? Waits for that, but not beyond its end; None: for as long as it takes."""
+        while not self._loaded:
+            try:
+                if not select.select([self._line], [], [], wait_s)[0] or not (said := self._line.recv(1024)):
+                    break
+            except (OSError, ValueError):  # tidied up meanwhile
+                break
+            self._loaded = LOADED in said
+        return self._loaded
 
     def ask(self) -> None:
         """SIGTERM: it puts its job back. To it alone: its own children are its to end."""
@@ -88,9 +103,7 @@ class Child:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        if self.process.stdin is not None:
-            with contextlib.suppress(OSError):
-                self.process.stdin.close()
+        self._line.close()
 
     def tail(self) -> str:
         """The last lines of its log; empty where it cannot be read."""
@@ -111,3 +124,8 @@ def worker_name(pid: int) -> str:
 def how_it_ended(status: int) -> str:
     """For a sentence about a process that ended."""
     return f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+
+
+def did_not_load(seconds: float) -> str:
+    """For a sentence about a process that hangs at its start."""
+    return f"had not loaded its model after {seconds:g} s (STVG_LOAD_SECONDS), so it was ended"

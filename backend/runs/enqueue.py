@@ -102,7 +102,7 @@ class LocalPlaces:
     def place(self, session: Session, items: list[Item]) -> tuple[list[Placed], int, int]:
         if self._tasks is None:
             self._tasks = LocalTasks(self.project_id)
-        wanted = [self._wanted(one, truth_of(one.truth)) for one in items]
+        wanted = [self.wanted(one, truth_of(one.truth)) for one in items]
         found, new = self._tasks.add(session, wanted)
         placed = [
             Placed(known.id, known.number, one.video_ref, one.sentence)
@@ -113,9 +113,10 @@ class LocalPlaces:
 
     def note_other_truths(self, session: Session, items: list[Item]) -> None:
         if self._tasks is not None:
-            self._tasks.note_other_truths(session, [self._wanted(one, None) for one in items])
+            self._tasks.note_other_truths(session, [self.wanted(one) for one in items])
 
-    def _wanted(self, one: Item, truth: dict[str, Any] | None) -> Wanted:
+    def wanted(self, one: Item, truth: dict[str, Any] | None = None) -> Wanted:
+        """The task of an item."""
         return Wanted(one.video_ref, one.sentence, one.data, one.name, truth, self.published_as(one.video_ref))
 
 

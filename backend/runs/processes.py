@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backend.runs.child import Child, RunError, how_it_ended
+from backend.runs.child import Child, RunError, did_not_load, how_it_ended
 
 
 @dataclass
@@ -22,6 +23,7 @@ class WorkerProcesses:
         grace_s: after SIGTERM, before they are killed: their jobs are taken again when the leases run out.
         failures: ends with an error, one after the other, without anything being done in between; ``killed``: by a
             signal. So many are too many: an error at the start repeats itself, a killed worker may be bad luck.
+        load_s: a worker that has not loaded its model after so long hangs: it is ended, which is an error at the start.
     """
 
     command: Sequence[str]
@@ -31,8 +33,11 @@ class WorkerProcesses:
     grace_s: float = 15.0
     failures: int = 3
     killed: int = 25
+    load_s: float = 1800.0
+    clock: Callable[[], float] = time.monotonic
     restarts: int = 0
     _running: dict[int, Child] = field(default_factory=dict)
+    _since: dict[int, float] = field(default_factory=dict)
     _failed: int = 0
     _died: int = 0
 
@@ -52,9 +57,13 @@ class WorkerProcesses:
             child = self._running.get(place)
             status = None if child is None else child.process.poll()
             if child is not None and status is None:
-                continue
+                if child.loaded() or self.clock() - self._since[place] <= self.load_s:
+                    continue
+                child.tidy()  # it has taken nothing yet
+                said.append(self._ended(place, child, 1, did_not_load(self.load_s)))
             if child is not None and status is not None:
-                said.append(self._ended(place, child, status))
+                said.append(self._ended(place, child, status, how_it_ended(status)))
+            self._since[place] = self.clock()
             self._running[place] = Child(
                 self.command, {**os.environ, **self.env}, self.logs / f"worker-{place}.log"
             )  # fmt: skip
@@ -72,10 +81,9 @@ class WorkerProcesses:
         """Of those that run."""
         return [child.process.pid for child in self._running.values() if child.process.poll() is None]
 
-    def _ended(self, place: int, child: Child, status: int) -> str:
+    def _ended(self, place: int, child: Child, status: int, what: str) -> str:
         child.tidy()
         self.restarts += 1
-        what = how_it_ended(status)
         if status > 0:
             self._failed += 1
         elif status < 0:

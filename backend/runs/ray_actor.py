@@ -76,6 +76,10 @@ class WorkerActor:
             return Begun(machine, "")
         return Begun(machine, self._child.name)
 
+    def loaded(self) -> bool:
+        """Once the worker has loaded its model; False where it ended before."""
+        return self._child is not None and self._child.loaded(wait_s=None)
+
     def wait(self) -> End:
         """Until the worker has ended."""
         if self._child is None:

@@ -15,6 +15,8 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
 from backend.runs.actors import Actor, Ended, Lost, Waits, Works
@@ -26,8 +28,8 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when a cluster is 
 import ray
 import ray.exceptions as rayx
 
-_SIDE_BY_SIDE = 4
-"""Calls that an actor answers at one time: waiting, leaving, stopping."""
+_SIDE_BY_SIDE = 5
+"""Calls that an actor answers at one time: waiting, for two things, leaving, stopping."""
 _CONNECT_S = 10.0
 _NUMBERS = re.compile(r"(class_name|actor_id|pid|name|namespace|ip): |The actor died unexpectedly before")
 """Lines of Ray's that say nothing to a person who is told which worker on which machine."""
@@ -118,6 +120,7 @@ class RayCluster:
             hint = ". Without GPUs: --gpus-per-worker 0"
         return f"each needs {needs}; the cluster has {has} on {len(self.nodes())} machines{hint}"
 
+    @_answering
     def stop(self, actors: Sequence[Actor]) -> None:
         if not ray.is_initialized():
             return
@@ -127,7 +130,8 @@ class RayCluster:
             if asked:
                 ray.wait(asked, num_returns=len(asked), timeout=ours[0].grace_s + 5.0)
             for actor in ours:
-                actor.drop()
+                with suppress(RunError):  # a cluster that is gone has ended it by itself
+                    actor.drop()
         finally:
             ray.shutdown()
 
@@ -142,11 +146,15 @@ class RayActor:
         self._where = handle.__ray_call__.remote(_node)
         self._at: Works | None = None
         self._wait: Any = None
+        self._loaded: Any = None
 
+    @_answering
     def look(self) -> Waits | Works | Ended | Lost:
         if self._at is None:
             return self._begun()
         if not _ready(self._wait):
+            if not self._at.loaded:
+                self._at = replace(self._at, loaded=self._has_loaded())
             return self._at
         try:
             end = ray.get(self._wait)
@@ -157,12 +165,15 @@ class RayActor:
             return Lost(self._clean(_reason(error)))
         return Ended(end.status, self._clean(end.tail), end.log)
 
+    @_answering
     def leave(self) -> None:
         self._handle.leave.remote()
 
+    @_answering
     def drop(self) -> None:
         ray.kill(self._handle)
 
+    @_answering
     def stop(self) -> Any:
         """The call, to be waited for; None where the actor has not begun."""
         return None if self._at is None else self._handle.stop.remote()
@@ -178,9 +189,20 @@ class RayActor:
             return Lost(self._clean(_reason(error)))
         except Exception as error:
             return Lost(self._clean(_reason(error)), began=False)
-        self._at = Works(begun.machine, node, begun.worker)
-        self._wait = self._handle.wait.remote()
+        self._at = Works(begun.machine, node, begun.worker, loaded=False)
+        self._wait, self._loaded = self._handle.wait.remote(), self._handle.loaded.remote()
         return self._at
+
+    def _has_loaded(self) -> bool:
+        if not _ready(self._loaded):
+            return False
+        try:
+            return bool(ray.get(self._loaded))
+        except rayx.ActorUnavailableError:
+            self._loaded = self._handle.loaded.remote()
+            return False
+        except rayx.RayError:
+            return False  # it is gone; the call that waits for its end says why
 
 
 def _require_reachable(address: str) -> None:

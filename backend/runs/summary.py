@@ -78,8 +78,8 @@ class Summary:
 
     @property
     def complete(self) -> bool:
-        """Nothing failed, and no record was left out."""
-        return not self.failed and not self.left_out
+        """Nothing failed or was cancelled, and no record was left out."""
+        return not self.failed and not self.cancelled and not self.left_out
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -104,6 +104,43 @@ def test_a_second_signal_does_not_wait(loop: Loop, sqlite_url: str) -> None:
     assert (loop.job().state, loop.job().attempts) == ("queued", 0)
 
 
+DRAINS = """
+import sys, time
+from pathlib import Path
+import backend.cli.worker as module
+from backend.testing import FakeEngine
+class Slow(FakeEngine):
+    def ground(self, path, query, progress):
+        Path(sys.argv[1]).touch()
+        while True:
+            progress(0.5, "look")
+            time.sleep(0.01)
+real = module.open_worker
+module.open_worker = lambda settings, **more: real(settings, engine=Slow(), **more)
+module.command(["--drain"])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_does_what_is_due_now_puts_its_job_back_too(
+    loop: Loop, sqlite_url: str, tmp_path: Path, number: signal.Signals
+) -> None:
+    loop.ask(loop.task(1), loop.task(2, "another box"))
+    env = {
+        "PYTHONPATH": str(ROOT), "STVG_DATABASE_URL": sqlite_url, "STVG_DATA_DIR": str(tmp_path / "data"),
+        "STVG_DOCUMENT_ROOT": str(loop.videos), "STVG_LABEL_STUDIO_URL": "", "STVG_LABEL_STUDIO_TOKEN": "",
+    }  # fmt: skip
+    reached = tmp_path / "reached"
+    process = subprocess.Popen([sys.executable, "-c", DRAINS, str(reached)], cwd=ROOT, env={**os.environ, **env})
+    while not reached.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    assert process.wait() == 0
+    for job in (loop.job(1), loop.job(2)):
+        assert (job.state, job.attempts, job.leased_by) == ("queued", 0, None)
+
+
 def until(condition: Callable[[], object]) -> None:
     """Wait for a state; a test whose state never comes ends, late."""
     for _ in range(6000):

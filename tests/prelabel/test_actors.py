@@ -246,3 +246,29 @@ def test_all_are_stopped_once() -> None:
 )
 def test_parts_of_a_gpu_or_whole_ones(gpus: float, good: bool) -> None:
     assert whole_or_part(gpus) is good
+
+
+def test_one_that_never_loads_its_model_could_not_start() -> None:
+    played = Played(1)
+    for turn in (1, 2, 3):
+        played.look()
+        actor = played.cluster.started[-1]
+        actor.now = Works("host-a", "a", f"host-a:{turn}", loaded=False)
+        assert played.look() == []
+        played.now += 1800.0
+        assert played.look() == [] and actor.asked == []
+        played.now += 1.0
+        if turn < 3:
+            said = played.look()
+            assert [one for one in said if "had not loaded its model after 1800 s" in one] == said[: turn == 1]
+            assert actor.asked == ["drop"] and len(played.cluster.started) == turn + 1
+    with pytest.raises(RunError, match=r"No worker can start(?s:.*)had not loaded its model after 1800 s"):
+        played.look()
+
+
+def test_one_that_has_loaded_may_wait_for_work_as_long_as_it_likes() -> None:
+    played = Played(1)
+    played.look()
+    played.begin("a")
+    played.now += 1e6
+    assert played.look() == [] and played.cluster.started[0].asked == []

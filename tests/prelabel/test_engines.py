@@ -18,7 +18,7 @@ from backend.cli import worker
 from backend.cli.main import stvg
 from backend.cli.prelabel_engines import Chosen
 from backend.media.file_address import file_address
-from backend.runs.child import Child
+from backend.runs.child import Child, RunError
 from backend.runs.handing_on import handed_on, taken_over
 from backend.runs.ray_actor import Order, WorkerActor
 from backend.settings import Settings, SettingsError
@@ -140,6 +140,16 @@ def test_an_actor_that_may_not_write_its_log_says_so(tmp_path: Path) -> None:
     actor.stop()
 
 
+def test_an_actor_tells_whether_its_worker_has_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for program, loaded in (("import os, time; os.write(0, b'loaded\\n'); time.sleep(3600)", True), ("", False)):
+        monkeypatch.setattr("backend.runs.ray_actor.worker_command", lambda *more: [sys.executable, "-c", program])  # noqa: B023
+        actor = WorkerActor()
+        assert not actor.loaded(), "it has not begun"
+        actor.begin(Order((), {"STVG_DATA_DIR": str(tmp_path)}, "logs"))
+        assert actor.loaded() is loaded
+        actor.stop()
+
+
 def test_an_actor_stops_its_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = "import time; print('up', flush=True); time.sleep(3600)"
     monkeypatch.setattr("backend.runs.ray_actor.worker_command", lambda *more: [sys.executable, "-c", program])
@@ -194,9 +204,37 @@ def test_a_worker_is_asked_to_leave_by_a_line_and_stopped_by_the_end(tmp_path: P
     child.leave()
     while not has("ready", said):
         time.sleep(0.01)
-    assert child.process.stdin is not None
-    child.process.stdin.close()
+    child._line.close()
     assert child.process.wait() == 0
     assert has("ready", said, "stopped")
     child.leave()  # it is gone: no error
     child.tidy()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="NO RAY: pip install 'stvg[ray]'")
+@pytest.mark.parametrize("call", ["look", "leave", "drop", "stop"])
+def test_a_cluster_that_does_not_answer_is_an_error_of_the_run(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever of an actor is asked."""
+    import ray
+    import ray.exceptions
+
+    from backend.runs import ray_cluster
+
+    def away(*given: object, **named: object) -> object:
+        raise ray.exceptions.RaySystemError("the control store is gone")
+
+    class Handle:
+        """Of an actor whose first calls still went through."""
+
+        class _Call:
+            remote = staticmethod(lambda *given: "call")
+
+        begin = __ray_call__ = wait = loaded = _Call()
+        leave = stop = type("Away", (), {"remote": staticmethod(away)})()
+
+    actor = ray_cluster.RayActor(Handle(), Order((), {}, "logs"), lambda said: said)
+    for name in ("wait", "kill"):
+        monkeypatch.setattr(ray, name, away)
+    actor._at = ray_cluster.Works("host", "node", "worker")
+    with pytest.raises(RunError, match=r"The Ray cluster does not answer: .*the control store is gone"):
+        getattr(actor, call)()

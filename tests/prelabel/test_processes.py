@@ -102,3 +102,29 @@ def _zombie(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
         return True
+
+
+LOADS = "import os, sys; os.write(0, b'loaded\\n'); sys.stdin.read()"
+
+
+def test_one_that_never_loads_its_model_is_ended(tmp_path: Path) -> None:
+    """One that says that it has loaded it may do whatever it likes."""
+    now = 0.0
+    hangs, loads = (crew(tmp_path / name, program) for name, program in (("hangs", WAITS), ("loads", LOADS)))
+    hangs.clock = loads.clock = lambda: now
+    try:
+        assert hangs.ensure(progressed=False) == loads.ensure(progressed=False) == []
+        [hanging], [good] = hangs.pids(), loads.pids()
+        assert loads._running[1].loaded(wait_s=None)
+        now = 1801.0
+        assert loads.ensure(progressed=False) == [] and loads.pids() == [good]
+        [said] = hangs.ensure(progressed=False)
+        assert said.startswith("worker 1 had not loaded its model after 1800 s") and "started again" in said
+        assert not Path(f"/proc/{hanging}").exists() and hangs.pids() != [hanging]
+        with pytest.raises(RunError, match="had not loaded its model"):
+            for _ in range(3):
+                now += 1801.0
+                hangs.ensure(progressed=False)
+    finally:
+        hangs.stop()
+        loads.stop()
