@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -37,6 +39,7 @@ from backend.labelstudio.connect import find_project
 from backend.logs import configure_logging
 from backend.prelabel.checking import Known, Pace, check
 from backend.prelabel.errors import SourceError
+from backend.prelabel.item import Found
 from backend.prelabel.looking import Look
 from backend.prelabel.opening import table_download
 from backend.prelabel.project import PREFIX
@@ -155,12 +158,13 @@ def _prelabel(
                 settings, source, asked, look, output, share=share, workers=chosen.workers, limit=limit,
                 retry_failed=retry_failed,
             )  # fmt: skip
+        found = _begun(source.read())
         crew = None if enqueue_only else stack.enter_context(open_engine(settings, chosen))
         database = stack.enter_context(ready_or_new_database(settings, output.note))
         target = _Target.find(database, settings, source, text, asked.title, client)
         folder = target.folder(settings, share)
         run = _Run(settings, database, target, source, output, folder, summary_file or folder / "summary.json")
-        return run.run(stopping, share, limit=limit, retry_failed=retry_failed, engine=crew)
+        return run.run(found, stopping, share, limit=limit, retry_failed=retry_failed, engine=crew)
 
 
 class _Target:
@@ -216,8 +220,9 @@ class _Run:
         self.summary = Summary(source.shown, target.name, target.project_id, target.version)
 
     def run(
-        self, stopping: Stopping, share: Shard | None, *, limit: int | None, retry_failed: bool, engine: Engine | None
-    ) -> int:
+        self, found: Iterator[Found], stopping: Stopping, share: Shard | None, *, limit: int | None,
+        retry_failed: bool, engine: Engine | None,
+    ) -> int:  # fmt: skip
         """Queue, let the workers work, sum up; returns the exit status.
 
         Raises:
@@ -227,7 +232,7 @@ class _Run:
         stopping.said = "stopped while reading: what was read is queued; run it again to go on"
         with suppress(OSError):  # who finds a summary finds that of the last run, and not of one before it
             self.file.unlink(missing_ok=True)
-        queued = self._queue(share, limit, retry_failed)
+        queued = self._queue(found, share, limit, retry_failed)
         stopping.wait_for_loops("stopped at once: what the workers had in hand is taken again; run it again to go on")
         given_up = None if engine is None else self._work(engine, stopping.event)
         self.summary.seconds = round(time.monotonic() - began, 3)
@@ -242,10 +247,10 @@ class _Run:
             return stopping.status
         return 0 if self.summary.complete else SOME_FAILED
 
-    def _queue(self, share: Shard | None, limit: int | None, retry_failed: bool) -> Enqueued:
+    def _queue(self, found: Iterator[Found], share: Shard | None, limit: int | None, retry_failed: bool) -> Enqueued:
         self.output.left_out_file(self.folder / "left-out.jsonl")
         queued = enqueue(
-            self.database, self.source.read(), self.target.places, self.target.version, limit=limit,
+            self.database, found, self.target.places, self.target.version, limit=limit,
             retry_failed=retry_failed, shard=share, every_repetition=self.source.kind is Kind.PROJECT,
             tell=self.output.found, progress=self.output.reading, files=open_media(self.settings, None, self.database),
         )  # fmt: skip
@@ -273,6 +278,12 @@ class _Run:
             self.summary.done_now, self.summary.rate = first[-1].done - first[0].done, first[-1].rate
         self.summary.restarts = crew.restarts
         return given_up
+
+
+def _begun(found: Iterator[Found]) -> Iterator[Found]:
+    """The same, once the first was read: a source that cannot be read leaves no empty project and no database."""
+    first = list(islice(found, 1))
+    return chain(first, found)
 
 
 def name_of(text: str) -> str:

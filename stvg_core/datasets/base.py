@@ -191,8 +191,19 @@ def parse_json(text: str, where: str) -> Any:
         raise RepeatedKeyError(
             f"{where} has the key {str(error)!r} twice in one object; only one of them would be read. Rename one."
         ) from None
+    except json.JSONDecodeError as error:
+        if _is_cut(text, error):
+            raise DatasetError(f"{where} ends in the middle ({error}). Was it copied to its end?") from error
+        raise DatasetError(f"{where} is not a JSON file ({error}).") from error
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{where} is not a JSON file ({error}).") from error
+
+
+def _is_cut(text: str, error: json.JSONDecodeError) -> bool:
+    """Is nothing wrong but that more should follow?"""
+    rest = text[error.pos :].strip()
+    in_word = any(word.startswith(rest) for word in ("true", "false", "null"))  # nothing at all included
+    return bool(text.strip()) and (in_word or error.msg.startswith("Unterminated string"))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
-from stvg_core.datasets.base import DatasetError, VideoLabel, video_stem
+from stvg_core.datasets.base import DatasetError, VideoLabel, parse_json, video_stem
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,14 @@ def test_a_videos_name_without_folder_and_ending(name: str, stem: str) -> None:
 def test_an_impossible_label_is_refused_by_name(frames: list[int], boxes: np.ndarray, said: str) -> None:
     with pytest.raises(DatasetError, match=f"record a.mp4.*{said}"):
         VideoLabel("a.mp4", "x", "", np.array(frames), boxes, None, "record a.mp4")
+
+
+def test_a_json_file_that_was_cut_is_said_to_be() -> None:
+    text = '[{"vid": "1", "segment": {"begin_fid": 0, "good": true, "rate": null}}, {"vid": "a b", "n": [12]}]'
+    json.loads(text)
+    for end in range(1, len(text)):
+        with pytest.raises(DatasetError, match=r"val\.json ends in the middle"):
+            parse_json(text[:end], "val.json")
+    for other in ("", "video,query", "[1, 2,, 3]", '{"a" 1}', text + "]"):
+        with pytest.raises(DatasetError, match="is not a JSON file"):
+            parse_json(other, "val.json")

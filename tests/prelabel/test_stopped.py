@@ -95,9 +95,10 @@ BEFORE, READING = "stopped before anything was queued", "stopped while reading: 
     ("place", "said"),
     [
         ("backend.prelabel.sources.recognise", BEFORE),  # the source is opened
+        ("backend.prelabel.tasks.read_task_file", BEFORE),
+        ("backend.prelabel.places.VideoPlaces.place_all", BEFORE),
+        ("backend.db.schema.upgrade", BEFORE),
         ("backend.db.projects.local", BEFORE),
-        ("backend.prelabel.tasks.read_task_file", READING),
-        ("backend.prelabel.places.VideoPlaces.place_all", READING),
         ("backend.db.jobs.enqueue_many", READING),
         ("backend.runs.enqueue.replaced_files", READING),
     ],
