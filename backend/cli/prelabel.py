@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from threading import Event
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import click
@@ -37,7 +36,8 @@ from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import read_config
 from backend.labelstudio.connect import find_project
 from backend.logs import configure_logging
-from backend.prelabel.checking import Known, Pace, check
+from backend.media.decoding import open_decoding
+from backend.prelabel.checking import LOOKS, Known, Pace, check
 from backend.prelabel.errors import SourceError
 from backend.prelabel.item import Found
 from backend.prelabel.looking import Look
@@ -54,6 +54,7 @@ from backend.runs.watch import Standing, Watch
 from backend.settings import Settings, load_settings
 from labeling_config import video_tube
 from stvg_core.errors import StvgError
+from stvg_core.tube import VideoInfo
 
 SOME_FAILED = 3
 """Exit status where the run came to its end, but a sentence failed or a record was left out."""
@@ -150,9 +151,10 @@ def _prelabel(
         stack.callback(output.close)
         if dry_run:
             stopping.said = "stopped; nothing was stored"
+            probe = _prober(settings, stopping, stack)
             look = Look(
                 place=downloader.place, document_root=settings.document_root, cloud=cloud,
-                fetch=partial(downloader.fetch, alive=stopping.check), probe=_probe, alive=stopping.check,
+                fetch=partial(downloader.fetch, alive=stopping.check), probe=probe, alive=stopping.check,
             )  # fmt: skip
             return _dry_run(
                 settings, source, asked, look, output, share=share, workers=chosen.workers, limit=limit,
@@ -340,7 +342,17 @@ def _local_places(settings: Settings, project_id: int) -> LocalPlaces:
     return LocalPlaces(project_id, partial(address_or_none, document_root=settings.document_root))
 
 
-def _probe(path: Path) -> Any:
+def _prober(settings: Settings, stopping: Stopping, stack: ExitStack) -> Callable[[Path], VideoInfo]:
+    """What is in a file of this machine, as a process of its own finds it out: a file may make a decoder hang."""
+    decoding = open_decoding(settings.decode_seconds, settings.decode_memory_bytes, idle=LOOKS)
+    if decoding is None:
+        return _probe
+    decoding.alive = stopping.check
+    stack.callback(decoding.close)
+    return decoding.probe
+
+
+def _probe(path: Path) -> VideoInfo:
     from stvg_core.video import probe  # the decoders are slow to load
 
     return probe(path)

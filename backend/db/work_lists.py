@@ -59,6 +59,9 @@ class Chosen:
         return found
 
 
+EVERYTHING = Chosen()
+
+
 def list_jobs(session: Session, chosen: Chosen, *, limit: int) -> list[tuple[Job, Delivery | None]]:
     """With what is owed to Label Studio, newest first."""
     owed = and_(Delivery.task_id == Job.task_id, Delivery.prediction_id == Job.prediction_id)
@@ -98,10 +101,11 @@ class Version:
     heard: datetime | None
 
 
-def versions(session: Session) -> list[Version]:
-    """Model versions for which jobs wait, with whether anybody works for them."""
+def versions(session: Session, chosen: Chosen = EVERYTHING) -> list[Version]:
+    """Model versions for which such jobs wait, with whether anybody works for them, on these or on other jobs."""
     at = moment(session)
-    waits, held = Job.state == QUEUED, and_(Job.state == RUNNING, Job.lease_until >= at)
+    waits = and_(Job.state == QUEUED, *replace(chosen, states=()).of(Job))
+    held = and_(Job.state == RUNNING, Job.lease_until >= at)
     query = select(
         Job.model_version, func.count(case((waits, 1))), func.count(case((held, 1))),
         func.max(Job.finished_at).filter(Job.started_at.is_not(None)), func.max(Job.started_at),

@@ -19,6 +19,13 @@ def check(installation: Installation) -> Iterator[Finding]:
     try:
         require_credentials(settings)
     except SettingsError:
+        if settings.label_studio_url is None:
+            yield warn(
+                ABOUT,
+                "None are set: stvg serve will not start. stvg prelabel and other commands need none.",
+                "Set STVG_USERNAME and STVG_PASSWORD, which Label Studio sends.",
+            )
+            return
         yield fail(ABOUT, "Nobody could log in.", "Set STVG_USERNAME and STVG_PASSWORD, which Label Studio sends.")
         return
     given = {

@@ -20,6 +20,9 @@ from backend.prelabel.shard import Shard
 
 Telling = Problem | Note | Repeated
 
+LOOKS = 8
+"""Videos that are looked at at once."""
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -109,7 +112,7 @@ def check(
     found: Iterable[Found], look: Callable[[Item], Seen], *, pace: Pace | None = None, shard: Shard | None = None,
     have: Callable[[str], bool] = lambda address: False, known: Callable[[Item], Known] = lambda item: Known.NEW,
     limit: int | None = None, every_repetition: bool = False, tell: Callable[[Telling], None] = lambda said: None,
-    progress: Callable[[int, int], None] = lambda done, of: None, threads: int = 8,
+    progress: Callable[[int, int], None] = lambda done, of: None, threads: int = LOOKS,
 ) -> DryRun:  # fmt: skip
     """Look at every item of a source (:meth:`backend.prelabel.sources.Source.read`) and at each of their videos once.
 

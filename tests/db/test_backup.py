@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import sqlite3
+import subprocess
 import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import func, select
+from sqlalchemy import func, make_url, select, text
 
 from backend.cli.db import command
 from backend.db import audits, backup, schema
@@ -142,6 +144,45 @@ def test_a_file_system_without_links(
 def test_the_command(sqlite_url: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(command, ["backup", str(tmp_path / "copy")], env={"STVG_DATABASE_URL": sqlite_url})
     assert result.exit_code == 0 and "whole copy" in result.output and (tmp_path / "copy").is_file()
+
+
+@pytest.mark.skipif(shutil.which("pg_dump") is None, reason="NO PG_DUMP: install PostgreSQL's client programs")
+def test_postgresql_is_copied_and_put_back_as_the_document_says(postgres_url: str, tmp_path: Path) -> None:
+    """Also after an upgrade, which is when it is wanted most."""
+    server = make_url(postgres_url)
+    name = f"{server.database}_copied"
+    url = server.set(database=name).render_as_string(hide_password=False)
+    where = {"HOST": server.host, "PORT": server.port, "USER": server.username, "PASSWORD": server.password}
+    env = {**os.environ, **{f"PG{key}": str(value) for key, value in where.items() if value is not None}}
+    document = (Path(__file__).parents[2] / "docs/deployment.md").read_text()
+    made = re.findall(r"`((?:pg_dump|dropdb|createdb|pg_restore) [^`]*)`", document)
+    assert [one.split()[0] for one in made] == ["pg_dump", "dropdb", "createdb", "pg_restore"]
+    dump, *back = (one.replace("DATABASE", name).replace("stvg.dump", str(tmp_path / "stvg.dump")) for one in made)
+
+    def run(words: str) -> None:
+        subprocess.run(words.split(), check=True, env=env)
+
+    run(f"dropdb --if-exists {name}")
+    run(f"createdb {name}")
+    database = Database(url)
+    try:
+        schema.upgrade(database.engine, "0003")
+        with database.write() as session:
+            session.execute(text("INSERT INTO project VALUES (7, '<View/>', now(), now())"))
+        run(dump)
+        schema.upgrade(database.engine)
+        say(database, "lost")
+        database.close()
+        for words in back:
+            run(words)
+        assert schema.current_revision(database.engine) == "0003"
+        schema.upgrade(database.engine)
+        with database.read() as session:
+            assert session.execute(text("SELECT id FROM project")).all() == [(7,)]
+            assert session.scalar(select(func.count()).select_from(Audit)) == 0
+    finally:
+        database.close()
+        run(f"dropdb --if-exists {name}")
 
 
 def test_postgresql_has_its_own() -> None:

@@ -141,6 +141,7 @@ def test_a_held_job_says_that_its_version_has_a_worker(failed: Database) -> None
         held = jobs.lease(session, "w", seconds=60)
     with failed.read() as session:
         [one] = work_lists.versions(session)
+        assert work_lists.versions(session, work_lists.Chosen(project_id=987)) == []
     assert held is not None and (one.queued, one.held) == (1, 1) and one.heard is not None
     with failed.write() as session:
         session.get_one(Job, held.id).lease_until -= timedelta(seconds=61)  # type: ignore[operator]

@@ -27,8 +27,9 @@ LONG = SecretStr("x" * credentials.SHORTEST)
 @pytest.mark.parametrize(
     ("given", "status", "said"),
     [
-        ({}, "fail", "STVG_USERNAME"),
-        ({"username": "u"}, "fail", "STVG_PASSWORD"),
+        ({}, "warn", "stvg serve will not start"),
+        ({"label_studio_url": "http://ls"}, "fail", "STVG_USERNAME"),
+        ({"username": "u", "label_studio_url": "http://ls"}, "fail", "STVG_PASSWORD"),
         ({"api_token": LONG}, "warn", "STVG_USERNAME"),
         ({"username": "u", "password": LONG}, "warn", "STVG_WEBHOOK_TOKEN"),
         ({"username": "u", "password": LONG, "webhook_token": LONG}, "ok", "are set"),

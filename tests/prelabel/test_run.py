@@ -365,7 +365,7 @@ def test_a_dry_run_says_what_a_run_would_do(command: Command) -> None:
         return tuple(last[name] for name in ("items", "asked", "answered", "ended", "beyond_limit"))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_probe", lambda path: VideoInfo(str(path), 320, 240, 25, 1, 50, 2.0))
+        patch.setattr(module, "_prober", lambda *given: lambda path: VideoInfo(str(path), 320, 240, 25, 1, 50, 2.0))
         assert look() == (6, 6, 0, 0, 0) and look("--limit", 4) == (6, 4, 0, 0, 2)
         command(table, "--limit", 5, status=3)
         assert look() == (6, 1, 4, 1, 0)

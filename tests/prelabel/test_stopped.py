@@ -9,13 +9,16 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from backend.cli import prelabel as module
 from backend.cli.stopping import Stopped, Stopping
 from tests.prelabel.conftest import Command
+from tests.video.painted import write_painted
 
 ROOT = Path(__file__).parents[2]
 
@@ -170,6 +173,21 @@ def test_a_look_before_a_run_is_stopped(command: Command, number: signal.Signals
     status, lines = run.ended()
     assert status == 128 + number and notes(lines) == ["stopped; nothing was stored"]
     assert not (command.folder.parent / "new").exists()
+
+
+def test_a_look_into_a_file_is_in_a_process_of_its_own_and_given_up_at_a_signal(command: Command) -> None:
+    """A file may make a decoder hang."""
+    clip = command.folder / "painted.mp4"
+    write_painted(clip, 5)
+    with Stopping() as stopping, ExitStack() as stack:
+        probe = module._prober(command.settings, stopping, stack)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("stvg_core.video.probe", None)  # this process has none
+            assert probe(clip).n_frames == 5
+        stopping.wait_for_loops("")
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Stopped):
+            probe(clip)
 
 
 def test_threads_hear_of_a_signal() -> None:

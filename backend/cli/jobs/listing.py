@@ -40,7 +40,7 @@ def command(
         number = project_number(session, project)
         chosen = work_lists.Chosen((), () if state is None else (state,), number, version, reason)
         rows = [describe(job, delivery) for job, delivery in work_lists.list_jobs(session, chosen, limit=limit)]
-        waiting = work_lists.versions(session) if state in (None, jobs.QUEUED) and not as_json else []
+        waiting = work_lists.versions(session, chosen) if state in (None, jobs.QUEUED) and not as_json else []
     if as_json:
         for row in rows:
             click.echo(json.dumps(row, ensure_ascii=False))
