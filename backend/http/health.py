@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, redirect, request, url_for
+from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from backend.db import deliveries, jobs, room, schema
@@ -37,7 +37,8 @@ def ready() -> Response:
 
 
 def _state(good: dict[str, Any], bad: str, facts: dict[str, Any] | None = None, *, also: str | None = None) -> Response:
-    said = layout.problem(services().database.engine) or also
+    answer: layout.Answer = current_app.extensions["stvg_answer"]
+    said = answer.problem() or also
     if said is None:
         return jsonify(good)
     response = jsonify(status=bad, error=said, **(facts or {}))

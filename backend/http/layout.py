@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Lock, Thread
 
 from flask import Flask, Response, request
 from sqlalchemy import Engine
@@ -16,6 +18,8 @@ from backend.db import schema
 from backend.db.errors import DatabaseError, NoDatabase
 from backend.http.errors import answer
 
+ANSWERS_S = 6.0
+"""A database that has not said how it is after so long is away; above the time for a new connection."""
 BELIEVED_S = 2.0
 """So long a good answer is believed; a bad one is asked again with each request."""
 
@@ -41,6 +45,35 @@ class Layout:
         return said
 
 
+class Answer:
+    """What the database says of itself now, or that it says nothing: a server may hang and keep its connections.
+
+    One thread asks at a time, however many want to know; one that hangs is waited for by nobody.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._lock = engine, Lock()
+        self._asking: Future[str | None] | None = None
+
+    def problem(self) -> str | None:
+        """As :func:`problem`, after :data:`ANSWERS_S` at the latest."""
+        with self._lock:
+            if self._asking is None or self._asking.done():
+                self._asking = Future()
+                Thread(target=self._ask, args=(self._asking,), name="is the database there", daemon=True).start()
+            asking = self._asking
+        try:
+            return asking.result(ANSWERS_S)
+        except TimeoutError:
+            return "The database does not answer."
+
+    def _ask(self, asking: Future[str | None]) -> None:
+        try:
+            asking.set_result(problem(self._engine))
+        except Exception as error:
+            asking.set_exception(error)
+
+
 def problem(engine: Engine) -> str | None:
     """The same, asked now. Strangers read it, so no file is named."""
     try:
@@ -56,7 +89,7 @@ def problem(engine: Engine) -> str | None:
 def install(app: Flask, engine: Engine) -> None:
     """Answer 503 where the database cannot be used. To be installed after the check of who is asking."""
     layout = Layout(engine)
-    app.extensions["stvg_layout"] = layout
+    app.extensions["stvg_layout"], app.extensions["stvg_answer"] = layout, Answer(engine)
 
     @app.before_request
     def check() -> Response | None:

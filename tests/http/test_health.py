@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import Engine
 
+from backend.db import schema
 from backend.db.engine import Database
+from backend.http import layout
 from backend.http.app import create_app
 from tests.http.calls import predict
 from tests.http.conftest import BASIC, MODEL, make_settings
@@ -85,3 +90,27 @@ def test_a_second_app_in_one_process_is_no_clash(sqlite_database: Database) -> N
     pages = [caller.get("/metrics", auth=BASIC).text for caller in (first, second)]
     assert 'route="/health"' in pages[0] and 'route="/health"' not in pages[1]
     assert all(page.count("# HELP stvg_requests_total") == 1 for page in pages)
+
+
+@pytest.mark.parametrize("route", ["/health", "/ready"])
+def test_a_database_that_hangs_is_said_to_be_away_and_one_thread_waits_for_it(
+    web: FlaskClient, monkeypatch: pytest.MonkeyPatch, route: str
+) -> None:
+    """Its server may be stopped, or its machine gone without a word, with the connections still open."""
+    go_on, asked = threading.Event(), list[str]()
+    current_revision = schema.current_revision
+
+    def hang(engine: Engine) -> str | None:
+        asked.append(threading.current_thread().name)
+        assert go_on.wait(600)
+        return current_revision(engine)
+
+    monkeypatch.setattr(schema, "current_revision", hang)
+    monkeypatch.setattr(layout, "ANSWERS_S", 0.05)
+    for _ in range(3):
+        answer = web.get(route)
+        assert (answer.status_code, answer.json["error"]) == (503, "The database does not answer.")
+    assert len(asked) == 1
+    go_on.set()
+    monkeypatch.setattr(layout, "ANSWERS_S", 600.0)
+    assert web.get(route).status_code == 200
