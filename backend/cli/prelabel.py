@@ -32,6 +32,7 @@ from backend.cli.stopping import Stopped, Stopping
 from backend.db import projects, runs
 from backend.db.engine import Database
 from backend.db.errors import UnknownProject
+from backend.db.jobs import DONE
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import read_config
 from backend.labelstudio.connect import find_project
@@ -236,11 +237,13 @@ class _Run:
             self.file.unlink(missing_ok=True)
         queued = self._queue(found, share, limit, retry_failed)
         stopping.wait_for_loops("stopped at once: what the workers had in hand is taken again; run it again to go on")
+        before = self._done(queued)
         given_up = None if engine is None else self._work(engine, stopping.event)
         self.summary.seconds = round(time.monotonic() - began, 3)
         self.summary.interrupted = stopping.asked
         with self.database.read() as session:
             summarise(session, self.summary, queued)
+        self.summary.done_now = 0 if engine is None else self.summary.done - before
         self.output.summary(self.summary, self.file)
         write_json(self.file, self.summary.to_json())
         if given_up is not None:
@@ -259,15 +262,21 @@ class _Run:
         self.output.queued(queued, self.target.name)
         return queued
 
+    def _done(self, queued: Enqueued) -> int:
+        """How many of the source's sentences are answered already."""
+        with self.database.read() as session:
+            done = {
+                one.task_id for one in runs.all_of(session, self.target.project_id, self.target.version, state=DONE)
+            }
+        return len(done & queued.tasks)
+
     def _work(self, engine: Engine, stop: Event) -> StvgError | None:
         """Returns why the workers were given up, where they were: what was done until then is summed up too."""
         project_id, version = self.target.project_id, self.target.version
         crew = engine.workers(self.database, project_id, version, self.folder, self.output.note)
-        first: list[Standing] = []
 
         def show(standing: Standing) -> None:
-            first[1:] = []
-            first.append(standing)
+            self.summary.rate = standing.rate
             self.output.standing(standing)
 
         watch = Watch(self.database, project_id, version, stop, show, self.output.note)
@@ -276,8 +285,6 @@ class _Run:
             watch.until_done(crew)
         except StvgError as error:
             given_up = error
-        if first:
-            self.summary.done_now, self.summary.rate = first[-1].done - first[0].done, first[-1].rate
         self.summary.restarts = crew.restarts
         return given_up
 

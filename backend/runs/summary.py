@@ -45,7 +45,8 @@ class Summary:
         replaced: answered before about a file that is another one by now, and asked again.
         not_in_source: tasks of the local project that this source does not have, or not any more; exports have them.
         other_version: done, but the task's suggestion is that of another model version, which was asked later.
-        seconds: of this run; ``done_now``: sentences that ended well in it, ``rate``: for each second.
+        seconds: of this run; ``done_now``: sentences of the source that ended well in it; ``rate``: of all sentences of
+            the project that ended in one second, by whichever run.
         restarts: of workers that ended too early.
         interrupted: the run was stopped before its end.
     """

@@ -21,6 +21,7 @@ from backend.cli.project_option import in_label_studio
 from backend.db import deliveries, jobs, projects, runs, work_lists
 from backend.db.tables import Delivery, Job, Prediction, Project, Task, TaskState
 from backend.media.file_address import file_path
+from backend.prelabel.shard import Shard
 from backend.runs.child import RunError
 from backend.runs.watch import Watch
 from backend.settings import load_settings
@@ -340,6 +341,17 @@ def test_each_share_has_a_summary_of_its_own(command: Command) -> None:
     assert len(files) == 3 and {file.parent.name for file in files} >= {"1-of-2", "2-of-2"}
     for one in (*found, whole):
         assert json.loads(Path(one["file"]).read_text())["items"] == one["items"]
+
+
+def test_what_a_run_says_it_did_is_about_its_own_sentences(command: Command) -> None:
+    """Its workers do what waits in the whole project."""
+    command(command.folder / "videos.csv", "--enqueue-only")
+    share = next(number for number in (1, 2) if Shard(number, 2).has((command.folder / "a.mp4").as_uri()))
+    first = command.summary(command.folder / "videos.csv", "--shard", f"{share}/2")
+    assert (first["items"], first["done"], first["done_now"]) in ((2, 2, 2), (3, 3, 3))
+    written(command.folder / "videos.csv", TABLE + "b.mp4,the bird,test\n")
+    again = command.summary(command.folder / "videos.csv", "--limit", 9)
+    assert (again["done"], again["done_now"]) == (4, 1)
 
 
 def test_what_was_cancelled_is_not_done(command: Command) -> None:
