@@ -191,6 +191,25 @@ owner.join()
 """
 
 
+WORKS = """
+import backend.cli.worker as module
+from backend.testing import FakeEngine
+real = module.open_worker
+module.open_worker = lambda settings, **more: real(settings, engine=FakeEngine(), **more)
+module.command(["--drain", "--owned", "--project", "1"])
+"""
+
+
+def test_a_worker_tells_its_run_that_its_model_is_loaded(sqlite_url: str, tmp_path: Path) -> None:
+    for url, loaded in ((sqlite_url, True), (f"sqlite:///{tmp_path}/none.sqlite3", False)):
+        settings = {"STVG_DATABASE_URL": url, "STVG_DATA_DIR": str(tmp_path), "STVG_LABEL_STUDIO_URL": ""}
+        env = {**os.environ, **settings, "PYTHONPATH": str(Path(__file__).parents[2])}
+        child = Child([sys.executable, "-c", WORKS], env, tmp_path / "log")
+        assert child.loaded(wait_s=None) is loaded, child.tail()
+        assert (child.process.wait() == 0) is loaded
+        child.tidy()
+
+
 @pytest.mark.parametrize(("state", "said"), [("up", "leaves"), ("loading", "stopped")])
 def test_a_worker_is_asked_to_leave_by_a_line_and_stopped_by_the_end(tmp_path: Path, state: str, said: str) -> None:
     """While it loads its model it has no job to wait for."""
