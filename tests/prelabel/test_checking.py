@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -132,6 +133,30 @@ def test_objects_of_a_storage() -> None:
     assert reason(look, item("memory://bucket/gone.mp4")) is Reason.REFUSED
     assert reason(look, item("memory://bucket/empty.mp4", size_bytes=0)) is Reason.NO_VIDEO
     system.store.clear()
+
+
+def test_a_look_at_a_storage_is_given_up_at_a_signal() -> None:
+    """A storage may be silent for as long as it likes."""
+    go_on = threading.Event()
+
+    class Silent(CloudFiles):
+        def _size(self, system: Any, path: str, url: str) -> int | None:
+            go_on.wait(600)
+            return 5
+
+    class Enough(BaseException):
+        pass
+
+    def alive() -> None:
+        raise Enough
+
+    services = {**SERVICES, "memory": Service("memory", "fsspec")}
+    with pytest.raises(Enough):
+        Look(cloud=Silent(services=services), alive=alive)(item("memory://bucket/a.mp4"))
+    with pytest.raises(PlaceError, match=r"was not looked up after 0\.01 s"):
+        Look(cloud=Silent(deadline_s=0.01, services=services))(item("memory://bucket/a.mp4"))
+    go_on.set()
+    assert Look(cloud=Silent(services=services))(item("memory://bucket/a.mp4")).size_bytes == 5
 
 
 def test_a_server_is_asked_for_the_first_bytes_alone() -> None:
