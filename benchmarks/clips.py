@@ -21,7 +21,7 @@ FIRST = 5000
 
 @dataclass(frozen=True)
 class Clip:
-    """``boxes (P, T, 4)`` are the true tracks at the sampled frames; ``parts`` are as in the embedded model's preset."""
+    """``boxes (P, T, 4)`` are the true tracks at the sampled frames; ``parts`` as the embedded model wants them."""
 
     frames: Frames
     boxes: Array

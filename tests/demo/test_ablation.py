@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from backend.cli.ablate import command
 from stvg_core.demo import MODEL_DIR
 from stvg_core.demo.ablation.rows import Row, read_rows, write_rows
-from stvg_core.demo.ablation.run import SETS, Task, clip_rows, scene_of
+from stvg_core.demo.ablation.run import SETS, Task, clip_rows, scene_of, sub_queries
 from stvg_core.demo.ablation.steps import STEPS, SharedLooks, settings_of
 from stvg_core.demo.ablation.table import lines, markdown, paired_gain
 from stvg_core.demo.clips import split_scene, write_clip
@@ -48,10 +48,10 @@ def test_looks_put_together_are_those_of_a_whole_run(step, grounder: Grounder) -
     scene = scene_of(TASK)
     indices = sample_indices(scene.n_frames, 6)
     frames = Frames(render(scene, indices), indices, indices / float(scene.fps))
-    query, parts = as_statement(scene.query), grounder.decomposer.decompose(scene.query)
+    query, parts = as_statement(scene.query), sub_queries(grounder, scene.query)
     settings = settings_of(step, grounder.settings)
     together = maps(SharedLooks(Session(grounder.loaded, frames), query, parts, grounder.settings)(settings), settings)
-    whole = highlight(Session(grounder.loaded, frames), query, parts, settings)
+    whole = highlight(Session(grounder.loaded, frames), query, parts[settings.action_subject], settings)
     torch.testing.assert_close(together.spatial, whole.spatial, rtol=1e-3, atol=1e-6)
     torch.testing.assert_close(together.temporal, whole.temporal, rtol=1e-3, atol=1e-6)
 

@@ -19,9 +19,9 @@ from stvg_core.demo.recipe.plan import build_stages
 from stvg_core.demo.recipe.questions import KINDS, Clip, ask
 from stvg_core.demo.recipe.runner import Stage, run_stages
 from stvg_core.demo.recipe.vision import VisionStage
-from stvg_core.demo.scenes import ACTIONS, COLOURS, uniform_frames
+from stvg_core.demo.scenes import ACTIONS, COLOURS, FINITE_VERB, SHAPES, uniform_frames
 
-FEW = {"look": 2, "full": 2, "action": 1, "bare": 1, "neutral": 1}
+FEW = {"look": 2, "full": 1, "action": 1, "noun": 1, "bare": 1, "neutral": 1}
 
 
 @pytest.fixture(scope="module")
@@ -128,16 +128,42 @@ def test_questions_are_balanced_and_true():
     for number in range(60):
         scene = split_scene("train", number)
         clip = Clip(scene, run_of_frames(rng, scene, 18))
-        for question in ask(rng, clip, {"look": 2, "full": 2, "action": 2, "bare": 2, "neutral": 1}):
+        for question in ask(rng, clip, {"look": 2, "full": 2, "action": 2, "noun": 2, "bare": 2, "neutral": 1}):
             answers[question.kind].append(question.answer)
             words = question.text.replace(".", " ").split()
             if question.kind == "look":
                 there = any(o.colour in words and o.shape in words for o in scene.objects)
                 assert question.answer == "no" or there
+            if question.kind == "noun":
+                assert not set(COLOURS) & set(words) and len(set(SHAPES) & set(words)) == 1
             if question.kind != "neutral":
                 assert (question.cells is not None) == (question.answer == "yes")
     for kind in KINDS[:-1]:
         assert 0.4 < np.mean([a == "yes" for a in answers[kind]]) < 0.6
+
+
+def test_a_noun_alone_is_answered_by_every_object_of_the_shape():
+    """Its colour does not count: the clips below hold others of the shape, with other colours and actions."""
+    rng = np.random.default_rng(1)
+    right = {"yes": 0, "no": 0}
+    others = 0
+    for number in range(80):
+        scene = split_scene("train", number)
+        clip = Clip(scene, run_of_frames(rng, scene, 18))
+        for question in ask(rng, clip, {"noun": 4}):
+            if question.kind != "noun":
+                continue
+            words = question.text.replace(".", " ").split()
+            (shape,) = set(SHAPES) & set(words)
+            (action,) = [a for a in ACTIONS if a in question.text or FINITE_VERB[a] in question.text]
+            same = [i for i, o in enumerate(scene.objects) if o.shape == shape and o.action == action]
+            acts = [i for i in same if clip.acts[i]]
+            assert (question.answer == "yes") == bool(acts)
+            if acts:
+                assert np.array_equal(question.cells, clip.where(acts, in_action=True))
+                others += len({scene.objects[i].colour for i in acts}) > 1
+            right[question.answer] += 1
+    assert min(right.values()) > 100 and others > 0
 
 
 def test_last_tokens_of_the_prompt_are_the_role_tokens():

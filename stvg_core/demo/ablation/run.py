@@ -10,10 +10,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
 
+from stvg_core.decomposition import decomposer_for
 from stvg_core.demo.ablation.rows import Row
 from stvg_core.demo.ablation.steps import STEPS, SharedLooks, settings_of
 from stvg_core.demo.clips import split_scene, write_clip
@@ -27,7 +29,7 @@ from stvg_core.metrics import tiou, viou
 from stvg_core.opened import OpenedVideo, Stopwatch
 from stvg_core.pipeline import Grounder
 from stvg_core.query import SubQueries, as_statement
-from stvg_core.settings import GroundingSettings
+from stvg_core.settings import ActionSubject, GroundingSettings
 from stvg_core.tube import Track, Tube
 
 SETS: dict[str, dict[str, object]] = {
@@ -41,12 +43,13 @@ _grounder: Grounder | None = None
 
 @dataclass(frozen=True)
 class Task:
-    """One clip of a run; ``timed`` runs each step once more by itself with a clock."""
+    """One clip of a run; ``timed`` runs each step once more by itself with a clock, ``steps`` are all if empty."""
 
     clips: str
     number: int
     split: str
     timed: bool
+    steps: tuple[str, ...] = ()
 
 
 def scene_of(task: Task) -> Scene:
@@ -82,7 +85,7 @@ def clip_rows(grounder: Grounder, task: Task) -> list[Row]:
     """All rows of one clip, which goes the user's way: rendered, encoded as H.264, decoded."""
     scene = scene_of(task)
     truth, target = scene_truth(scene), target_track(scene)
-    parts = grounder.decomposer.decompose(scene.query)
+    parts = sub_queries(grounder, scene.query)
 
     def row(tracks: str, step: str, right: float, tube: Tube | None, **more: float) -> Row:
         overlaps = (tiou(tube, truth), viou(tube, truth)) if tube else (0.0, 0.0)
@@ -93,15 +96,18 @@ def clip_rows(grounder: Grounder, task: Task) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         video = write_clip(Path(folder) / "clip.mp4", scene)
         opened = OpenedVideo(grounder.loaded, grounder.proposer, video, grounder.settings.n_slots, Stopwatch())
-        candidates = {"oracle": scene_tracks(scene), "proposed": opened.tracks(parts.attribute, Stopwatch())}
+        candidates = {"oracle": scene_tracks(scene), "proposed": opened.tracks(parts["phrase"].attribute, Stopwatch())}
         rows = []
         for kind, tracks in candidates.items():
             rows += _bounds(row, kind, tracks, target, truth, opened)
         again: dict[object, tuple[int, int]] = {}
         looks = SharedLooks(opened.session, as_statement(scene.query), parts, grounder.settings)
         for step in STEPS:
+            if task.steps and step.name not in task.steps:
+                continue
             settings = settings_of(step, grounder.settings)
-            seconds = _seconds(opened, scene.query, parts, settings) if task.timed else math.nan
+            halves = parts[settings.action_subject]
+            seconds = _seconds(opened, scene.query, halves, settings) if task.timed else math.nan
             highlights = maps(looks(settings), settings)
             coverage = cell_coverage(target.at(opened.slots)[None], *highlights.temporal.shape[1:])
             frame_scores = track_scores(highlights.temporal.numpy(), coverage, settings.coverage)[0]
@@ -112,12 +118,21 @@ def clip_rows(grounder: Grounder, task: Task) -> list[Row]:
                     highlights, tracks, opened.slots, opened.session.view, opened.info.n_frames, settings,
                     grounder.proposer.weight,
                 )  # fmt: skip
-                tube = _tube(opened, first, scene.query, parts, settings, again)
+                tube = _tube(opened, first, scene.query, halves, settings, again)
                 more = facts | (_margins(first, tracks, scene) if kind == "oracle" else {})
                 rows.append(row(kind, step.name, right_track(first.evidence, target), tube, **more))
         opened.session.release()
         opened.close()
     return rows
+
+
+def sub_queries(grounder: Grounder, query: str) -> dict[ActionSubject, SubQueries]:
+    """The sentence split in each form of the action."""
+    forms: tuple[ActionSubject, ...] = get_args(ActionSubject)
+    return {
+        form: decomposer_for(replace(grounder.settings, action_subject=form), grounder.loaded).decompose(query)
+        for form in forms
+    }
 
 
 def _tube(

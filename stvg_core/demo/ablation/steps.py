@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from stvg_core.grounding.dsth import Direction, Looks, look_once, turned
 from stvg_core.mllm.session import Session
 from stvg_core.query import SubQueries
-from stvg_core.settings import GroundingSettings, TasQuestion
+from stvg_core.settings import ActionSubject, GroundingSettings, TasQuestion
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,16 @@ class Step:
     changes: dict[str, object]
 
 
-_PLAIN = {"lra_steps": 0, "tas": False, "second_look": False, "role_tokens": "gti", "attention": "relative"}
+_PLAIN = {
+    "lra_steps": 0, "tas": False, "second_look": False, "role_tokens": "gti", "attention": "relative",
+    "action_subject": "phrase",
+}  # fmt: skip
 _BOTH = _PLAIN | {"lra_steps": 1, "lra_branches": ("spatial", "temporal")}
+_TEMPORAL = _BOTH | {"lra_branches": ("temporal",)}
+_BARE = {"action_subject": "noun"}
 _TURNED = {"tas": True, "tas_question": "reversed", "tas_operator": "product"}
 MEAN, GTI, V_S, V_T, BOTH = "mean of role tokens", "+ GTI", "+ V_s", "+ V_t", "+ V_s and V_t"
+V_T_BARE, BOTH_BARE = "+ V_t, bare noun", "+ V_s and V_t, bare noun"
 TAS, TURNED, TEMPORAL, SECOND = "+ TAS", "+ TAS, action turned", "+ TAS on both branches", "+ second look"
 SHIPPED = "as shipped"
 
@@ -37,8 +44,10 @@ STEPS = (
     Step("raw attention instead of relative", MEAN, _PLAIN | {"role_tokens": "mean", "attention": "raw"}),
     Step(GTI, MEAN, _PLAIN),
     Step(V_S, GTI, _BOTH | {"lra_branches": ("spatial",)}),
-    Step(V_T, GTI, _BOTH | {"lra_branches": ("temporal",)}),
+    Step(V_T, GTI, _TEMPORAL),
+    Step(V_T_BARE, V_T, _TEMPORAL | _BARE),
     Step(BOTH, GTI, _BOTH),
+    Step(BOTH_BARE, BOTH, _BOTH | _BARE),
     Step(TAS, BOTH, _BOTH | {"tas": True, "tas_question": "query", "tas_operator": "mean", "tas_temporal": False}),
     Step(TURNED, BOTH, _BOTH | _TURNED | {"tas_temporal": False}),
     Step(TEMPORAL, TURNED, _BOTH | _TURNED | {"tas_temporal": True}),
@@ -55,13 +64,16 @@ class SharedLooks:
     """The looks of all steps at one video and sentence; a look that several steps share is done once.
 
     What a branch sees with its own learnable prompt does not depend on whether the other branch learns one, so the
-    looks of any combination are put together from those with no prompt and those with both.
+    looks of any combination are put together from those with no prompt and those with both. ``parts`` holds the
+    sub-queries in each form of the action, which only a learnt prompt depends on.
     """
 
-    def __init__(self, session: Session, query: str, parts: SubQueries, preset: GroundingSettings) -> None:
+    def __init__(
+        self, session: Session, query: str, parts: Mapping[ActionSubject, SubQueries], preset: GroundingSettings
+    ) -> None:
         self._session, self._query, self._parts = session, query, parts
         self._preset = replace(preset, tas=True, tas_temporal=True)
-        self._seen: dict[tuple[bool, str, bool], Direction] = {}
+        self._seen: dict[tuple[bool, str, str], Direction] = {}
 
     def __call__(self, settings: GroundingSettings) -> Looks:
         forward = self._direction(settings, backwards=False)
@@ -69,7 +81,7 @@ class SharedLooks:
 
     def _direction(self, settings: GroundingSettings, *, backwards: bool) -> Direction:
         learnt = settings.lra_branches if settings.lra_steps else ()
-        plain, both = (self._look(settings.tas_question, backwards, learns) for learns in (False, bool(learnt)))
+        plain, both = (self._look(settings, backwards, learns) for learns in (False, bool(learnt)))
         return Direction(
             both.spatial if "spatial" in learnt else plain.spatial,
             both.temporal if "temporal" in learnt else plain.temporal,
@@ -77,12 +89,14 @@ class SharedLooks:
             plain.yes_minus_no,
         )
 
-    def _look(self, question: TasQuestion, backwards: bool, learns: bool) -> Direction:
-        key = (backwards, question if backwards else "", learns)
+    def _look(self, asked: GroundingSettings, backwards: bool, learns: bool) -> Direction:
+        question: TasQuestion = asked.tas_question
+        key = (backwards, question if backwards else "", asked.action_subject if learns else "")
         if key not in self._seen:
             settings = replace(
                 self._preset, tas_question=question, lra_steps=int(learns), lra_branches=("spatial", "temporal")
             )
-            query, parts = turned(self._query, self._parts, settings) if backwards else (self._query, self._parts)
+            parts = self._parts[asked.action_subject]
+            query, parts = turned(self._query, parts, settings) if backwards else (self._query, parts)
             self._seen[key] = look_once(self._session, query, parts, settings, backwards=backwards)
         return self._seen[key]

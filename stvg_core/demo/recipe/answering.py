@@ -27,7 +27,7 @@ from stvg_core.demo.recipe.vision import as_tensors, draw_scene, visual_tokens
 from stvg_core.demo.recipe.vocabulary import END, START, build_tokenizer
 
 ROLE_TOKENS = 4  # <|im_end|> <|im_start|> assistant and the line break
-PER_CLIP = {"look": 4, "full": 5, "action": 3, "bare": 4, "neutral": 1}
+PER_CLIP = {"look": 4, "full": 4, "action": 2, "noun": 2, "bare": 4, "neutral": 1}
 
 
 class QuestionStage:

@@ -1,12 +1,14 @@
 """What is asked about a clip, the answers, and where the answer lies.
 
-Five kinds, {c} a colour, {s} a shape, {ing} "moving left", {verb} "moves left":
+Six kinds, {c} a colour, {s} a shape, {ing} "moving left", {verb} "moves left":
 
     look    Is there {x} in this video?   x = "the {c} {s}", "a {c} {s}"
     full    Is there {x} in this video?   x = "the {c} {s} {ing}", "the {c} {s} that {verb}", "a {c} {s} {verb}",
                                               "a {c} {s} {ing}", "a {c} {s} that {verb}", "the {c} {s} {verb}"
     action  Is there {x} in this video?   x = "something {ing}", "something that {verb}", "an object {ing}",
                                               "an object that {verb}", "something {verb}"
+    noun    Is there {x} in this video?   x = as in full without the colour ("the {s} {verb}"): the action sub-query
+                                              with the noun alone; true of any {s} that does so
     bare    {x}.  or  {x}                 x as in full: the user's own words, answered like the question
     neutral Describe this video in details.   answered by a caption: "a red circle and a blue star"
 
@@ -33,7 +35,11 @@ FULL_FORMS = (
 ACTION_FORMS = (
     "something {ing}", "something that {verb}", "an object {ing}", "an object that {verb}", "something {verb}",
 )  # fmt: skip
-KINDS = ("look", "full", "action", "bare", "neutral")
+NOUN_FORMS = tuple(form.replace("{c} ", "") for form in FULL_FORMS)
+KINDS = ("look", "full", "action", "noun", "bare", "neutral")
+
+Look = tuple[str | None, str]
+"""A colour, None for any, and a shape."""
 
 
 @dataclass
@@ -67,11 +73,11 @@ class Clip:
             mask |= self.cells[i] & self.acting[i][:, None] if in_action else self.cells[i]
         return mask if mask.any() else None
 
-    def answer(self, look: tuple[str, str] | None, action: str | None) -> tuple[bool | None, list[int]]:
+    def answer(self, look: Look | None, action: str | None) -> tuple[bool | None, list[int]]:
         """Whether an object of that look (any, if None) does that action (is there, if None); None if it is
         unclear.
         """
-        fit = [i for i, found in enumerate(self.looks) if look is None or found == look]
+        fit = [i for i, found in enumerate(self.looks) if look is None or look in (found, (None, found[1]))]
         if action is None:
             seen = [i for i in fit if self.visible[i].mean() > 0.5]
             return (True, seen) if seen else (None if fit else False, [])
@@ -110,13 +116,23 @@ def _yes_no(rng: np.random.Generator, clip: Clip, kind: str, wanted: bool) -> Qu
     return Question("look", phrase(rng, "look", look, None), "yes" if answer else "no", cells)
 
 
-def _pick(rng: np.random.Generator, clip: Clip, kind: str, wanted: bool) -> tuple[tuple[str, str] | None, str | None]:
+def _pick(rng: np.random.Generator, clip: Clip, kind: str, wanted: bool) -> tuple[Look | None, str | None]:
     """A likely candidate for the wanted answer; for "no" mostly one that is almost there."""
     i, j = rng.integers(len(clip.looks), size=2)
     colour, shape = clip.looks[i]
     other = str(rng.choice(ACTIONS))
     if kind == "action":
         return None, (clip.actions[i] or other) if wanted or rng.random() < 0.2 else other
+    if kind == "noun":
+        action = clip.actions[i] or other
+        if wanted:
+            return (None, shape), action
+        draw = rng.random()
+        if draw < 0.4:
+            return (None, shape), clip.actions[j] or other  # another object's action
+        if draw < 0.7:
+            return (None, shape), other
+        return (None, clip.looks[j][1] if draw < 0.85 else str(rng.choice(SHAPES))), action
     if kind == "look":
         if wanted:
             return (colour, shape), None
@@ -143,9 +159,9 @@ def _pick(rng: np.random.Generator, clip: Clip, kind: str, wanted: bool) -> tupl
     return (colour, str(rng.choice(SHAPES))), action
 
 
-def phrase(rng: np.random.Generator, kind: str, look: tuple[str, str] | None, action: str | None) -> str:
+def phrase(rng: np.random.Generator, kind: str, look: Look | None, action: str | None) -> str:
     """The words of one question of the kind, in one of its forms."""
-    forms = {"look": LOOK_FORMS, "action": ACTION_FORMS}.get(kind, FULL_FORMS)
+    forms = {"look": LOOK_FORMS, "action": ACTION_FORMS, "noun": NOUN_FORMS}.get(kind, FULL_FORMS)
     form = forms[int(rng.integers(len(forms)))]
     colour, shape = look or ("", "")
     words = form.format(c=colour, s=shape, ing=action, verb=FINITE_VERB.get(action or "", ""))
