@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from backend.cli.ablate import command
 from stvg_core.demo import MODEL_DIR
+from stvg_core.demo.ablation import reasons
 from stvg_core.demo.ablation.rows import Row, read_rows, write_rows
 from stvg_core.demo.ablation.run import SETS, Task, clip_rows, scene_of, sub_queries
 from stvg_core.demo.ablation.steps import STEPS, SharedLooks, settings_of
@@ -76,6 +77,29 @@ def test_one_clip_gives_a_row_for_each_step_and_bound(grounder: Grounder, tmp_pa
     assert again[3].viou == pytest.approx(rows[3].viou, abs=1e-4)
     write_rows(tmp_path / "other.csv.gz", again)
     assert (tmp_path / "other.csv.gz").read_bytes() == (tmp_path / "rows.csv.gz").read_bytes()
+
+
+def test_only_the_steps_that_were_asked_for_are_run(grounder: Grounder) -> None:
+    rows = clip_rows(grounder, replace(TASK, steps=("+ GTI", "+ V_t, bare noun")))
+    bounds = {"chance", "whole clip, right object", "oracle bound"}
+    assert {one.step for one in rows} == bounds | {"+ GTI", "+ V_t, bare noun"}
+    assert "TAS" not in reasons.markdown(rows)
+    result = CliRunner().invoke(command, ["--step", "+ V_t, no noun"])
+    assert isinstance(result.exception, StvgError) and "+ V_t, bare noun" in str(result.exception)
+
+
+def test_the_bare_action_asks_another_question_about_time_alone(grounder: Grounder) -> None:
+    scene = scene_of(TASK)
+    indices = sample_indices(scene.n_frames, 6)
+    frames = Frames(render(scene, indices), indices, indices / float(scene.fps))
+    parts = sub_queries(grounder, scene.query)
+    assert parts["noun"].attribute == parts["phrase"].attribute
+    assert parts["noun"].action == parts["phrase"].action.replace(f"{scene.objects[scene.target].colour} ", "")
+    looks = SharedLooks(Session(grounder.loaded, frames), as_statement(scene.query), parts, grounder.settings)
+    named = {step.name: looks(settings_of(step, grounder.settings)).forward for step in STEPS if "V_" in step.name}
+    for phrase, bare in (("+ V_t", "+ V_t, bare noun"), ("+ V_s and V_t", "+ V_s and V_t, bare noun")):
+        torch.testing.assert_close(named[phrase].spatial, named[bare].spatial, rtol=1e-3, atol=1e-6)
+        assert not torch.allclose(named[phrase].temporal, named[bare].temporal, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("number", [7104, 7105])

@@ -7,16 +7,17 @@ from collections.abc import Callable
 import numpy as np
 
 from stvg_core.demo.ablation.rows import Row
-from stvg_core.demo.ablation.steps import BOTH, GTI, TAS, TURNED, V_S, V_T
+from stvg_core.demo.ablation.steps import BOTH, BOTH_BARE, GTI, TAS, TURNED, V_S, V_T, V_T_BARE
 from stvg_core.demo.ablation.table import paired_gain
 
 _SAME_BOTH_WAYS = ("blinking", "shaking")
 
 
 def markdown(rows: list[Row]) -> str:
-    """Both tables, oracle tracks."""
+    """Both tables, oracle tracks; the second only where its steps were run."""
     oracle = [row for row in rows if row.tracks == "oracle"]
-    return _re_attention(oracle) + "\n\n" + _by_action(oracle) + "\n"
+    assembled = {TAS, TURNED} <= {row.step for row in oracle}
+    return "\n\n".join([_re_attention(oracle), *([_by_action(oracle)] if assembled else [])]) + "\n"
 
 
 def _re_attention(rows: list[Row]) -> str:
@@ -29,7 +30,7 @@ def _re_attention(rows: list[Row]) -> str:
         "|---|---|---|---|---|",
     ]
     for clips in dict.fromkeys(row.clips for row in rows):
-        for step in (GTI, V_S, V_T, BOTH):
+        for step in (GTI, V_S, V_T, V_T_BARE, BOTH, BOTH_BARE):
             some = [row for row in rows if (row.clips, row.step) == (clips, step)]
             if some:
                 values = (_mean(some, lambda r: r.over_others), _mean(some, lambda r: r.over_twin))
