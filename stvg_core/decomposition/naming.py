@@ -10,7 +10,7 @@ import re
 
 from stvg_core.decomposition import words as lexicon
 from stvg_core.decomposition.rules import split_statement
-from stvg_core.decomposition.subject import bare
+from stvg_core.decomposition.subject import bare, without_adverbs
 from stvg_core.settings import ActionSubject
 
 
@@ -44,12 +44,20 @@ def renamed(attribute: str, action: str, action_subject: ActionSubject) -> str |
 
 
 def _subject(attribute: str, action: str) -> str | None:
-    """The start of the action that names its subject; None where no verb is found."""
+    """The start of the action that names its subject; None where no verb shows where it ends."""
     repeated = re.match(r"\s+".join(map(re.escape, attribute.split())) + r"(?=[\s,]+\w)", action, re.IGNORECASE)
-    if repeated:
-        return repeated.group()
     split = split_statement(action)
-    return split.attribute if split is not None and action.startswith(split.attribute) else None
+    found = None if split is None else without_adverbs(split.attribute)[0]
+    if found is None or not action.startswith(found):
+        return repeated.group() if repeated and _starts_a_predicate(action[repeated.end() :]) else None
+    return repeated.group() if repeated and repeated.end() >= len(found) else found
+
+
+def _starts_a_predicate(text: str) -> bool:
+    word = (_words(text) or [""])[0]
+    return lexicon.is_participle(word) or word in (
+        lexicon.VERBS | lexicon.THIRD_PERSON | lexicon.PASTS | lexicon.AUXILIARIES | lexicon.MODALS
+    )
 
 
 def _words(text: str) -> list[str]:

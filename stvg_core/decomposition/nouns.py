@@ -80,6 +80,8 @@ AFTER_THE_NOUN = (
 )  # fmt: skip
 """What a noun phrase ends before, once its noun is named."""
 
+CLAUSE_OPENERS = (lexicon.RELATIVES | lexicon.SUBORDINATORS | {"whom", "whose"}) - {"as"}
+
 IRREGULAR_PARTICIPLES = words_of(
     """
     seen held worn shown led caught hidden given taken driven thrown hit lit bent hung kept made brought carried
@@ -93,3 +95,17 @@ LOOKS = lexicon.CLOTHING | words_of(
     """
 )
 """What somebody wears or has: "the man in a hat and a coat" is one man."""
+
+ADVERBS = words_of(
+    """
+    also again now just never always still once soon already almost often sometimes first then together both all each
+    once twice
+    """
+)
+NOT_ADVERBS = words_of(
+    """
+    family elderly lovely ugly curly lonely friendly belly jelly butterfly dragonfly fly lily bully silly woolly early
+    only assembly holy frilly pearly smelly bubbly burly portly
+    """
+)
+"""Words in -ly that tell no manner."""

@@ -47,6 +47,8 @@ def decompose(query: str, action_subject: ActionSubject = "noun") -> SubQueries:
     split = split_question(text) if asked else _split_there_is(text) or split_statement(text)
     if split is None or not split.attribute or not split.predicate:
         return whole(query)
+    if action_subject == "noun":
+        split = split.with_adverbs()
     return SubQueries(_lower_first(split.attribute), _lower_first(split.action(action_subject)), found=True)
 
 
@@ -103,7 +105,9 @@ def _split_relative(clause: Clause, relative: int) -> Split | None:
         return _cut_before(clause, relative)
     if clause.bare[relative + 1] not in lexicon.AUXILIARIES and not clause.is_finite(relative + 1):
         verb = clause.finite(relative + 1)
-        return None if verb is None else Split(clause.text(0, relative), _rest(clause, verb))
+        if verb is None:
+            return None
+        return Split(clause.text(0, relative), _rest(clause, verb), skipped=clause.text(relative + 1, verb))
     main = clause.second_verb(relative + 1)
     if main is not None:
         return _cut(clause, main)

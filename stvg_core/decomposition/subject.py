@@ -30,12 +30,23 @@ class Split:
         predicate: what is said of it; the whole statement where the object is not its subject.
         subject: the noun phrase in front of the predicate; None is ``attribute``, "" is none at all.
         gap: what stands between the two.
+        skipped: what stands in neither: "slowly" of "the man who slowly walks".
     """
 
     attribute: str
     predicate: str
     subject: str | None = None
     gap: str = " "
+    skipped: str = ""
+
+    def with_adverbs(self) -> Split:
+        """How something is done is no description of the object: "the man in red slowly | sits down"."""
+        if self.subject is not None:
+            return self
+        phrase, adverbs = without_adverbs(self.attribute)
+        skipped = self.skipped if without_adverbs(f"he {self.skipped}")[0] == "he" else ""
+        said = [word for word in (adverbs, skipped, self.predicate) if word]
+        return Split(phrase, self.gap.join(said), gap=self.gap)
 
     def action(self, action_subject: ActionSubject) -> str:
         """The action sentence."""
@@ -55,6 +66,19 @@ def bare(phrase: str) -> str | None:
     ('the man', 'the police officer', None)
     """
     return _NounPhrase(tidy(phrase)).bare()
+
+
+def without_adverbs(phrase: str) -> tuple[str, str]:
+    """The phrase without the adverbs at its end, and those."""
+    clause = Clause(phrase)
+    end = len(clause)
+    while end > 1 and _is_adverb(clause.bare[end - 1]):
+        end -= 1
+    return (phrase, "") if end == len(clause) else (clause.text(0, end), clause.text(end))
+
+
+def _is_adverb(word: str) -> bool:
+    return word in nouns.ADVERBS or (word.endswith("ly") and len(word) > 3 and word not in nouns.NOT_ADVERBS)
 
 
 class _NounPhrase:
@@ -204,10 +228,25 @@ class _NounPhrase:
         for i in range(end, len(self)):
             if _OWNER.search(self.written[i]) and not self._owns_within(i):
                 return None  # "the man in red's dog"
+            if self._may_act(i) or self._is_cut_short(i):
+                return None  # "the man in red take the cup", "the man whose dog" of "... barks"
             joins = self.words[i] in lexicon.CONJUNCTIONS or self.clause.ends_phrase(i)
             if joins and not self._goes_on_describing(i + 1):
                 return None
         return first
+
+    def _is_cut_short(self, i: int) -> bool:
+        """Does a clause begin here whose verb is not in the phrase, but in what is said after it?"""
+        if self.words[i] not in nouns.CLAUSE_OPENERS:
+            return False
+        return not any(self.clause.is_finite(j) for j in range(i + 1, len(self)))
+
+    def _may_act(self, i: int) -> bool:
+        """Is it a verb without its ending in front of an object, so that a part of the action would be lost?"""
+        if self.words[i] not in lexicon.VERBS or i + 1 == len(self) or self.clause.ends_phrase(i):
+            return False
+        before = self.words[i - 1] in lexicon.DETERMINERS | lexicon.PREPOSITIONS | lexicon.RELATIVES
+        return not before and self.words[i + 1] in lexicon.DETERMINERS | lexicon.OBJECTS
 
     def _coordinated(self, at: int, first: str, person: bool) -> str | None:
         if self.words[at] not in {"and", "or"} or at + 1 == len(self) or any(map(_OWNER.search, self.written[at:])):

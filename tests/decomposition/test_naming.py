@@ -16,6 +16,8 @@ from stvg_core.decomposition.naming import renamed
         ("the man who wears a hat", "the man who wears a hat bows", "the man bows", "the man who wears a hat bows"),
         ("a red kite", "the red kite is above a child", "the kite is above a child", "the red kite is above a child"),
         ("an adult woman", "an adult woman waves", "a woman waves", "an adult woman waves"),
+        ("the man in red", "the man in red slowly sits", "the man slowly sits", "the man in red slowly sits"),
+        ("the man in red", "the man in red close the door", "the man close the door", "the man in red close the door"),
         # What describes others stays, also where it is the same.
         (
             "the man in black",
@@ -50,6 +52,8 @@ def test_either_form_becomes_the_one_that_is_wanted(attribute: str, action: str,
         ("the man seated at the table", "the man seated on the left waves"),  # half of it is another description
         ("the bald man in red", "in red, and bald, is the man"),  # no verb that starts the action
         ("the man with the red hat", "red hat man close door"),
+        ("the man in red", "the man in red hat sits down"),  # in the hat
+        ("the man in red", "the man in red hat close the door"),
     ],
 )
 def test_a_description_that_cannot_be_taken_out_is_refused(attribute: str, action: str) -> None:

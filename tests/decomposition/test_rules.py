@@ -67,6 +67,11 @@ from stvg_core.query import SubQueries, normalise_query
          "the one on the left stands up"),
         ("the man in red's dog barks", "the man in red's dog", "the man in red's dog barks",
          "the man in red's dog barks"),
+        (
+            "the man whose dog barks", "the man whose dog",
+            "the man whose dog barks",
+            "the man whose dog barks",
+        ),
         # Passive, and several.
         ("a girl in white is helped by a man", "a girl in white", "a girl in white helped by a man",
          "a girl helped by a man"),
@@ -121,6 +126,20 @@ from stvg_core.query import SubQueries, normalise_query
 def test_statements(query: str, attribute: str, phrase: str, noun: str) -> None:
     assert decompose(query) == SubQueries(attribute, noun, found=True)
     assert decompose(query, "phrase") == SubQueries(attribute, phrase, found=True)
+
+
+@pytest.mark.parametrize(
+    ("query", "attribute", "action"),
+    [
+        ("the man in red slowly sits down", "the man in red", "the man slowly sits down"),
+        ("The tall man suddenly turns.", "the tall man", "the man suddenly turns"),
+        ("the man in red who slowly walks", "the man in red", "the man slowly walks"),
+        ("the man in red, quickly walking away", "the man in red", "the man quickly walking away"),
+        ("the lovely family walks", "the lovely family", "the family walks"),
+    ],
+)
+def test_how_it_is_done_is_a_part_of_the_action(query: str, attribute: str, action: str) -> None:
+    assert decompose(query) == SubQueries(attribute, action, found=True)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stvg_core.decomposition.subject import bare, named
+from stvg_core.decomposition.subject import bare, named, without_adverbs
 from tests.decomposition.measuring import labelled
 
 
@@ -33,6 +33,9 @@ from tests.decomposition.measuring import labelled
         ("a car parked by the wall", "a car"),
         ("the dog eating the bone", "the dog"),
         ("the man, dressed in red", "the man"),
+        ("the man dressed as a clown", "the man"),
+        ("the men who carry the box", "the men"),
+        ("the woman in the dress on the left", "the woman"),
         ("the man in black, white and red clothes", "the man"),
         ("the child in red clothes and black pants", "the child"),
         ("the man in a hat and a coat", "the man"),
@@ -105,6 +108,10 @@ def test_what_describes_the_noun_goes(phrase: str, noun: str) -> None:
         "the dog on the left and the cat",
         "the dog and cat food",
         "the man, a soldier",
+        "the man whose dog",  # of "the man whose dog barks": the man does not bark
+        "the man to whom the woman",
+        "the room where the man",
+        "the man in red take the cup",  # an action, but for the ending of its verb
         "the boy scout in green",  # a scout
         "the woman doctor",
         "the ice skating girl",
@@ -116,6 +123,21 @@ def test_what_describes_the_noun_goes(phrase: str, noun: str) -> None:
 def test_where_the_noun_is_not_sure_there_is_no_bare_form(phrase: str) -> None:
     assert bare(phrase) is None
     assert named(phrase, "noun") == phrase
+
+
+@pytest.mark.parametrize(
+    ("phrase", "shorter", "adverbs"),
+    [
+        ("the man in red slowly", "the man in red", "slowly"),
+        ("the man in red then suddenly", "the man in red", "then suddenly"),
+        ("the family", "the family", ""),
+        ("the man in red", "the man in red", ""),
+        ("slowly", "slowly", ""),
+        ("", "", ""),
+    ],
+)
+def test_adverbs_at_the_end_are_no_description(phrase: str, shorter: str, adverbs: str) -> None:
+    assert without_adverbs(phrase) == (shorter, adverbs)
 
 
 def test_a_bare_form_is_its_own_bare_form() -> None:

@@ -88,7 +88,7 @@ def _markdown(table: list[Line]) -> str:
     for line in table:
         gain = "" if line.gain is None else "{:+.3f} [{:+.3f}, {:+.3f}]".format(*line.gain)
         over = before.get(line.step)
-        gain += f" over {over.removeprefix('+ ')}" if over else ""
+        gain += f" over {over.removeprefix('+ ')}" if over and gain else ""
         seconds = "" if line.seconds is None else f"{line.seconds:.2f}"
         cells = [line.right, line.m_tiou, line.m_viou, line.viou_03, line.viou_05]
         body.append(f"| {line.step} | " + " | ".join(f"{c:.3f}" for c in cells) + f" | {gain} | {seconds} |")
