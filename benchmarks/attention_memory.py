@@ -82,7 +82,7 @@ def alone_bytes(loaded: LoadedModel, questions: list[str], cells: int) -> int:
 
     query, key = tensor(text.num_attention_heads, asked), tensor(text.num_key_value_heads, keys)
     mask = torch.ones(count, 1, asked, keys, dtype=torch.bool, device=loaded.device)
-    watched = max(loaded.prompts.watched(question) for question in questions)
+    watched = max(max(loaded.prompts.watched(question)) for question in questions)
     capture = RowCapture(watched, torch.arange(first, first + cells, device=loaded.device))
     layer = SimpleNamespace(layer_idx=0)
     no_sdpa = mock.patch.object(rows_module, "sdpa_attention_forward", lambda *args, **kwargs: (args[1], None))

@@ -142,11 +142,12 @@ def build(
     network = network.eval().requires_grad_(False)
     network.set_attn_implementation({"text_config": IMPLEMENTATION})
     size = SHAPES[family].pixels(tiny) if family == "llava_onevision" else None
+    yes, no = answer_ids(tokenizer, "yes", "no")
     return LoadedModel(
         model=network, family=entry,
         pixels=PixelPreparation(size=size, resample=3, rescale=1 / 255, mean=(0.5,) * 3, std=(0.5,) * 3),
         prompts=PromptLayout.of(tokenizer, ids["video"]),
-        yes_ids=answer_ids(tokenizer, "yes"), no_ids=answer_ids(tokenizer, "no"),
+        yes_ids=yes, no_ids=no,
     )  # fmt: skip
 
 

@@ -109,10 +109,10 @@ class Unshared:
             margin = said[list(self.loaded.yes_ids)].logsumexp(0) - said[list(self.loaded.no_ids)].logsumexp(0)
         self.prefills += 1
         self.decodes += max(0, new_tokens - 1)
-        watched, cells = layout.watched(question), self.shape[0] * self.shape[1] * self.shape[2]
+        places, cells = [-place for place in layout.watched(question)], self.shape[0] * self.shape[1] * self.shape[2]
         kept = [attentions[layer] for layer in (self.layers or range(len(attentions)))]
-        rows = torch.stack([map_[0, :, -watched:, first : first + cells].detach().float() for map_ in kept])
-        return Said(margin, rows.mean(dim=(0, 1)).view(watched, *self.shape))
+        rows = torch.stack([map_[0, :, places, first : first + cells].detach().float() for map_ in kept])
+        return Said(margin, rows.mean(dim=(0, 1)).view(len(places), *self.shape))
 
     def gradient(self, loss: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
         """dL/dV."""

@@ -14,6 +14,9 @@ from stvg_core.text import clean
 MAX_CHARACTERS = 2000
 QUESTION = "Is there {} in this video?"  # the paper's template for both sub-queries
 NEUTRAL_PROMPT = "Describe this video in details."  # the paper's wording (stage 5), grammar and all
+FULL_STOPS = ".。．｡…।۔"
+_OTHER_MARKS = "?!？！؟"
+_PLAIN_QUOTES = "\"'`＂＇"
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,25 @@ def normalise_query(text: str) -> str:
 
 def without_final_mark(sentence: str) -> str:
     """Without the mark that ends it: "Is there {} in this video?" brings its own. Never empties a sentence."""
-    return sentence.rstrip(" .!?。！？") or sentence
+    return sentence.rstrip(" " + FULL_STOPS + _OTHER_MARKS) or sentence
+
+
+def without_closing(text: str) -> str:
+    """Without the quotes, brackets and spaces at its end: what they close ends before them. May be empty."""
+    end = len(text)
+    while end and (text[end - 1].isspace() or _closes(text[end - 1])):
+        end -= 1
+    return text[:end]
 
 
 def as_statement(sentence: str) -> str:
-    """The original query as the model sees it: its final full stop is a candidate for the grounding token."""
-    return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
+    """The original query as the model sees it: its final full stop is a candidate for the grounding token.
+
+    A sentence that ends in a mark already stays as it is, also where a quote or bracket follows the mark.
+    """
+    return sentence if without_closing(sentence).endswith((*FULL_STOPS, *_OTHER_MARKS)) else f"{sentence}."
+
+
+def _closes(character: str) -> bool:
+    # Some languages close with the quote that opens in English („so“, »so«).
+    return character in _PLAIN_QUOTES or unicodedata.category(character) in {"Pe", "Pf", "Pi"}

@@ -134,9 +134,10 @@ CHECKPOINTS = (
 
 WHAT_RAN = (
     "Run here: the loading, session and method code of every family, on tiny random-weight models of the same class, "
-    "against transformers' own forward pass, on a CPU; and the embedded model (stvg_core/demo/model, LLaVA-OneVision, "
-    "1.5 million parameters) from video to label. Not run here: the checkpoints of this list, 4-bit weights and GPUs. "
-    "Licences are as the models' cards name them; read them before use."
+    "against transformers' own forward pass, on a CPU, also with the published prompts and frame sizes and real "
+    "vocabularies (Qwen's; Mistral's in place of Llama 2's); and the embedded model (stvg_core/demo/model, "
+    "LLaVA-OneVision, 1.5 million parameters) from video to label. Not run here: the checkpoints of this list, 4-bit "
+    "weights and GPUs. Licences are as the models' cards name them; read them before use."
 )
 
 

@@ -91,13 +91,14 @@ def load(model: str | Path, *, device: str | None = None, precision: str = "auto
         raise ModelError(f"{name} has no chat template, so it cannot be asked a question.")
     network.set_attn_implementation({"text_config": IMPLEMENTATION})
     spelling = family.spelling(tokenizer, config)
+    yes, no = answer_ids(tokenizer, "yes", "no")
     return LoadedModel(
         model=network,
         family=family,
         pixels=PixelPreparation.from_checkpoint(name, revision or None, fit=fit),
         prompts=PromptLayout.of(tokenizer, tokenizer.convert_tokens_to_ids(spelling.mark), spelling),
-        yes_ids=answer_ids(tokenizer, "yes"),
-        no_ids=answer_ids(tokenizer, "no"),
+        yes_ids=yes,
+        no_ids=no,
     )
 
 

@@ -5,6 +5,7 @@ Everything is found by rendering the checkpoint's own chat template; no token id
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,9 @@ from jinja2 import TemplateError
 
 from stvg_core.errors import ModelError
 from stvg_core.mllm.spelling import Spelling
+from stvg_core.query import FULL_STOPS, without_closing
+
+_BROKEN = "\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,28 @@ class PromptLayout:
         """Token ids after the last slot's cells: the question and the role tokens."""
         return self._parts(question, (0.0,))[-1]
 
-    def watched(self, question: str) -> int:
-        """How many tokens at the end are candidates for the grounding token: the role tokens and a final full stop."""
-        suffix = self.suffix(question)
-        before = suffix[-self.role_length - 1] if len(suffix) > self.role_length else None
-        full_stop = before is not None and self.tokenizer.decode([before]).strip() == "."
-        return self.role_length + int(full_stop)
+    def watched(self, question: str) -> tuple[int, ...]:
+        """Places of the candidates for the grounding token, counted from the end (1 is the last token), largest first.
+
+        They are the role tokens, and before them the token that holds the question's final full stop. Real vocabularies
+        join the stop with what stands beside it (``."``, ``).``, ``...``, ``?.``), or put a closing quote after it as a
+        token of its own, which is not watched.
+        """
+        roles = tuple(range(self.role_length, 0, -1))
+        stop = self._full_stop(self.suffix(question)[: -self.role_length])
+        return roles if stop is None else (self.role_length + stop, *roles)
+
+    def _full_stop(self, words: list[int]) -> int | None:
+        """Place from the end of the token that ends a sentence's final full stop; None where it ends otherwise."""
+        closing = 0
+        for count in range(1, len(words) + 1):
+            text = self.tokenizer.decode(words[-count:])
+            if text.lstrip().startswith(_BROKEN):
+                continue  # the last bytes of a character that is several tokens
+            if said := without_closing(text):
+                return closing + 1 if said.endswith(tuple(FULL_STOPS)) else None
+            closing = count
+        return None
 
     def _parts(self, question: str, seconds: tuple[float, ...]) -> list[list[int]]:
         """The rendered conversation as token ids, split at the slots: one list more than there are slots."""
@@ -85,7 +105,6 @@ class PromptLayout:
         has_bos = bool(self.tokenizer.bos_token) and text.startswith(self.tokenizer.bos_token)
         ids = list(self.tokenizer(text, add_special_tokens=not has_bos)["input_ids"])
         parts, rest = [], ids
-        # A query may spell the mark out; the video's own ones come first and the words stay words.
         for _ in seconds:
             if self.video_token_id not in rest:
                 raise ModelError(f"The tokenizer has no token for {self.spelling.mark}, which stands for the video.")
@@ -95,7 +114,7 @@ class PromptLayout:
         return [*parts, rest]
 
     def _render(self, question: str) -> str:
-        content = [{"type": "video"}, {"type": "text", "text": question}]
+        content = [{"type": "video"}, {"type": "text", "text": self._words(question)}]
         try:
             rendered = self.tokenizer.apply_chat_template(
                 [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
@@ -104,22 +123,32 @@ class PromptLayout:
             raise ModelError(f"The model's chat template cannot show a video and a question: {error}") from error
         return str(rendered)
 
+    def _words(self, question: str) -> str:
+        """The question with a space inside every special token that it spells out, so that words stay words.
+
+        As a token it could end the user's turn, stand for a video, or have no place in the model's embeddings at all
+        (InternVL's ``<video>``).
+        """
+        special = sorted(filter(None, self.tokenizer.get_added_vocab()), key=len, reverse=True)
+        pattern = "|".join(map(re.escape, special))
+        return re.sub(pattern, lambda found: found[0][0] + " " + found[0][1:], question) if special else question
+
 
 @dataclass(frozen=True)
 class QuestionBatch:
     """B questions of different lengths as one batch of suffixes on a prefix, on the CPU.
 
     Attributes:
-        ids: ``[B, L]``, padded on the left, so that the watched tokens of all questions are the last ones.
+        ids: ``[B, L]``, padded on the left, so that the role tokens of all questions are the last ones.
         positions: ``[B, L]``; the first token of each question goes on where the prefix ends.
         mask: ``[B, 1, L, N+L]`` bool: who is seen by whom.
-        watched: how many tokens at the end of each are candidates for the grounding token.
+        watched: for each, the places from the end of the candidates for the grounding token.
     """
 
     ids: torch.Tensor
     positions: torch.Tensor
     mask: torch.Tensor
-    watched: list[int]
+    watched: list[tuple[int, ...]]
 
     @classmethod
     def of(cls, prompts: PromptLayout, questions: list[str], prefix: int, next_position: int) -> QuestionBatch:
@@ -136,18 +165,35 @@ class QuestionBatch:
         return cls(ids, positions, mask, [prompts.watched(question) for question in questions])
 
 
-def answer_ids(tokenizer: Any, word: str) -> tuple[int, ...]:
-    """Ids of all one-token spellings of an answer: case and a leading space (method, stage 6).
+def answer_ids(tokenizer: Any, *answers: str) -> tuple[tuple[int, ...], ...]:
+    """Ids of the one-token spellings of each answer: case and a leading space (method, stage 6).
+
+    A spelling counts only where it is a token of its own for every answer, so that the pools are equally large. In
+    Llama's vocabulary "NO" is one token and "YES" is two: "NO" alone would favour one answer whatever is seen.
+
+    Returns:
+        One tuple per answer; the same place in each holds the same spelling.
 
     Raises:
-        ModelError: the tokenizer has no one-token spelling.
+        ModelError: the tokenizer has no spelling that is one token for every answer.
     """
-    found: dict[int, None] = {}
-    for spelling in (word.lower(), word.capitalize(), word.upper()):
-        for text in (spelling, " " + spelling):
-            ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-            if len(ids) == 1 and ids[0] != tokenizer.unk_token_id:
-                found[ids[0]] = None
+    found: list[tuple[int, ...]] = []
+    for space in ("", " "):
+        for change in (str.lower, str.capitalize, str.upper):
+            ids = [_one_token(tokenizer, space + change(answer)) for answer in answers]
+            known = {number for spelling in found for number in spelling}
+            if None not in ids and len(set(ids)) == len(ids) and known.isdisjoint(ids):
+                found.append(tuple(number for number in ids if number is not None))
     if not found:
-        raise ModelError(f"The tokenizer has no single token for {word!r}, so its probability cannot be read.")
-    return tuple(found)
+        words = " and ".join(map(repr, answers))
+        raise ModelError(f"The tokenizer has no single token for {words}, so their probability cannot be read.")
+    return tuple(zip(*found, strict=True))
+
+
+def _one_token(tokenizer: Any, text: str) -> int | None:
+    """The id of a text that is one token in the middle of others; None where it is several, or unknown."""
+    # On a line of its own: Llama-type tokenizers put a space before a text that begins.
+    line, both = (tokenizer(before, add_special_tokens=False)["input_ids"] for before in ("\n", "\n" + text))
+    rest = list(both[len(line) :])
+    alone = both[: len(line)] == line and len(rest) == 1 and rest[0] != tokenizer.unk_token_id
+    return int(rest[0]) if alone else None

@@ -153,7 +153,7 @@ class Session:
             layers: whose attention; None means the family's own choice (the paper: all).
         """
         batch = QuestionBatch.of(self.loaded.prompts, questions, prefix.length, prefix.next_position)
-        capture = RowCapture(max(batch.watched), self._columns, self._chosen(layers)) if rows else None
+        capture = RowCapture(max(map(max, batch.watched)), self._columns, self._chosen(layers)) if rows else None
         with capturing(capture):
             output = self.loaded.model.model.language_model(
                 inputs_embeds=self._embed(batch.ids),
@@ -185,8 +185,9 @@ class Session:
         levels = [(level.flip(0) if backwards else level).flatten(0, 1) for level in self._tokens.deepstack]
         return {"visual_pos_masks": self._is_cell, "deepstack_visual_embeds": levels}
 
-    def _maps(self, mean: torch.Tensor, watched: list[int]) -> list[torch.Tensor]:
-        return [row[len(row) - count :].view(count, *self.shape) for row, count in zip(mean, watched, strict=True)]
+    def _maps(self, mean: torch.Tensor, watched: list[tuple[int, ...]]) -> list[torch.Tensor]:
+        chosen = [self._sent(mean.shape[1] - torch.tensor(places)) for places in watched]
+        return [rows.index_select(0, at).view(-1, *self.shape) for rows, at in zip(mean, chosen, strict=True)]
 
     def _embed(self, ids: torch.Tensor) -> torch.Tensor:
         embedded = self.loaded.model.get_input_embeddings()(self._sent(ids))

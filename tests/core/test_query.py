@@ -39,7 +39,28 @@ def test_cleaning_keeps_words_and_joins_lines() -> None:
 
 @pytest.mark.parametrize(
     ("sentence", "bare"),
-    [("the man sits .", "the man sits"), ("who sits?!", "who sits"), ("红色的圆。", "红色的圆"), ("dog", "dog")],
-)
+    [
+        ("the man sits .", "the man sits"), ("who sits?!", "who sits"), ("红色的圆。", "红色的圆"), ("dog", "dog"),
+        ("the man sits…", "the man sits"), ("红色的圆．", "红色的圆"),
+    ],
+)  # fmt: skip
 def test_the_final_mark_goes(sentence: str, bare: str) -> None:
     assert without_final_mark(sentence) == bare
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "a dog.", "a dog...", "a dog…", 'the man says "go."', "the man says “go.”", "he says „so.“", "(a dog.)",
+        "who?!", "他走。", "他说「走。」", "谁？", "he asks 'who?'", "x． ",
+    ],
+)  # fmt: skip
+def test_a_sentence_that_ends_stays_as_it_is(sentence: str) -> None:
+    assert as_statement(sentence) == sentence
+
+
+@pytest.mark.parametrize(
+    "sentence", ["a dog", 'the man says "go"', "the dog (in red)", "the boys'", "他走", ")", "a, b,"]
+)
+def test_any_other_sentence_gets_a_full_stop(sentence: str) -> None:
+    assert as_statement(sentence) == sentence + "."

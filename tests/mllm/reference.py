@@ -20,13 +20,13 @@ from stvg_core.tube import Frames
 
 
 class Reference:
-    """A checkpoint in its own class, all attention maps kept."""
+    """A checkpoint in its own class, all attention maps kept; ``tokenizer`` saves reading a large one twice."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tokenizer: Any = None) -> None:
         self.kind = AutoConfig.from_pretrained(folder).model_type
         model_class = getattr(transformers, FAMILIES[self.kind].model_class)
         self.model = model_class.from_pretrained(folder, attn_implementation="eager").eval()
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.tokenizer = tokenizer or AutoTokenizer.from_pretrained(folder)
 
     def __call__(
         self, loaded: LoadedModel, frames: Frames, question: str, shape: tuple[int, int, int]
@@ -34,9 +34,7 @@ class Reference:
         """Log-probabilities of the first answer token, and ``[layers, heads, tokens after the video, T*h*w]``."""
         config, (t, h, w) = self.model.config, shape
         video = self.inputs(loaded, frames, shape)
-        message = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": question}]}]
-        text = self.tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
-        ids = torch.tensor([self.tokenizer(self.expanded(text, frames, shape, video))["input_ids"]])
+        ids = torch.tensor([self.ids(frames, question, shape, video)])
         shown = ids == (config.image_token_id if self.kind == "internvl" else config.video_token_id)
         places = shown[0].nonzero()[:, 0]
         if "video_grid_thw" in video:
@@ -45,6 +43,12 @@ class Reference:
             output = self.model(input_ids=ids, attention_mask=torch.ones_like(ids), output_attentions=True, **video)
         maps = torch.stack([layer[0] for layer in output.attentions])
         return output.logits[0, -1].log_softmax(-1), maps[:, :, int(places[-1]) + 1 :, places[: t * h * w]]
+
+    def ids(self, frames: Frames, question: str, shape: tuple[int, int, int], video: dict[str, Any]) -> list[int]:
+        """The whole prompt, one placeholder for each visual token."""
+        message = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": question}]}]
+        text = self.tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+        return list(self.tokenizer(self.expanded(text, frames, shape, video))["input_ids"])
 
     def inputs(self, loaded: LoadedModel, frames: Frames, shape: tuple[int, int, int]) -> dict[str, Any]:
         """What the model's forward pass wants to know of the video."""

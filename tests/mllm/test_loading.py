@@ -25,7 +25,7 @@ def test_answers_pool_case_and_space(tiny: LoadedModel) -> None:
     assert tokenizer.convert_ids_to_tokens(list(tiny.yes_ids)) == ["yes"]
     assert set(tiny.yes_ids).isdisjoint(tiny.no_ids)
     with pytest.raises(ModelError, match="no single token"):
-        answer_ids(tokenizer, "perhaps")
+        answer_ids(tokenizer, "yes", "perhaps")
 
 
 def test_unknown_family(copy: Path) -> None:

@@ -21,10 +21,11 @@ ROLES = {
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_watched_tokens_are_the_template_and_a_final_full_stop(family: str, tmp_path: Path) -> None:
     layout = load(FAMILIES[family](tmp_path / family), device="cpu").prompts
-    ids = layout.suffix("the red circle moving left.")
-    roles = layout.tokenizer.convert_ids_to_tokens(ids)[-layout.watched("the red circle moving left.") :]
+    question = "the red circle moving left."
+    ids = layout.suffix(question)
+    roles = layout.tokenizer.convert_ids_to_tokens([ids[-place] for place in layout.watched(question)])
     assert roles == ROLES.get(family, [".", "<|im_end|>", "\n", "<|im_start|>", "assistant", "\n"])
-    assert layout.watched("Is there a star in this video?") == layout.role_length == len(roles) - 1
+    assert layout.watched("Is there a star in this video?") == tuple(range(len(roles) - 1, 0, -1))
 
 
 @pytest.mark.parametrize(
@@ -45,10 +46,11 @@ def test_what_is_written_around_slots(family: str, first: str, second: str, last
 
 
 def test_a_query_that_spells_the_placeholder_out(any_family: LoadedModel) -> None:
-    """The template's own place is the video's; the query's stays a word of the question."""
+    """The template's own place is the video's; in the query the same characters are words."""
     layout = any_family.prompts
     mark = layout.spelling.mark
-    assert layout.suffix(f"a {mark} star").count(layout.video_token_id) == 1
+    assert layout.suffix(f"a {mark} star").count(layout.video_token_id) == 0
+    assert layout.suffix(f"a {mark} star") == layout.suffix(f"a {mark[0]} {mark[1:]} star")
     assert not any(layout.video_token_id in ids for ids in layout.before_slots((0.0, 1.0)))
 
 
