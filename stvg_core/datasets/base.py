@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,9 @@ VIDEO_ENDINGS = frozenset(
 UNUSABLE = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError)
 """What reading a value of any kind out of somebody else's JSON may raise."""
 
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+"""A decimal number with a point: no "1_000", no digits of other scripts."""
 
 _LARGEST = 1_000_000
 """Pixels; no picture is wider or higher."""
@@ -119,6 +125,47 @@ def are_shares(boxes: Array, size: tuple[int, int] | None) -> bool:
     return not small and bool(((boxes >= 0) & (boxes <= 1)).all() and (boxes != np.rint(boxes)).any())
 
 
+_SLACK = 0.02
+"""People draw over the border: a box that leaves the picture by this share of its side is not remarkable."""
+
+
+def leaves(corners: Array, size: tuple[int, int]) -> bool:
+    """Is one of the boxes, ``(N, 4)`` ``x1, y1, x2, y2`` in pixels, plainly outside of the picture?"""
+    whole_picture = np.array(size, dtype=np.float64)
+    slack = np.maximum(_SLACK * whole_picture, 2)
+    return bool((corners[:, :2] < -slack).any() or (corners[:, 2:] > whole_picture + slack).any())
+
+
+def fit_as_corners(boxes: Array, size: tuple[int, int]) -> bool:
+    """Would all boxes, read as ``x, y, width, height``, be boxes inside of the picture as ``x1, y1, x2, y2`` too?"""
+    return bool((boxes[:, 2:] > boxes[:, :2]).all()) and not leaves(boxes, size)
+
+
+def refuse_corners(path: Path, labels: Sequence[VideoLabel]) -> None:
+    """Refuse a file whose boxes were read as ``x, y, width, height`` where they must be corners.
+
+    That is where some leave the picture, which happens with objects at the border, and every single box of the file
+    would fit as corners, which does not.
+
+    Raises:
+        DatasetError: so it is.
+    """
+    sized = [(label, label.size) for label in labels if label.size is not None and label.size != SHARES]
+    out = next((label for label, size in sized if leaves(label.boxes, size)), None)
+    if out is not None and all(fit_as_corners(_as_sizes(label.boxes), size) for label, size in sized):
+        raise DatasetError(f"{path}: {out.record} {AS_CORNERS}")
+
+
+AS_CORNERS = (
+    "leaves the picture, and every box of the file would fit as x1, y1, x2, y2. The format has x, y, width, height: "
+    "convert the file."
+)
+
+
+def _as_sizes(corners: Array) -> Array:
+    return np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+
+
 def video_stem(name: str) -> str:
     """What a video is known by across files: its name without folders and a video's ending, in lower case.
 
@@ -156,6 +203,24 @@ def split_ending(last: str) -> tuple[str, str]:
 def base_name(name: str) -> str:
     """The last part of a path that was written on any system."""
     return name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
+def whole(value: Any) -> int:
+    """A whole number, as JSON or text has it (``7``, ``7.0``, ``"7"``); ValueError for others: nothing is cut off."""
+    number = decimal(value)
+    if number != int(number):
+        raise ValueError(f"{value!r} is no whole number")
+    return int(value) if isinstance(value, int) else int(number)
+
+
+def decimal(value: Any) -> float:
+    """A finite number, as JSON or text has it; ValueError for others, also for what only Python takes for one."""
+    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
+        raise ValueError(f"{value!r} is no number")
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is no number")
+    return number
 
 
 def take_or_raise(error: DatasetError, bad: list[str] | None) -> None:

@@ -12,7 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from stvg_core.datasets.base import MAX_FRAMES, UNUSABLE, DatasetError, VideoLabel, load_json, take_or_raise
+from stvg_core.datasets.base import (
+    MAX_FRAMES,
+    UNUSABLE,
+    DatasetError,
+    VideoLabel,
+    load_json,
+    refuse_corners,
+    take_or_raise,
+)
 from stvg_core.text import clean
 
 _Key = tuple[Any, Any]
@@ -63,6 +71,7 @@ def read_coco_vid(path: str | Path, *, encoding: str | None = None, bad: list[st
             found.append(_label(where, name, video, caption, facts[key], categories, by_frame))
         except DatasetError as error:
             take_or_raise(error, bad)
+    refuse_corners(path, found)
     return found
 
 
@@ -88,6 +97,7 @@ def read_youtube_vis(
             take_or_raise(DatasetError(f"{where} lacks a usable value ({error})."), bad)
         except DatasetError as error:
             take_or_raise(error, bad)
+    refuse_corners(path, found)
     return found
 
 

@@ -236,7 +236,7 @@ def test_one_bad_record_is_named_with_its_reason_and_the_rest_comes(run: Run, tm
     printed, said = run(file, "--format", "hcstvg")
     assert "added 1 predictions" in printed
     assert all(f"the record of {name} lacks a usable value" in said for name in bad)
-    assert "record b.mp4: its box on frame 5 lies outside of the picture" in said
+    assert "the record of b.mp4 has a box that leaves the picture" in said
     assert "16 records are left out" in said
 
 
