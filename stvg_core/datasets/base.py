@@ -6,7 +6,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from stvg_core.errors import StvgError
-from stvg_core.text import TextError, read_text
+from stvg_core.text import TextError, key, read_text
 from stvg_core.tube import Array, Tube
 
 MAX_FRAMES = 10_000_000
@@ -76,6 +76,9 @@ class VideoLabel:
         n_frames: frames in the whole video as the dataset counts them; None where it does not say.
         record: names the label inside its file, for messages: "object 3 of gt.txt".
         place: where the video comes from, for the exports of ours that say it.
+        predicted: a model's suggestion that nobody has accepted.
+        turned: gives ``boxes`` by the width of the picture by its height, where boxes were turned: how far a turned box
+            reaches depends on it, and the file does not say it.
     """
 
     video: str
@@ -87,6 +90,8 @@ class VideoLabel:
     record: str
     n_frames: int | None = None
     place: VideoPlace | None = None
+    predicted: bool = False
+    turned: Callable[[float], Array] | None = None
 
     def __post_init__(self) -> None:
         frames, boxes = np.asarray(self.frames, dtype=np.int64), np.asarray(self.boxes, dtype=np.float64)
@@ -108,11 +113,15 @@ class VideoLabel:
         """Frames between the first and the last that have no box."""
         return int(self.frames[-1] - self.frames[0]) + 1 - len(self.frames)
 
+    def boxes_in(self, size: tuple[int, int]) -> Array:
+        """``(N, 4)`` boxes in a video of ``size``, in pixels of the label's own size where it has one."""
+        return self.boxes if self.turned is None else self.turned(size[0] / size[1])
+
     def tube(self, size: tuple[int, int]) -> Tube:
         """Normalised by the label's own size, else by ``size`` (the video's); gaps are filled linearly."""
         width, height = self.size or size
-        every = np.arange(self.frames[0], self.frames[-1] + 1)
-        filled = np.stack([np.interp(every, self.frames, self.boxes[:, k]) for k in range(4)], axis=1)
+        every, boxes = np.arange(self.frames[0], self.frames[-1] + 1), self.boxes_in(size)
+        filled = np.stack([np.interp(every, self.frames, boxes[:, k]) for k in range(4)], axis=1)
         return Tube(int(every[0]), filled / (width, height, width, height))
 
 
@@ -129,11 +138,16 @@ _SLACK = 0.02
 """People draw over the border: a box that leaves the picture by this share of its side is not remarkable."""
 
 
+def leaving(corners: Array, size: tuple[int, int]) -> Array:
+    """``(N,)`` bool: does a box, ``(N, 4)`` ``x1, y1, x2, y2`` in pixels, plainly leave the picture?"""
+    picture = np.array(size, dtype=np.float64)
+    slack = np.maximum(_SLACK * picture, 2)
+    return np.asarray(((corners[:, :2] < -slack) | (corners[:, 2:] > picture + slack)).any(axis=1))
+
+
 def leaves(corners: Array, size: tuple[int, int]) -> bool:
-    """Is one of the boxes, ``(N, 4)`` ``x1, y1, x2, y2`` in pixels, plainly outside of the picture?"""
-    whole_picture = np.array(size, dtype=np.float64)
-    slack = np.maximum(_SLACK * whole_picture, 2)
-    return bool((corners[:, :2] < -slack).any() or (corners[:, 2:] > whole_picture + slack).any())
+    """Does one of the boxes?"""
+    return bool(leaving(corners, size).any())
 
 
 def fit_as_corners(boxes: Array, size: tuple[int, int]) -> bool:
@@ -167,13 +181,13 @@ def _as_sizes(corners: Array) -> Array:
 
 
 def video_stem(name: str) -> str:
-    """What a video is known by across files: its name without folders and a video's ending, in lower case.
+    """What a video is known by across files: its name without folders and a video's ending, as it is read.
 
     VidSTG leaves endings out and videos get converted, so ``0001/27938.mp4``, ``27938.mkv`` and ``27938`` are one. In
-    which way an accent is written does not matter either.
+    which way an accent is written does not matter either, nor case, spaces beside spaces and characters that nobody
+    sees. Two files may still have names that differ by these alone: see :func:`contradict`.
     """
-    last = unicodedata.normalize("NFC", unicodedata.normalize("NFC", base_name(name)).casefold())
-    return split_ending(last)[0]
+    return split_ending(key(base_name(name)))[0]
 
 
 def same_text(one: str, other: str) -> bool:
