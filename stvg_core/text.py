@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 from stvg_core.errors import StvgError
@@ -42,6 +43,20 @@ def key(text: str) -> str:
     """What two texts that a person reads as the same have in common: cleaned, without joiners, case folded."""
     folded = "".join(ch for ch in clean(text) if ch not in _JOINERS).casefold()
     return unicodedata.normalize("NFC", folded)
+
+
+def goes_on(row: Sequence[str], sentence: int) -> bool:
+    """Does the sentence of a table's row seem to go on in the next cell, behind a comma without quotes around it?
+
+    Behind a comma in a sentence is a space. A row that leaves out its last cell has as many as the header all the same.
+
+    Args:
+        sentence: the place of its cell.
+    """
+    if sentence + 1 >= len(row):
+        return False
+    here, following = row[sentence], row[sentence + 1]
+    return following[:1].isspace() and bool(following.strip()) and not here[:1].isspace()
 
 
 def shown(text: str) -> str:

@@ -229,7 +229,7 @@ def whole(value: Any) -> int:
 
 def decimal(value: Any) -> float:
     """A finite number, as JSON or text has it; ValueError for others, also for what only Python takes for one."""
-    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
+    if isinstance(value, bool) or (isinstance(value, str) and not _NUMBER.fullmatch(value.strip())):
         raise ValueError(f"{value!r} is no number")
     number = float(value)
     if not math.isfinite(number):

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from stvg_core.datasets.base import MAX_FRAMES, DatasetError, VideoLabel, decimal, load_text, take_or_raise, whole
-from stvg_core.text import clean, key
+from stvg_core.text import clean, goes_on, key
 
 _NEEDED = ("video", "sentence", "frame", "x1", "y1", "x2", "y2")
 _LABEL = ("video", "project", "task", "annotation", "label", "sentence")
@@ -148,6 +148,8 @@ def _row(where: str, row: list[str], table: _Table) -> tuple[tuple[str, ...], in
     if len(row) != table.width:
         hint = ": is a text or a number with a separator in it without quotes?" if len(row) > table.width else "."
         raise DatasetError(f"{where} has {len(row)} cells, the header has {table.width}{hint}")
+    if goes_on(row, table.columns["sentence"]):
+        raise DatasetError(f"{where}: its sentence seems to go on in the next column: is a comma in it without quotes?")
     try:
         which = tuple(unguarded(table.cell(row, name)) for name in _LABEL)
         frame = whole(table.cell(row, "frame"))

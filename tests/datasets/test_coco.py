@@ -73,3 +73,10 @@ def test_corners_where_sizes_belong_are_refused(tmp_path: Path) -> None:
     videos = [{"id": 1, "width": 200, "height": 100, "file_names": ["walk/0.jpg", "walk/1.jpg"]}]
     with pytest.raises(DatasetError, match="leaves the picture"):
         read_youtube_vis(write(tmp_path, videos=videos, annotations=tubes), bad=[])
+
+
+def test_a_frame_that_is_no_whole_number_is_named(tmp_path: Path) -> None:
+    images = [*IMAGES, {"id": 99, "video_id": 1, "frame_id": 1.5}]
+    bad: list[str] = []
+    [label] = read_coco_vid(write(tmp_path, images=images, annotations=[box(10, 1), box(99, 1)]), bad=bad)
+    assert label.frames.tolist() == [0] and "annotation 2" in bad[0] and "1.5 is no whole number" in bad[0]

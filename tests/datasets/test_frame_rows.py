@@ -141,3 +141,15 @@ def test_a_table_that_can_be_read_in_two_ways_is_refused(tmp_path: Path, text: s
     path.write_text(text)
     with pytest.raises(DatasetError, match=said):
         frames_csv.read(path)
+
+
+def test_a_short_row_with_a_comma_in_its_sentence_is_named(tmp_path: Path) -> None:
+    """It has as many cells as the header."""
+    path = tmp_path / "x.csv"
+    path.write_text(
+        "video,frame,x1,y1,x2,y2,sentence,label\na.mp4,3,1,2,3,4,the man, in red\na.mp4,4,1,2,3,4, the man, T\n"
+    )
+    bad: list[str] = []
+    [label] = frames_csv.read(path, bad=bad)
+    assert (label.frames.tolist(), label.sentence, label.category) == ([4], "the man", "T")
+    assert len(bad) == 1 and "row 2: its sentence seems to go on" in bad[0]
