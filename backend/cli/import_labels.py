@@ -98,7 +98,8 @@ def _check_reviewed(
             f"{marked[0]} holds suggestions that nobody has reviewed. They are no ground truth: import them as "
             f"predictions (--as {PREDICTION}), which annotators then correct."
         )
-    return [f"{name} holds suggestions that nobody has reviewed" for name in marked]
+    more = f", as do {len(marked) - 1} more" if len(marked) > 1 else ""
+    return [f"{marked[0]} holds suggestions that nobody has reviewed{more}"] if marked else []
 
 
 def _say_placing(placing: Placing, notes: list[str]) -> None:

@@ -127,9 +127,8 @@ def test_what_is_no_text_gets_400_with_its_place(web: FlaskClient, kind: str) ->
 def test_of_a_batch_such_a_task_fails_with_the_reason_and_stops_no_other(
     loop: Loop, web: FlaskClient, sqlite_database: Database, kind: str
 ) -> None:
-    tasks = [
-        {"id": n, "data": {"video": "/a.mp4", "query": NOT_TEXT[kind] if n == 2 else "the box"}} for n in (1, 2, 3)
-    ]
+    data = {number: loop.task(number, NOT_TEXT[kind] if number == 2 else "the box").data for number in (1, 2, 3)}
+    tasks = [{"id": number, "data": one} for number, one in data.items()]
     reply = web.post("/predict", data=json.dumps({"tasks": tasks, "project": "1.5"}), auth=BASIC)
     assert reply.status_code == 200 and reply.json["results"] == [[], [], []]
     loop.worker.drain()
