@@ -26,6 +26,7 @@ such ends would cross                       the box's, both ends                
 several ranges, box's lifespan unchanged    shown inside the ranges                        several
 or without an end, drawn from nothing
 several ranges, another box                 the box's; compared range by range             disagree
+a range inside of another one               as one range; the inner one says nothing       several
 a range past the video's end                cut to the video                               -
 a range outside of the video wholly         none                                           outside
 ==========================================  =============================================  =========================
@@ -40,7 +41,7 @@ every other one to the target.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from backend.annotations.marks import DISAGREE, PARTLY, SEVERAL
 from backend.labelstudio.result import Interval, LabelledTube, Range
@@ -78,6 +79,14 @@ def decide(box: LabelledTube, ranges: Sequence[Range], suggested: Interval | Non
         return Ends(box.intervals)
     if len(apart) > 1:
         return _several(box, apart, suggested)
+    found = _one(box, apart, suggested, offered)
+    return replace(found, marks=(*found.marks, SEVERAL)) if _hides(ranges) else found
+
+
+def _one(
+    box: LabelledTube, apart: tuple[Interval, ...], suggested: Interval | None, offered: Interval | None
+) -> Ends:  # fmt: skip
+    """The rule for a single range."""
     found, first, last = apart[0], box.intervals[0][0], box.intervals[-1][1]
     start = _end(first, found[0], suggested and suggested[0], offered and offered[0])
     end = _end(last, found[1], suggested and suggested[1], offered and offered[1])
@@ -135,6 +144,12 @@ def between(intervals: tuple[Interval, ...], first: int, last: int) -> tuple[Int
 def within(intervals: Sequence[Interval], first: int, last: int) -> tuple[Interval, ...]:
     """The parts of intervals from ``first`` to ``last``."""
     return tuple((max(a, first), min(b, last)) for a, b in intervals if max(a, first) <= min(b, last))
+
+
+def _hides(ranges: Sequence[Range]) -> bool:
+    """Does a range lie inside of a longer one, so that taking both together says nothing of it?"""
+    every = {(one.first, one.last) for one in ranges}
+    return any(a[0] <= b[0] and b[1] <= a[1] and a != b for a in every for b in every)
 
 
 def _apart(ranges: Sequence[Range]) -> tuple[Interval, ...]:

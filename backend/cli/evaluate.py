@@ -72,7 +72,7 @@ def command(
     truths, predicted, first_of_several = _read(predictions, truth, vidor, stored, encoding)
     chosen = Protocol(protocol) if protocol else _usual(truths)
     comparison = compare(chosen, truths, predicted)
-    unreviewed = 0 if truth == DATABASE else count_unreviewed(Path(truth))
+    unreviewed = 0 if truth == DATABASE else count_unreviewed(Path(truth), encoding=encoding)
     if unreviewed:
         click.echo(
             f"warning: {unreviewed} labels of {truth} are suggestions that nobody has reviewed. They are no truth: the "

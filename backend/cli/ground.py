@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 from tqdm import tqdm
 
+from stvg_core.datasets.base import UNUSABLE, are_shares, decimal, load_json, whole
 from stvg_core.errors import StvgError
 from stvg_core.tube import Grounding, Track, VideoInfo
 
@@ -148,23 +149,31 @@ def _load(
 
 def read_tracks(path: Path, width: int, height: int) -> list[Track]:
     """Tracks from a JSON file in pixels. Raises StvgError saying which track is wrong."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StvgError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise StvgError(f"{path} is not a JSON file.") from error
+    content = load_json(path)
     if not isinstance(content, list):
         raise StvgError(f"{path} must hold a list of tracks.")
-    size = np.array([width, height, width, height], dtype=np.float64)
     found = []
-    for number, item in enumerate(content):
+    for number, item in enumerate(content, start=1):
         try:
-            boxes = (np.asarray(item["boxes"], dtype=np.float64) / size).clip(0.0, 1.0)
-            found.append(Track(np.asarray(item["frames"]), boxes, float(item.get("score", 1.0)), "file"))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise StvgError(f"{path}: track {number + 1} has no usable frames and boxes ({error}).") from error
+            found.append(_track(item, (width, height)))
+        except UNUSABLE as error:
+            raise StvgError(f"{path}: track {number} has no usable frames and boxes ({error}).") from error
     return found
+
+
+def _track(item: Any, size: tuple[int, int]) -> Track:
+    """Raises one of UNUSABLE."""
+    frames = np.array([whole(frame) for frame in item["frames"]], dtype=np.int64)
+    boxes = np.array([[decimal(side) for side in box] for box in item["boxes"]], dtype=np.float64)
+    if boxes.shape == (len(frames), 4) and len(frames):
+        inside = boxes.clip(0.0, (*size, *size))
+        if frames.min() < 0:
+            raise ValueError("frames count from 0")
+        if are_shares(boxes, size):
+            raise ValueError("its boxes are shares of the picture, and pixels are expected")
+        if (inside[:, 2:] <= inside[:, :2]).any():
+            raise ValueError("a box x1, y1, x2, y2 has no size in the picture")
+    return Track(frames, (boxes / (*size, *size)).clip(0.0, 1.0), decimal(item.get("score", 1.0)), "file")
 
 
 def read_box(text: str, frame: int, info: VideoInfo) -> Prompt:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from backend.cli.playing import unplayable
 from backend.importing.finding import VideoFolder
-from backend.importing.formats import FORMATS, read_labels
+from backend.importing.formats import FORMATS, files_of, read_labels
 from backend.importing.placing import Placed, Placing, place_labels
 from backend.importing.pushing import ANNOTATION, PREDICTION, push
 from backend.labelstudio.client import LabelStudioClient
@@ -18,7 +18,7 @@ from backend.labelstudio.connect import ensure_project, ensure_storage
 from backend.labelstudio.tasks import local_file_address
 from backend.settings import SettingsError, load_settings
 from labeling_config import video_tube
-from stvg_core.datasets.base import DatasetError
+from stvg_core.datasets.base import DatasetError, VideoLabel
 from stvg_core.datasets.unreviewed import count_unreviewed
 from stvg_core.text import shown
 from stvg_core.video import probe
@@ -62,7 +62,7 @@ def command(
     root = document_root or settings.document_root or videos.resolve().parent
     bad: list[str] = []
     labels, notes = read_labels(kind, files, vidor=vidor, video=video, encoding=encoding, bad=bad)
-    notes += _check_reviewed(files, target)
+    notes += _check_reviewed(files_of(kind, files), labels, target, encoding)
     folder = VideoFolder(videos, root)
     placing = place_labels(labels, folder, probe, progress=lambda of: tqdm(of, disable=None, leave=False))
     placing.left_out[:0] = bad
@@ -87,15 +87,19 @@ def command(
     click.echo(f"{url.rstrip('/')}/projects/{project_id}/data")
 
 
-def _check_reviewed(files: Sequence[Path], target: str) -> list[str]:
+def _check_reviewed(
+    files: Sequence[Path], labels: Sequence[VideoLabel], target: str, encoding: str | None
+) -> list[str]:
     """Notes about suggestions that nobody has looked at; a DatasetError where they would become annotations."""
-    marked = [path for path in files if count_unreviewed(path)]
+    marked = [str(path) for path in files if count_unreviewed(path, encoding=encoding)]
+    marked += [label.record for label in labels if label.predicted][:1]
     if marked and target == ANNOTATION:
         raise DatasetError(
             f"{marked[0]} holds suggestions that nobody has reviewed. They are no ground truth: import them as "
             f"predictions (--as {PREDICTION}), which annotators then correct."
         )
-    return [f"{path} holds suggestions that nobody has reviewed" for path in marked]
+    more = f", as do {len(marked) - 1} more" if len(marked) > 1 else ""
+    return [f"{marked[0]} holds suggestions that nobody has reviewed{more}"] if marked else []
 
 
 def _say_placing(placing: Placing, notes: list[str]) -> None:
@@ -104,6 +108,8 @@ def _say_placing(placing: Placing, notes: list[str]) -> None:
         _say("note", sentence)
     if placing.filled:
         _say("note", f"{placing.filled} labels have gaps, which are filled linearly")
+    if placing.unnamed:
+        _say("note", f"{placing.unnamed} labels have no sentence: their class stands in its place")
     for sentence in placing.warnings[:_SHOWN]:
         _say("warning", sentence)
     if len(placing.warnings) > _SHOWN:

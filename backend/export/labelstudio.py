@@ -19,7 +19,7 @@ from backend.export.record import Record, VideoLabels
 from backend.labelstudio.asking import meta_for
 from backend.labelstudio.config import LabelConfig, read_config
 from backend.labelstudio.result import tube_to_result
-from backend.labelstudio.task_data import TaskDataError, with_value
+from backend.labelstudio.task_data import TaskDataError, usual_sentence, with_value
 from labeling_config import video_tube
 from stvg_core.keyframes import Keyframe
 
@@ -60,7 +60,9 @@ def _task(objects: list[Record], *, as_predictions: bool) -> dict[str, Any]:
         data = _with(data, config.query_key, record.query)
     if config.frame_rate_key:
         data = _with(data, config.frame_rate_key, record.video.fps)
-    regions = [region for one in objects for region in regions_of(one, config)]
+    # Whoever reads the file does not know the interface, in which the sentence may have any name.
+    noted = usual_sentence(data) != record.query
+    regions = [region for one in objects for region in regions_of(one, config, noted=noted)]
     if record.unreviewed:  # never an annotation: nobody has looked at it
         found = {"model_version": record.model_version or MODEL_VERSION, "score": record.score, "result": regions}
         return {"data": data, "predictions": [found]}
@@ -80,8 +82,13 @@ def _task(objects: list[Record], *, as_predictions: bool) -> dict[str, Any]:
     return {"data": data, "annotations": [{"result": regions, "was_cancelled": False}]}
 
 
-def regions_of(record: Record, config: LabelConfig) -> list[dict[str, Any]]:
-    """The box and, where the interface has a timeline, the span."""
+def regions_of(record: Record, config: LabelConfig, *, noted: bool = False) -> list[dict[str, Any]]:
+    """The box and, where the interface has a timeline, the span.
+
+    Args:
+        noted: the task's sentence is the box's note too; that of a further object always is.
+    """
+    meta = meta_for(record.query, _region_id(record)) if record.object or noted else None
     regions = tube_to_result(
         record.tube,
         info=record.video,
@@ -90,7 +97,7 @@ def regions_of(record: Record, config: LabelConfig) -> list[dict[str, Any]]:
         region_id=_region_id(record),
         label=record.label,
         keyframes=_keyframes(record),
-        meta=meta_for(record.query, _region_id(record)) if record.object else None,
+        meta=meta,
         span=record.object == 0,
     )
     ends = {last for first, last in record.intervals if not _stays_on(record, first, last)}

@@ -38,6 +38,8 @@ _OF_PREDICTION = Prediction.region_id, Prediction.model_version, Prediction.keyf
 """What lies behind the evidence in a row is slow to reach on SQLite."""
 
 EVERYTHING = Selection()
+OUTDATED = "another file lies at the video's address since it was saved; save it again where it still fits"
+"""Why a label stays behind: its boxes are of other pictures."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,8 @@ def _record(candidate: _Candidate, further: Mapping[str, Any] | None = None) -> 
         return "annotation unreadable"
     if video is None:
         return "video never read"
+    if annotation.outdated:
+        return OUTDATED
     chosen = further or _target(annotation.tubes, candidate)
     if chosen is None:
         return "no box drawn"

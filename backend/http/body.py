@@ -19,13 +19,20 @@ def raw_body() -> bytes:
     return body
 
 
-def parse_json(body: bytes) -> Any:
-    """The decoded JSON, with nothing in it that could not be kept; raises PayloadError."""
+def parse_json(body: bytes, *, leave: str | None = None) -> Any:
+    """The decoded JSON, with nothing in it that could not be kept; raises PayloadError.
+
+    Args:
+        leave: a key of the outer object whose value the caller looks at himself.
+    """
     try:
         decoded = json.loads(body)
     except RecursionError:
         raise PayloadError("The body is nested too deeply.") from None
     except ValueError:
         raise PayloadError("The body is not valid JSON.") from None
-    check_body(decoded)
+    outer = (
+        decoded if leave is None or not isinstance(decoded, dict) else {k: v for k, v in decoded.items() if k != leave}
+    )
+    check_body(outer)
     return decoded

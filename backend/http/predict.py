@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +25,7 @@ from backend.labelstudio.payloads import (
     parse_setup,
 )
 
+logger = logging.getLogger(__name__)
 blueprint = Blueprint("predict", __name__)
 
 
@@ -52,10 +54,17 @@ def setup() -> Response:
 
 @blueprint.post("/predict")
 def predict() -> Response:
-    """One entry per task; an empty list makes Label Studio store nothing and ask again later."""
-    request = parse_predict(parse_json(raw_body()))
+    """One entry per task; an empty list makes Label Studio store nothing and ask again later.
+
+    A task whose sentence or address cannot be kept as it is gets an empty list and a failed job that says why; the
+    others are answered. Label Studio drops the whole batch where the answer is an error, and shows it to nobody.
+    """
+    request = parse_predict(parse_json(raw_body(), leave="tasks"))
     if request.project_id is None:
         raise PayloadError('"project" is missing.')
+    for task in request.tasks:
+        if task.problem is not None:
+            logger.warning("task %d of project %d: %s", task.id, request.project_id, task.problem)
     with services().database.read() as session:
         stored = projects.interface(session, request.project_id)
         if stored is None:

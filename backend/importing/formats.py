@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backend.importing import tasks_json
 from stvg_core.datasets import coco, cvat, frames_csv, hcstvg, mot, parquet_rows, vidstg
-from stvg_core.datasets.base import DatasetError, VideoLabel
+from stvg_core.datasets.base import DatasetError, VideoLabel, take_or_raise
 from stvg_core.datasets.video_table import VideoTable, table_of
 
 FORMATS = (
@@ -39,7 +39,7 @@ def read_labels(
     """
     if kind not in FORMATS:
         raise DatasetError(f"There is no format {kind}; known are {', '.join(FORMATS)}.")
-    files = [inside for path in files for inside in _files(kind, path)]
+    files = files_of(kind, files)
     if video is not None and (len(files) > 1 or kind not in ("mot", "cvat")):
         raise DatasetError("--video belongs to one MOT or CVAT file.")
     labels: list[VideoLabel] = []
@@ -49,6 +49,11 @@ def read_labels(
         found = _read(kind, path, vidor, video, encoding, bad, notes)
         labels += [_placed(kind, path, label, table) for label in found]
     return labels, notes
+
+
+def files_of(kind: str, files: Sequence[Path]) -> list[Path]:
+    """The files to be read: those in it for a folder. Raises :class:`DatasetError` where it holds none."""
+    return [inside for path in files for inside in _files(kind, path)]
 
 
 def _files(kind: str, path: Path) -> list[Path]:
@@ -114,11 +119,12 @@ def _labels(
     found = []
     for record in records:
         try:
-            found.append(record.label())
+            label = record.label()
+            if not label.sentence:
+                raise DatasetError(f"{label.record} has no sentence.")
+            found.append(label)
         except DatasetError as error:
-            if bad is None:
-                raise
-            bad.append(str(error))
+            take_or_raise(error, bad)
     return found
 
 

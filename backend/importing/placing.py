@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from backend.importing.finding import VideoFolder, Wanted
-from stvg_core.datasets.base import SHARES, DatasetError, VideoLabel, video_stem
+from stvg_core.datasets.base import SHARES, DatasetError, VideoLabel, leaving, video_stem
 from stvg_core.errors import StvgError
 from stvg_core.text import clean
 from stvg_core.tube import Tube, VideoInfo
@@ -35,12 +35,16 @@ class Placed:
 
 @dataclass
 class Placing:
-    """What came of :func:`place_labels`: labels with their videos, why others were left out, what to know."""
+    """What came of :func:`place_labels`: labels with their videos, why others were left out, what to know.
+
+    ``filled`` have gaps that were filled, ``unnamed`` have no sentence but their class.
+    """
 
     placed: list[Placed] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     filled: int = 0
+    unnamed: int = 0
 
 
 def place_labels(
@@ -74,6 +78,8 @@ def place_labels(
             warned.add(path)
             result.warnings += [f"{path.name}: {warning}" for warning in _differences(label, info)]
         result.filled += label.missing > 0
+        result.unnamed += not label.sentence
+        result.warnings += _over_the_border(label, (info.width, info.height))
         result.placed.append(Placed(label, path, info, query, tube))
     return result
 
@@ -95,10 +101,24 @@ def _check_name(path: Path) -> None:
 def _check_boxes(label: VideoLabel, size: tuple[int, int]) -> None:
     """Every box shows something of the picture."""
     width, height = label.size or size
-    inside = np.clip(label.boxes, 0, (width, height, width, height))
+    inside = np.clip(label.boxes_in(size), 0, (width, height, width, height))
     nothing = (inside[:, 2] <= inside[:, 0]) | (inside[:, 3] <= inside[:, 1])
     if nothing.any():
         raise DatasetError(f"its box on frame {label.frames[nothing][0]} lies outside of the picture or has no size.")
+
+
+def _over_the_border(label: VideoLabel, size: tuple[int, int]) -> list[str]:
+    """A sentence where boxes leave the picture by more than a hand draws over its border."""
+    picture = label.size or size
+    if picture == SHARES:  # a tool of ours or Label Studio wrote them
+        return []
+    out = leaving(label.boxes, picture)
+    if not out.any():
+        return []
+    return [
+        f"{label.record}: {out.sum()} of {len(out)} boxes leave the picture and are cut at its border; the first is on "
+        f"frame {label.frames[out][0]} (counted from 0)"
+    ]
 
 
 def _queries(labels: Sequence[VideoLabel]) -> list[str]:

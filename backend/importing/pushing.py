@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from backend.importing.placing import Placed
@@ -19,7 +21,7 @@ from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.result import tube_to_result
 from backend.labelstudio.tasks import import_missing, task_data, write_frame_rates
 from backend.media.location import location
-from stvg_core.datasets.base import video_stem
+from stvg_core.datasets.base import split_ending
 from stvg_core.keyframes import simplify
 from stvg_core.text import key as text_key
 
@@ -86,8 +88,14 @@ def push(
 def region_id(item: Placed) -> str:
     """Of everything that a label says; boxes to a hundredth of a per cent of the picture."""
     boxes = item.tube.boxes.astype(float).round(4).tolist()
-    content = json.dumps([video_stem(item.path.name), item.query, item.tube.start_frame, boxes])
+    content = json.dumps([_stem(item.path), item.query, item.tube.start_frame, boxes])
     return "import-" + hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def _stem(path: Path) -> str:
+    """Ids of labels that are in projects already hold it so."""
+    name = unicodedata.normalize("NFC", unicodedata.normalize("NFC", path.name).casefold())
+    return split_ending(name)[0]
 
 
 def _push_one(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from backend.labelstudio.asking import is_marked, note
 from backend.labelstudio.config import LabelConfig, read_config
 from backend.labelstudio.originals import grounded_address
-from backend.labelstudio.result import Interval, read_keyframes, read_spans, result_to_tubes
+from backend.labelstudio.result import USUAL_ASPECT, Interval, read_shapes, read_spans, result_to_tubes, upright
+from backend.labelstudio.task_data import usual_sentence
 from backend.media.location import location
 from labeling_config import video_tube
 from stvg_core.datasets.base import (
@@ -25,7 +28,6 @@ from stvg_core.datasets.base import (
     split_ending,
     take_or_raise,
 )
-from stvg_core.datasets.cvat import SENTENCE_NAMES
 from stvg_core.text import clean
 
 
@@ -47,8 +49,9 @@ def read(path: Path, *, encoding: str | None = None, bad: list[str] | None = Non
     for number, task in enumerate(content, start=1):
         where = f"task {number} of {path.name}"
         try:
-            for region, siblings, data in _regions(task):
-                found.append(_label(where, region, siblings, data, config))
+            for region, siblings, predicted in _regions(task):
+                label = _label(where, region, siblings, task["data"], config)
+                found.append(replace(label, predicted=predicted))
         except UNUSABLE as error:
             take_or_raise(DatasetError(f"{where} lacks a usable value ({error})."), bad)
         except DatasetError as error:
@@ -56,12 +59,12 @@ def read(path: Path, *, encoding: str | None = None, bad: list[str] | None = Non
     return found
 
 
-def _regions(task: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Sequence[Any], Mapping[str, Any]]]:
-    """Each box region with all regions of its annotation and the task's data."""
+def _regions(task: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Sequence[Any], bool]]:
+    """Each box region with all regions beside it, and whether they are a prediction's."""
     kept = [entry for entry in task.get("annotations") or [] if not entry.get("was_cancelled")]
     for entry in kept or task.get("predictions") or []:
         result = entry.get("result") or []
-        yield from ((region, result, task["data"]) for region in result if region.get("type") == "videorectangle")
+        yield from ((region, result, not kept) for region in result if region.get("type") == "videorectangle")
 
 
 def _label(
@@ -72,17 +75,18 @@ def _label(
     tubes = result_to_tubes([region], replace(config, video_name=str(region["to_name"])), n_frames=n_frames)
     if not tubes:
         raise DatasetError(f"{where}: region {region.get('id')} is drawn on no frame.")
-    keyframes, boxes, _ = read_keyframes(region["value"]["sequence"])
+    keyframes, shapes, _ = read_shapes(region["value"]["sequence"])
     intervals = _spans(region, siblings, keyframes.tolist(), n_frames) or tubes[0].intervals
     if intervals[-1][1] >= MAX_FRAMES - 1:
         raise DatasetError(f"{where}: region {region.get('id')} has no end, and the file does not say the video's.")
     frames = np.concatenate([np.arange(first, last + 1) for first, last in intervals])
-    filled = np.stack([np.interp(frames, keyframes, boxes[:, side]) for side in range(4)], axis=1)
-    note = (region.get("meta") or {}).get("text") or [_sentence(data, config)]
+    filled = np.stack([np.interp(frames, keyframes, shapes[:, side]) for side in range(5)], axis=1)
+    label = tubes[0].label or ""
     return VideoLabel(
-        location(address).rpartition("/")[2], clean(str(note[0] if isinstance(note, list) else note)),
-        clean(tubes[0].label or ""), frames, filled, SHARES, f"region {region.get('id')} in {where}",
+        location(address).rpartition("/")[2], clean(_sentence(region, label, data, config)), clean(label), frames,
+        upright(filled, USUAL_ASPECT), SHARES, f"region {region.get('id')} in {where}",
         None if n_frames == MAX_FRAMES else n_frames, VideoPlace(address),
+        turned=partial(upright, filled) if filled[:, 4].any() else None,
     )  # fmt: skip
 
 
@@ -114,5 +118,11 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _sentence(data: Mapping[str, Any], config: LabelConfig) -> str:
-    return config.query_of(data) or next((str(data[key]) for key in SENTENCE_NAMES if data.get(key)), "")
+def _sentence(region: Mapping[str, Any], label: str, data: Mapping[str, Any], config: LabelConfig) -> str:
+    """The task's sentence; the box's note where it has one of its own (``backend.annotations.objects``).
+
+    Where the data have no sentence under a usual name, a note is all that there is.
+    """
+    own = is_marked(region) or label in config.labels[1:]
+    asked, noted = usual_sentence(data), note(region) or ""
+    return (noted or asked) if own else (asked or noted)

@@ -92,6 +92,8 @@ def _item(
         raise CannotRejoin(f"review: {state}")
     if marks.LONE in marks.of_tubes(annotation.tubes):
         raise CannotRejoin("one drawn box: it does not say when the action ends")
+    if annotation.outdated:
+        raise CannotRejoin("another file at the video's address")
     drawn = recording.answer(annotation)
     if drawn is None:
         raise CannotRejoin("truth without a tube")

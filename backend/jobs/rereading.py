@@ -46,7 +46,7 @@ STALE = or_(
 )
 _COPIED = (
     "ls_annotation_id", "task_id", "prediction_id", "event_id", "ls_parent_prediction", "author_id", "lead_time_s",
-    "result", "ls_created_at", "ls_updated_at",
+    "result", "ls_created_at", "ls_updated_at", "video_id",
 )  # fmt: skip
 
 
@@ -94,7 +94,8 @@ class Again:
     def compute(self, known: Known) -> Outcome:
         """Another version where its tubes are others now."""
         row = next(one for one in known.versions if one.id == self.row)
-        as_it_was = Outcome(row=row.id, columns={"reader": READER})
+        content = _content(row, known)
+        as_it_was = Outcome(row=row.id, columns={"reader": READER, **content})
         xml = self.label_config or ("" if known.task is None else known.task.project.label_config)
         config = read_interface(xml)[0]
         if config is None or row.was_cancelled or versions.counting(known.versions) != row.id:
@@ -107,20 +108,32 @@ class Again:
                 row.ls_annotation_id, len(row.tubes),
             )  # fmt: skip
             return as_it_was
-        values = {name: getattr(row, name) for name in _COPIED}
+        values = {name: getattr(row, name) for name in _COPIED} | content
         if _same(row.tubes, reading.tubes):
-            return _marked(row, reading, wishes.wanted(as_row(known, {**values, "tubes": reading.tubes})))
+            return _marked(content, row, reading, wishes.wanted(as_row(known, {**values, "tubes": reading.tubes})))
         digest = _digest(row, reading.tubes)
         found = new_version(known, digest=digest, reread_of=row.id, **values, **reading.columns())
         carry = partial(_carry_refusals, task_id=row.task_id, old=row.id)
         return Outcome(
-            found.version, found.diffs, found.jobs, row.id, {"reader": READER}, entries=reading.tubes, after=carry
+            found.version,
+            found.diffs,
+            found.jobs,
+            row.id,
+            {"reader": READER, **content},
+            entries=reading.tubes,
+            after=carry,
         )
 
 
-def _marked(row: Annotation, reading: Reading, jobs: list[dict[str, Any]]) -> Outcome:
+def _content(row: Annotation, known: Known) -> dict[str, Any]:
+    """The content that it is about, where that is known only now."""
+    video = None if known.task is None else known.task.video_id
+    return {} if row.video_id is not None or video is None else {"video_id": video}
+
+
+def _marked(content: dict[str, Any], row: Annotation, reading: Reading, jobs: list[dict[str, Any]]) -> Outcome:
     """The same tubes, with what is said of them now."""
-    columns: dict[str, Any] = {} if row.reader == reading.reader else {"reader": reading.reader}
+    columns: dict[str, Any] = {**content} if row.reader == reading.reader else {"reader": reading.reader, **content}
     if row.tubes != reading.tubes:
         columns["tubes"] = [_with_marks(old, new) for old, new in zip(row.tubes, reading.tubes, strict=True)]
     if row.problem != reading.problem:

@@ -56,7 +56,8 @@ class Saved:
             known, digest=self.digest, ls_annotation_id=one.id, task_id=self.task_id, event_id=self.event_id,
             prediction_id=None if began is None else began.id, ls_parent_prediction=one.parent_prediction,
             author_id=one.completed_by, lead_time_s=one.lead_time, was_cancelled=one.was_cancelled, result=one.result,
-            ls_created_at=one.created_at, ls_updated_at=one.updated_at, **read,
+            ls_created_at=one.created_at, ls_updated_at=one.updated_at,
+            video_id=None if task is None else task.video_id, **read,
         )  # fmt: skip
         return replace(found, row=late, columns={"reader": 0}) if (late := _later(known, one)) is not None else found
 

@@ -78,9 +78,17 @@ def readable(query: str) -> tuple[str | None, str | None]:
         return None, str(error)
 
 
+def _sentence(given: Given, problem: str | None) -> tuple[str | None, str | None]:
+    """As :func:`readable`; where the task's data could not be kept and that touches its sentence or video, why not."""
+    query, reason = readable(given.query)
+    touched = query is None or "\ufffd" in given.query + given.video_ref
+    return (None, problem) if problem is not None and touched else (query, reason)
+
+
 def look(session: Session, rules: Rules, payloads: Sequence[TaskPayload]) -> Round:
     """Read what there is to know; writes nothing."""
     given = {payload.id: given_of(rules.config, payload) for payload in payloads}
+    problems = {payload.id: payload.problem for payload in payloads if payload.problem is not None}
     found = Round([payload.id for payload in payloads], given)
     known = tasks.known_many(session, rules.project_id, given)
     for number, entry in given.items():
@@ -89,7 +97,7 @@ def look(session: Session, rules: Rules, payloads: Sequence[TaskPayload]) -> Rou
             found.rows[number] = row
         if row is None or row.differs(known[number]):
             found.stale.append(entry)
-    sentences = {number: readable(entry.query) for number, entry in given.items()}
+    sentences = {number: _sentence(entry, problems.get(number)) for number, entry in given.items()}
     identities = {
         number: prediction_identity(row.video_sha256, query, rules.model_version)
         for number, row in found.rows.items()

@@ -15,18 +15,23 @@ from typing import Any
 from backend.addresses import AddressError, is_loopback, origin, without_secrets
 from backend.labelstudio.config import LabelConfig
 from backend.labelstudio.result import KEYFRAME_KEYS
-from backend.labelstudio.values import LARGEST_ID, PayloadError, check_regions, number_of
+from backend.labelstudio.values import LARGEST_ID, PayloadError, check_body, check_regions, kept, number_of
 
 __all__ = ["PayloadError"]
 
 
 @dataclass(frozen=True)
 class TaskPayload:
-    """A task as ``/predict`` carries it."""
+    """A task as ``/predict`` carries it.
+
+    Attributes:
+        problem: why its data could not be kept as they came; they are here as far as they can be.
+    """
 
     id: int
     data: dict[str, Any]
     predictions: tuple[dict[str, Any], ...] = ()
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,11 @@ class SetupRequest:
 
 
 def parse_predict(body: object) -> PredictRequest:
-    """Read ``/predict``; raises PayloadError."""
+    """Read ``/predict``; raises PayloadError.
+
+    Whether the tasks' data can be kept is looked at here, task by task. To an annotator's own question, about one task,
+    it is an error; of a batch, the task has it as its ``problem``.
+    """
     fields = mapping(body, "the request")
     tasks = fields.get("tasks")
     if not isinstance(tasks, list) or not tasks:
@@ -70,7 +79,7 @@ def parse_predict(body: object) -> PredictRequest:
     params = mapping(fields.get("params") or {}, '"params"')
     context = params.get("context")
     return PredictRequest(
-        tasks=tuple(_task(task, position) for position, task in enumerate(tasks)),
+        tasks=tuple(_task(task, position, strict=context is not None) for position, task in enumerate(tasks)),
         project_id=project_number(fields.get("project")),
         label_config=text(fields.get("label_config"), '"label_config"'),
         context=None if context is None else mapping(context, '"params.context"'),
@@ -181,14 +190,21 @@ def project_number(value: object) -> int | None:
     return number_of(value, '"project"')
 
 
-def _task(value: object, position: int) -> TaskPayload:
-    fields = mapping(value, f"task {position + 1} of the request")
+def _task(value: object, position: int, *, strict: bool) -> TaskPayload:
+    fields, problem = mapping(value, f"task {position + 1} of the request"), None
     number = number_of(fields.get("id"), f'"id" of task {position + 1} of the request')
+    try:
+        check_body(value, ("tasks", position))
+    except PayloadError as error:
+        if strict:
+            raise
+        fields, problem = kept(fields), str(error)
     predictions = fields.get("predictions")
     return TaskPayload(
         id=number,
         data=mapping(fields.get("data"), f'"data" of task {number}'),
         predictions=tuple(e for e in predictions if isinstance(e, dict)) if isinstance(predictions, list) else (),
+        problem=problem,
     )
 
 

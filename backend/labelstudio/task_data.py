@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+from stvg_core.datasets.cvat import SENTENCE_NAMES
 from stvg_core.errors import StvgError
 
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
@@ -41,6 +42,11 @@ def read_text_value(data: Mapping[str, Any] | None, name: str | None) -> str:
     """The same where it is text, else ""."""
     value = read_value(data, name)
     return value if isinstance(value, str) else ""
+
+
+def usual_sentence(data: Mapping[str, Any]) -> str:
+    """The sentence under one of the names that it usually has, for whoever does not know the interface; else ""."""
+    return next((str(data[name]) for name in SENTENCE_NAMES if data.get(name)), "")
 
 
 def with_value(data: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:

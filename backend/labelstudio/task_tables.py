@@ -41,7 +41,7 @@ def read(path: Path, text: str, names: Sequence[Sequence[str]]) -> tuple[list[En
     """The rows, and the columns.
 
     Args:
-        names: the columns that are needed, each with the other names that it may have.
+        names: the columns that are needed, each with the other names that it may have; the sentence's last.
 
     Raises:
         PayloadError: no such table: a column is missing or there twice, or a quote does not end.
@@ -58,7 +58,8 @@ def read(path: Path, text: str, names: Sequence[Sequence[str]]) -> tuple[list[En
         raise PayloadError(f"{path} has two columns called {', '.join(map(repr, twice))}.")
     canonical = {texts.key(name): name for known in names for name in known}
     keys = tuple(canonical.get(texts.key(column), column) for column in columns)
-    entries = [_entry(number, line, row, keys) for number, (line, row) in enumerate(rows, start=1)]
+    sentence = next((keys.index(name) for name in names[-1] if name in keys), len(keys)) if names else len(keys)
+    entries = [_entry(number, line, row, keys, sentence) for number, (line, row) in enumerate(rows, start=1)]
     return entries, tuple(column for column in columns if column)
 
 
@@ -100,7 +101,7 @@ def _rows(path: Path, text: str, separator: str) -> Iterator[tuple[int, list[str
         line = reader.line_num + 1
 
 
-def _entry(number: int, line: int, row: list[str], keys: tuple[str, ...]) -> Entry:
+def _entry(number: int, line: int, row: list[str], keys: tuple[str, ...], sentence: int) -> Entry:
     if len(row) != len(keys):
         hint = ": is a sentence with a separator in it without quotes?" if len(row) > len(keys) else ""
         return Entry(number, line, None, (f"has {len(row)} cells, the header has {len(keys)}{hint}",))
@@ -110,4 +111,7 @@ def _entry(number: int, line: int, row: list[str], keys: tuple[str, ...]) -> Ent
         problems.append("has a value in a column without a name")
     broken = [name for name, cell in cells.items() if "\n" in cell.strip()]
     problems += [f'has a line break in "{name}": is a quote missing?' for name in broken]
+    if texts.goes_on(row, sentence):
+        rest = row[sentence + 1].strip()
+        problems.append(f'has {rest!r} in "{keys[sentence + 1]}": is a sentence with a comma in it without quotes?')
     return Entry(number, line, {"data": cells}, tuple(problems))  # a column may be called "data" as well

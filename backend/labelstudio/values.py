@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from stvg_core.errors import StvgError
@@ -32,13 +33,18 @@ class PayloadError(StvgError):
     """A message between Label Studio and this service is malformed; the text says which field and why."""
 
 
-def check_body(body: object) -> None:
-    """Refuse a decoded request that could not be kept as it is; raises PayloadError.
+def check_body(body: object, at: Sequence[str | int] = ()) -> None:
+    """Refuse a decoded request, or the part of one ``at`` which it is, that could not be kept as it is.
+
+    Raises PayloadError, which names the place.
 
     Objects nested deeper than ``MAX_DEPTH`` or with more than ``MAX_KEYS`` keys, half characters (lone surrogates),
     NUL characters, and numbers that are not finite.
     """
-    waiting: list[tuple[object, int, _Trail]] = [(body, 0, None)]
+    outer: _Trail = None
+    for step in at:
+        outer = outer, step
+    waiting: list[tuple[object, int, _Trail]] = [(body, len(at), outer)]
     while waiting:
         value, depth, trail = waiting.pop()
         if isinstance(value, str):
@@ -74,6 +80,21 @@ def storable(value: Any, depth: int = 0) -> Any:
             raise PayloadError(f"An object has {len(value)} keys; more than {MAX_KEYS} are not kept.")
         return {_UNWRITABLE.sub("\ufffd", str(key)): storable(entry, depth + 1) for key, entry in value.items()}
     return value
+
+
+def kept(value: dict[str, Any], depth: int = 0) -> dict[str, Any]:
+    """As :func:`storable`, without what it refuses.
+
+    Of an object with too many keys the first ones stay, of one that is nested too deeply what lies above.
+    """
+    found: dict[str, Any] = {}
+    for key, entry in islice(value.items(), MAX_KEYS):
+        try:
+            found[_UNWRITABLE.sub("\ufffd", key)] = storable(entry, depth + 1)
+        except PayloadError:
+            if isinstance(entry, dict) and depth + 1 < MAX_DEPTH:
+                found[_UNWRITABLE.sub("\ufffd", key)] = kept(entry, depth + 1)
+    return found
 
 
 def number_of(value: object, what: str) -> int:

@@ -62,6 +62,12 @@ def suggestion_of(session: Session, task_id: int, label: Annotation | None) -> P
     return predictions.newest(session, task_id)
 
 
+_OUTDATED = (
+    "Another file lies at the video's address since this was saved, so it is not exported. Where it still fits, save "
+    "it again in Label Studio."
+)
+
+
 def read_evidence(row: Prediction) -> Evidence | None:
     """The stored evidence, None where it cannot be read."""
     consistency = math.nan if row.evidence_consistency is None else row.evidence_consistency
@@ -140,7 +146,7 @@ def _version(row: Annotation, stored: Diff | None, known: Sequence[Annotation], 
         end_shift=found.end_shift,
         edits=found.edits,
         edits_from_nothing=found.edits_from_nothing,
-        problem=row.problem,
+        problem=row.problem or (_OUTDATED if row.outdated else None),
         counts=counts,
         reread_of=next((one.version for one in known if one.id == row.reread_of), None),
     )

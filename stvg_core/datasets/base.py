@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import unicodedata
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from stvg_core.errors import StvgError
-from stvg_core.text import TextError, read_text
+from stvg_core.text import TextError, key, read_text
 from stvg_core.tube import Array, Tube
 
 MAX_FRAMES = 10_000_000
@@ -31,6 +34,9 @@ VIDEO_ENDINGS = frozenset(
 UNUSABLE = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError)
 """What reading a value of any kind out of somebody else's JSON may raise."""
 
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+"""A decimal number with a point: no "1_000", no digits of other scripts."""
 
 _LARGEST = 1_000_000
 """Pixels; no picture is wider or higher."""
@@ -70,6 +76,9 @@ class VideoLabel:
         n_frames: frames in the whole video as the dataset counts them; None where it does not say.
         record: names the label inside its file, for messages: "object 3 of gt.txt".
         place: where the video comes from, for the exports of ours that say it.
+        predicted: a model's suggestion that nobody has accepted.
+        turned: gives ``boxes`` by the width of the picture by its height, where boxes were turned: how far a turned box
+            reaches depends on it, and the file does not say it.
     """
 
     video: str
@@ -81,6 +90,8 @@ class VideoLabel:
     record: str
     n_frames: int | None = None
     place: VideoPlace | None = None
+    predicted: bool = False
+    turned: Callable[[float], Array] | None = None
 
     def __post_init__(self) -> None:
         frames, boxes = np.asarray(self.frames, dtype=np.int64), np.asarray(self.boxes, dtype=np.float64)
@@ -102,11 +113,15 @@ class VideoLabel:
         """Frames between the first and the last that have no box."""
         return int(self.frames[-1] - self.frames[0]) + 1 - len(self.frames)
 
+    def boxes_in(self, size: tuple[int, int]) -> Array:
+        """``(N, 4)`` boxes in a video of ``size``, in pixels of the label's own size where it has one."""
+        return self.boxes if self.turned is None else self.turned(size[0] / size[1])
+
     def tube(self, size: tuple[int, int]) -> Tube:
         """Normalised by the label's own size, else by ``size`` (the video's); gaps are filled linearly."""
         width, height = self.size or size
-        every = np.arange(self.frames[0], self.frames[-1] + 1)
-        filled = np.stack([np.interp(every, self.frames, self.boxes[:, k]) for k in range(4)], axis=1)
+        every, boxes = np.arange(self.frames[0], self.frames[-1] + 1), self.boxes_in(size)
+        filled = np.stack([np.interp(every, self.frames, boxes[:, k]) for k in range(4)], axis=1)
         return Tube(int(every[0]), filled / (width, height, width, height))
 
 
@@ -119,14 +134,60 @@ def are_shares(boxes: Array, size: tuple[int, int] | None) -> bool:
     return not small and bool(((boxes >= 0) & (boxes <= 1)).all() and (boxes != np.rint(boxes)).any())
 
 
+_SLACK = 0.02
+"""People draw over the border: a box that leaves the picture by this share of its side is not remarkable."""
+
+
+def leaving(corners: Array, size: tuple[int, int]) -> Array:
+    """``(N,)`` bool: does a box, ``(N, 4)`` ``x1, y1, x2, y2`` in pixels, plainly leave the picture?"""
+    picture = np.array(size, dtype=np.float64)
+    slack = np.maximum(_SLACK * picture, 2)
+    return np.asarray(((corners[:, :2] < -slack) | (corners[:, 2:] > picture + slack)).any(axis=1))
+
+
+def leaves(corners: Array, size: tuple[int, int]) -> bool:
+    """Does one of the boxes?"""
+    return bool(leaving(corners, size).any())
+
+
+def fit_as_corners(boxes: Array, size: tuple[int, int]) -> bool:
+    """Would all boxes, read as ``x, y, width, height``, be boxes inside of the picture as ``x1, y1, x2, y2`` too?"""
+    return bool((boxes[:, 2:] > boxes[:, :2]).all()) and not leaves(boxes, size)
+
+
+def refuse_corners(path: Path, labels: Sequence[VideoLabel]) -> None:
+    """Refuse a file whose boxes were read as ``x, y, width, height`` where they must be corners.
+
+    That is where some leave the picture, which happens with objects at the border, and every single box of the file
+    would fit as corners, which does not.
+
+    Raises:
+        DatasetError: so it is.
+    """
+    sized = [(label, label.size) for label in labels if label.size is not None and label.size != SHARES]
+    out = next((label for label, size in sized if leaves(label.boxes, size)), None)
+    if out is not None and all(fit_as_corners(_as_sizes(label.boxes), size) for label, size in sized):
+        raise DatasetError(f"{path}: {out.record} {AS_CORNERS}")
+
+
+AS_CORNERS = (
+    "leaves the picture, and every box of the file would fit as x1, y1, x2, y2. The format has x, y, width, height: "
+    "convert the file."
+)
+
+
+def _as_sizes(corners: Array) -> Array:
+    return np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+
+
 def video_stem(name: str) -> str:
-    """What a video is known by across files: its name without folders and a video's ending, in lower case.
+    """What a video is known by across files: its name without folders and a video's ending, as it is read.
 
     VidSTG leaves endings out and videos get converted, so ``0001/27938.mp4``, ``27938.mkv`` and ``27938`` are one. In
-    which way an accent is written does not matter either.
+    which way an accent is written does not matter either, nor case, spaces beside spaces and characters that nobody
+    sees. Two files may still have names that differ by these alone: see :func:`contradict`.
     """
-    last = unicodedata.normalize("NFC", unicodedata.normalize("NFC", base_name(name)).casefold())
-    return split_ending(last)[0]
+    return split_ending(key(base_name(name)))[0]
 
 
 def same_text(one: str, other: str) -> bool:
@@ -156,6 +217,24 @@ def split_ending(last: str) -> tuple[str, str]:
 def base_name(name: str) -> str:
     """The last part of a path that was written on any system."""
     return name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
+def whole(value: Any) -> int:
+    """A whole number, as JSON or text has it (``7``, ``7.0``, ``"7"``); ValueError for others: nothing is cut off."""
+    number = decimal(value)
+    if number != int(number):
+        raise ValueError(f"{value!r} is no whole number")
+    return int(value) if isinstance(value, int) else int(number)
+
+
+def decimal(value: Any) -> float:
+    """A finite number, as JSON or text has it; ValueError for others, also for what only Python takes for one."""
+    if isinstance(value, bool) or (isinstance(value, str) and not _NUMBER.fullmatch(value.strip())):
+        raise ValueError(f"{value!r} is no number")
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is no number")
+    return number
 
 
 def take_or_raise(error: DatasetError, bad: list[str] | None) -> None:

@@ -12,7 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from stvg_core.datasets.base import MAX_FRAMES, UNUSABLE, DatasetError, VideoLabel, load_json, take_or_raise
+from stvg_core.datasets.base import (
+    MAX_FRAMES,
+    UNUSABLE,
+    DatasetError,
+    VideoLabel,
+    load_json,
+    refuse_corners,
+    take_or_raise,
+    whole,
+)
 from stvg_core.text import clean
 
 _Key = tuple[Any, Any]
@@ -40,7 +49,11 @@ def read_coco_vid(path: str | Path, *, encoding: str | None = None, bad: list[st
         where = f"{path}, annotation {number}"
         try:
             image = images[entry["image_id"]]
-            key, frame, box = (image["video_id"], entry["instance_id"]), int(image["frame_id"]), _corners(entry["bbox"])
+            key, frame, box = (
+                (image["video_id"], entry["instance_id"]),
+                whole(image["frame_id"]),
+                _corners(entry["bbox"]),
+            )
             hash(key)
             if image["video_id"] not in videos or not 0 <= frame < MAX_FRAMES:
                 raise ValueError("its video or frame is impossible")
@@ -63,6 +76,7 @@ def read_coco_vid(path: str | Path, *, encoding: str | None = None, bad: list[st
             found.append(_label(where, name, video, caption, facts[key], categories, by_frame))
         except DatasetError as error:
             take_or_raise(error, bad)
+    refuse_corners(path, found)
     return found
 
 
@@ -88,6 +102,7 @@ def read_youtube_vis(
             take_or_raise(DatasetError(f"{where} lacks a usable value ({error})."), bad)
         except DatasetError as error:
             take_or_raise(error, bad)
+    refuse_corners(path, found)
     return found
 
 
@@ -119,8 +134,8 @@ def _label(
     categories: Mapping[Any, Mapping[str, Any]], boxes: Mapping[int, list[float]],
 ) -> VideoLabel:  # fmt: skip
     try:
-        size = (int(video["width"]), int(video["height"])) if video.get("width") and video.get("height") else None
-        length = int(video["length"]) if video.get("length") else None
+        size = (whole(video["width"]), whole(video["height"])) if video.get("width") and video.get("height") else None
+        length = whole(video["length"]) if video.get("length") else None
         category = str(categories.get(entry.get("category_id"), {}).get("name", ""))
         if size is not None and min(size) < 1:
             raise ValueError("the picture has no size")

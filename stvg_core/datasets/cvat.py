@@ -15,11 +15,11 @@ from xml.etree.ElementTree import Element, ParseError
 
 import numpy as np
 from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import DefusedXMLParser, parse
+from defusedxml.ElementTree import fromstring
 
 from stvg_core.datasets.base import MAX_FRAMES, DatasetError, VideoLabel, take_or_raise
 from stvg_core.datasets.cvat_tracks import Span, drawn
-from stvg_core.text import clean, key
+from stvg_core.text import TextError, clean, decode, key
 
 SENTENCE_NAMES = ("query", "sentence", "caption", "description")
 """An attribute of one of these names is the object's sentence."""
@@ -112,13 +112,15 @@ def read_tasks(
 
 def _root(path: Path, encoding: str | None) -> Element:
     try:
-        root: Element = parse(path, parser=DefusedXMLParser(encoding=encoding) if encoding else None).getroot()
+        data = path.read_bytes()
+        # Without a word from outside the file says its encoding itself; what the parser does not know is decoded here.
+        root: Element = fromstring(data if encoding is None else decode(data, str(path), encoding=encoding))
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
-    except LookupError as error:
-        raise DatasetError(f"There is no encoding {encoding!r}. Common ones are utf-8, latin-1 and cp1252.") from error
+    except TextError as error:
+        raise DatasetError(str(error)) from error
     except (ParseError, DefusedXmlException, ValueError) as error:
-        hint = "" if encoding else " If it is not UTF-8 and does not say so, say what it is with --encoding."
+        hint = "" if encoding else " If it does not say its encoding rightly, say it: --encoding."
         raise DatasetError(f"{path} is not readable XML ({error}).{hint}") from error
     if root.tag != "annotations":
         raise DatasetError(f"{path} is not a CVAT file: its outer element is <{root.tag}>, not <annotations>.")

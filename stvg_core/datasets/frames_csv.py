@@ -1,5 +1,7 @@
 """CSV with one row per frame on which a box is on, as our export writes it; frames from 0, corners in pixels.
 
+What a spreadsheet made of it is read too: semicolons or tabs between the columns, and then commas before fractions.
+
 A spreadsheet takes a text that begins with ``=`` and the like for a formula. Such texts have an apostrophe in front,
 which :func:`unguarded` takes off again.
 """
@@ -9,16 +11,20 @@ from __future__ import annotations
 import csv
 import io
 import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from stvg_core.datasets.base import MAX_FRAMES, DatasetError, VideoLabel, load_text, take_or_raise
-from stvg_core.text import clean
+from stvg_core.datasets.base import MAX_FRAMES, DatasetError, VideoLabel, decimal, load_text, take_or_raise, whole
+from stvg_core.text import clean, goes_on, key
 
 _NEEDED = ("video", "sentence", "frame", "x1", "y1", "x2", "y2")
 _LABEL = ("video", "project", "task", "annotation", "label", "sentence")
 """Rows that agree on these are of one label."""
+
+SEPARATORS = (",", ";", "\t")
 
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 _CONTROL = ("\t", "\r", "\n")
@@ -54,18 +60,17 @@ def read(path: str | Path, *, encoding: str | None = None, bad: list[str] | None
         DatasetError: missing, or without the columns; without ``bad``, the row at fault is named.
     """
     path = Path(path)
-    rows = csv.reader(io.StringIO(load_text(path, encoding=encoding, keep_line_ends=True), newline=""), strict=True)
+    text = load_text(path, encoding=encoding, keep_line_ends=True)
     boxes: dict[tuple[str, ...], dict[int, list[float]]] = {}
     doubled: dict[tuple[str, ...], str] = {}
     try:
-        columns = {name: place for place, name in enumerate(next(rows, []))}
-        if missing := [name for name in _NEEDED if name not in columns]:
-            raise DatasetError(f"{path} has no column {missing[0]}: it is no CSV of ours with one row per frame.")
-        for number, row in enumerate(rows, start=2):
+        first, text = _separated(text)
+        table = _table(path, text)
+        for number, row in enumerate(table.rows, start=first + 1):
             if not row:
                 continue
             try:
-                which, frame, box = _row(f"{path}, row {number}", row, columns)
+                which, frame, box = _row(f"{path}, row {number}", row, table)
             except DatasetError as error:
                 take_or_raise(error, bad)
                 continue
@@ -74,20 +79,84 @@ def read(path: str | Path, *, encoding: str | None = None, bad: list[str] | None
             boxes[which][frame] = box
     except csv.Error as error:
         raise DatasetError(f"{path} is no CSV file ({error}).") from error
+    if len(table.marks) > 1:
+        raise DatasetError(f"{path} has numbers with a point and numbers with a comma: which mark is the decimal one?")
     for which, reason in doubled.items():
         take_or_raise(DatasetError(reason), bad)
         del boxes[which]
     return [_label(path, which, found) for which, found in boxes.items()]
 
 
-def _row(where: str, row: list[str], columns: dict[str, int]) -> tuple[tuple[str, ...], int, list[float]]:
+@dataclass
+class _Table:
+    """The rows below the header, and the place of each column.
+
+    Attributes:
+        decimal_comma: numbers may have a comma before their fraction, because it does not separate the columns.
+        marks: "." and "," as they were seen before a fraction.
+    """
+
+    rows: Iterator[list[str]]
+    columns: dict[str, int]
+    width: int
+    decimal_comma: bool
+    marks: set[str] = field(default_factory=set)
+
+    def cell(self, row: list[str], name: str) -> str:
+        return row[self.columns[name]] if name in self.columns else ""
+
+    def number(self, row: list[str], name: str) -> float:
+        """Raises ValueError."""
+        value = self.cell(row, name).strip()
+        if self.decimal_comma and "," in value:
+            if "." in value:
+                raise ValueError(f"{value!r} has a point and a comma")
+            self.marks.add(",")
+            value = value.replace(",", ".")
+        elif "." in value:
+            self.marks.add(".")
+        return decimal(value)
+
+
+def _table(path: Path, text: str) -> _Table:
+    """The separator is the one under which the header has the columns; spreadsheets write semicolons where the comma is
+    the decimal mark."""
+    first = ",".join(_NEEDED[:1])
+    for separator in SEPARATORS:
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+        header = next(rows, [])
+        names = [key(cell) for cell in header]
+        missing = [name for name in _NEEDED if name not in names]
+        if not missing:
+            twice = next((name for name in (*_NEEDED, *_LABEL) if names.count(name) > 1), None)
+            if twice is not None:
+                raise DatasetError(f"{path} has two columns {twice}.")
+            columns = {name: place for place, name in enumerate(names)}
+            return _Table(rows, columns, len(header), decimal_comma=separator != ",")
+        if len(missing) < len(_NEEDED):
+            first = missing[0]
+    raise DatasetError(f"{path} has no column {first}: it is no CSV of ours with one row per frame.")
+
+
+def _separated(text: str) -> tuple[int, str]:
+    """The number of the header's row, and the text from there on: spreadsheets put ``sep=;`` before it."""
+    head, _, below = text.partition("\n")
+    return (2, below) if head.strip().lower() in {f"sep={mark}".strip() for mark in SEPARATORS} else (1, text)
+
+
+def _row(where: str, row: list[str], table: _Table) -> tuple[tuple[str, ...], int, list[float]]:
+    if len(row) != table.width:
+        hint = ": is a text or a number with a separator in it without quotes?" if len(row) > table.width else "."
+        raise DatasetError(f"{where} has {len(row)} cells, the header has {table.width}{hint}")
+    if goes_on(row, table.columns["sentence"]):
+        raise DatasetError(f"{where}: its sentence seems to go on in the next column: is a comma in it without quotes?")
     try:
-        which = tuple(unguarded(row[columns[name]]) if name in columns else "" for name in _LABEL)
-        frame = int(row[columns["frame"]])
-        box = [float(row[columns[side]]) for side in ("x1", "y1", "x2", "y2")]
-    except (IndexError, ValueError) as error:
+        which = tuple(unguarded(table.cell(row, name)) for name in _LABEL)
+        frame = whole(table.cell(row, "frame"))
+        box = [table.number(row, side) for side in ("x1", "y1", "x2", "y2")]
+    except ValueError as error:
         raise DatasetError(f"{where} lacks a usable value ({error}).") from error
-    if not 0 <= frame < MAX_FRAMES or not np.isfinite(box).all() or box[2] < box[0] or box[3] < box[1]:
+    if not 0 <= frame < MAX_FRAMES or box[2] < box[0] or box[3] < box[1]:
         raise DatasetError(f"{where} has an impossible frame or box.")
     return which, frame, box
 

@@ -19,15 +19,19 @@ from typing import Any
 import numpy as np
 
 from stvg_core.datasets.base import (
+    AS_CORNERS,
     IN_SHARES,
     MAX_FRAMES,
     UNUSABLE,
     DatasetError,
     VideoLabel,
     are_shares,
+    fit_as_corners,
+    leaves,
     load_json,
     split_ending,
     take_or_raise,
+    whole,
 )
 from stvg_core.text import clean
 from stvg_core.tube import Array, Tube
@@ -105,31 +109,60 @@ class HcStvgRecord:
         )  # fmt: skip
 
 
-def read(path: str | Path, *, encoding: str | None = None, bad: list[str] | None = None) -> list[HcStvgRecord]:
+def read(
+    path: str | Path, *, encoding: str | None = None, bad: list[str] | None = None, labels: bool = True
+) -> list[HcStvgRecord]:
     """All records of a version 1 or 2 file, in the file's order.
 
     Args:
         encoding: of the file, where it is not UTF-8.
         bad: gets a sentence for each record that cannot be used, which is left out then.
+        labels: False for predictions, whose boxes may leave the picture.
 
     Raises:
-        DatasetError: the file is missing or is not an annotation file; without ``bad``, the record at fault is named.
+        DatasetError: the file is missing, is not an annotation file, or has corners for boxes; without ``bad``, the
+            record at fault is named.
     """
     path = Path(path)
-    return list(records(path, load_json(path, encoding=encoding), bad=bad))
+    return list(records(path, load_json(path, encoding=encoding), bad=bad, labels=labels))
 
 
-def records(path: str | Path, content: Any, *, bad: list[str] | None = None) -> Iterator[HcStvgRecord]:
+def records(
+    path: str | Path, content: Any, *, bad: list[str] | None = None, labels: bool = True
+) -> Iterator[HcStvgRecord]:
     """The same of a file that was parsed already, one record at a time. ``path`` is for messages."""
     if not isinstance(content, dict):
         raise DatasetError(f"{path} is not an HC-STVG file: one object of video names is expected.")
+    _refuse_corners(path, content)
     for name, fields in content.items():
         try:
             record = _record(path, name, fields, clip=clip_of(name, fields, content))
+            if labels and leaves(record.corners(), (record.width, record.height)):
+                raise DatasetError(f"{path}: the record of {name} has a box that leaves the picture. {_SIZES}")
         except DatasetError as error:
             take_or_raise(error, bad)
         else:
             yield record
+
+
+_SIZES = "Boxes are x, y, width, height in pixels, img_size is height, width: is that so here?"
+
+
+def _refuse_corners(path: str | Path, content: dict[str, Any]) -> None:
+    """:class:`DatasetError` where boxes leave the picture and each of the file would fit as ``x1, y1, x2, y2``."""
+    out = None
+    for name, fields in content.items():
+        try:
+            record = _record(path, name, fields, clip=None)
+        except DatasetError:
+            continue
+        size = record.width, record.height
+        if not fit_as_corners(record.boxes, size):
+            return
+        if leaves(record.corners(), size):
+            out = out or name
+    if out is not None:
+        raise DatasetError(f"{path}: the record of {out} {AS_CORNERS}")
 
 
 def clip_of(name: str, fields: Any, content: dict[str, Any]) -> str | None:
@@ -143,11 +176,13 @@ def clip_of(name: str, fields: Any, content: dict[str, Any]) -> str | None:
 def _record(path: str | Path, video: str, fields: Any, *, clip: str | None) -> HcStvgRecord:
     try:
         if "img_size" in fields:
-            height, width = (int(v) for v in fields["img_size"][:2])
+            height, width = (whole(v) for v in fields["img_size"][:2])
         else:
-            width, height = int(fields["width"]), int(fields["height"])
-        boxes = np.array(fields["bbox"], dtype=np.float64).reshape(-1, 4)
-        start = int(fields["st_frame"]) - 1
+            width, height = whole(fields["width"]), whole(fields["height"])
+        boxes = np.array(fields["bbox"], dtype=np.float64)
+        start = whole(fields["st_frame"]) - 1
+        if boxes.ndim != 2 or boxes.shape[1] != 4:
+            raise ValueError("bbox is no list of x, y, width, height")
         if len(boxes) == 0 or width < 1 or height < 1 or not np.isfinite(boxes).all() or (boxes[:, 2:] < 0).any():
             raise ValueError("empty or impossible")
         if are_shares(boxes, (width, height)):
@@ -155,7 +190,7 @@ def _record(path: str | Path, video: str, fields: Any, *, clip: str | None) -> H
         if not 0 <= start <= MAX_FRAMES - len(boxes):
             raise ValueError(f"st_frame {start + 1} is impossible")
         caption = fields["English"] if "English" in fields else fields["caption"]
-        begins, ends, n_frames = float(fields["st_time"]), float(fields["ed_time"]), int(fields["img_num"])
+        begins, ends, n_frames = float(fields["st_time"]), float(fields["ed_time"]), whole(fields["img_num"])
         if not isinstance(caption, str):
             raise ValueError("the sentence is no text")
         if not 0 <= begins <= ends < float("inf"):

@@ -7,6 +7,7 @@ of the last columns as the year of the challenge has. In ground truth a confiden
 from __future__ import annotations
 
 import configparser
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,10 +15,22 @@ from pathlib import Path
 
 import numpy as np
 
-from stvg_core.datasets.base import MAX_FRAMES, DatasetError, VideoLabel, load_json, load_text, take_or_raise
+from stvg_core.datasets.base import (
+    MAX_FRAMES,
+    DatasetError,
+    VideoLabel,
+    decimal,
+    load_json,
+    load_text,
+    refuse_corners,
+    take_or_raise,
+)
 from stvg_core.text import clean
 
 _PARTS = ("gt", "det")
+_FEWEST, _MOST = 6, 10
+"""Values in a line, from the first years' detections to MOT15 with its places in the world."""
+_OTHERS = {";": "semicolons", "\t": "tabs", None: "spaces"}
 
 
 @dataclass(frozen=True)
@@ -92,6 +105,7 @@ def read(
         sentence = sentences.get(str(identity), "")
         record = f"object {identity} of {path.name}"
         labels.append(VideoLabel(video or name, sentence, category, np.array(frames), corners, size, record, n_frames))
+    refuse_corners(path, labels)
     return MotSequence(name, labels, ignored)
 
 
@@ -110,35 +124,55 @@ def _lines(
     path: Path, size: tuple[int, int] | None, encoding: str | None, bad: list[str] | None
 ) -> Iterator[tuple[int, _Line]]:
     """Each line that is not empty and can be used, with its number from 1."""
-    for number, text in enumerate(load_text(path, encoding=encoding).split("\n"), start=1):
-        row = [cell.strip().strip('"') for cell in text.split(",")]
-        if any(row):
-            try:
-                yield number, _line(path, number, row, size)
-            except DatasetError as error:
-                take_or_raise(error, bad)
+    lines = load_text(path, encoding=encoding).split("\n")
+    rows = {n: [cell.strip().strip('"') for cell in text.split(",")] for n, text in enumerate(lines, start=1)}
+    rows = {number: row for number, row in rows.items() if any(row)}
+    usual = _usual_length(path, list(rows.values()))
+    for number, row in rows.items():
+        try:
+            if len(row) != usual and len(row) >= _FEWEST:
+                raise DatasetError(
+                    f"{path}, line {number} has {len(row)} values, the other lines have {usual}: is one missing, or "
+                    "is there a comma inside of a number?"
+                )
+            yield number, _line(path, number, row, size)
+        except DatasetError as error:
+            take_or_raise(error, bad)
+
+
+def _usual_length(path: Path, rows: list[list[str]]) -> int:
+    """How many values most lines have; :class:`DatasetError` where these can be no lines of the format."""
+    counts = Counter(len(row) for row in rows)
+    usual = counts.most_common(1)[0][0] if counts else _FEWEST
+    if usual == 1:
+        other = next((name for mark, name in _OTHERS.items() if len(rows[0][0].split(mark)) >= _FEWEST), None)
+        if other is not None:
+            raise DatasetError(f"{path}: its values are separated by {other}, but by commas in this format.")
+    if usual > _MOST:
+        raise DatasetError(
+            f"{path}: its lines have {usual} values, {_MOST} at most belong there. Numbers have a decimal point: is "
+            "there a comma in its place?"
+        )
+    return usual
 
 
 def _line(path: Path, number: int, row: list[str], size: tuple[int, int] | None) -> _Line:
     try:
-        frame, _, x, y, width, height = (float(cell) for cell in row[:6])
-        identity = Decimal(row[1])  # exact: two large ids must not become one
-        confidence = float(row[6]) if len(row) > 6 else 1.0
-        kind = float(row[7]) if len(row) > 7 else -1.0
+        frame, _, x, y, width, height = (decimal(cell) for cell in row[:_FEWEST])
+        exact = Decimal(row[1])  # two large ids must not become one
+        confidence = decimal(row[6]) if len(row) > 6 else 1.0
+        kind = decimal(row[7]) if len(row) > 7 else -1.0
     except (ValueError, ArithmeticError) as error:
         raise DatasetError(f"{path}, line {number} is not: frame, id, left, top, width, height, ...") from error
-    numbers = [frame, float(identity), x, y, width, height, confidence, kind]
-    if not np.isfinite(numbers).all() or not 1 <= frame <= MAX_FRAMES or min(width, height) < 0:
+    if not 1 <= frame <= MAX_FRAMES or min(width, height) < 0:
         raise DatasetError(f"{path}, line {number} has an impossible frame or box; frames count from 1.")
-    if frame != int(frame) or identity != int(identity):
+    if frame != int(frame) or exact != int(exact):
         raise DatasetError(f"{path}, line {number}: frame and id must be whole numbers.")
     if size is not None and not (x < size[0] and y < size[1] and x + width > 0 and y + height > 0):
         raise DatasetError(
-            f"{path}, line {number}: object {int(identity)} has a box outside of the picture on frame {int(frame)}."
+            f"{path}, line {number}: object {int(exact)} has a box outside of the picture on frame {int(frame)}."
         )
-    return _Line(
-        int(frame) - 1, int(identity), [x, y, x + width, y + height], confidence, int(kind) if kind > 0 else None
-    )
+    return _Line(int(frame) - 1, int(exact), [x, y, x + width, y + height], confidence, int(kind) if kind > 0 else None)
 
 
 def _sequence_facts(path: Path, encoding: str | None) -> tuple[tuple[int, int] | None, int | None]:

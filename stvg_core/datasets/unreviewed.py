@@ -13,7 +13,10 @@ from stvg_core.text import TextError, read_text
 
 MARK = "suggested, not reviewed"
 
-_MARKED = re.compile(rf'"?origin"?\s*[:=]\s*"?{MARK}|,"{MARK}",|<track\b[^<>]*\ssource="auto"')
+_MARKED = re.compile(
+    rf'"?origin"?\s*[:=]\s*"?{MARK}|[,;\t]"{MARK}"[,;\t]|[;\t]{MARK}[;\t]|<track\b[^<>]*\ssource=["\']auto["\']'
+)
+"""A table that a spreadsheet wrote has other separators, and then no quotes."""
 
 
 def count_unreviewed(path: Path, *, encoding: str | None = None) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from stvg_core.datasets.base import UNUSABLE, DatasetError, load_json
+from stvg_core.datasets.base import UNUSABLE, DatasetError, decimal, load_json, whole
 from stvg_core.text import key
 from stvg_core.tube import Array
 
@@ -81,7 +81,12 @@ def read_vidor(path: str | Path, *, tolerant: bool = False, encoding: str | None
     content = load_json(path, encoding=encoding)
     try:
         objects = {int(entry["tid"]): str(entry["category"]) for entry in content["subject/objects"]}
-        facts = float(content["fps"]), int(content["frame_count"]), int(content["width"]), int(content["height"])
+        facts = (
+            decimal(content["fps"]),
+            whole(content["frame_count"]),
+            whole(content["width"]),
+            whole(content["height"]),
+        )
         per_frame = list(content["trajectories"])
         name = str(content.get("video_id", path.stem))
     except UNUSABLE as error:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from stvg_core.datasets.base import UNUSABLE, DatasetError, VideoLabel, load_json, take_or_raise
+from stvg_core.datasets.base import UNUSABLE, DatasetError, VideoLabel, load_json, take_or_raise, whole
 from stvg_core.datasets.vidor import VidOrFolder, VidOrVideo, read_vidor
 from stvg_core.text import clean
 from stvg_core.tube import Array
@@ -158,13 +158,13 @@ def _facts(where: str, entry: dict[str, Any], video: VidOrVideo) -> list[tuple[s
     try:
         record = _Record(
             str(entry["vid"]),
-            (int(entry["width"]), int(entry["height"])),
-            {int(thing["tid"]): str(thing["category"]) for thing in entry["subject/objects"]},
-            (int(entry["used_segment"]["begin_fid"]), int(entry["used_segment"]["end_fid"])),
-            int(entry["temporal_gt"]["begin_fid"]),
-            int(entry["temporal_gt"]["end_fid"]),
+            (whole(entry["width"]), whole(entry["height"])),
+            {whole(thing["tid"]): str(thing["category"]) for thing in entry["subject/objects"]},
+            (whole(entry["used_segment"]["begin_fid"]), whole(entry["used_segment"]["end_fid"])),
+            whole(entry["temporal_gt"]["begin_fid"]),
+            whole(entry["temporal_gt"]["end_fid"]),
             float(entry["fps"]),
-            int(entry["frame_count"]),
+            whole(entry["frame_count"]),
         )
         texts = [("declarative", text, record) for text in entry["captions"]]
         texts += [("interrogative", text, record) for text in entry["questions"]]
@@ -188,7 +188,7 @@ def _sentence(
     where: str, kind: str, text: Any, record: _Record, video: VidOrVideo, place: tuple[int, int]
 ) -> VidStgRecord:
     try:
-        sentence, target = text["description"], int(text["target_id"])
+        sentence, target = text["description"], whole(text["target_id"])
         if not isinstance(sentence, str):
             raise ValueError("description is no text")
     except UNUSABLE as error:

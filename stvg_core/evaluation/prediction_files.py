@@ -49,7 +49,7 @@ def read_predictions(path: str | Path, *, encoding: str | None = None) -> list[P
         raise DatasetError(f"{path} holds no predictions: a list or an object is expected.")
     if content and all(isinstance(v, dict) and isinstance(v.get("bbox"), dict) for v in content.values()):
         return [_challenge(f"{path}: the prediction for {video}", video, v) for video, v in content.items()]
-    return [_of_record(record) for record in hcstvg.read(path, encoding=encoding)]
+    return [_of_record(record) for record in hcstvg.read(path, encoding=encoding, labels=False)]
 
 
 def _load(path: Path, encoding: str | None) -> Any:

@@ -71,6 +71,14 @@ OPEN = [key(10, 10), key(40, 40)]
         pytest.param([box(keyframes=OPEN), match(10, 70)], [[10, 70]], [], id="a box that never ends, and a range"),
         pytest.param([box(keyframes=OPEN), match()], [[10, 99]], [], id="a box that never ends, the range left behind"),
         pytest.param([box(), match(10, 20, label="Unsure")], [[10, 40]], [], id="a range with another label"),
+        pytest.param(
+            [box(), match(), match(10, 20, name="n")],
+            [[10, 40]],
+            ["several"],
+            id="another range inside of it",
+        ),
+        pytest.param([box(), match(), match(name="n")], [[10, 40]], [], id="the same range twice"),
+        pytest.param([box(), match(10, 20), match(21, 30, name="n")], [[10, 30]], [], id="two ranges side by side"),
         pytest.param([box(), match(120, 140, name="n")], [[10, 40]], ["outside"], id="a range outside of the video"),
     ],
 )

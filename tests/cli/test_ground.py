@@ -117,8 +117,27 @@ def test_tracks_from_a_file_are_pixels(clip: Path, tmp_path: Path) -> None:
     assert json.loads(result.stdout)["boxes"]["3"] == [16.0, 48.0, 32.0, 96.0]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_tracks_with_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "t.json").write_bytes('[{"frames": [1], "boxes": [[16, 48, 32, 96]]}]'.encode(encoding))
+    [track] = ground.read_tracks(tmp_path / "t.json", 160, 96)
+    assert track.frames.tolist() == [1]
+
+
 @pytest.mark.parametrize(
-    "content", ["nonsense", "{}", '[{"frames": [1]}]', '[{"frames": [2, 1], "boxes": [[0,0,1,1],[0,0,1,1]]}]']
+    "content",
+    [
+        "nonsense",
+        "{}",
+        '[{"frames": [1]}]',
+        '[{"frames": [2, 1], "boxes": [[0,0,1,1],[0,0,1,1]]}]',
+        '[{"frames": [1.5], "boxes": [[0,0,9,9]]}]',
+        '[{"frames": [-1], "boxes": [[0,0,9,9]]}]',
+        '[{"frames": [1], "boxes": [[9,0,3,9]]}]',
+        '[{"frames": [1], "boxes": [[900,0,990,9]]}]',
+        '[{"frames": [1], "boxes": [[0.1,0.2,0.3,0.9]]}]',
+        '[{"frames": [1], "boxes": [[0,0,9,9]], "score": 1' + "0" * 400 + "}]",
+    ],
 )
 def test_unusable_tracks(content: str, clip: Path, tmp_path: Path) -> None:
     (tmp_path / "t.json").write_text(content)

@@ -236,7 +236,7 @@ def test_one_bad_record_is_named_with_its_reason_and_the_rest_comes(run: Run, tm
     printed, said = run(file, "--format", "hcstvg")
     assert "added 1 predictions" in printed
     assert all(f"the record of {name} lacks a usable value" in said for name in bad)
-    assert "record b.mp4: its box on frame 5 lies outside of the picture" in said
+    assert "the record of b.mp4 has a box that leaves the picture" in said
     assert "16 records are left out" in said
 
 
@@ -296,3 +296,29 @@ def test_a_target_that_is_not_seen_to_the_end_is_said(run: Run, tmp_path: Path) 
     vidor(tmp_path / "vidor", "77", {0: moving(range(5, 15)), 1: moving(range(40))})
     _, said = run(write(tmp_path, [vidstg_entry("77", 10, 20)]), "--format", "vidstg")
     assert "1 sentences have boxes on a part of their interval only" in said and '"the dog  runs" on 77' in said
+
+
+def test_boxes_that_are_cut_and_labels_without_a_sentence_are_said(run: Run, tmp_path: Path) -> None:
+    lines = "1,1,20,20,50,40,1\n2,1,20,20,500,40,1\n3,1,20,20,600,40,1\n1,2,20,20,10,10,1\n"
+    _, said = run(write(tmp_path, lines, "b.txt"), "--format", "mot")
+    assert (
+        "object 1 of b.txt: 2 of 3 boxes leave the picture and are cut at its border; the first is on frame 1" in said
+    )
+    assert "2 labels have no sentence: their class stands in its place" in said and "object 2 of b.txt: " not in said
+
+
+@pytest.mark.parametrize("caption", ["", " \t", "\u200b\ufeff"])
+def test_a_record_without_a_sentence_is_left_out_where_the_format_has_sentences(
+    run: Run, ls: LabelledLabelStudio, tmp_path: Path, caption: str
+) -> None:
+    """Its class, "person", would be taken for what somebody wrote."""
+    content = {"a.mp4": hcstvg_entry(6, 10, img_num=40, caption=caption), "b.mp4": hcstvg_entry(6, 10, img_num=40)}
+    _, said = run(write(tmp_path, content), "--format", "hcstvg")
+    assert "left out: record a.mp4 has no sentence." in said
+    assert [task["data"]["query"] for task in ls.all("tasks")] == ["the man sits down"]
+
+
+@pytest.mark.parametrize("name", ["a\u200b.mp4", "\ufeffa.mp4", "\u202aa.mp4"])
+def test_a_name_with_characters_that_nobody_sees(run: Run, ls: LabelledLabelStudio, tmp_path: Path, name: str) -> None:
+    run(write(tmp_path, {name: hcstvg_entry(6, 10, img_num=40)}), "--format", "hcstvg")
+    assert [task["data"]["video"] for task in ls.all("tasks")] == ["/data/local-files/?d=clips/a.mp4"]

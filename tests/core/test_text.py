@@ -38,7 +38,7 @@ def test_joiners_that_scripts_need_are_kept_in_what_is_shown() -> None:
     assert key("resume") != key("r\u00e9sum\u00e9")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_a_file_is_read_with_or_without_its_mark(tmp_path: Path, encoding: str) -> None:
     file = tmp_path / "a.txt"
     file.write_bytes("caf\u00e9\r\nzwei\rdrei\n".encode(encoding))
@@ -53,6 +53,34 @@ def test_another_encoding_is_refused_with_the_line_and_read_when_it_is_named(tmp
     assert read_text(file, encoding="latin-1") == "one\ncaf\u00e9\n"
     with pytest.raises(TextError, match="no encoding"):
         read_text(file, encoding="latin1000")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_its_mark_is_called_by_its_name(tmp_path: Path, encoding: str) -> None:
+    """Plain letters with a NUL between them would pass for UTF-8."""
+    file = tmp_path / "a.csv"
+    for text in ("video,sentence\na.mp4,the man\n", "video,sentence\n视频一.mp4,红衣男子坐下\n"):
+        file.write_bytes(text.encode(encoding))
+        for named in (None, "latin-1", "utf-8"):
+            with pytest.raises(TextError, match=rf"is UTF-16 without the mark.*--encoding {encoding}\."):
+                read_text(file, encoding=named)
+        assert read_text(file, encoding=encoding) == text
+
+
+def test_a_wrong_name_for_an_encoding_is_refused_where_the_bytes_say_so(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes("caf\u00e9".encode())
+    for named in ("latin-1", "cp1252"):  # "cafÃ©": every byte is a letter there
+        with pytest.raises(TextError, match="is UTF-8 and would be read wrongly"):
+            read_text(file, encoding=named)
+    assert read_text(file, encoding="utf8") == "caf\u00e9"
+    file.write_bytes(b"\xef\xbb\xbfcafe")
+    with pytest.raises(TextError, match="begins with the mark of UTF-8: it is not latin-1"):
+        read_text(file, encoding="latin-1")
+    file.write_bytes("\u8054\u901a".encode("gbk"))  # these bytes are UTF-8 by chance
+    assert read_text(file, encoding="gbk") == "\u8054\u901a"
+    with pytest.raises(TextError, match="no encoding"):
+        read_text(file, encoding="rot13")
 
 
 def test_what_cannot_be_printed_is_shown_as_an_escape() -> None:

@@ -61,3 +61,22 @@ def test_two_things_of_one_number_are_refused(tmp_path: Path) -> None:
         read_coco_vid(write(tmp_path, videos=VIDEOS * 2, annotations=[]))
     with pytest.raises(DatasetError, match="lists videos"):
         read_youtube_vis(write(tmp_path, videos=None))
+
+
+def test_corners_where_sizes_belong_are_refused(tmp_path: Path) -> None:
+    annotations = [box(10, 1, [150, 50, 190, 90]), box(11, 1, [10, 10, 40, 40])]
+    with pytest.raises(DatasetError, match=r"instance 1 of x\.json leaves the picture.*x1, y1, x2, y2"):
+        read_coco_vid(write(tmp_path, annotations=annotations), bad=[])
+    annotations.append(box(12, 1, [150, 50, 60, 20]))  # no box as corners: sizes, and an object at the border
+    assert len(read_coco_vid(write(tmp_path, annotations=annotations))) == 1
+    tubes = [{"video_id": 1, "category_id": 1, "bboxes": [[150, 50, 190, 90], None]}]
+    videos = [{"id": 1, "width": 200, "height": 100, "file_names": ["walk/0.jpg", "walk/1.jpg"]}]
+    with pytest.raises(DatasetError, match="leaves the picture"):
+        read_youtube_vis(write(tmp_path, videos=videos, annotations=tubes), bad=[])
+
+
+def test_a_frame_that_is_no_whole_number_is_named(tmp_path: Path) -> None:
+    images = [*IMAGES, {"id": 99, "video_id": 1, "frame_id": 1.5}]
+    bad: list[str] = []
+    [label] = read_coco_vid(write(tmp_path, images=images, annotations=[box(10, 1), box(99, 1)]), bad=bad)
+    assert label.frames.tolist() == [0] and "annotation 2" in bad[0] and "1.5 is no whole number" in bad[0]

@@ -203,6 +203,8 @@ def test_a_project_tells_its_tasks_by_their_number(tmp_path: Path) -> None:
         ("utf-16", ' encoding="utf-16"', None),
         ("latin-1", ' encoding="ISO-8859-1"', None),
         ("cp1252", ' encoding="windows-1252"', None),
+        ("utf-16-le", ' encoding="utf-8"', "utf-16-le"),
+        ("utf-16", ' encoding="utf-8"', "utf-16"),
         ("latin-1", "", "latin-1"),
     ],
 )
@@ -214,3 +216,14 @@ def test_what_the_file_is_written_in(tmp_path: Path, encoding: str, declared: st
     if named:
         with pytest.raises(DatasetError, match=r"not readable XML.*--encoding"):
             read(path)
+
+
+def test_an_encoding_that_the_parser_of_xml_does_not_know(tmp_path: Path) -> None:
+    path = tmp_path / "x.xml"
+    content = f'<annotations><track id="0" label="\u8054\u901a\u4eba">{box(1, 5)}</track></annotations>'
+    path.write_bytes(f'<?xml version="1.0" encoding="gbk"?>{content}'.encode("gbk"))
+    with pytest.raises(DatasetError, match=r"not readable XML.*--encoding"):
+        read(path)
+    assert read(path, encoding="gbk").labels[0].category == "\u8054\u901a\u4eba"
+    with pytest.raises(DatasetError, match="no encoding"):
+        read(path, encoding="gbk1")

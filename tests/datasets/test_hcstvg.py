@@ -169,3 +169,45 @@ def test_a_byte_order_mark_is_read(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "labels.json"
     path.write_bytes(json.dumps({"é.mp4": hcstvg_entry(6, 3)}, ensure_ascii=False).encode(encoding))
     assert [record.video for record in read(path)] == ["é.mp4"]
+
+
+def test_corners_where_sizes_belong_are_refused_as_a_file(tmp_path: Path) -> None:
+    """Read as sizes, the second record stays inside of the picture: it would be wrong without a word."""
+    content = {
+        "a.mp4": hcstvg_entry(1, 1, bbox=[[150, 50, 190, 90]]), "b.mp4": hcstvg_entry(1, 1, bbox=[[10, 10, 40, 40]]),
+    }  # fmt: skip
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(content))
+    for labels in (True, False):
+        with pytest.raises(DatasetError, match=r"record of a\.mp4 leaves the picture.*x1, y1, x2, y2"):
+            read(path, bad=[], labels=labels)
+
+
+def test_a_box_that_leaves_the_picture_is_named_and_the_rest_comes(tmp_path: Path) -> None:
+    content = {
+        "a.mp4": hcstvg_entry(1, 1, bbox=[[150, 50, 60, 20]]), "b.mp4": hcstvg_entry(1, 1, bbox=[[150, 50, 53, 20]]),
+        "c.mp4": hcstvg_entry(1, 1, bbox=[[30, 20, 10, 110]]),
+    }  # fmt: skip
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(content))
+    bad: list[str] = []
+    assert [record.video for record in read(path, bad=bad)] == ["b.mp4"], "three pixels over the border are nothing"
+    assert len(bad) == 2 and all("leaves the picture" in said and "height, width" in said for said in bad)
+    assert len(read(path, labels=False)) == 3, "a prediction may leave it"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bbox": [10, 20, 30, 40]},
+        {"bbox": [[10, 20, 30, 40, 11, 20, 30, 40]]},
+        {"bbox": [[10, 20], [30, 40]]},
+        {"st_frame": 1.7},
+        {"width": 200.5},
+    ],
+)
+def test_what_is_cut_off_or_put_together_otherwise_is_named(tmp_path: Path, changes: dict[str, Any]) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({"a.mp4": hcstvg_entry(1, 1, **changes)}))
+    with pytest.raises(DatasetError, match=r"record of a\.mp4 lacks a usable value"):
+        read(path)

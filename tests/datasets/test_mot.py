@@ -63,7 +63,12 @@ def test_files_beside_it_say_the_rest(tmp_path: Path) -> None:
         ("1,2,10,20,30,40\n1,x,10,20,30,40\n", "line 2 is not"),
         ("0,2,10,20,30,40\n", "line 1 has an impossible frame"),
         ("1,2,10,20,-30,40\n", "line 1 has an impossible"),
-        ("1,2,nan,20,30,40\n", "line 1 has an impossible"),
+        ("1,2,nan,20,30,40\n", "line 1 is not"),
+        ("1_0,2,10,20,30,40\n", "line 1 is not"),
+        ("1,2,10,5,20,5,30,5,40,5,1,1,1\n", "13 values, 10 at most"),
+        ("1;2;10;20;30;40\n", "separated by semicolons"),
+        ("1\t2\t10\t20\t30\t40\n", "separated by tabs"),
+        ("1 2 10 20 30 40\n", "separated by spaces"),
         ("1e12,2,1,20,30,40\n", "line 1 has an impossible"),
         ("1.5,2,10,20,30,40\n", "whole numbers"),
         ("1,2,10,20,30,40\n1,2,10,20,30,40\n", "line 2: object 2 has a second box on frame 1"),
@@ -118,7 +123,7 @@ def test_bad_lines_and_objects_are_left_out_and_named(tmp_path: Path) -> None:
     [label] = read(path, bad=bad).labels
     assert (label.record, label.frames.tolist()) == ("object 1 of gt.txt", [0, 2])
     for place, said in enumerate(
-        ("line 2 has an imp", "line 6 has an imp", "line 7: object 4 has a box outside", "line 8 is not", "second box")
+        ("line 2 has an imp", "line 6 is not", "line 7: object 4 has a box outside", "line 8 is not", "second box")
     ):
         assert said in bad[place]
     assert len(bad) == 5
@@ -131,3 +136,24 @@ def test_a_stray_quote_hides_no_line_and_large_ids_stay_apart(tmp_path: Path) ->
     records = [label.record for label in read(path).labels]
     assert records == [f"object {number} of gt.txt" for number in (7, 2**53, 2**53 + 1)]
     assert read(path).labels[0].frames.tolist() == [0, 1]
+
+
+def test_a_line_of_another_length_is_named(tmp_path: Path) -> None:
+    """Else a decimal comma would shift its values by one, and they would still look like a box."""
+    path = write(tmp_path, "1,1,10,20,30,40,1,1,1\n2,1,10,5,20,30,40,1,1,1\n3,1,10,20,30,40,1,1\n4,1,9,9,9,9,1,1,1\n")
+    bad: list[str] = []
+    [label] = read(path, bad=bad).labels
+    assert label.frames.tolist() == [0, 3]
+    assert [said.partition(", ")[2][:25] for said in bad] == ["line 2 has 10 values, the", "line 3 has 8 values, the "]
+
+
+CORNERS = "1,1,150,50,190,90\n2,1,10,10,40,30\n"
+
+
+def test_corners_where_sizes_belong_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, CORNERS)
+    (path.parent.parent / "seqinfo.ini").write_text("[Sequence]\nimWidth=200\nimHeight=100\n")
+    with pytest.raises(DatasetError, match=r"object 1 of gt\.txt leaves the picture.*x1, y1, x2, y2"):
+        read(path, bad=[])
+    path.write_text(CORNERS + "3,1,150,50,60,20\n")  # an object at the border, in a file of sizes
+    assert len(read(path).labels[0].frames) == 3

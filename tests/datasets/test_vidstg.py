@@ -151,3 +151,11 @@ def test_two_files_about_one_video_are_no_guess(tmp_path: Path) -> None:
     (tmp_path / "vidor" / "more" / "77.json").write_text(path.read_text())
     with pytest.raises(DatasetError, match="video 77 has two files"):
         read_entries(tmp_path, vidstg_entry("77", 10, 20))
+
+
+@pytest.mark.parametrize("place", ["temporal_gt", "used_segment"])
+def test_a_frame_that_is_no_whole_number_is_not_cut_off(tmp_path: Path, place: str) -> None:
+    vidor(tmp_path / "vidor", "77", {0: moving(range(40)), 1: moving(range(40))})
+    entry = vidstg_entry("77", 10, 20, **{place: {"begin_fid": 10.9, "end_fid": 20}})
+    with pytest.raises(DatasetError, match=r"lacks a usable value \(10.9 is no whole number"):
+        read_entries(tmp_path, entry)

@@ -46,6 +46,14 @@ def test_names_match_without_folder_ending_case_and_spaces() -> None:
     assert sample.scores.viou == 1.0
 
 
+@pytest.mark.parametrize("name", ["a\u200b.mp4", "\ufeffa.mp4", "\u00a0a.mp4", "a.mp4\u200e"])
+def test_names_match_whatever_nobody_sees_in_them(name: str) -> None:
+    [sample] = compare(Protocol.HCSTVG, [truth("a.mp4")], [prediction(name)]).samples
+    assert sample.scores.viou == 1.0
+    found = compare(Protocol.HCSTVG, [truth("a.mp4"), truth(name)], [prediction(name), prediction("a.mp4", start=12)])
+    assert [round(sample.scores.tiou, 3) for sample in found.samples] == [0.667, 1.0], "two such files stay apart"
+
+
 def test_the_same_sentence_in_two_segments() -> None:
     first, second = truth(segment=(0, 40)), truth(segment=(41, 99))
     everywhere, for_second = prediction(), replace(prediction(start=15), segment=(41, 99))

@@ -287,16 +287,55 @@ def test_they_are_not_taken_for_truth(sqlite_database: Database, sqlite_url: str
     assert json.loads((tmp_path / "scores.json").read_text())["truth_not_reviewed"] == 2
 
 
+def refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, file: Path, *more: str) -> bool:
+    """Does ``stvg import`` refuse to make annotations of it, before it asks Label Studio anything?"""
+    monkeypatch.setenv("STVG_LABEL_STUDIO_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("STVG_LABEL_STUDIO_TOKEN", "t")
+    (tmp_path / "videos").mkdir(exist_ok=True)
+    words = ["import", file, "--format", kind, "--project", "p", "--videos", tmp_path / "videos", "--as", ANNOTATION]
+    done = CliRunner().invoke(stvg, [*map(str, words), *more])
+    return isinstance(done.exception, DatasetError) and "no ground truth" in str(done.exception)
+
+
+@pytest.mark.parametrize("kind", sorted(FORMATS))
 def test_they_do_not_become_annotations(
-    sqlite_database: Database, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_database: Database, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Whether the folder is named or a file in it."""
+    with sqlite_database.write() as session:
+        suggest(session, a_task(session, ref="1.mp4"))
+    run_export(sqlite_url, kind, tmp_path / "out", "--suggestions")
+    for name in {"out", READ_BACK[kind][0]}:
+        assert refused(monkeypatch, tmp_path, kind, tmp_path / name), name
+
+
+@pytest.mark.parametrize(("kind", "name"), [("csv", "out"), ("hcstvg2", "out"), ("cvat", "out/1.xml")])
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16-le"])
+def test_nor_after_somebody_saved_the_file_in_another_encoding(
+    sqlite_database: Database, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, name: str,
+    encoding: str,
+) -> None:  # fmt: skip
+    with sqlite_database.write() as session:
+        suggest(session, a_task(session, query="caf\u00e9", ref="1.mp4"))
+    run_export(sqlite_url, kind, tmp_path / "out", "--suggestions")
+    text = (tmp_path / name).read_text(encoding="utf-8")
+    (tmp_path / name).write_bytes(text.encode(encoding))
+    assert refused(monkeypatch, tmp_path, kind, tmp_path / name, "--encoding", encoding)
+    if kind != "hcstvg2":
+        return
+    words = ["--truth", tmp_path / name, "--predictions", tmp_path / name, "--encoding", encoding]
+    assert "nobody has reviewed" in CliRunner().invoke(evaluate, list(map(str, words))).stderr
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_nor_after_a_spreadsheet_wrote_the_table_anew(
+    sqlite_database: Database, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, separator: str
 ) -> None:
     with sqlite_database.write() as session:
         suggest(session, a_task(session))
-    out = tmp_path / "a.json"
-    run_export(sqlite_url, "hcstvg1", out, "--suggestions")
-    monkeypatch.setenv("STVG_LABEL_STUDIO_URL", "http://127.0.0.1:9")
-    monkeypatch.setenv("STVG_LABEL_STUDIO_TOKEN", "t")
-    (tmp_path / "videos").mkdir()
-    words = ["import", out, "--format", "hcstvg", "--project", "p", "--videos", tmp_path / "videos", "--as", ANNOTATION]
-    done = CliRunner().invoke(stvg, list(map(str, words)))
-    assert isinstance(done.exception, DatasetError) and "no ground truth" in str(done.exception)
+    run_export(sqlite_url, "csv", tmp_path / "out", "--suggestions")
+    with (tmp_path / "out").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    with (tmp_path / "out").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, delimiter=separator).writerows(rows)
+    assert refused(monkeypatch, tmp_path, "csv", tmp_path / "out")

@@ -61,6 +61,7 @@ ACCEPTED = {
     "SQL": ("'; DROP TABLE job; --", "'; DROP TABLE job; --"),
     "Thai": ("ผู้ชายนั่งลง", "ผู้ชายนั่งลง"),
 }
+CHECK = "backend.http.body.check_body"
 NOT_TEXT = {"NUL": "a\x00b", "half a character": "the \ud800 man", "half a character only": "\udfff"}
 
 
@@ -113,12 +114,26 @@ def test_an_unusual_sentence_is_accepted_and_cleaned(loop: Loop, kind: str) -> N
 
 
 @pytest.mark.parametrize("kind", NOT_TEXT)
-@fault(20, guard="backend.http.body.check_body", without=nothing)
+@fault(20, guard="backend.labelstudio.payloads.check_body", without=nothing, also={CHECK: nothing})
 def test_what_is_no_text_gets_400_with_its_place(web: FlaskClient, kind: str) -> None:
-    asked = predict(web, 2, query=NOT_TEXT[kind])
+    asked = predict(web, 2, query=NOT_TEXT[kind], context=typed("the man"))
     assert asked.status_code == 400 and "tasks[0].data.query" in asked.json["error"]
     asked = predict(web, 2, context=typed(NOT_TEXT[kind]))
     assert asked.status_code == 400 and "value.text[0]" in asked.json["error"]
+
+
+@pytest.mark.parametrize("kind", NOT_TEXT)
+@fault(20, guard="backend.labelstudio.payloads.check_body", without=nothing)
+def test_of_a_batch_such_a_task_fails_with_the_reason_and_stops_no_other(
+    loop: Loop, web: FlaskClient, sqlite_database: Database, kind: str
+) -> None:
+    data = {number: loop.task(number, NOT_TEXT[kind] if number == 2 else "the box").data for number in (1, 2, 3)}
+    tasks = [{"id": number, "data": one} for number, one in data.items()]
+    reply = web.post("/predict", data=json.dumps({"tasks": tasks, "project": "1.5"}), auth=BASIC)
+    assert reply.status_code == 200 and reply.json["results"] == [[], [], []]
+    loop.worker.drain()
+    assert [loop.job(number).state for number in (1, 2, 3)] == ["done", "failed", "done"]
+    assert "tasks[1].data.query" in str(loop.job(2).reason)
 
 
 SENTENCE = "the man in red who sits down"

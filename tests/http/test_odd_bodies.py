@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from backend.db import events, projects
 from backend.db.engine import Database
-from backend.db.tables import Annotation, Event, Job
+from backend.db.tables import Annotation, Event, Job, Task
 from backend.http.app import create_app
 from backend.jobs.corrections import read_events
 from tests.db.helpers import CONFIG
@@ -148,14 +148,20 @@ def test_stored_events_from_before_are_read_as_far_as_they_go(database: Database
 ASKED = {"tasks": [{"id": 1, "data": {}}], "project": "1.5"}
 
 
+ODD_DATA: list[dict[str, Any]] = [
+    {"query": HALF},
+    {"query": "a\x00b"},
+    {"fps": float("nan")},
+    {"a": _deep(480)},
+    {str(n): 1 for n in range(10_001)},
+]
+
+
 ODD_QUESTIONS = [
     *[ASKED | {"tasks": [{"id": odd, "data": {}}]} for odd in (BIG, -1, True, 1.5, "12", None, [1])],
     *[ASKED | {"project": odd} for odd in (BIG, -1, True, 1.5, "x", "9" * 5000, "-1.5")],
-    ASKED | {"tasks": [{"id": 1, "data": {"query": HALF}}]},
-    ASKED | {"tasks": [{"id": 1, "data": {"query": "a\x00b"}}]},
-    ASKED | {"tasks": [{"id": 1, "data": {"fps": float("nan")}}]},
-    ASKED | {"tasks": [{"id": 1, "data": {"a": _deep(480)}}]},
-    ASKED | {"tasks": [{"id": 1, "data": {str(n): 1 for n in range(10_001)}}]},
+    *[ASKED | {"tasks": [{"id": 1, "data": data}], "params": {"context": {"result": []}}} for data in ODD_DATA],
+    ASKED | {"more": HALF},
     ASKED | {"params": {"context": {"result": [_box(BIG)]}}},
     ASKED | {"params": {"context": {"result": [{**BOX, "value": 3}]}}},
 ]
@@ -170,10 +176,23 @@ def test_an_odd_question_gets_400_with_a_sentence(
     assert count(sqlite_database, Job) == 0
 
 
-def test_the_place_of_what_is_refused_is_named(connected: FlaskClient) -> None:
-    tasks = [{"id": n, "data": {"query": HALF if n == 3 else "the box"}} for n in range(5)]
-    reply = connected.post("/predict", data=json.dumps({"tasks": tasks, "project": "1.5"}), auth=BASIC)
-    assert "tasks[3].data.query" in reply.json["error"]
+@pytest.mark.parametrize("odd", range(len(ODD_DATA)))
+def test_an_odd_task_stops_no_other_of_its_batch(database: Database, odd: int) -> None:
+    """Its sentence and its video are as they should be: then it is asked as well."""
+    with database.write() as session:
+        projects.register(session, 1, CONFIG)
+    app = create_app(make_settings(), database=database, model_version=MODEL)
+    plain = {"video": "/data/upload/1/a.mp4", "query": "the box"}
+    tasks = [{"id": number, "data": {**plain, **(ODD_DATA[odd] if number == 3 else {})}} for number in range(1, 5)]
+    with app.test_client() as caller:
+        reply = caller.post("/predict", data=json.dumps({"tasks": tasks, "project": "1.5"}), auth=BASIC)
+    assert reply.status_code == 200 and reply.json["results"] == [[]] * 4
+    with database.read() as session:
+        jobs = session.scalars(select(Job).join(Task).order_by(Task.ls_task_id)).all()
+        wanted = "failed" if "query" in ODD_DATA[odd] else "queued"
+        assert [job.state for job in jobs] == ["queued", "queued", wanted, "queued"]
+        assert wanted == "queued" or "tasks[2].data.query" in str(jobs[2].reason)
+        assert {job.task.video_ref for job in jobs} == {"/data/upload/1/a.mp4"}
 
 
 def test_whole_numbers_of_any_size_in_a_tasks_data_disturb_nobody(database: Database) -> None:

@@ -251,6 +251,16 @@ def test_a_sentence_with_commas_in_a_table_of_semicolons(tmp_path: Path) -> None
     assert good(path)[0]["query"] == "the man, who sits, and waits"
 
 
+def test_a_short_row_with_a_comma_in_its_sentence_is_named(tmp_path: Path) -> None:
+    """It has as many cells as the header, and half of the sentence would be the note."""
+    rows = ["video,query,note", "a.mp4,the man, in red", 'a.mp4,"the dog, in red",x', "a.mp4, the cat, y"]
+    result = checked(written(tmp_path, "\n".join(rows), "t.csv"))
+    assert result.listing() == [
+        """line 2 (record 1): has 'in red' in "note": is a sentence with a comma in it without quotes?"""
+    ]
+    assert [task["query"] for task in result.tasks] == ["the dog, in red", "the cat"]
+
+
 def test_other_encodings_are_refused_or_named(tmp_path: Path) -> None:
     path = written(tmp_path, "video;query\na.mp4;das Mädchen\n", "t.csv", "cp1252")
     with pytest.raises(TextError, match=r"line 2 .*--encoding"):

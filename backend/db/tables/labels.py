@@ -58,7 +58,9 @@ class Annotation(Base):
     ``result``, Label Studio's own list. ``reader`` is the version of that rule, 0 in rows from before it was stored;
     where a newer rule, or what a worker found in the video, leads to another tube, it is a version of its own that
     names the row that it was read from (``reread_of``). ``deleted`` marks a tombstone, ``was_cancelled`` a skip;
-    ``problem``: why tubes is empty. ``current``: the version that counts of its annotation
+    ``problem``: why tubes is empty. ``video_id``: the row of the content that the task's video had when it was saved
+    (null until a worker has read it); where another file lies at the address now, the tube says nothing of that one.
+    ``current``: the version that counts of its annotation
     (``backend.db.annotations.settle``); none does where it was deleted.
     """
 
@@ -89,6 +91,7 @@ class Annotation(Base):
     problem: Mapped[str | None] = mapped_column(Text)
     reader: Mapped[int] = mapped_column(default=0, index=True)
     reread_of: Mapped[int | None]
+    video_id: Mapped[int | None]
     current: Mapped[bool] = mapped_column(default=False)
     ls_created_at: Mapped[datetime | None]
     ls_updated_at: Mapped[datetime | None]
@@ -96,6 +99,15 @@ class Annotation(Base):
 
     task: Mapped[Task | None] = relationship()
     prediction: Mapped[Prediction | None] = relationship()
+
+    @property
+    def outdated(self) -> bool:
+        """Does another file lie at the video's address than when it was saved?"""
+        return (
+            self.task is not None
+            and None not in (self.video_id, self.task.video_id)
+            and (self.video_id != self.task.video_id)
+        )
 
 
 class Followed(Base):
