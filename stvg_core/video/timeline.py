@@ -157,7 +157,7 @@ def _by_time(path: Path, limits: Limits, packets: Packets, order: Compact, warni
         if not head and not steady:
             continue  # threads give up the only whole picture with the damaged ones before it
         if not head:
-            raise VideoError(f"No picture of {path.name} can be decoded. Convert it to H.264 mp4.")
+            raise _undecodable(path, packets)
         if head[0] is None or not 0 <= head[0] < len(packets) or frame_of[head[0]] < 0:
             return None
         begins = frame_of[head[0]]
@@ -208,5 +208,15 @@ def _by_decoding(path: Path, limits: Limits, packets: Packets) -> tuple[int, Com
     with closing(Decoder(path, limits, packets)) as decoder:
         order = Compact.one_by_one(-1 if number is None else number for number, _ in decoder.pictures())
     if not len(order):
-        raise VideoError(f"No picture of {path.name} can be decoded. Convert it to H.264 mp4.")
+        raise _undecodable(path, packets)
     return len(order), order if each_its_own(order, len(packets)) else None
+
+
+def _undecodable(path: Path, packets: Packets) -> VideoError:
+    """Why there is no frame. Players do not show these pictures either."""
+    if packets.cut_away:
+        return VideoError(
+            f"The edit list of {path.name} keeps no picture that can be decoded by itself. Cut the original again, "
+            "encoded anew instead of copied."
+        )
+    return VideoError(f"No picture of {path.name} can be decoded. Convert it to H.264 mp4.")

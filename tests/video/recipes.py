@@ -38,6 +38,16 @@ class Recipe:
     change: str = ""
     seed: int = 0
 
+    @property
+    def refreshes(self) -> bool:
+        """Whether pictures are renewed part by part instead of by key frames."""
+        return "intra-refresh=1" in self.options.get("x264-params", "")
+
+    @property
+    def key_interval(self) -> int:
+        """With gradual refresh: pictures from the beginning of one to the next."""
+        return max(self.gop, 2)
+
 
 def recipe(seed: int) -> Recipe:
     """The seed's recipe."""
