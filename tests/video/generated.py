@@ -13,6 +13,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -131,13 +132,20 @@ def _copy_late(path: Path, rng: random.Random) -> None:
         keys = [n for n, packet in enumerate(packets) if packet.is_keyframe]
         # mp4 has to begin with a key frame for FFmpeg to write it; the others may begin anywhere before the last one.
         late = keys if path.suffix in (".mp4", ".mov") else range(keys[-1] + 1)
-        # Where the first decoding times are missing, FFmpeg makes some up for the copy, and refuses those that follow.
-        begins = [n for n in late if n <= max(0, len(packets) - 12) and (n == 0 or packets[n].dts is not None)]
-        start = rng.choice(begins)
+        # Nor does FFmpeg write decoding times that go back, as it finds them in some MPEG-PS.
+        start = rng.choice([n for n in late if n <= max(0, len(packets) - 12) and _can_be_copied(packets[n:], n == 0)])
         for packet in packets[start:]:
             packet.stream = stream
             out.mux(packet)
     whole.unlink()
+
+
+def _can_be_copied(packets: list[Any], whole: bool) -> bool:
+    """Whether the decoding times are known and rise. At the start of a whole file FFmpeg makes up those that lack."""
+    times = [packet.dts for packet in packets]
+    while whole and times and times[0] is None:
+        times.pop(0)
+    return None not in times and all(a < b for a, b in pairwise(times))
 
 
 def _edit(path: Path, recipe: Recipe, rng: random.Random) -> list[int] | None:
