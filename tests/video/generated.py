@@ -13,7 +13,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +45,7 @@ def make(recipe: Recipe, folder: Path) -> Made:
     if recipe.change in ("edit", "edits"):
         numbers = _edit(path, recipe, rng)
     elif recipe.change == "late":
-        _copy_late(path, rng)
-        numbers = None
+        numbers = None if _copy_late(path, rng) else numbers
     elif recipe.change == "joined":
         data = path.read_bytes()
         path.write_bytes(data + data)
@@ -120,32 +118,41 @@ def _encode(recipe: Recipe, path: Path) -> None:
         container.mux(stream.encode(None))
 
 
-def _copy_late(path: Path, rng: random.Random) -> None:
-    """The same file without its first packets, as a recorder that was switched on late leaves it."""
+def _copy_late(path: Path, rng: random.Random) -> bool:
+    """Take away the file's first packets, as a recorder that was switched on late leaves it; False where that fails.
+
+    FFmpeg refuses to write decoding times that go back. In MPEG-PS it finds such times, in Matroska it makes them up.
+    Then the copy begins elsewhere; where every beginning is refused, the file stays as it was.
+    """
     whole = path.with_name(f"whole-{path.name}")
     path.replace(whole)
-    container_format = "mpeg" if path.suffix == ".mpg" else None
-    with av.open(str(whole)) as source, av.open(str(path), "w", format=container_format) as out:
-        incoming = source.streams.video[0]
-        stream = out.add_stream_from_template(incoming)
-        packets = [packet for packet in source.demux(incoming) if packet.size]
+    with av.open(str(whole)) as source:
+        stream = source.streams.video[0]
+        packets = [packet for packet in source.demux(stream) if packet.size]
         keys = [n for n, packet in enumerate(packets) if packet.is_keyframe]
         # mp4 has to begin with a key frame for FFmpeg to write it; the others may begin anywhere before the last one.
         late = keys if path.suffix in (".mp4", ".mov") else range(keys[-1] + 1)
-        # Nor does FFmpeg write decoding times that go back, as it finds them in some MPEG-PS.
-        start = rng.choice([n for n in late if n <= max(0, len(packets) - 12) and _can_be_copied(packets[n:], n == 0)])
-        for packet in packets[start:]:
+        begins = [n for n in late if n <= max(0, len(packets) - 12)]
+        while begins:
+            start = begins.pop(rng.randrange(len(begins)))
+            if _can_be_copied(path, stream, packets[start:]):
+                whole.unlink()
+                return True
+    whole.replace(path)
+    return False
+
+
+def _can_be_copied(path: Path, source: Any, packets: list[Any]) -> bool:
+    """Write the packets to a new file; False where FFmpeg does not write one of them."""
+    with av.open(str(path), "w", format="mpeg" if path.suffix == ".mpg" else None) as out:
+        stream = out.add_stream_from_template(source)
+        for packet in packets:
             packet.stream = stream
-            out.mux(packet)
-    whole.unlink()
-
-
-def _can_be_copied(packets: list[Any], whole: bool) -> bool:
-    """Whether the decoding times are known and rise. At the start of a whole file FFmpeg makes up those that lack."""
-    times = [packet.dts for packet in packets]
-    while whole and times and times[0] is None:
-        times.pop(0)
-    return None not in times and all(a < b for a, b in pairwise(times))
+            try:
+                out.mux(packet)
+            except av.error.ArgumentError:
+                return False
+    return True
 
 
 def _edit(path: Path, recipe: Recipe, rng: random.Random) -> list[int] | None:

@@ -24,12 +24,14 @@ SECONDS = float(os.environ.get("STVG_FUZZ_SECONDS", "inf"))
 FOUND = (
     # Refused: VP9 that begins between two key frames. A decoder refused all that came after.
     *(180547976, 180548435, 180548505),
+    # Read wrongly: gradual refresh was followed from one edit into the next.
+    111000901,
     # Edits that begin within a gradual refresh: players show no picture of the first file, all but three of the second.
     *(900001440, 698730815),
     # An edit whose last picture is shorter than an edit list can say.
     900000549,
     # Copies that cannot be written from every packet on: decoding times are missing or go back.
-    *(900001141, 520000115),
+    *(900001141, 520000115, 111000935),
     # A single picture, for which x265 left the decoding time unset.
     310000340,
 )
