@@ -38,7 +38,6 @@ class Packets:
         known: whether the codec's packets can be read.
         complete: False where the file ends in an error or in a damaged packet.
         damaged: packets that the container itself calls damaged.
-        cut_away: packets that an edit list cuts away.
     """
 
     pts: Compact
@@ -54,7 +53,6 @@ class Packets:
     known: bool
     complete: bool
     damaged: int
-    cut_away: int = 0
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -107,7 +105,7 @@ def read_packets(container: Any, stream: Any, path: Path, limits: Limits) -> Pac
     reader = packet_reader(stream.codec_context)
     columns = [Growing() for _ in range(9)]
     pts, dts, place, size, shown, entry, refresh, reference, key = columns
-    last, complete, damaged, cut_away, pictures, read = (NO_TIME, 0), True, 0, 0, 0, 0
+    last, complete, damaged, pictures, read = (NO_TIME, 0), True, 0, 0, 0
     max_ticks = limits.max_seconds / float(stream.time_base) if stream.time_base else float("inf")
     first: int | None = None
     try:
@@ -131,7 +129,6 @@ def read_packets(container: Any, stream: Any, path: Path, limits: Limits) -> Pac
             reference.append(facts.reference)
             key.append(packet.is_keyframe)
             if cut:
-                cut_away += 1
                 continue
             complete = not packet.is_corrupt
             damaged += packet.is_corrupt
@@ -149,5 +146,5 @@ def read_packets(container: Any, stream: Any, path: Path, limits: Limits) -> Pac
         complete = False
     return Packets(
         pts.done(), dts.done(), place.done(), size.done(), shown.done(), entry.done(), refresh.done(),
-        reference.done(), key.done(), last[1], reader is not None, complete, damaged, cut_away,
+        reference.done(), key.done(), last[1], reader is not None, complete, damaged,
     )  # fmt: skip
