@@ -9,7 +9,7 @@
 #             TIMES=20 LOOPS=2             `make test-flaky`: how often each test runs, beside how many busy loops
 #             EXTRAS=ray                   `make check-image`: the extras of the image, as --build-arg gives them
 #             SECONDS=1800 FILES=1000 REQUESTS=10000 SEED=
-#                                          `make fuzz`: its time limit, random videos and requests, a seed to repeat
+#                                          `make fuzz`: when its last round begins, random videos and requests, a seed to repeat
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help

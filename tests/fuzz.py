@@ -1,7 +1,7 @@
 """Random videos, requests and examples: `python -m tests.fuzz --seconds 900 --files 1000 --requests 10000`.
 
-First the videos, then requests to every route, then rounds of all other property tests until the time is over, at least
-one. Each part's seed is printed.
+First all the videos, then all the requests to every route, then rounds of all other property tests until the time is
+over, at least one. Each part's seed is printed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def pytest(seed: int, *arguments: str, **env: str) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=1800, help="time limit for all of it")
+    parser.add_argument("--seconds", type=int, default=1800, help="no further round of property tests after that")
     parser.add_argument("--files", type=int, default=1000, help="random video files; 0: none")
     parser.add_argument("--requests", type=int, default=10_000, help="random requests to the routes; 0: none")
     parser.add_argument("--seed", type=int, help="of the first part; the others count on from it")
@@ -38,9 +38,8 @@ def main() -> int:
     until = time.monotonic() + args.seconds
     if args.files:
         print(f"random videos: {args.files} files, SEED={seed}", flush=True)
-        limits = {"STVG_FUZZ_FILES": str(args.files), "STVG_FUZZ_SECONDS": str(args.seconds)}
-        if pytest(seed, VIDEOS, "--timeout=0", *rest, **limits):
-            print(f"FAILED. The same again: make fuzz SEED={seed} FILES={args.files}")
+        if pytest(seed, VIDEOS, "--timeout=0", *rest, STVG_FUZZ_FILES=str(args.files)):
+            print(f"FAILED. The same again: make fuzz SEED={seed} FILES={args.files} REQUESTS=0 SECONDS=0")
             return 1
     if args.requests:
         print(f"{args.requests} requests to every route, SEED={seed}", flush=True)

@@ -32,18 +32,26 @@ class Access:
         return max(row, 0)
 
 
-def find_access(packets: Packets, frame_of: Compact, pts: Compact | None) -> Access:
+def find_access(packets: Packets, frame_of: Compact, pts: Compact | None, *, pieced: bool) -> Access:
     """All packets that prove to be places to begin with.
 
     Gradual refresh counts only once the next one is through as well: where the first pictures lack what they are
     predicted from, decoders put something in its place, and may go on referring to it for as long as one refresh.
 
+    In a file of several pieces, packets that follow each other need not belong together: a later edit begins with
+    pictures from before it, which are decoded only. So a refresh cannot be followed there, and the times of packets
+    that are not shown say nothing of the frames.
+
     Args:
         frame_of: ``(P,)``: the frame whose picture is in each packet, -1 where none is shown.
         pts: ``(N,)``, rising: the frames' timestamps in the packets' ticks; None where they tell nothing.
+        pieced: the file may be of several pieces: edits, or recordings that were joined.
     """
     packet = _candidates(packets)
     kind = packets.entry[packet]
+    if pieced:
+        pts = None
+        packet, kind = packet[kind != Entry.REFRESHED], kind[kind != Entry.REFRESHED]
     refreshed = np.flatnonzero(kind == Entry.REFRESHED)
     # The packet from which on everything is right; the same one unless the refresh is gradual.
     whole = packet.copy()

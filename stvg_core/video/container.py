@@ -8,7 +8,6 @@ files or addresses. So the kinds are an allow-list that FFmpeg itself enforces b
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -169,21 +168,9 @@ def check_size(path: Path, width: int, height: int, limits: Limits) -> None:
         )
 
 
-def mp4_is_cut(path: Path) -> bool:
-    """True where a top-level box of an mp4/mov file claims to go past the end of the file (ISO 14496-12, 4.2)."""
-    size = path.stat().st_size
-    at = 0
-    with path.open("rb") as file:
-        while at + 8 <= size:
-            file.seek(at)
-            length, kind = struct.unpack(">I4s", file.read(8))
-            if not kind.isascii():
-                return False  # trailing bytes that are no box: players ignore them
-            if length == 1:
-                length = struct.unpack(">Q", file.read(8).ljust(8, b"\0"))[0]
-            if length == 0:
-                return False  # "to the end of the file"
-            if length < 8:
-                return False
-            at += length
-    return at > size
+def undecodable(path: Path) -> VideoError:
+    """Why a file with a video track has no frame. Players do not show a picture of it either."""
+    return VideoError(
+        f"No picture of {path.name} can be decoded. Convert it to H.264 mp4; if it was cut out of a longer video by "
+        "copying, cut that one again and encode the part anew."
+    )

@@ -27,7 +27,7 @@ from av.sidedata.sidedata import Type
 
 from stvg_core.errors import VideoError
 from stvg_core.tube import Array
-from stvg_core.video.container import Limits, decode_pictures, open_container
+from stvg_core.video.container import Limits, decode_pictures, open_container, undecodable
 
 _LEAN = math.sin(math.radians(1))
 _REFUSED = (
@@ -159,7 +159,7 @@ def _read_shown(path: Path, limits: Limits, _version: tuple[int, int] | None) ->
                 len(container.streams.video),
                 by_message=orientation != STORED and not _container_asks(path, frame, limits),
             )
-    raise VideoError(f"No picture of {path.name} can be decoded. Convert it to H.264 mp4.")
+    raise undecodable(path)
 
 
 def _pixel_aspect(stream: Any, orientation: Orientation) -> Fraction:

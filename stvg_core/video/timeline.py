@@ -5,7 +5,8 @@ both ends of the file:
 
 - each packet is one picture, or is known to be none (edit lists cut it away; frames that only serve to predict others;
   leading pictures of a recording that begins with them): read from the packets themselves, see ``codecs``;
-- every picture has its own presentation time, and decoding times never go back.
+- every picture has its own presentation time, and decoding times never go back;
+- the file is of one piece: not several edits of an edit list (at each seam a decoder may lose pictures).
 
 Anything else is decoded once from the start, in order, and counted.
 """
@@ -24,8 +25,9 @@ import numpy as np
 from stvg_core.errors import VideoError
 from stvg_core.tube import Array
 from stvg_core.video.access import Access, find_access
+from stvg_core.video.boxes import mp4_is_cut, mp4_is_spliced
 from stvg_core.video.compact import Compact
-from stvg_core.video.container import Limits, mp4_is_cut, open_container
+from stvg_core.video.container import Limits, open_container, undecodable
 from stvg_core.video.decoding import Decoder, Lost
 from stvg_core.video.order import each_its_own, in_order_of_time, inverse
 from stvg_core.video.packets import NO_TIME, Packets, read_packets
@@ -113,14 +115,16 @@ def _read_timeline(path: Path, limits: Limits, _version: tuple[int, int] | None)
     warnings = [] if packets.complete else [_CUT]
     if packets.damaged > (not packets.complete):
         warnings.append(_DAMAGED)
+    pieced = packets.decoding_goes_back() or (is_mp4 and mp4_is_spliced(path))
     order = None
-    if timed and packets.shown.count(-1) == 0 and not packets.decoding_goes_back():
+    if timed and packets.shown.count(-1) == 0 and not pieced:
         by_time = in_order_of_time(packets)
         order = None if by_time is None else _by_time(path, limits, packets, by_time, warnings)
     counted = -1
     if order is None:
         counted, order = _by_decoding(path, limits, packets)
-    return _timeline(packets, order, counted, tick_s, 0.0 if rate is None else float(1 / rate), tuple(warnings))
+    step_s = 0.0 if rate is None else float(1 / rate)
+    return _timeline(packets, order, counted, tick_s, step_s, tuple(warnings), pieced=pieced)
 
 
 def is_cut(path: Path, packets: Packets, expected: int) -> bool:
@@ -129,7 +133,14 @@ def is_cut(path: Path, packets: Packets, expected: int) -> bool:
 
 
 def _timeline(
-    packets: Packets, order: Compact | None, counted: int, tick_s: float, step_s: float, warnings: tuple[str, ...]
+    packets: Packets,
+    order: Compact | None,
+    counted: int,
+    tick_s: float,
+    step_s: float,
+    warnings: tuple[str, ...],
+    *,
+    pieced: bool,
 ) -> Timeline:
     """``order``: the frames' packets, or None where only their number is known."""
     if order is None:
@@ -139,7 +150,7 @@ def _timeline(
     frame_of = inverse(order, len(packets))
     pts = Compact.joined(packets.pts[some] for _, some in order.blocks())
     timed = tick_s > 0 and are_times(pts)
-    access = find_access(packets, frame_of, pts if timed else None)
+    access = find_access(packets, frame_of, pts if timed else None, pieced=pieced)
     if timed:
         return Timeline(
             pts, tick_s, False, packets.last_ticks * tick_s, warnings, packets, order, frame_of, access
@@ -157,7 +168,7 @@ def _by_time(path: Path, limits: Limits, packets: Packets, order: Compact, warni
         if not head and not steady:
             continue  # threads give up the only whole picture with the damaged ones before it
         if not head:
-            raise VideoError(f"No picture of {path.name} can be decoded. Convert it to H.264 mp4.")
+            raise undecodable(path)
         if head[0] is None or not 0 <= head[0] < len(packets) or frame_of[head[0]] < 0:
             return None
         begins = frame_of[head[0]]
@@ -168,7 +179,7 @@ def _by_time(path: Path, limits: Limits, packets: Packets, order: Compact, warni
         if not damaged:
             return None
     pts = Compact.joined(packets.pts[some] for _, some in order.blocks())
-    access = find_access(packets, frame_of, pts)
+    access = find_access(packets, frame_of, pts, pieced=False)
     with closing(Decoder(path, limits, packets)) as decoder:
         last = _last_decodable(decoder, access, frame_of)
     if last < len(order) - 1 and not warnings:
@@ -208,5 +219,5 @@ def _by_decoding(path: Path, limits: Limits, packets: Packets) -> tuple[int, Com
     with closing(Decoder(path, limits, packets)) as decoder:
         order = Compact.one_by_one(-1 if number is None else number for number, _ in decoder.pictures())
     if not len(order):
-        raise VideoError(f"No picture of {path.name} can be decoded. Convert it to H.264 mp4.")
+        raise undecodable(path)
     return len(order), order if each_its_own(order, len(packets)) else None

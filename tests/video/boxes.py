@@ -5,6 +5,9 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+EDIT_TICKS = 1000
+"""Ticks per second of edit lists in the files that FFmpeg writes."""
+
 
 def find_box(data: bytes, path: list[bytes], start: int, end: int) -> list[int] | None:
     """Offsets of the nested boxes of a path, the first of each kind; None where there is none."""
@@ -42,6 +45,7 @@ def set_edit_list(path: Path, edits: list[tuple[int, int]]) -> bool:
     assert media is not None and movie is not None and data[media[1] + 8] == 0 and data[elst + 8] == 0
     (ticks,) = struct.unpack(">I", data[media[1] + 20 : media[1] + 24])
     (movie_ticks,) = struct.unpack(">I", data[movie[0] + 20 : movie[0] + 24])
+    assert movie_ticks == EDIT_TICKS
     old, (count,) = struct.unpack(">I", data[elst : elst + 4])[0], struct.unpack(">I", data[elst + 12 : elst + 16])
     entries = [struct.unpack(">Ii", data[elst + 16 + 12 * n : elst + 24 + 12 * n]) for n in range(count)]
     delay = next(begin for _, begin in entries if begin >= 0)

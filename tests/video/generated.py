@@ -8,6 +8,7 @@ plain PyAV (:func:`decoded_in_order`), which is what players do.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ from typing import Any
 import av
 import numpy as np
 
-from tests.video.boxes import set_edit_list
+from tests.video.boxes import EDIT_TICKS, set_edit_list
 from tests.video.recipes import Recipe
 
 WIDTH, HEIGHT, COLUMNS, ROWS = 128, 64, 4, 2
 BITS = COLUMNS * ROWS
+_MACROBLOCK = 16
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,7 @@ def make(recipe: Recipe, folder: Path) -> Made:
     if recipe.change in ("edit", "edits"):
         numbers = _edit(path, recipe, rng)
     elif recipe.change == "late":
-        _copy_late(path, rng)
-        numbers = None
+        numbers = None if _copy_late(path, rng) else numbers
     elif recipe.change == "joined":
         data = path.read_bytes()
         path.write_bytes(data + data)
@@ -117,31 +118,52 @@ def _encode(recipe: Recipe, path: Path) -> None:
         container.mux(stream.encode(None))
 
 
-def _copy_late(path: Path, rng: random.Random) -> None:
-    """The same file without its first packets, as a recorder that was switched on late leaves it."""
+def _copy_late(path: Path, rng: random.Random) -> bool:
+    """Take away the file's first packets, as a recorder that was switched on late leaves it; False where that fails.
+
+    FFmpeg refuses to write decoding times that go back. In MPEG-PS it finds such times, in Matroska it makes them up.
+    Then the copy begins elsewhere; where every beginning is refused, the file stays as it was.
+    """
     whole = path.with_name(f"whole-{path.name}")
     path.replace(whole)
-    container_format = "mpeg" if path.suffix == ".mpg" else None
-    with av.open(str(whole)) as source, av.open(str(path), "w", format=container_format) as out:
-        incoming = source.streams.video[0]
-        stream = out.add_stream_from_template(incoming)
-        packets = [packet for packet in source.demux(incoming) if packet.size]
+    with av.open(str(whole)) as source:
+        stream = source.streams.video[0]
+        packets = [packet for packet in source.demux(stream) if packet.size]
         keys = [n for n, packet in enumerate(packets) if packet.is_keyframe]
         # mp4 has to begin with a key frame for FFmpeg to write it; the others may begin anywhere before the last one.
         late = keys if path.suffix in (".mp4", ".mov") else range(keys[-1] + 1)
-        start = rng.choice([n for n in late if n <= max(0, len(packets) - 12)])
-        for packet in packets[start:]:
+        begins = [n for n in late if n <= max(0, len(packets) - 12)]
+        while begins:
+            start = begins.pop(rng.randrange(len(begins)))
+            if _can_be_copied(path, stream, packets[start:]):
+                whole.unlink()
+                return True
+    whole.replace(path)
+    return False
+
+
+def _can_be_copied(path: Path, source: Any, packets: list[Any]) -> bool:
+    """Write the packets to a new file; False where FFmpeg does not write one of them."""
+    with av.open(str(path), "w", format="mpeg" if path.suffix == ".mpg" else None) as out:
+        stream = out.add_stream_from_template(source)
+        for packet in packets:
             packet.stream = stream
-            out.mux(packet)
-    whole.unlink()
+            try:
+                out.mux(packet)
+            except av.error.ArgumentError:
+                return False
+    return True
 
 
 def _edit(path: Path, recipe: Recipe, rng: random.Random) -> list[int] | None:
     """Give an mp4 one or several edits, each a range of pictures that may begin within a group of pictures."""
     with av.open(str(path)) as container:
-        shown = sorted((packet.pts, packet.duration) for packet in container.demux(video=0) if packet.size)
-        first_time = min(packet[0] for packet in shown)
-    times = [time - first_time for time, _ in shown] + [shown[-1][0] - first_time + max(1, shown[-1][1])]
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        shown = sorted((packet.pts, packet.duration) for packet in packets)
+        a_tick = math.ceil(1 / (EDIT_TICKS * packets[0].time_base))
+    first_time, last_time = shown[0][0], shown[-1][0]
+    # The last picture may last for less than an edit list can say. It would end where that picture begins.
+    times = [time - first_time for time, _ in shown] + [last_time - first_time + max(a_tick, shown[-1][1])]
     ranges, at = [], 0
     for _ in range(1 if recipe.change == "edit" else rng.choice([2, 3])):
         if at >= recipe.count:
@@ -152,4 +174,37 @@ def _edit(path: Path, recipe: Recipe, rng: random.Random) -> list[int] | None:
         at = end
     if not set_edit_list(path, [(times[a], times[b] - times[a]) for a, b in ranges]):
         return list(range(recipe.count))
+    if recipe.refreshes and len(ranges) == 1:
+        ((start, end),) = ranges
+        whole_from = _whole_from(packets, start, recipe)
+        return None if whole_from is None else list(range(max(start, whole_from), end))
     return [number for a, b in ranges for number in range(a, b)]
+
+
+def _whole_from(packets: list[Any], start: int, recipe: Recipe) -> int | None:
+    """The first picture that players show of a file with gradual refresh and no B-frames, read from ``start`` on.
+
+    They decode from the last packet before that is marked as a key frame. Where it is no IDR, x264 renews the width
+    part by part from there on, and FFmpeg and Chromium show nothing before the end of that, as the stream announces it.
+
+    Returns:
+        None where x264 may announce the end too early, as more than a macroblock is renewed at a time: then players
+        show broken pictures as well.
+    """
+    columns = WIDTH // _MACROBLOCK
+    begins = max(n for n in range(start + 1) if packets[n].is_keyframe)
+    renewed = begins + min(columns - 1, recipe.key_interval) - 1
+    shown_at_once = next((n for n in range(begins, min(renewed, len(packets))) if _is_idr(bytes(packets[n]))), None)
+    if shown_at_once is not None:
+        return shown_at_once
+    return renewed if recipe.key_interval >= columns - 1 else None
+
+
+def _is_idr(packet: bytes) -> bool:
+    """Whether an H.264 packet, as mp4 stores it, has an IDR picture (ITU-T H.264, table 7-1)."""
+    at = 0
+    while at + 4 < len(packet):
+        if packet[at + 4] & 31 == 5:
+            return True
+        at += 4 + int.from_bytes(packet[at : at + 4], "big")
+    return False
