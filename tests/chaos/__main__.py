@@ -2,7 +2,8 @@
 
     .venv/bin/python -m tests.chaos --jobs 400 --kills 200 --seed 1 --database sqlite,postgresql
 
-PostgreSQL answers at STVG_TEST_POSTGRES_URL. The exit status is 1 where anything is lost, doubled or failed.
+PostgreSQL answers at STVG_TEST_POSTGRES_URL. ``--label-studio real`` takes the one of ``.venv-ls`` (``make setup-all``)
+in the place of the fake. The exit status is 1 where anything is lost, doubled or failed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from sqlalchemy import create_engine, make_url, text
 
 from backend.db import schema
 from backend.db.engine import Database
+from tests.chaos.fake import Fake
+from tests.chaos.real import PROGRAM, Real
 from tests.chaos.run import Outcome, Run
+from tests.chaos.seam import Opening
 from tests.databases import SERVER
 
 
@@ -43,9 +47,12 @@ def database_of(kind: str, folder: Path) -> Iterator[str]:
         server.dispose()
 
 
-def once(kind: str, *, jobs: int, kills: int, seed: int) -> Outcome:
+LABEL_STUDIOS: dict[str, Opening] = {"fake": Fake, "real": Real}
+
+
+def once(kind: str, *, jobs: int, kills: int, seed: int, label_studio: str) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="stvg-chaos-") as name, database_of(kind, Path(name)) as url:
-        run = Run(Path(name), url, jobs=jobs, kills=kills, seed=seed)
+        run = Run(Path(name), url, jobs=jobs, kills=kills, seed=seed, opening=LABEL_STUDIOS[label_studio])
         try:
             return run.run()
         finally:
@@ -58,11 +65,14 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", default="sqlite,postgresql")
+    parser.add_argument("--label-studio", choices=sorted(LABEL_STUDIOS), default="fake")
     args = parser.parse_args()
+    if args.label_studio == "real" and not PROGRAM.exists():
+        parser.error(f"There is no Label Studio at {PROGRAM}. `make setup-all` installs it.")
     failed = False
     for kind in args.database.split(","):
-        outcome = once(kind, jobs=args.jobs, kills=args.kills, seed=args.seed)
-        print(f"seed {args.seed}, {outcome.summary()}", flush=True)
+        outcome = once(kind, jobs=args.jobs, kills=args.kills, seed=args.seed, label_studio=args.label_studio)
+        print(f"seed {args.seed}, {args.label_studio} Label Studio, {outcome.summary()}", flush=True)
         failed |= bool(outcome.wrong)
     sys.exit(failed)
 
