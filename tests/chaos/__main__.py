@@ -9,6 +9,7 @@ in the place of the fake. The exit status is 1 where anything is lost, doubled o
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -50,9 +51,12 @@ def database_of(kind: str, folder: Path) -> Iterator[str]:
 LABEL_STUDIOS: dict[str, Opening] = {"fake": Fake, "real": Real}
 
 
-def once(kind: str, *, jobs: int, kills: int, seed: int, label_studio: str) -> Outcome:
+def once(kind: str, args: argparse.Namespace) -> Outcome:
+    opening = LABEL_STUDIOS[args.label_studio]
     with tempfile.TemporaryDirectory(prefix="stvg-chaos-") as name, database_of(kind, Path(name)) as url:
-        run = Run(Path(name), url, jobs=jobs, kills=kills, seed=seed, opening=LABEL_STUDIOS[label_studio])
+        run = Run(
+            Path(name), url, jobs=args.jobs, kills=args.kills, seed=args.seed, opening=opening, seconds=args.seconds
+        )
         try:
             return run.run()
         finally:
@@ -64,6 +68,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=400)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="no kills after so many, for each database")
     parser.add_argument("--database", default="sqlite,postgresql")
     parser.add_argument("--label-studio", choices=sorted(LABEL_STUDIOS), default="fake")
     args = parser.parse_args()
@@ -71,7 +76,7 @@ def main() -> None:
         parser.error(f"There is no Label Studio at {PROGRAM}. `make setup-all` installs it.")
     failed = False
     for kind in args.database.split(","):
-        outcome = once(kind, jobs=args.jobs, kills=args.kills, seed=args.seed, label_studio=args.label_studio)
+        outcome = once(kind, args)
         print(f"seed {args.seed}, {args.label_studio} Label Studio, {outcome.summary()}", flush=True)
         failed |= bool(outcome.wrong)
     sys.exit(failed)

@@ -26,7 +26,8 @@ class Fake:
     span_s = 2 * ANSWER_S
 
     def __init__(self, folder: Path, connection: Connection) -> None:
-        self.settings = {"STVG_LEASE_SECONDS": "4", "STVG_RECONCILE_SECONDS": "5", "STVG_HANDOUT_SECONDS": "5"}
+        # A prediction in a reply is not pushed before it can have been kept: after two requests of ten seconds.
+        self.settings = {"STVG_LEASE_SECONDS": "4", "STVG_RECONCILE_SECONDS": "5", "STVG_HANDOUT_SECONDS": "25"}
         port = free_port()
         self.url, self._connection = f"http://127.0.0.1:{port}", connection
         self._log_in = (connection.username, connection.password)
@@ -51,18 +52,30 @@ class Fake:
         return answer is not None and answer.status_code == 200
 
     def ask_for(self, tasks: Sequence[Json], asked: Asked, waiting: Waiting) -> None:
-        """It keeps the predictions that are in the reply, unless it is away by then."""
         imported = [{"id": self._numbers + at, "data": data} for at, data in enumerate(tasks, start=1)]
         self._numbers += len(tasks)
         waiting.until_answered("tasks", "POST", f"{self.url}/chaos/tasks", json=imported)
-        body = {"tasks": imported, "project": "1.0", "label_config": CONFIG, "params": {}}
-        url = f"{self._connection.url}/predict"
-        answer = waiting.until_answered("predictions", "POST", url, json=body, auth=self._log_in)
-        for task, found in zip(imported, answer["results"], strict=True):
-            for one in found if isinstance(found, list) else [found]:
-                if one.get("result"):
-                    kept = {"task": task["id"], "model_version": answer["model_version"], **one}
-                    ask("POST", f"{self.url}/api/predictions/", json=kept)
+        waiting.until("the questions", lambda: self._predicted(imported, waiting))
+
+    def _predicted(self, imported: Sequence[Json], waiting: Waiting) -> bool:
+        """Ask for those that have no prediction yet, as the real one does, and keep what is in the reply."""
+        missing = []
+        for task in imported:
+            url = f"{self.url}/api/predictions/?task={task['id']}"
+            if not waiting.until_answered("the predictions", "GET", url):
+                missing.append(task)
+        if not missing:
+            return True
+        body = {"tasks": missing, "project": "1.0", "label_config": CONFIG, "params": {}}
+        answer = ask("POST", f"{self._connection.url}/predict", json=body, auth=self._log_in)
+        if answer is None or answer.status_code >= 400:
+            return False
+        told = answer.json()
+        for task, found in zip(missing, told["results"], strict=True):
+            for one in found:
+                kept = {"task": task["id"], "model_version": told["model_version"], **one}
+                ask("POST", f"{self.url}/api/predictions/", json=kept)
+        return True
 
     def save(self, task: int, version: int, waiting: Waiting) -> None:
         place = {"x": 10 + version % 40, "y": 20, "width": 15, "height": 30, "rotation": 0}

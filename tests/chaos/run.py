@@ -7,6 +7,7 @@ killed after a random moment. The moments are drawn from the seed; what they mee
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from collections import Counter
@@ -33,6 +34,7 @@ class Outcome:
 
     Attributes:
         corrections: saves that Label Studio answered.
+        unanswered: saves that it may have done, and was killed or asked too early.
         replied: predictions that Label Studio was given in a reply, at least once; it was told of all others.
         compared: versions of annotations that came by comparing, because no webhook had brought them.
     """
@@ -42,6 +44,7 @@ class Outcome:
     kills: dict[str, int]
     corrections: int
     seconds: float
+    unanswered: int = 0
     replied: int = 0
     compared: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -51,18 +54,24 @@ class Outcome:
         said = "; ".join(self.wrong[:5]) or "every prediction once, every correction kept, no job failed"
         return (
             f"{self.database}: {sum(self.kills.values())} kills ({killed}) over {self.jobs} jobs and "
-            f"{self.corrections} saved corrections in {self.seconds:.0f} s, {self.replied} predictions given in "
-            f"replies, {self.compared} corrections found by comparing: {said}"
+            f"{self.corrections} saved corrections (and {self.unanswered} unanswered) in {self.seconds:.0f} s, "
+            f"{self.replied} predictions given in replies, {self.compared} corrections found by comparing: {said}"
         )
 
 
 class Run:
-    """One run over a migrated, empty database."""
+    """One run over a migrated, empty database.
+
+    Args:
+        seconds: no round begins later than this; it ends with fewer jobs and kills then, and all of them counted.
+    """
 
     def __init__(
-        self, folder: Path, database_url: str, *, jobs: int, kills: int, seed: int, opening: Opening = Fake
-    ) -> None:
+        self, folder: Path, database_url: str, *, jobs: int, kills: int, seed: int, opening: Opening = Fake,
+        seconds: float = math.inf,
+    ) -> None:  # fmt: skip
         self.folder, self.database, self.n_jobs, self.n_kills = folder, Database(database_url), jobs, kills
+        self.seconds = seconds
         self.chance, self.person_chance = random.Random(seed), random.Random(seed + 1)
         self.service = Service(folder, database_url, opening)
         self.label_studio = self.service.label_studio
@@ -76,6 +85,9 @@ class Run:
             self.service.start(self.waiting)
             numbers = list(range(1, self.n_jobs + 1))
             for first in range(0, self.n_jobs, per_round):
+                if time.monotonic() - began > self.seconds:
+                    self.n_jobs, self.n_kills = first, sum(self.service.kills.values())
+                    break
                 self.round(person.submit(self.person_works, numbers[first : first + per_round]))
             while sum(self.service.kills.values()) < self.n_kills:
                 self.service.kill_one(self.chance, self.waiting)
@@ -83,7 +95,7 @@ class Run:
             wrong = self.wrong()
         return Outcome(
             self.database.engine.dialect.name, self.n_jobs, self.service.kills, self.saves,
-            time.monotonic() - began, self.replied(), self.compared(), wrong,
+            time.monotonic() - began, self.label_studio.attempts - self.saves, self.replied(), self.compared(), wrong,
         )  # fmt: skip
 
     def close(self) -> None:
