@@ -6,6 +6,9 @@
 #             CLIPS=6 MODEL=               how many clips the demo renders; a model folder or hub id instead of the embedded one
 #             PYTEST="-k video"            more arguments for pytest
 #             JOBS=400 KILLS=200 SEED=     `make chaos`: how many jobs and kills, and a seed to repeat the draws
+#             DATABASE=sqlite LABEL_STUDIO=real SECONDS=
+#                                          `make chaos`: on one database only; with the Label Studio of .venv-ls, not a fake one;
+#                                          no more kills after so many seconds
 #             TIMES=20 LOOPS=2             `make test-flaky`: how often each test runs, beside how many busy loops
 #             EXTRAS=ray                   `make check-image`: the extras of the image, as --build-arg gives them
 #             SECONDS=1800 FILES=1000 REQUESTS=10000 SEED=
@@ -56,8 +59,9 @@ fuzz: $(READY) ## random videos, requests and examples for the property tests; S
 	$(VENV)/bin/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(FILES),--files $(FILES)) \
 	  $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(SEED),--seed $(SEED)) $(PYTEST)
 
-chaos: $(READY) ## kill -9 of workers, web and Label Studio at random moments, on both databases; JOBS= KILLS= SEED=
-	$(VENV)/bin/python -m tests.chaos $(if $(JOBS),--jobs $(JOBS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
+chaos: $(READY) $(if $(filter real,$(LABEL_STUDIO)),$(READY_LS)) ## kill -9 of workers, web and Label Studio at random moments; LABEL_STUDIO=real DATABASE= JOBS= KILLS= SEED=
+	$(VENV)/bin/python -m tests.chaos $(if $(JOBS),--jobs $(JOBS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(DATABASE),--database $(DATABASE)) $(if $(LABEL_STUDIO),--label-studio $(LABEL_STUDIO)) $(if $(SECONDS),--seconds $(SECONDS))
 
 test-flaky: setup-all ## some tests many times beside busy loops: PYTEST=tests/browser TIMES=20 LOOPS=
 	$(VENV)/bin/python -m tests.flaky $(if $(TIMES),--times $(TIMES)) $(if $(LOOPS),--loops $(LOOPS)) $(PYTEST)

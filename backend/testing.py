@@ -209,7 +209,7 @@ class FakeLabelStudio:
             return httpx.Response(200, json=self.backends[int(backend[1])])
         project = re.fullmatch(r"/api/projects/(\d+)/", path)
         if project is not None and int(project[1]) not in self.gone_projects:
-            return httpx.Response(200, json={"id": int(project[1]), "label_config": self.label_config})
+            return httpx.Response(200, json=self._project(int(project[1])))
         found = re.fullmatch(r"/api/tasks/(\d+)/(annotations/)?", path)
         if found is None or int(found[1]) not in self.tasks:
             return httpx.Response(404, json={"detail": "Not found."})
@@ -217,6 +217,12 @@ class FakeLabelStudio:
         if method == "PATCH":
             self.tasks[number]["data"] = json.loads(request.content)["data"]
         return httpx.Response(200, json=self._full(number)["annotations"] if found[2] else self._full(number))
+
+    def _project(self, number: int) -> dict[str, Any]:
+        mine = [entry for entry in self.annotations if self.tasks.get(entry["task"], {}).get("project") == number]
+        skipped = sum(bool(entry.get("was_cancelled")) for entry in mine)
+        counts = {"total_annotations_number": len(mine) - skipped, "skipped_annotations_number": skipped}
+        return {"id": number, "label_config": self.label_config, **counts}
 
     def _list(self, request: httpx.Request) -> dict[str, Any]:
         """By id, or the one that changed last; with the Data Manager's filters on id and time of the last change."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, bindparam, insert, select, text, update
+from sqlalchemy import Boolean, bindparam, func, insert, select, text, update
 from sqlalchemy.orm import Session, joinedload
 
 from backend.db import task_state
@@ -204,6 +204,12 @@ def of_tasks(
         query = query.where(Task.ls_task_id > above)
         query = query.where(Task.ls_task_id <= max(ls_task_ids)) if ls_task_ids else query
     return [(number, task) for number, task in session.execute(query.order_by(Annotation.ls_annotation_id))]
+
+
+def counted(session: Session, project_id: int) -> int:
+    """How many annotations of a project count."""
+    query = select(func.count()).select_from(Annotation).join(Task, Annotation.task_id == Task.id)
+    return session.scalar(query.where(Task.project_id == project_id, Annotation.current.is_(True))) or 0
 
 
 def hold(session: Session, ls_annotation_ids: Iterable[int]) -> None:

@@ -1,7 +1,9 @@
 """Was a webhook lost? Label Studio sends each once and waits a second, so its own list is read now and then.
 
 Every pass reads the tasks that changed since the last one, by Label Studio's clock: saving, skipping and deleting an
-annotation changes its task. A task that was deleted is in no such list, so every pass of a day reads all of them once
+annotation changes its task. Label Studio writes that after the annotation and apart from it: one that is killed in
+between leaves a task that does not look changed. A task that was deleted is in no such list either. So where Label
+Studio counts more or fewer annotations than there are here, all tasks are read, and once a day in any case
 (:data:`WHOLE_S`). Of several workers one compares, the one that holds the row ``reconcile`` of ``chore``.
 """
 
@@ -16,6 +18,7 @@ from typing import Any, Protocol
 from backend.db import annotations as versions
 from backend.db import chores, projects
 from backend.db.engine import Database
+from backend.db.tables import Chore
 from backend.jobs.planning import planned
 from backend.jobs.saved import Deleted
 from backend.jobs.storing import store
@@ -26,9 +29,11 @@ from backend.labelstudio.values import storable
 
 logger = logging.getLogger(__name__)
 
-CHORE, WHOLE = "reconcile", "reconcile all"
+CHORE, WHOLE, COUNTED = "reconcile", "reconcile all", "reconcile counted"
 WHOLE_S = 24 * 3600.0
 """So often everything is compared, not only what changed."""
+COUNTED_PASSES = 12
+"""In so many passes all tasks are read at most once because of a count: one may differ for good."""
 
 MARGIN = timedelta(minutes=2)
 """A change is in the list once its transaction has ended; its time is from before that."""
@@ -76,15 +81,24 @@ def reconcile_due(database: Database, label_studio: LabelStudioTasks, *, name: s
     if mine is None:
         return 0
     held = [one for one in (mine, whole) if one is not None]
+    counted: list[Chore] = []
+
+    def again() -> bool:
+        if not counted:
+            with database.write() as session:
+                if (taken := chores.take(session, COUNTED, name, seconds=_LEASE_S)) is None:
+                    return False
+            counted.append(taken)
+        return True
 
     def alive() -> None:
         with database.write() as session:
-            if not all(chores.renew(session, one, seconds=_LEASE_S) for one in held):
+            if not all(chores.renew(session, one, seconds=_LEASE_S) for one in [*held, *counted]):
                 raise NotMine
 
     ended = False
     try:
-        added = reconcile(database, label_studio, everything=whole is not None, alive=alive)
+        added = reconcile(database, label_studio, everything=whole is not None, alive=alive, again=again)
         ended = True
         return added
     except NotMine:
@@ -95,15 +109,19 @@ def reconcile_due(database: Database, label_studio: LabelStudioTasks, *, name: s
             chores.rest(session, mine, seconds=seconds)
             if whole is not None:
                 chores.rest(session, whole, seconds=WHOLE_S if ended else seconds)
+            for one in counted:
+                chores.rest(session, one, seconds=COUNTED_PASSES * seconds)
 
 
 def reconcile(
-    database: Database, label_studio: LabelStudioTasks, *, everything: bool = False, alive: Alive = lambda: None
-) -> int:
+    database: Database, label_studio: LabelStudioTasks, *, everything: bool = False, alive: Alive = lambda: None,
+    again: Callable[[], bool] = lambda: True,
+) -> int:  # fmt: skip
     """Add what is missing here; returns how many versions were added. A project that is gone stops no other.
 
     Args:
         everything: not only what changed since the last comparison.
+        again: as of :func:`reconcile_project`.
 
     Raises:
         LabelStudioError: Label Studio is away.
@@ -113,7 +131,9 @@ def reconcile(
     added = 0
     for project_id in known:
         try:
-            found = reconcile_project(database, label_studio, project_id, everything=everything, alive=alive)
+            found = reconcile_project(
+                database, label_studio, project_id, everything=everything, alive=alive, again=again
+            )
         except LabelStudioError as error:
             if error.temporary:
                 raise
@@ -125,16 +145,34 @@ def reconcile(
 
 def reconcile_project(
     database: Database, label_studio: LabelStudioTasks, project_id: int, *, everything: bool = True,
-    alive: Alive = lambda: None,
+    alive: Alive = lambda: None, again: Callable[[], bool] = lambda: True,
 ) -> Reconciled:  # fmt: skip
     """The same for one project.
+
+    Args:
+        again: asked where the count of annotations differs after what changed was read: may all be read now?
 
     Raises:
         LabelStudioError: Label Studio is away, or the project is gone.
     """
     with database.read() as session:
         since = None if everything else projects.compared_until(session, project_id)
-    label_config = str(label_studio.project(project_id).get("label_config") or "")
+    project = label_studio.project(project_id)
+    found = _compare(database, label_studio, project, since, alive)
+    if since is not None and _count_differs(database, label_studio, project) and again():
+        logger.warning(
+            "project %d: Label Studio counts other annotations than are here; all tasks are read", project_id
+        )
+        more = _compare(database, label_studio, project, None, alive)
+        found = Reconciled(found.saved + more.saved, found.deleted + more.deleted)
+    return found
+
+
+def _compare(
+    database: Database, label_studio: LabelStudioTasks, project: Json, since: datetime | None, alive: Alive
+) -> Reconciled:
+    """One reading of the tasks that changed since a moment, or of all."""
+    project_id, label_config = int(project["id"]), str(project.get("label_config") or "")
     newest = label_studio.newest_task(project_id)  # before the list is read: what is saved meanwhile is newer
     saved = deleted = last = 0
     for page in label_studio.task_pages(project_id, changed_since=since):
@@ -153,6 +191,21 @@ def reconcile_project(
         with database.write() as session:
             projects.note_compared(session, project_id, at - MARGIN)
     return Reconciled(saved, deleted)
+
+
+def _count_differs(database: Database, label_studio: LabelStudioTasks, before: Json) -> bool:
+    """Has Label Studio more or fewer annotations than count here? Not known while some are saved."""
+    there = _count(before)
+    if there is None or there != _count(label_studio.project(int(before["id"]))):
+        return False
+    with database.read() as session:
+        return versions.counted(session, int(before["id"])) != there
+
+
+def _count(project: Json) -> int | None:
+    """The annotations of a project, skips included; None where Label Studio does not count them."""
+    total, skipped = project.get("total_annotations_number"), project.get("skipped_annotations_number")
+    return total + skipped if isinstance(total, int) and isinstance(skipped, int) else None
 
 
 def _store(database: Database, project_id: int, label_config: str, page: Sequence[Json]) -> int:

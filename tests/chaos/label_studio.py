@@ -79,7 +79,11 @@ def main(port: int, journal: Path, webhook: str, token: str) -> None:
         protocol_version = "HTTP/1.1"
 
         def _any(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            if len(body) < length:  # its sender was killed: half a request is none, and must not be in the journal
+                self.close_connection = True
+                return
             answer = kept.ask(self.command, f"http://label-studio{self.path}", body)
             if self.path == "/chaos/annotations":
                 threading.Thread(target=tell, args=(json.loads(body),), daemon=True).start()

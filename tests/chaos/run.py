@@ -1,44 +1,52 @@
 """A run: work is asked for, annotated and interrupted, round by round; at the end everything is counted.
 
-Each round asks for new tasks (two sentences about one video), saves a correction, waits until something is in work and
-kills a process after a random moment. The moments are drawn from the seed; what they meet depends on the machine.
+In each round a person asks for new tasks (two sentences about one video) and saves a correction, while a process is
+killed after a random moment. The moments are drawn from the seed; what they meet depends on the machine.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
 
-from backend.db import annotations, projects
+from backend.db.annotations import current
 from backend.db.engine import Database
 from backend.db.tables import Annotation, Delivery, Event, Job, Task
-from tests.chaos.service import PASSWORD, USER, Service, ask
-from tests.chaos.worker import ANSWER_S
-from tests.db.helpers import CONFIG
-
-PATIENCE_S = 600.0
-"""Ends what waits in vain."""
-_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+from tests.chaos.fake import Fake
+from tests.chaos.seam import Json, Opening
+from tests.chaos.service import Service
+from tests.chaos.waiting import Waiting
 
 
 @dataclass
 class Outcome:
-    """What was left when all was quiet; ``wrong`` says what is lost, doubled or failed."""
+    """What was left when all was quiet; ``wrong`` says what is lost, doubled or failed.
+
+    Attributes:
+        corrections: saves that Label Studio answered.
+        unanswered: saves that it may have done, and was killed or asked too early.
+        replied: predictions that Label Studio was given in a reply, at least once; it was told of all others.
+        compared: versions of annotations that came by comparing, because no webhook had brought them.
+    """
 
     database: str
     jobs: int
     kills: dict[str, int]
     corrections: int
     seconds: float
+    unanswered: int = 0
+    replied: int = 0
+    compared: int = 0
     wrong: list[str] = field(default_factory=list)
 
     def summary(self) -> str:
@@ -46,106 +54,84 @@ class Outcome:
         said = "; ".join(self.wrong[:5]) or "every prediction once, every correction kept, no job failed"
         return (
             f"{self.database}: {sum(self.kills.values())} kills ({killed}) over {self.jobs} jobs and "
-            f"{self.corrections} saved corrections in {self.seconds:.0f} s: {said}"
+            f"{self.corrections} saved corrections (and {self.unanswered} unanswered) in {self.seconds:.0f} s, "
+            f"{self.replied} predictions given in replies, {self.compared} corrections found by comparing: {said}"
         )
 
 
 class Run:
-    """One run over a migrated, empty database."""
+    """One run over a migrated, empty database.
 
-    def __init__(self, folder: Path, database_url: str, *, jobs: int, kills: int, seed: int) -> None:
+    Args:
+        seconds: no round begins later than this; it ends with fewer jobs and kills then, and all of them counted.
+    """
+
+    def __init__(
+        self, folder: Path, database_url: str, *, jobs: int, kills: int, seed: int, opening: Opening = Fake,
+        seconds: float = math.inf,
+    ) -> None:  # fmt: skip
         self.folder, self.database, self.n_jobs, self.n_kills = folder, Database(database_url), jobs, kills
-        self.chance = random.Random(seed)
-        self.service = Service(folder, database_url)
-        self.saved: dict[int, dict[str, Any]] = {}
+        self.seconds = seconds
+        self.chance, self.person_chance = random.Random(seed), random.Random(seed + 1)
+        self.service = Service(folder, database_url, opening)
+        self.label_studio = self.service.label_studio
+        self.waiting = Waiting(lambda: f"{self.state()}\n{self.service.logs()}")
         self.saves = 0
 
     def run(self) -> Outcome:
         began = time.monotonic()
-        with self.database.write() as session:
-            projects.register(session, 1, CONFIG)
         per_round = -(-self.n_jobs // self.n_kills)
-        with self.service:
+        with self.service, ThreadPoolExecutor(1) as person:
+            self.service.start(self.waiting)
             numbers = list(range(1, self.n_jobs + 1))
             for first in range(0, self.n_jobs, per_round):
-                self.ask_for(numbers[first : first + per_round])
-                self.correct_one()
-                self.wait("something in work", self.in_work)
-                time.sleep(self.chance.random() * 2 * ANSWER_S)  # not a wait: it chooses the moment
-                self.service.kill_one(self.chance, self.wait)
+                if time.monotonic() - began > self.seconds:
+                    self.n_jobs, self.n_kills = first, sum(self.service.kills.values())
+                    break
+                self.round(person.submit(self.person_works, numbers[first : first + per_round]))
             while sum(self.service.kills.values()) < self.n_kills:
-                self.service.kill_one(self.chance, self.wait)
-            self.wait("all work to end", self.quiet)
-            pushed = self.predictions()
-        wrong = self.wrong(pushed)
+                self.service.kill_one(self.chance, self.waiting)
+            self.waiting.until("all work to end", self.quiet, pause_s=0.5)
+            wrong = self.wrong()
         return Outcome(
             self.database.engine.dialect.name, self.n_jobs, self.service.kills, self.saves,
-            time.monotonic() - began, wrong,
+            time.monotonic() - began, self.label_studio.attempts - self.saves, self.replied(), self.compared(), wrong,
         )  # fmt: skip
 
     def close(self) -> None:
         self.database.close()
 
-    def wait(self, what: str, condition: Callable[[], bool]) -> None:
-        until = time.monotonic() + PATIENCE_S
-        while not condition():
-            assert time.monotonic() < until, f"in vain: {what}\n{self.state()}\n{self.service.logs()}"
-            time.sleep(0.05)
+    def round(self, person: Future[None]) -> None:
+        """One kill, in the middle of what the person does or of what comes of it."""
+        if self.chance.random() < 0.5:
+            self.waiting.until("something in work", lambda: person.done() or self.in_work())
+        time.sleep(self.chance.random() * self.label_studio.span_s)  # not a wait: it chooses the moment
+        self.service.kill_one(self.chance, self.waiting)
+        person.result()
 
-    def until_answered(self, what: str, method: str, url: str, **content: Any) -> Any:
-        """Ask until it answers well, as a person does who presses the button again."""
-        answers: list[Any] = []
-
-        def answered() -> bool:
-            found = ask(method, url, **content)
-            if found is None or found.status_code >= 400:
-                return False
-            answers.append(found.json())
-            return True
-
-        self.wait(what, answered)
-        return answers[0]
-
-    def ask_for(self, numbers: list[int]) -> None:
-        """Import tasks into Label Studio, which asks for predictions and keeps those that are in the reply."""
+    def person_works(self, numbers: Sequence[int]) -> None:
+        """Ask for new tasks, and correct one that has its prediction."""
         tasks = []
         for number in numbers:
             video = self.folder / "videos" / f"{(number + 1) // 2}.mp4"
             video.write_bytes(f"video {(number + 1) // 2}".encode())
             data = {"video": f"/data/local-files/?d={video.name}", "query": f"the box of task {number}", "fps": 25}
-            tasks.append({"id": number, "data": data})
-        self.until_answered("tasks", "POST", f"{self.service.label_studio_url}/chaos/tasks", json=tasks)
-        body = {"tasks": tasks, "project": "1.0", "label_config": CONFIG, "params": {}}
-        url = f"{self.service.url}/predict"
-        answer = self.until_answered("predictions", "POST", url, json=body, auth=(USER, PASSWORD))
-        for number, found in zip(numbers, answer["results"], strict=True):
-            for one in found if isinstance(found, list) else [found]:
-                if one.get("result"):
-                    kept = {"task": number, "model_version": answer["model_version"], **one}
-                    ask("POST", f"{self.service.label_studio_url}/api/predictions/", json=kept)
+            tasks.append(data)
+        self.label_studio.ask_for(tasks, self.asked, self.waiting)
+        if there := self.delivered():
+            self.label_studio.save(self.person_chance.choice(there), self.saves, self.waiting)
+            self.saves += 1
 
-    def correct_one(self) -> None:
-        """A person saves an annotation of a task whose prediction is there, or saves one again."""
+    def asked(self, ls_task_ids: Sequence[int]) -> bool:
+        wanted = select(Task.ls_task_id).join(Job, Job.task_id == Task.id).where(Task.ls_task_id.in_(ls_task_ids))
         with self.database.read() as session:
-            there = select(Task.ls_task_id).join(Delivery, Delivery.task_id == Task.id)
-            found = sorted(session.scalars(there.where(Delivery.state == "delivered")))
-        if not found:
-            return
-        number = self.chance.choice(found)
-        moment = (_EPOCH + timedelta(seconds=self.saves)).isoformat()
-        version = self.saves
-        place = {"x": 10 + version % 40, "y": 20, "width": 15, "height": 30, "rotation": 0}
-        sequence = [{"frame": frame, "enabled": frame < 20, "time": frame / 25, **place} for frame in (6, 20)]
-        value = {"framesCount": 50, "duration": 2, "labels": ["Target"], "sequence": sequence}
-        region = {"id": f"R{version}", "from_name": "box", "to_name": "video", "type": "videorectangle", "value": value}
-        annotation = {
-            "id": 1000 + number, "task": number, "result": [region], "completed_by": 4, "lead_time": 9.3,
-            "was_cancelled": False, "parent_prediction": None, "created_at": _EPOCH.isoformat(), "updated_at": moment,
-        }  # fmt: skip
-        url = f"{self.service.label_studio_url}/chaos/annotations"
-        self.until_answered("the save", "POST", url, json=annotation)
-        self.saved[annotation["id"]] = annotation  # type: ignore[index]
-        self.saves += 1
+            return set(session.scalars(wanted)) == set(ls_task_ids)
+
+    def delivered(self) -> list[int]:
+        """Label Studio's numbers of the tasks whose prediction is there."""
+        there = select(Task.ls_task_id).join(Delivery, Delivery.task_id == Task.id).where(Delivery.state == "delivered")
+        with self.database.read() as session:
+            return sorted(session.scalars(there))
 
     def counts(self, table: Any) -> Counter[str]:
         with self.database.read() as session:
@@ -154,45 +140,58 @@ class Run:
 
     def state(self) -> str:
         found = {table.__tablename__: dict(self.counts(table)) for table in (Job, Delivery, Event)}
-        return json.dumps(found | {"kept": len(self.kept()), "saved": len(self.saved)})
+        return json.dumps(found | {"kept": len(self.kept()), "saved": len(self.label_studio.saved)})
 
     def in_work(self) -> bool:
-        """Something is held now, or nothing is left to wait for."""
-        held = self.counts(Job)["running"] + self.counts(Delivery)["sending"] + self.counts(Event)["reading"]
-        return held > 0 or self.counts(Job)["queued"] == 0
+        """Is something held now?"""
+        return self.counts(Job)["running"] + self.counts(Delivery)["sending"] + self.counts(Event)["reading"] > 0
 
     def quiet(self) -> bool:
+        """No row is open, and what Label Studio holds is what counts here: nothing else is on its way."""
         jobs, deliveries, events = self.counts(Job), self.counts(Delivery), self.counts(Event)
         open_jobs = jobs["queued"] + jobs["running"]
         open_rows = deliveries["pending"] + deliveries["sending"] + events["new"] + events["reading"]
-        kept = self.kept()
-        return not open_jobs and not open_rows and all(number in kept for number in self.saved)
+        if open_jobs or open_rows or len(self.kept()) < len(self.label_studio.saved):
+            return False
+        return self.here() == self.label_studio.annotations(self.waiting)
+
+    def here(self) -> dict[int, list[Json]]:
+        """The version of each annotation that counts."""
+        with self.database.read() as session:
+            return {row.ls_annotation_id: row.result for row in current(session)}
 
     def kept(self) -> set[int]:
         """Annotations whose version that counts is the one that was saved last."""
-        with self.database.read() as session:
-            rows = {row.ls_annotation_id: row.result for row in annotations.current(session)}
-        return {number for number, one in self.saved.items() if rows.get(number) == one["result"]}
+        here = self.here()
+        return {number for number, result in self.label_studio.saved.items() if here.get(number) == result}
 
-    def predictions(self) -> list[dict[str, Any]]:
-        url = f"{self.service.label_studio_url}/api/tasks/"
-        listed = self.until_answered("the tasks", "GET", url)
-        return [one for task in listed["tasks"] for one in task["predictions"]]
-
-    def wrong(self, pushed: list[dict[str, Any]]) -> list[str]:
-        per_task = Counter(one["task"] for one in pushed)
-        found = [f"task {number} has {per_task[number]} predictions" for number in range(1, self.n_jobs + 1)]
-        found = [said for said in found if not said.endswith(" has 1 predictions")]
+    def replied(self) -> int:
         with self.database.read() as session:
+            return session.scalar(select(func.count()).where(Delivery.handed_at.is_not(None))) or 0
+
+    def compared(self) -> int:
+        with self.database.read() as session:
+            return session.scalar(select(func.count()).where(Annotation.event_id.is_(None))) or 0
+
+    def wrong(self) -> list[str]:
+        per_task = self.label_studio.predictions(self.waiting)
+        found: list[str] = []
+        with self.database.read() as session:
+            here = set(session.scalars(select(Task.ls_task_id)))
+            if here != per_task.keys() or len(here) != self.n_jobs:
+                found.append(f"{self.n_jobs} tasks were made: {len(per_task)} are there and {len(here)} here")
+            found += [f"task {number} has {count} predictions" for number, count in per_task.items() if count != 1]
             for job in session.scalars(select(Job).where(Job.state != "done")):
                 found.append(f"job {job.id} is {job.state}: {job.reason}")
-            for table in (Delivery, Event):
-                for row in session.scalars(select(table).where(table.state == "failed")):
-                    found.append(f"{table.__tablename__} {row.id} failed: {row.reason}")
+            for delivery in session.scalars(select(Delivery).where(Delivery.state == "failed")):
+                found.append(f"delivery {delivery.id} failed: {delivery.reason}")
+            for event in session.scalars(select(Event).where(Event.state.in_(("failed", "unknown_project")))):
+                found.append(f"event {event.id} is {event.state}: {event.reason}")
             made = session.scalar(select(func.count()).select_from(Job))
             versions = session.scalar(select(func.count()).select_from(Annotation)) or 0
         found += [f"{made} jobs were made for {self.n_jobs} tasks"] if made != self.n_jobs else []
-        lost = len(self.saved) - len(self.kept())
+        lost = len(self.label_studio.saved) - len(self.kept())
         found += [f"{lost} corrections are lost"] if lost else []
-        found += [f"{versions} versions of {self.saves} saves"] if versions > self.saves else []
+        most = self.label_studio.attempts
+        found += [f"{versions} versions of {most} saves"] if versions > most else []
         return found

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-import httpx
 
 from backend.demo.processes import Child, free_port
+from tests.chaos.seam import Connection, Opening
+from tests.chaos.waiting import Waiting, ask
 
 ROOT = Path(__file__).parents[2]
-USER, PASSWORD, HOOK_TOKEN = "label-studio", "a password of this test", "a token of this test"
-LS_TOKEN = "0123456789abcdef0123456789abcdef01234567"
 WEIGHTS = {"worker 1": 3, "worker 2": 3, "web": 2, "Label Studio": 1}
+_STVG = [sys.executable, "-c", "from backend.cli.main import main; main()"]
 
 
 class Service:
@@ -25,39 +23,51 @@ class Service:
         kills: how often each was killed.
     """
 
-    def __init__(self, folder: Path, database_url: str) -> None:
-        self.folder, self.port, ls_port = folder, free_port(), free_port()
-        self.url, self.label_studio_url = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{ls_port}"
-        self.kills = dict.fromkeys(WEIGHTS, 0)
+    def __init__(self, folder: Path, database_url: str, opening: Opening) -> None:
+        self.folder, port = folder, free_port()
+        connection = Connection(
+            f"http://127.0.0.1:{port}", "label-studio", "a password of this test", "a token of this test"
+        )
+        self.url, self.kills = connection.url, dict.fromkeys(WEIGHTS, 0)
         videos = folder / "videos"
         videos.mkdir()
-        env = {
+        self.label_studio = opening(folder, connection)
+        self.env = {
             "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "STVG_DATABASE_URL": database_url,
-            "STVG_DATA_DIR": str(folder / "data"), "STVG_HOST": "127.0.0.1", "STVG_PORT": str(self.port),
-            "STVG_USERNAME": USER, "STVG_PASSWORD": PASSWORD, "STVG_WEBHOOK_TOKEN": HOOK_TOKEN,
-            "STVG_LABEL_STUDIO_URL": self.label_studio_url, "STVG_LABEL_STUDIO_TOKEN": LS_TOKEN,
-            "STVG_DOCUMENT_ROOT": str(videos), "STVG_LEASE_SECONDS": "4", "STVG_RECONCILE_SECONDS": "5",
-            "STVG_HANDOUT_SECONDS": "5", "STVG_RETRY_SECONDS": "0.2",
+            "STVG_DATA_DIR": str(folder / "data"), "STVG_HOST": "127.0.0.1", "STVG_PORT": str(port),
+            "STVG_USERNAME": connection.username, "STVG_PASSWORD": connection.password,
+            "STVG_WEBHOOK_TOKEN": connection.webhook_token, "STVG_LABEL_STUDIO_URL": self.label_studio.url,
+            "STVG_LABEL_STUDIO_TOKEN": self.label_studio.token, "STVG_DOCUMENT_ROOT": str(videos),
+            "STVG_RETRY_SECONDS": "0.2", **self.label_studio.settings,
             # One job may by chance be hit by several kills in a row, which no machine of a team does.
             "STVG_MAX_DEATHS": "20",
         }  # fmt: skip
-        hook = (f"{self.url}/webhook", HOOK_TOKEN)
-        fake = ["-m", "tests.chaos.label_studio", str(ls_port), str(folder / "journal"), *hook]
-        stvg = ["-c", "from backend.cli.main import main; main()"]
-        self.children = {
-            "Label Studio": self._child("Label Studio", fake, env),
-            "web": self._child("web", [*stvg, "serve"], env),
-            **{
-                name: self._child(name, ["-m", "tests.chaos.worker", str(self._ready_file(name))], env)
-                for name in WEIGHTS
-                if name.startswith("worker")
-            },
-        }
+        self.children = {"Label Studio": self.label_studio.child, "web": self._child("web", [*_STVG, "serve"])}
+        for name in WEIGHTS:
+            if name.startswith("worker"):
+                worker = [sys.executable, "-m", "tests.chaos.worker", str(self._ready_file(name))]
+                self.children[name] = self._child(name, worker)
 
-    def kill_one(self, chance: random.Random, wait: Callable[[str, Callable[[], bool]], None]) -> None:
+    def start(self, waiting: Waiting) -> None:
+        """Everything runs and is connected."""
+        self.label_studio.start()
+        for name, child in self.children.items():
+            if name != "Label Studio":
+                child.start()
+        for name in self.children:
+            waiting.until(f"{name} to be ready", partial(self.ready, name))
+        self.label_studio.connect(self.command)
+
+    def command(self, *arguments: str) -> None:
+        """One command of ours, to its end."""
+        child = self._child(f"stvg {arguments[0]}", [*_STVG, *arguments])
+        child.start()
+        child.wait_for_success(300.0)
+
+    def kill_one(self, chance: random.Random, waiting: Waiting) -> None:
         """``kill -9`` for one of them, once it runs; it is started again at once."""
         name = chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-        wait(f"{name} to be ready", lambda: self.ready(name))
+        waiting.until(f"{name} to be ready", partial(self.ready, name))
         self.children[name].kill()
         self.kills[name] += 1
         self.children[name].start()
@@ -68,8 +78,9 @@ class Service:
         if name.startswith("worker"):
             file = self._ready_file(name)
             return file.exists() and file.read_text() == str(child.pid)
-        path = f"{self.url}/health" if name == "web" else f"{self.label_studio_url}/api/projects/1/"
-        answer = ask("GET", path)
+        if name == "Label Studio":
+            return self.label_studio.ready()
+        answer = ask("GET", f"{self.url}/health")
         return answer is not None and answer.status_code == 200
 
     def logs(self) -> str:
@@ -77,25 +88,15 @@ class Service:
         return "\n\n".join(f"{name}:\n{child.tail(20)}" for name, child in self.children.items())
 
     def __enter__(self) -> Service:
-        for child in self.children.values():
-            child.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         for child in self.children.values():
             child.stop()
 
-    def _child(self, name: str, arguments: list[str], env: dict[str, str]) -> Child:
+    def _child(self, name: str, command: list[str]) -> Child:
         log = self.folder / f"{name.replace(' ', '-')}.log"
-        return Child(name, [sys.executable, *arguments], log=log, env=env, cwd=self.folder)
+        return Child(name, command, log=log, env=self.env, cwd=self.folder)
 
     def _ready_file(self, name: str) -> Path:
         return self.folder / f"{name.replace(' ', '-')}.ready"
-
-
-def ask(method: str, url: str, **content: Any) -> httpx.Response | None:
-    """An answer, or None where the process is away or was killed before it."""
-    try:
-        return httpx.request(method, url, timeout=10, trust_env=False, **content)
-    except httpx.HTTPError:
-        return None
