@@ -17,8 +17,9 @@ import numpy as np
 
 from backend.jobs.engine import Answers, Progress
 from stvg_core.errors import VideoError
+from stvg_core.method.evidence import Evidence
 from stvg_core.proposals.extending import Extended
-from stvg_core.tube import Evidence, Grounding, Tube, VideoInfo
+from stvg_core.tube import Grounding, Tube, VideoInfo
 
 
 @dataclass

@@ -40,7 +40,7 @@ class LanguageModel:
 
 
 def grounding(language: LanguageModel, prefix: int, asked: dict[str, int], *, tas: bool = True) -> float:
-    """The language model's share of :func:`stvg_core.grounding.dsth.look` with one LRA step.
+    """The language model's share of :func:`stvg_core.method.look.look` with one LRA step.
 
     Args:
         prefix: tokens before the question.

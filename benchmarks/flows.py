@@ -8,11 +8,14 @@ spatial, the temporal and the reversed branch. Its result is another one; only i
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from benchmarks.unshared import Unshared
-from stvg_core.grounding.dsth import Direction, Looks, look, turned
-from stvg_core.grounding.lra import lra_loss
+from stvg_core.method.evidence import Rows
+from stvg_core.method.look import look, rows_of, turned
+from stvg_core.method.lra import lra_loss
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.session import Session
 from stvg_core.query import NEUTRAL_PROMPT, SubQueries
@@ -26,76 +29,76 @@ RELEASED_TOKENS = 6
 
 def ours(
     loaded: LoadedModel, frames: Frames, query: str, parts: SubQueries, settings: GroundingSettings
-) -> tuple[Session, Looks]:
-    """A fresh session and its looks."""
+) -> tuple[Session, Rows]:
+    """A fresh session and what was looked at."""
     session = Session(loaded, frames)
-    looks = look(session, query, parts, settings)
+    rows = look(session, query, parts, settings)
     session.release()
-    return session, looks
+    return session, rows
 
 
-def straight(asker: Unshared, query: str, parts: SubQueries, settings: GroundingSettings) -> Looks:
-    """The formulas of :func:`stvg_core.grounding.dsth.look`, one prompt after the other."""
+def straight(asker: Unshared, query: str, parts: SubQueries, settings: GroundingSettings) -> Rows:
+    """The formulas of :func:`stvg_core.method.look.look`, one prompt after the other."""
 
-    def direction(sentence: str, halves: SubQueries, backwards: bool) -> Direction:
+    def one_way(sentence: str, halves: SubQueries, backwards: bool) -> Rows:
         margins = []
 
         def branch(name: str, question: str) -> torch.Tensor:
-            prompt = asker.zero_prompt()
+            v = asker.zero_v()
             for number in range(settings.lra_steps if name in settings.lra_branches else 0):
-                prompt.requires_grad_(True)
-                said = asker.ask(question, prompt, backwards=backwards)
+                v.requires_grad_(True)
+                said = asker.ask(question, v, backwards=backwards)
                 if number == 0:
                     margins.append(said.yes_minus_no.detach())
-                prompt = _moved(asker, prompt, asker.gradient(lra_loss(said.yes_minus_no), prompt), settings)
-            return asker.ask(sentence, prompt, backwards=backwards).rows
+                v = _moved(asker, v, asker.gradient(lra_loss(said.yes_minus_no), v), settings)
+            return asker.ask(sentence, v, backwards=backwards).rows
 
         neutral = asker.ask(NEUTRAL_PROMPT, None, backwards=backwards).rows
         spatial = branch("spatial", halves.spatial_question)
         temporal = spatial
         if not backwards or settings.tas_temporal:
             temporal = branch("temporal", halves.temporal_question)
-        return Direction(spatial, temporal, neutral, torch.stack(margins) if margins else torch.empty(0))
+        return rows_of(spatial, temporal, neutral, torch.stack(margins) if margins else torch.empty(0))
 
-    forward = direction(query, parts, False)
-    return Looks(forward, direction(*turned(query, parts, settings), True) if settings.tas else None)
+    forward = one_way(query, parts, False)
+    if not settings.tas:
+        return forward
+    return replace(forward, backward=one_way(*turned(query, parts, settings), True))
 
 
 def released(
     asker: Unshared, parts: SubQueries, settings: GroundingSettings, new_tokens: int = RELEASED_TOKENS
-) -> Looks:
+) -> Rows:
     """The published flow's work: three branches of two steps with two prompts each, and two prompts for the maps."""
     answers: list[torch.Tensor] = []
 
     def branch(question: str, backwards: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        prompt = asker.zero_prompt()
+        v = asker.zero_v()
         for _ in range(RELEASED_STEPS):
-            prompt.requires_grad_(True)
-            gradient = torch.zeros_like(prompt)
+            v.requires_grad_(True)
+            gradient = torch.zeros_like(v)
             # The loss is linear in both answers, so each prompt's share is taken before the next one needs memory.
             for sign, text in ((1.0, NEUTRAL_PROMPT), (-1.0, question)):
-                said = asker.ask(text, prompt, backwards=backwards, new_tokens=new_tokens)
-                gradient += asker.gradient(sign * said.yes_minus_no, prompt)
-            prompt = _moved(asker, prompt, gradient, settings)
+                said = asker.ask(text, v, backwards=backwards, new_tokens=new_tokens)
+                gradient += asker.gradient(sign * said.yes_minus_no, v)
+            v = _moved(asker, v, gradient, settings)
         answers.append(said.yes_minus_no.detach())
-        rows = asker.ask(question, prompt, backwards=backwards, new_tokens=new_tokens).rows
-        return rows, asker.ask(NEUTRAL_PROMPT, prompt, backwards=backwards, new_tokens=new_tokens).rows
+        rows = asker.ask(question, v, backwards=backwards, new_tokens=new_tokens).rows
+        return rows, asker.ask(NEUTRAL_PROMPT, v, backwards=backwards, new_tokens=new_tokens).rows
 
     spatial, neutral = branch(parts.spatial_question, False)
     temporal, _ = branch(parts.temporal_question, False)
     reversed_, reversed_neutral = branch(parts.spatial_question, True)
-    return Looks(
-        Direction(spatial, temporal, neutral, torch.stack(answers[:2])),
-        Direction(reversed_, reversed_, reversed_neutral, answers[2][None]),
-    )
+    forward = rows_of(spatial, temporal, neutral, torch.stack(answers[:2]))
+    return replace(forward, backward=rows_of(reversed_, reversed_, reversed_neutral, answers[2][None]))
 
 
 @torch.no_grad()
-def _moved(asker: Unshared, prompt: torch.Tensor, gradient: torch.Tensor, settings: GroundingSettings) -> torch.Tensor:
+def _moved(asker: Unshared, v: torch.Tensor, gradient: torch.Tensor, settings: GroundingSettings) -> torch.Tensor:
     """One step on V, plain or in units of the mean token norm (see :class:`GroundingSettings`)."""
     step = settings.lra_lr
     if settings.lra_rule == "token_norm":
         longest = gradient.norm(dim=-1).max().clamp(min=torch.finfo(gradient.dtype).tiny)
         step = settings.lra_lr * asker.token_norm() / longest
-    moved: torch.Tensor = prompt.detach() - step * gradient
+    moved: torch.Tensor = v.detach() - step * gradient
     return moved

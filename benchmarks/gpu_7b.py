@@ -32,7 +32,7 @@ from benchmarks.report import between, machine, publish, ratios, row, spread
 from benchmarks.scores import Scores, must_agree
 from benchmarks.shapes import PARTS, QUERY, SHAPES, SLOTS, build, random_boxes, random_frames
 from benchmarks.unshared import Unshared, eager
-from stvg_core.grounding.dsth import look
+from stvg_core.method.look import look
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.session import Session
 from stvg_core.query import NEUTRAL_PROMPT

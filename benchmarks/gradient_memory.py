@@ -57,11 +57,11 @@ def look(loaded: LoadedModel, frames: Frames, *, recompute: bool) -> dict[str, A
     session, kept = Session(replace(loaded, recompute=recompute), frames), Kept(loaded)
     began = time.process_time()
     with torch.autograd.graph.saved_tensors_hooks(kept.keep, lambda value: value):
-        prompt, prefix = session.origin(backwards=False, learnable=True)
+        zero, prefix = session.origin(backwards=False, learnable=True)
         prefill = kept.bytes()
         margin = session.ask(prefix, QUESTIONS, rows=True).yes_minus_no
         both = kept.bytes()
-    gradients = [torch.autograd.grad(margin[n], prompt, retain_graph=True)[0] for n in range(2)]
+    gradients = [torch.autograd.grad(margin[n], zero, retain_graph=True)[0] for n in range(2)]
     seconds = time.process_time() - began
     return {
         "tokens": prefix.length, "prefill": prefill, "questions": both - prefill, "seconds": seconds,

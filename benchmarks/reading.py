@@ -162,12 +162,12 @@ def dense_frames(n_frames: int) -> tuple[Array, list[int]]:
 def dense_pass(path: Path) -> None:
     """The reads of SAM 2's pass over the chosen track, as the tracker makes them."""
     with VideoReader(path) as video:
-        frames, prompts = dense_frames(video.info.n_frames)
-        order = looking_order(len(frames), prompts)
+        frames, seeds = dense_frames(video.info.n_frames)
+        order = looking_order(len(frames), seeds)
         video.expect(frames[order].tolist())
-        video.read(frames[prompts], max_side=2048)
-        rest = order[len(prompts) :]
-        turn = next(n for n in range(len(rest)) if rest[n] < min(prompts))
+        video.read(frames[seeds], max_side=2048)
+        rest = order[len(seeds) :]
+        turn = next(n for n in range(len(rest)) if rest[n] < min(seeds))
         for way in (rest[:turn], rest[turn:]):
             for first in range(0, len(way), BATCH):
                 video.read(frames[way[first : first + BATCH]], max_side=2048)

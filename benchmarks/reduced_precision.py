@@ -22,7 +22,7 @@ from benchmarks.clips import Clip, validation_clips
 from benchmarks.report import machine, publish, row, spread
 from benchmarks.scores import Scores, difference
 from stvg_core.demo import MODEL_DIR
-from stvg_core.grounding.join import interval
+from stvg_core.method.interval import interval
 from stvg_core.mllm.loading import LoadedModel, load
 from stvg_core.settings import GroundingSettings, resolve
 

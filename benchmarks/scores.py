@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from stvg_core.grounding.coverage import cell_coverage
-from stvg_core.grounding.dsth import Looks, maps, track_scores
+from stvg_core.method.evidence import Rows
+from stvg_core.method.maps import maps
+from stvg_core.method.tracks import cell_coverage, slot_scores
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Array
 
@@ -30,16 +30,15 @@ class Scores:
     tokens: dict[str, int]
 
     @classmethod
-    def of(cls, looks: Looks, boxes: Array, settings: GroundingSettings) -> Scores:
+    def of(cls, rows: Rows, boxes: Array, settings: GroundingSettings) -> Scores:
         """Args: ``boxes (P, T, 4)`` normalised xyxy per slot, NaN where a track is absent."""
-        found = maps(looks, settings)
-        spatial, temporal = _array(found.spatial), _array(found.temporal)
-        coverage = cell_coverage(boxes, *spatial.shape[1:])
-        s_obj = track_scores(spatial, coverage, settings.coverage).max(axis=1)
+        found = maps(rows, settings)
+        coverage = cell_coverage(boxes, *found.spatial.shape[1:], rule=settings.coverage)
+        s_obj = slot_scores(found.spatial, coverage).max(axis=1)
         chosen = int(s_obj.argmax())
-        s_frame = track_scores(temporal, coverage, settings.coverage)[chosen]
+        s_frame = slot_scores(found.temporal, coverage)[chosen]
         tokens = {name: value for name, value in found.info.items() if "_token" in name}
-        return cls(s_obj, chosen, s_frame, spatial, temporal, tokens)
+        return cls(s_obj, chosen, s_frame, found.spatial, found.temporal, tokens)
 
 
 def difference(one: Scores, other: Scores) -> dict[str, float]:
@@ -66,11 +65,6 @@ def must_agree(one: Scores, other: Scores) -> dict[str, float]:
 def larger(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
     """Entry by entry the larger of two differences."""
     return {name: max(value, other.get(name, 0.0)) for name, value in one.items()}
-
-
-def _array(values: torch.Tensor) -> Array:
-    array: Array = values.detach().float().cpu().numpy()
-    return array
 
 
 def _relative(one: Array, other: Array) -> float:

@@ -25,7 +25,7 @@ from benchmarks.report import between, machine, publish, ratios, row, spread
 from benchmarks.scores import Scores, larger, must_agree
 from benchmarks.unshared import Unshared, eager
 from stvg_core.demo import MODEL_DIR
-from stvg_core.grounding.dsth import Looks
+from stvg_core.method.evidence import Rows
 from stvg_core.mllm.loading import load
 from stvg_core.settings import GroundingSettings
 
@@ -45,7 +45,7 @@ def measure(model: str, clips: int, n_frames: int, new_tokens: int) -> dict[str,
         taken = {"ours": time.process_time() - began}
         reference = Scores.of(looks, clip.boxes, SETTINGS)
 
-        def timed(way: str, run: Callable[[Unshared], Looks], *, vision_once: bool = False) -> Looks:
+        def timed(way: str, run: Callable[[Unshared], Rows], *, vision_once: bool = False) -> Rows:
             started = time.process_time()
             asker = Unshared(loaded, clip.frames, session.shape, vision_once=vision_once)  # noqa: B023
             found = run(asker)

@@ -70,7 +70,7 @@ class Unshared:
         self._features: torch.Tensor | None = None
         self._encoded: tuple[Any, torch.Tensor] | None = None
 
-    def zero_prompt(self) -> torch.Tensor:
+    def zero_v(self) -> torch.Tensor:
         """V = 0, ``[T, h*w, D]`` float32."""
         slots, h, w = self.shape
         width = self.loaded.model.config.get_text_config().hidden_size
@@ -82,18 +82,18 @@ class Unshared:
             raise ValueError("no prompt has been asked yet")
         return self._features.float().norm(dim=-1).mean()
 
-    def ask(self, question: str, prompt: torch.Tensor | None, *, backwards: bool, new_tokens: int = 0) -> Said:
+    def ask(self, question: str, v: torch.Tensor | None, *, backwards: bool, new_tokens: int = 0) -> Said:
         """From pixels to the answer; with a gradient to V if it asks for one.
 
         Args:
-            prompt: V in the order shown, ``[T, h*w, D]``.
+            v: V in the order shown, ``[T, h*w, D]``.
             backwards: show the slots in reversed order.
             new_tokens: 0 is one forward pass; more calls ``generate`` for exactly so many tokens.
         """
         model, layout = self.loaded.model, self.loaded.prompts
         inputs, first = self._inputs(question)
-        learning = prompt is not None and prompt.requires_grad
-        with torch.set_grad_enabled(learning), self._shown(prompt, backwards):
+        learning = v is not None and v.requires_grad
+        with torch.set_grad_enabled(learning), self._shown(v, backwards):
             if new_tokens:
                 # Gradients through generate, as published code takes them: the function under its no_grad decorator.
                 generate = type(model).generate.__wrapped__
@@ -114,10 +114,10 @@ class Unshared:
         rows = torch.stack([map_[0, :, places, first : first + cells].detach().float() for map_ in kept])
         return Said(margin, rows.mean(dim=(0, 1)).view(len(places), *self.shape))
 
-    def gradient(self, loss: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
+    def gradient(self, loss: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """dL/dV."""
         self.backwards += 1
-        return torch.autograd.grad(loss, prompt)[0]
+        return torch.autograd.grad(loss, v)[0]
 
     def _inputs(self, question: str) -> tuple[dict[str, Any], int]:
         """Keyword arguments of the model's forward pass, and the place of the first visual token."""
@@ -136,7 +136,7 @@ class Unshared:
         return inputs, len(head)
 
     @contextmanager
-    def _shown(self, prompt: torch.Tensor | None, backwards: bool) -> Iterator[None]:
+    def _shown(self, v: torch.Tensor | None, backwards: bool) -> Iterator[None]:
         """Inside the block the vision tower's tokens leave it in the order asked for and with V on them."""
         inner = self.loaded.model.model
         original = inner.get_video_features
@@ -153,8 +153,8 @@ class Unshared:
             cells = tokens[: slots * h * w].view(slots, h * w, -1)
             self._features = cells
             cells = cells.flip(0) if backwards else cells
-            if prompt is not None:
-                cells = (cells.float() + prompt).to(tokens.dtype)
+            if v is not None:
+                cells = (cells.float() + v).to(tokens.dtype)
             shown = torch.cat([cells.flatten(0, 1), tokens[slots * h * w :]])
             output.pooler_output = (shown,) if self._video.in_space_and_time else shown[None]
             return output

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stvg_core.metrics import box_iou
+from stvg_core.boxes import box_iou
 from stvg_core.tube import Array, Tube
 
 

@@ -6,33 +6,8 @@ interval costs as much as a wrong box (evaluation protocol of HC-STVG: every fra
 
 from __future__ import annotations
 
-import numpy as np
-
-from stvg_core.tube import Array, Tube
-
-
-def box_iou(a: Array, b: Array) -> Array:
-    """Row-wise IoU of ``(N, 4)`` and ``(N, 4)`` xyxy boxes -> ``(N,)`` in [0, 1].
-
-    Equal boxes give 1 even without area; any other empty box, and NaN, gives 0.
-    """
-    corners = np.empty((4, 2, len(a)))  # numpy is quick along long axes only
-    corners[:, 0], corners[:, 1] = np.asarray(a).T, np.asarray(b).T
-    low, high = corners[:2], corners[2:]
-    shared = _product(np.minimum(high[:, 0], high[:, 1]) - np.maximum(low[:, 0], low[:, 1]))
-    each = _product(high - low)
-    union = each[0] + each[1] - shared
-    same = (corners[:, 0] == corners[:, 1]).all(axis=0)
-    iou: Array = same.astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        np.divide(shared, union, out=iou, where=(union > 0) & ~same)
-    return iou
-
-
-def _product(sides: Array) -> Array:
-    """Areas of two sides each, ``(2, ...)`` -> ``(...)``; a negative side counts as none."""
-    positive = np.maximum(sides, 0.0)
-    return np.asarray(positive[0] * positive[1])
+from stvg_core.boxes import box_iou
+from stvg_core.tube import Tube
 
 
 def tiou(a: Tube, b: Tube) -> float:

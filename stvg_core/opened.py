@@ -12,7 +12,7 @@ import numpy as np
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.session import Session
 from stvg_core.proposals import Proposer
-from stvg_core.proposals.following import Prompt
+from stvg_core.proposals.following import DrawnBox
 from stvg_core.tube import Array, Track, VideoInfo
 from stvg_core.video import Pictures, VideoReader, sample_indices
 
@@ -96,9 +96,9 @@ class OpenedVideo:
         with watch("vision"):
             return slots, Session(self.loaded, frames)
 
-    def candidates(self, given: list[Track] | Prompt | None, phrase: str, watch: Stopwatch) -> list[Track]:
+    def candidates(self, given: list[Track] | DrawnBox | None, phrase: str, watch: Stopwatch) -> list[Track]:
         """The given tracks, or the one that a drawn box is followed along, or the proposer's."""
-        if isinstance(given, Prompt):
+        if isinstance(given, DrawnBox):
             with watch("propose"):
                 return [self._proposer.follow(self.video, given)]
         return self.tracks(phrase, watch) if given is None else given

@@ -3,28 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stvg_core.decomposition import Decomposer, decomposer_for
 from stvg_core.freeing import twice
-from stvg_core.grounding.dsth import look, maps, second_looks, second_map
-from stvg_core.grounding.second_look import window
-from stvg_core.joining import FirstAnswer, cut, ends, join
-from stvg_core.keeping import keep_second
+from stvg_core.method.evidence import SecondLook
+from stvg_core.method.join import Choice, join, refine, second_look_of, second_scores
+from stvg_core.method.look import look, look_again
+from stvg_core.method.maps import maps
 from stvg_core.mllm.loading import LoadedModel, load
 from stvg_core.opened import OpenedVideo, OpenVideo, Stopwatch, file_key, sampled
 from stvg_core.proposals import Proposer, proposer_for
 from stvg_core.proposals.extending import Extended, extend
-from stvg_core.proposals.following import Prompt, pinned
-from stvg_core.query import SubQueries, as_statement, normalise_query
+from stvg_core.proposals.following import DrawnBox, pinned
+from stvg_core.query import as_statement, normalise_query
 from stvg_core.settings import GroundingSettings, resolve
-from stvg_core.tube import Array, Evidence, Grounding, Track, Tube, VideoInfo
+from stvg_core.tube import Array, Grounding, Track, VideoInfo
 from stvg_core.version import model_version
 from stvg_core.video import VideoReader
 
 Progress = Callable[[float, str], None]
-Given = list[Track] | Prompt | None
+Given = list[Track] | DrawnBox | None
 """Candidate tracks, or a drawn box; None asks the proposer."""
+
+
+def _silent(share: float, stage: str) -> None:
+    """Progress that nobody wants to see."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One sentence about one video.
+
+    Attributes:
+        given: the candidates, if the caller has them.
+        report: called with a share in [0, 1] and the name of the stage.
+        keep: further sentences on this video follow, see :func:`stvg_core.method.look.look`.
+    """
+
+    video: str | Path
+    query: str
+    given: Given = None
+    report: Progress = _silent
+    keep: bool = False
 
 
 class Grounder:
@@ -86,23 +108,23 @@ class Grounder:
             NonFiniteError: the model answered with NaN or infinite numbers.
         """
         try:
-            return self._with_less_memory(video, query, tracks, progress or (lambda share, stage: None), keep=False)
+            return self._with_less_memory(_Asked(video, query, tracks, progress or _silent))
         finally:
             self._release()
 
-    def follow(self, video: str | Path, query: str, prompt: Prompt, *, progress: Progress | None = None) -> Grounding:
+    def follow(self, video: str | Path, query: str, drawn: DrawnBox, *, progress: Progress | None = None) -> Grounding:
         """The tube of the object in a box that a person drew on one frame: followed both ways, to the ends of the
         action that the sentence names. The drawn frame lies between them and has exactly the drawn box.
 
         Raises: as :meth:`ground`; QueryError also where the video has no such frame.
         """
         try:
-            return self._with_less_memory(video, query, prompt, progress or (lambda share, stage: None), keep=False)
+            return self._with_less_memory(_Asked(video, query, drawn, progress or _silent))
         finally:
             self._release()
 
     def extend(
-        self, video: str | Path, prompt: Prompt, first: int, last: int, *, progress: Progress | None = None
+        self, video: str | Path, drawn: DrawnBox, first: int, last: int, *, progress: Progress | None = None
     ) -> Extended:
         """The object in a drawn box on frames ``first`` to ``last``, whatever it does there; asks no language model.
 
@@ -119,7 +141,7 @@ class Grounder:
 
         def follow() -> Extended:
             with self._open_video(video) as opened:
-                return extend(self.proposer, opened, prompt, first, last)
+                return extend(self.proposer, opened, drawn, first, last)
 
         refused = (
             f"The memory of {self.loaded.device} does not suffice to follow the box. "
@@ -158,9 +180,7 @@ class Grounder:
             for left, query in zip(range(len(queries) - 1, -1, -1), queries, strict=True):
                 answer: Grounding | Exception
                 try:
-                    answer = self._with_less_memory(
-                        video, query, None, progress or (lambda share, stage: None), keep=left > 0
-                    )
+                    answer = self._with_less_memory(_Asked(video, query, None, progress or _silent, keep=left > 0))
                 except Exception as error:
                     answer = error
                 yield answer
@@ -175,14 +195,12 @@ class Grounder:
         slots = sampled(0, info.n_frames - 1, self.settings.n_slots, self.loaded.family.frames_per_slot)
         return slots, self.proposer.looks_at(info)
 
-    def _with_less_memory(
-        self, video: str | Path, query: str, given: Given, report: Progress, *, keep: bool
-    ) -> Grounding:
+    def _with_less_memory(self, asked: _Asked) -> Grounding:
         slots = self.settings.n_slots
         fewer = max(1, slots // 2)
 
         def with_fewer() -> Grounding:
-            found = self._ground(video, query, given, lambda share, stage: None, fewer, keep=False)
+            found = self._ground(replace(asked, report=_silent, keep=False), fewer)
             found.evidence.info["slots_after_out_of_memory"] = fewer
             return found
 
@@ -190,50 +208,66 @@ class Grounder:
             f"The memory of {self.loaded.device} does not suffice, not even for {fewer} frames instead of {slots}. "
             "Take a smaller model, precision 4bit, or a GPU that nothing else uses."
         )
-        return twice(lambda: self._ground(video, query, given, report, slots, keep), with_fewer, self._forget, refused)
+        return twice(lambda: self._ground(asked, slots), with_fewer, self._forget, refused)
 
-    def _ground(
-        self, video: str | Path, query: str, given: Given, report: Progress, n_slots: int,
-        keep: bool,
-    ) -> Grounding:  # fmt: skip
-        watch = Stopwatch()
-        sentence = normalise_query(query)
+    def _ground(self, asked: _Asked, n_slots: int) -> Grounding:
+        watch, settings, report = Stopwatch(), self.settings, asked.report
+        sentence = normalise_query(asked.query)
         with watch("decompose"):
             parts = self.decomposer.decompose(sentence)
         report(0.0, "decode")
-        opened = self._open(video, n_slots, watch, searched=not isinstance(given, list))
+        opened = self._open(asked.video, n_slots, watch, searched=not isinstance(asked.given, list))
         report(0.1, "propose")
-        candidates = opened.candidates(given, parts.attribute, watch)
-        prompt = given if isinstance(given, Prompt) else None
+        tracks = opened.candidates(asked.given, parts.attribute, watch)
+        drawn = asked.given if isinstance(asked.given, DrawnBox) else None
+        statement, through = as_statement(sentence), None if drawn is None else drawn.frame
         report(0.4, "look")
-        asked = as_statement(sentence)
         with watch("attention"):
-            looks = look(
-                opened.session, asked, parts, self.settings, lambda share: report(0.4 + 0.4 * share, "look"), keep=keep
-            )
-            highlights = maps(looks, self.settings)
+            rows = look(
+                opened.session, statement, parts, settings, lambda share: report(0.4 + 0.4 * share, "look"),
+                keep=asked.keep,
+            )  # fmt: skip
+            found = maps(rows, settings)
         with watch("join"):
-            first = join(
-                highlights, candidates, opened.slots, opened.session.view, opened.info.n_frames, self.settings,
-                self.proposer.weight, looks, None if prompt is None else prompt.frame,
+            evidence, choice = join(
+                rows, found, tracks, opened.slots, opened.session.view, opened.info.n_frames, settings,
+                self.proposer.weight, through,
             )  # fmt: skip
         report(0.8, "refine")
-        tube, score = self._refine(opened, asked, parts, first, watch, prompt)
-        report(1.0, "done")
-        timings = watch.seconds | {"total": sum(watch.seconds.values())}
-        return self._answer(sentence, parts, opened, tube, score, first.evidence, timings)
+        tube = None
+        if choice.chosen >= 0:
+            track = self._dense(opened, tracks[choice.chosen], choice, drawn, watch)
 
-    def _answer(
-        self, sentence: str, parts: SubQueries, opened: OpenedVideo, tube: Tube | None, score: float,
-        evidence: Evidence, timings: dict[str, float],
-    ) -> Grounding:  # fmt: skip
+            def again(within: tuple[int, int]) -> tuple[SecondLook, Array]:
+                slots, session = opened.look_at(*within, watch)
+                with watch("second_look"):
+                    seen = look_again(session, statement, parts, settings)
+                    second = second_look_of(seen, within, slots, session.view, tracks, choice.chosen, track)
+                    return second, second_scores(second, settings)
+
+            refined = refine(choice, track, evidence, settings, again, through)
+            tube, evidence = refined.tube, replace(evidence, second=refined.second)
+            if refined.second is not None:
+                evidence.info["second_look"] = [*refined.second.window, *refined.span]
+        if drawn is not None:
+            evidence.info["prompt"] = drawn.to_json()  # so it is called where it is stored
         evidence.info.update(
             spatial_question=parts.spatial_question, temporal_question=parts.temporal_question, split=parts.found
         )
+        report(1.0, "done")
         return Grounding(
             query=sentence, attribute_query=parts.attribute, action_query=parts.action, video=opened.info, tube=tube,
-            score=score, model_version=self.model_version, timings=timings, evidence=evidence,
+            score=choice.score, model_version=self.model_version,
+            timings=watch.seconds | {"total": sum(watch.seconds.values())}, evidence=evidence,
         )  # fmt: skip
+
+    def _dense(
+        self, opened: OpenedVideo, track: Track, choice: Choice, drawn: DrawnBox | None, watch: Stopwatch
+    ) -> Track:
+        """The chosen track as exact as the proposer can be around its interval; a drawn box stays as it was drawn."""
+        with watch("densify"):
+            track = self.proposer.densify(opened.video, track, *choice.span)
+        return track if drawn is None else pinned(track, drawn)
 
     def _open(self, video: str | Path, n_slots: int, watch: Stopwatch, *, searched: bool) -> OpenedVideo:
         """The video of the last query is kept: sentences about one video tend to come one after the other."""
@@ -254,34 +288,3 @@ class Grounder:
         if self._opened is not None:
             self._opened.close()
             self._opened = None
-
-    def _refine(
-        self, opened: OpenedVideo, asked: str, parts: SubQueries, first: FirstAnswer, watch: Stopwatch,
-        prompt: Prompt | None,
-    ) -> tuple[Tube | None, float]:  # fmt: skip
-        """The chosen track made dense, and its ends set by a second look at the frames around them."""
-        if first.track is None:
-            return None, first.score
-        start, end = first.span
-        with watch("densify"):
-            track = self.proposer.densify(opened.video, first.track, start, end)
-        if prompt is not None:
-            track = pinned(track, prompt)
-            first.evidence.info["prompt"] = prompt.to_json()
-        if self.settings.second_look:
-            spacing = opened.info.n_frames / len(opened.slots)
-            seen = window(start, end, spacing, opened.info.n_frames)
-            if seen is not None:
-                slots, session = opened.look_at(*seen, watch)
-                with watch("second_look"):
-                    looks = second_looks(session, asked, parts, self.settings)
-                    again = second_map(looks, self.settings)
-                    start, end = ends(
-                        again, track, slots, session.view, seen, self.settings, None if prompt is None else prompt.frame
-                    )
-                    if first.evidence.looked is not None:
-                        first.evidence.looked.second = keep_second(
-                            looks, seen, slots, session.view, first.tracks, first.evidence.chosen, track
-                        )
-                first.evidence.info["second_look"] = [*seen, start, end]
-        return cut(track, start, end), first.score

@@ -1,4 +1,4 @@
-"""The nouns of the project: track, tube, evidence, grounding.
+"""The nouns of the project: track, tube, video, grounding.
 
 Conventions everywhere inside: frames are 0-based indices into the decoded video, intervals include both ends, boxes are
 ``x1, y1, x2, y2`` normalised to [0, 1] of the displayed frame, times are seconds from the first frame's timestamp.
@@ -6,18 +6,19 @@ Conventions everywhere inside: frames are 0-based indices into the decoded video
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stvg_core.looked import Looked
 from stvg_core.notice import notices
 from stvg_core.text import printable
+
+if TYPE_CHECKING:
+    from stvg_core.method.evidence import Evidence
 
 Array = NDArray[Any]
 
@@ -95,62 +96,6 @@ class Tube:
     def frames(self) -> Array:
         """``(N,)`` int64 frame indices."""
         return np.arange(self.start_frame, self.end_frame + 1, dtype=np.int64)
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """Every score that led to a tube, kept so that calibration and review need no GPU.
-
-    ``T`` sampled frames (or slots, where a family fuses frames), ``P`` tracks, ``h x w`` token grid per slot.
-
-    Attributes:
-        slot_frames: ``(T,)`` int64, the video frame that stands for each slot.
-        track_boxes: ``(P, T, 4)`` float32 normalised xyxy, NaN where a track is absent.
-        track_scores: ``(P,)`` S_obj of the assembled maps (method, stage 7).
-        track_scores_forward, track_scores_reversed: ``(P,)`` the same before assembling (TAS, stage 8).
-        frame_scores: ``(P, T)`` S_frame of every track from A_T; the chosen track's row decides the interval.
-        spatial_map, temporal_map: ``(T, h, w)`` float16, A_S (assembled) and A_T.
-        chosen: index of the chosen track, -1 without tracks.
-        consistency: S_cons between forward and reversed maps in [-1, 1], NaN without TAS.
-        info: small facts (grounding tokens chosen, p_yes before and after LRA, sub-queries); ``looks`` is the digest of
-            the settings that decided what the model was shown and asked.
-        looked: what the model was seen to look at, from which all of the above can be made again under other settings;
-            None without tracks, and in evidence from before it was kept.
-    """
-
-    slot_frames: Array
-    track_boxes: Array
-    track_scores: Array
-    track_scores_forward: Array
-    track_scores_reversed: Array
-    frame_scores: Array
-    spatial_map: Array
-    temporal_map: Array
-    chosen: int
-    consistency: float = float("nan")
-    info: dict[str, Any] = field(default_factory=dict)
-    looked: Looked | None = None
-
-    _ARRAYS = (
-        "slot_frames", "track_boxes", "track_scores", "track_scores_forward", "track_scores_reversed",
-        "frame_scores", "spatial_map", "temporal_map",
-    )  # fmt: skip
-
-    def to_bytes(self) -> bytes:
-        """A compressed ``.npz`` of the arrays, a few tens of KB; the other fields are kept beside it."""
-        arrays = {name: getattr(self, name) for name in self._ARRAYS}
-        if self.looked is not None:
-            arrays |= self.looked.to_arrays(self.track_boxes)
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
-        return buffer.getvalue()
-
-    @classmethod
-    def from_bytes(cls, data: bytes, *, chosen: int, consistency: float, info: dict[str, Any]) -> Evidence:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            own = {name: arrays[name] for name in cls._ARRAYS}
-            looked = Looked.from_arrays(arrays, own["track_boxes"])
-            return cls(**own, chosen=chosen, consistency=consistency, info=info, looked=looked)
 
 
 @dataclass(frozen=True)

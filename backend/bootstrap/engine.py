@@ -68,15 +68,15 @@ class LoadedGrounder:
             yield from self._grounder.ground_each(path, queries, progress=report)
 
     def follow(self, path: Path, query: str, frame: int, box: Sequence[float], progress: Progress) -> Grounding:
-        from stvg_core.proposals.following import Prompt
+        from stvg_core.proposals.following import DrawnBox
 
         with reporting(self._decoding, progress) as report:
-            return self._grounder.follow(path, query, Prompt(frame, np.asarray(box)), progress=report)
+            return self._grounder.follow(path, query, DrawnBox(frame, np.asarray(box)), progress=report)
 
     def extend(
         self, path: Path, frame: int, box: Sequence[float], first: int, last: int, progress: Progress
     ) -> Extended:
-        from stvg_core.proposals.following import Prompt
+        from stvg_core.proposals.following import DrawnBox
 
         with reporting(self._decoding, progress) as report:
-            return self._grounder.extend(path, Prompt(frame, np.asarray(box)), first, last, progress=report)
+            return self._grounder.extend(path, DrawnBox(frame, np.asarray(box)), first, last, progress=report)

@@ -20,7 +20,7 @@ from stvg_core.tube import Grounding, Track, VideoInfo
 
 if TYPE_CHECKING:
     from stvg_core.pipeline import Grounder  # torch is heavy
-    from stvg_core.proposals.following import Prompt
+    from stvg_core.proposals.following import DrawnBox
 
 Progress = Callable[[float, str], None]
 
@@ -75,11 +75,11 @@ def command(
         normalise_query(query)
     info = probe(video)
     given = None if tracks is None else read_tracks(tracks, info.width, info.height)
-    prompt = None if box is None or frame is None else read_box(box, frame, info)
+    drawn = None if box is None or frame is None else read_box(box, frame, info)
     with progress_bar(extra=overlay is not None) as report:
         grounder = _load(model, device, method, llm_url, llm_key)
-        if prompt is not None:
-            answers = [grounder.follow(video, queries[0], prompt, progress=report)]
+        if drawn is not None:
+            answers = [grounder.follow(video, queries[0], drawn, progress=report)]
         elif given is None:
             answers = grounder.ground_many(video, queries, progress=report)
         else:
@@ -176,9 +176,9 @@ def _track(item: Any, size: tuple[int, int]) -> Track:
     return Track(frames, (boxes / (*size, *size)).clip(0.0, 1.0), decimal(item.get("score", 1.0)), "file")
 
 
-def read_box(text: str, frame: int, info: VideoInfo) -> Prompt:
+def read_box(text: str, frame: int, info: VideoInfo) -> DrawnBox:
     """The drawn box from ``x1,y1,x2,y2`` in pixels. Raises StvgError saying what is wrong with it."""
-    from stvg_core.proposals.following import Prompt
+    from stvg_core.proposals.following import DrawnBox
 
     try:
         corners = np.array([float(part) for part in text.split(",")])
@@ -186,9 +186,9 @@ def read_box(text: str, frame: int, info: VideoInfo) -> Prompt:
         corners = np.zeros(0)
     if corners.shape != (4,):
         raise StvgError(f'--box needs four numbers, x1,y1,x2,y2 in pixels, got "{text}".')
-    prompt = Prompt(frame, corners / [info.width, info.height, info.width, info.height])
-    prompt.check(info)
-    return prompt
+    drawn = DrawnBox(frame, corners / [info.width, info.height, info.width, info.height])
+    drawn.check(info)
+    return drawn
 
 
 @contextmanager

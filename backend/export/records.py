@@ -29,8 +29,8 @@ from backend.export.suggested import accepted_suggestions
 from backend.labelstudio.config import LabelConfig, find_config
 from backend.review.diff import SAME_IOU
 from backend.review.drawn import further_entries
+from stvg_core.boxes import box_iou
 from stvg_core.keyframes import expand
-from stvg_core.metrics import box_iou
 from stvg_core.tube import Tube
 
 _PAGE = 200

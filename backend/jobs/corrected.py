@@ -18,9 +18,9 @@ from backend.review import diff, recording
 from stvg_core.calibration.items import Item
 from stvg_core.calibration.rejoin import CannotRejoin, Rejoiner
 from stvg_core.errors import QueryError
+from stvg_core.method.evidence import Evidence
 from stvg_core.query import normalise_query
 from stvg_core.settings import GroundingSettings
-from stvg_core.tube import Evidence
 
 MOST = 1000
 """Of so many tasks the newest corrections are used: the rows of all are in memory at once."""

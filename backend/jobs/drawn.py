@@ -18,8 +18,8 @@ from backend.annotations.rows import keyframes
 from backend.db import predictions
 from backend.db.tables import Prediction, Task
 from backend.labelstudio.asking import DrawnRegion
+from stvg_core.boxes import box_iou
 from stvg_core.keyframes import expand
-from stvg_core.metrics import box_iou
 
 UNMOVED = 0.9
 """A keyframe whose box has at least this IoU with the suggestion was not dragged."""

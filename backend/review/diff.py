@@ -28,8 +28,8 @@ import numpy as np
 
 from backend.review.drawn import Drawn, Overlap, overlap
 from backend.review.edits import DISCARD, both, edits_from_nothing, edits_from_suggestion
+from stvg_core.boxes import box_iou
 from stvg_core.keyframes import Keyframe, expand
-from stvg_core.metrics import box_iou
 from stvg_core.tube import Array
 
 ACCEPTED, ENDS, BOXES, BOTH = "accepted as is", "ends moved", "boxes moved", "ends and boxes moved"

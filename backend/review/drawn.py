@@ -15,8 +15,8 @@ import numpy as np
 from backend.annotations.rows import keyframes
 from backend.annotations.target import target_entry
 from backend.labelstudio.result import Interval
+from stvg_core.boxes import box_iou
 from stvg_core.keyframes import expand
-from stvg_core.metrics import box_iou
 from stvg_core.tube import Array, Tube
 
 

@@ -25,8 +25,8 @@ from itertools import accumulate
 import numpy as np
 
 from backend.review.drawn import Drawn
+from stvg_core.boxes import box_iou
 from stvg_core.keyframes import Keyframe, between, simplify
-from stvg_core.metrics import box_iou
 from stvg_core.tube import Array, Tube
 
 MIN_IOU = 0.9

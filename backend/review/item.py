@@ -20,7 +20,7 @@ from backend.review import decisions, opinions, queue, recording
 from backend.review.facts import Decision, Item, Suggestion, Version, VideoFacts
 from backend.review.reading import reading_of
 from backend.review.uncertainty import of_evidence
-from stvg_core.tube import Evidence
+from stvg_core.method.evidence import Evidence
 
 
 def look(session: Session, task_id: int) -> Item | None:

@@ -20,9 +20,10 @@ from backend.review.diff import unpack
 from backend.review.drawn import Drawn
 from backend.review.item import read_evidence, suggestion_of
 from backend.review.reading import offered
-from stvg_core.grounding.choose import decided_by
 from stvg_core.keyframes import simplify
-from stvg_core.tube import Array, Evidence
+from stvg_core.method.evidence import Evidence
+from stvg_core.method.tracks import decided_by
+from stvg_core.tube import Array
 
 SUGGESTION, CORRECTION, CONSENSUS, OTHER, OBJECT = "suggestion", "correction", "consensus", "other", "object"
 OFFERED = "offered"
@@ -150,12 +151,12 @@ def _scores(evidence: Evidence) -> dict[str, Any]:
     ``score`` is S_obj, ``proposer`` the proposer's confidence, ``choice`` what the choice went by (the highest was
     chosen): S_obj times that confidence to the power ``weight``. Null where the evidence does not hold it.
     """
-    decided, looked = decided_by(evidence), evidence.looked
+    decided, sure = decided_by(evidence), evidence.proposer_scores
     tracks = [
         {
             "score": _number(evidence.track_scores[i]),
             "choice": None if decided is None else _number(decided[0][i]),
-            "proposer": None if looked is None else _number(looked.proposer_scores[i]),
+            "proposer": _number(sure[i]) if len(sure) else None,
             "forward": _number(evidence.track_scores_forward[i]),
             "reversed": _number(evidence.track_scores_reversed[i]),
             "frames": _numbers(evidence.frame_scores[i]),

@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 from backend.db import predictions, task_state
 from backend.db.engine import Database
 from backend.db.tables import Prediction, TaskState
-from stvg_core.grounding.choose import preference, same_object
-from stvg_core.tube import Array, Evidence
+from stvg_core.method.evidence import Evidence
+from stvg_core.method.tracks import preference, same_object
+from stvg_core.tube import Array
 
 _PAGE = 100
 
@@ -57,10 +58,10 @@ def margin(evidence: Evidence) -> float:
     others = ~same_object(evidence.track_boxes, chosen)
     if not others.any():
         return 1.0
-    if evidence.looked is None:
+    if len(evidence.proposer_scores) == 0:
         return math.nan
     weight = float(evidence.info.get("choice_weight", evidence.info.get("proposer_weight", 0.0)))
-    preferred = preference(totals, evidence.looked.proposer_scores, weight)
+    preferred = preference(totals, evidence.proposer_scores, weight)
     best = float(preferred[chosen])
     return float(np.clip(1.0 - preferred[others].max() / best, 0.0, 1.0)) if best > 0 else 0.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stvg_core.tube import Evidence
+from stvg_core.method.evidence import Evidence
 
 
 def evidence(slots: int, side: int, tracks: int) -> bytes:

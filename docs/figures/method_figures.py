@@ -18,14 +18,15 @@ from stvg_core.demo import MODEL_DIR
 from stvg_core.demo.clips import split_scene
 from stvg_core.demo.evaluate import scene_tracks
 from stvg_core.demo.scenes import Scene, render
-from stvg_core.grounding.coverage import cell_coverage
-from stvg_core.grounding.dsth import Looks, highlight, look, track_scores
-from stvg_core.grounding.gti import grounding_token, relative_attention
-from stvg_core.grounding.join import interval
-from stvg_core.grounding.tas import assemble
+from stvg_core.method.evidence import Rows
+from stvg_core.method.interval import interval
+from stvg_core.method.look import look
+from stvg_core.method.maps import Maps, assemble, grounding_token, maps, relative_attention
+from stvg_core.method.tracks import cell_coverage, slot_scores
 from stvg_core.mllm.session import Session
 from stvg_core.pipeline import Grounder
 from stvg_core.query import as_statement
+from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Array, Frames
 from stvg_core.video import sample_indices
 
@@ -78,10 +79,14 @@ class Clip:
                 acts = self.scene.truth[0] <= frame <= self.scene.truth[1]
                 axes.set_title(f"{frame / float(self.scene.fps):.1f} s" + (" acting" if acts else ""), fontsize=8)
 
-    def frame_scores(self, heat: torch.Tensor) -> Array:
-        coverage = cell_coverage(self.boxes, *heat.shape[1:])
-        scores: Array = track_scores(heat.numpy(), coverage, "fraction")
-        return scores
+    def frame_scores(self, heat: Array) -> Array:
+        return slot_scores(heat, cell_coverage(self.boxes, *heat.shape[1:]))
+
+    def look(self, settings: GroundingSettings) -> Rows:
+        return look(self.session, self.query, self.parts, settings)
+
+    def maps(self, settings: GroundingSettings) -> Maps:
+        return maps(self.look(settings), settings)
 
 
 def save(figure: Figure, name: str) -> None:
@@ -91,19 +96,19 @@ def save(figure: Figure, name: str) -> None:
 def role_tokens(clip: Clip) -> None:
     """Stage 3 to 5: every role token looks somewhere else; the neutral prompt's look is divided out."""
     settings = replace(clip.grounder.settings, lra_steps=0, tas=False)
-    seen = look(clip.session, clip.query, clip.parts, settings).forward
-    maps = relative_attention(seen.spatial, seen.neutral, settings.guard)
-    chosen = grounding_token(maps)
+    seen = clip.look(settings)
+    relative = relative_attention(torch.from_numpy(seen.spatial), torch.from_numpy(seen.neutral), settings.guard)
+    chosen = grounding_token(relative)
     tokenizer = clip.grounder.loaded.prompts.tokenizer
-    ids = clip.grounder.loaded.prompts.suffix(clip.query)[-len(maps) :]
+    ids = clip.grounder.loaded.prompts.suffix(clip.query)[-len(relative) :]
     names = [repr(tokenizer.convert_ids_to_tokens([token])[0])[1:-1] for token in ids]
-    figure = Figure(figsize=(11, 0.86 * (len(maps) + 2) + 0.5), layout="constrained")
+    figure = Figure(figsize=(11, 0.86 * (len(relative) + 2) + 0.5), layout="constrained")
     figure.suptitle(f"“{clip.scene.query}”: relative attention of each role token", fontsize=11, x=0.01, ha="left")
-    grid = figure.add_gridspec(len(maps) + 2, 1)
-    clip.strip(figure, grid[0], seen.spatial[chosen].numpy(), "raw,\nthe chosen token", times=True)
-    neutral = seen.neutral[len(seen.neutral) - len(maps) :]
-    clip.strip(figure, grid[1], neutral[chosen].numpy(), "neutral prompt,\nthe same token")
-    for row, one in enumerate(maps):
+    grid = figure.add_gridspec(len(relative) + 2, 1)
+    clip.strip(figure, grid[0], seen.spatial[chosen], "raw,\nthe chosen token", times=True)
+    neutral = seen.neutral[len(seen.neutral) - len(relative) :]
+    clip.strip(figure, grid[1], neutral[chosen], "neutral prompt,\nthe same token")
+    for row, one in enumerate(relative):
         mark = f"{names[row]}\nmax {float(one.max()):.0f}" + (", chosen by GTI" if row == chosen else "")
         clip.strip(figure, grid[row + 2], one.numpy(), mark)
     save(figure, "method-role-tokens.png")
@@ -112,8 +117,7 @@ def role_tokens(clip: Clip) -> None:
 def re_attention(clip: Clip) -> None:
     """Stage 6 and 7: both branches before and after one step of LRA."""
     settings = replace(clip.grounder.settings, lra_steps=0, tas=False)
-    before = highlight(clip.session, clip.query, clip.parts, settings)
-    after = highlight(clip.session, clip.query, clip.parts, replace(settings, lra_steps=1))
+    before, after = clip.maps(settings), clip.maps(replace(settings, lra_steps=1))
     figure = Figure(figsize=(11, 4.1), layout="constrained")
     figure.suptitle(
         "Logit-guided re-attention: one step on a learnable prompt per branch", fontsize=11, x=0.01, ha="left"
@@ -124,16 +128,16 @@ def re_attention(clip: Clip) -> None:
         (before.temporal, "A_T, V = 0"), (after.temporal, "A_T with V_t"),
     )  # fmt: skip
     for row, (heat, name) in enumerate(rows):
-        clip.strip(figure, grid[row], heat.numpy(), name, times=row == 0)
+        clip.strip(figure, grid[row], heat, name, times=row == 0)
     save(figure, "method-re-attention.png")
 
 
 def assembling(clip: Clip) -> None:
     """Stage 8: the reversed video, asked the paper's way and with the action turned, and the frame scores."""
     base = replace(clip.grounder.settings, lra_steps=0)
-    turned = look(clip.session, clip.query, clip.parts, base)
-    paper = highlight(clip.session, clip.query, clip.parts, replace(base, tas_question="query", tas_temporal=False))
-    ours = highlight(clip.session, clip.query, clip.parts, base)
+    turned = clip.look(base)
+    paper = clip.maps(replace(base, tas_question="query", tas_temporal=False))
+    ours = maps(turned, base)
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     figure.suptitle("Temporal-augmented assembling", fontsize=11, x=0.01, ha="left")
     grid = figure.add_gridspec(5, 1, height_ratios=(1, 1, 1, 1, 2))
@@ -142,12 +146,12 @@ def assembling(clip: Clip) -> None:
         (ours.spatial_reversed, "reversed,\naction turned"), (ours.spatial, "assembled"),
     )  # fmt: skip
     for row, (heat, name) in enumerate(rows):
-        clip.strip(figure, grid[row], heat.numpy(), name, times=row == 0)
+        clip.strip(figure, grid[row], heat, name, times=row == 0)
     axes = figure.add_subplot(grid[4])
     assert turned.backward is not None
-    forward = highlight(clip.session, clip.query, clip.parts, replace(base, tas=False)).temporal
-    backward = _backward_temporal(turned, base)
-    joint = assemble(forward, backward, base.tas_operator)
+    forward = maps(replace(turned, backward=None), base).temporal
+    backward = np.flip(maps(turned.backward, base).temporal, 0).copy()
+    joint = assemble(torch.from_numpy(forward), torch.from_numpy(backward), base.tas_operator).numpy()
     seconds = clip.slots / float(clip.scene.fps)
     for heat, name, colour, line in (
         (forward, "forward", _BLUE, "-"), (backward, "reversed, turned back", _GREY, "-"),
@@ -163,13 +167,6 @@ def assembling(clip: Clip) -> None:
     axes.legend(fontsize=8, frameon=False, ncols=5, loc="upper center", bbox_to_anchor=(0.5, 1.2))
     axes.spines[["top", "right"]].set_visible(False)
     save(figure, "method-assembling.png")
-
-
-def _backward_temporal(looks: Looks, settings: Any) -> torch.Tensor:
-    from stvg_core.grounding.dsth import maps
-
-    assert looks.backward is not None
-    return maps(Looks(looks.backward), replace(settings, tas=False)).temporal.flip(0)
 
 
 if __name__ == "__main__":

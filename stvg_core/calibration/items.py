@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stvg_core.calibration.rejoin import Rejoined
-from stvg_core.metrics import box_iou
-from stvg_core.tube import Evidence, Tube
+from stvg_core.boxes import box_iou
+from stvg_core.method.evidence import Evidence
+from stvg_core.method.join import Refined
+from stvg_core.tube import Tube
 
 RIGHT_IOU = 0.5
 
@@ -40,20 +41,20 @@ class Outcome:
     lost: bool
 
 
-def outcome(found: Rejoined, truth: Sequence[Tube]) -> Outcome:
+def outcome(found: Refined, truth: Sequence[Tube]) -> Outcome:
     """Compare on every frame that either has."""
     overlap, shared = 0.0, 0
     for part in truth:
-        first, last = max(found.start, part.start_frame), min(found.end, part.end_frame)
+        first, last = max(found.tube.start_frame, part.start_frame), min(found.tube.end_frame, part.end_frame)
         if first <= last:
             rows = [one.boxes[first - one.start_frame : last - one.start_frame + 1] for one in (found.tube, part)]
             overlap += float(box_iou(*rows).sum())
             shared += last - first + 1
     either = len(found.tube.boxes) + sum(len(part.boxes) for part in truth) - shared
-    return Outcome(overlap / either, shared / either, follows(found, truth), found.second == "lost")
+    return Outcome(overlap / either, shared / either, follows(found, truth), found.lost)
 
 
-def follows(found: Rejoined, truth: Sequence[Tube]) -> bool:
+def follows(found: Refined, truth: Sequence[Tube]) -> bool:
     """Does the chosen track lie on the object where both are there? Mean IoU of at least 0.5, whatever the ends."""
     frames = np.concatenate([part.frames for part in truth])
     boxes = found.track.at(frames)

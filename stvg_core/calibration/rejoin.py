@@ -1,58 +1,33 @@
 """What would the answer be under other settings? The pipeline's own steps once more, on what the model was seen to see.
 
 Exact but for four things: rows are float16; boxes between the frames that were looked at are linear; a track that the
-proposer made dense has its dense boxes at the second look only; and the second look was taken around the old interval
-(see :class:`Rejoined`).
+proposer made dense has its dense boxes at the second look only; and the second look was taken around the old interval.
+That one still serves where its window is the one that would be taken, or holds it; else it is lost, and the ends are
+the first look's.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
-from stvg_core.grounding.dsth import maps, second_map
-from stvg_core.grounding.second_look import window
-from stvg_core.joining import Scores, choose, cut, ends_by, slot_scores, track_totals
-from stvg_core.keeping import restore
+from stvg_core.method.evidence import Evidence, SecondLook
+from stvg_core.method.join import Refined, choose, refine, second_scores
+from stvg_core.method.maps import maps
+from stvg_core.method.tracks import cell_coverage, slot_scores
 from stvg_core.settings import GroundingSettings
-from stvg_core.tube import Array, Evidence, Track, Tube
+from stvg_core.tube import Array, Track
 
 _MAPS = ("attention", "guard", "role_tokens", "tas_operator", "tas_temporal", "coverage")
+_Key = tuple[object, ...]
 
 
 class CannotRejoin(ValueError):
     """Its message says why, in a few words."""
 
 
-@dataclass(frozen=True)
-class Rejoined:
-    """An answer made again.
-
-    Attributes:
-        chosen: index of the track.
-        tube: its boxes between the ends.
-        track: the whole track, as far as it is known.
-        second: "kept" where the second look that was taken still serves (its window is the one that would be taken, or
-            holds it), "none" where none would be taken, "lost" where one would be taken elsewhere: then the ends are
-            the first look's.
-    """
-
-    chosen: int
-    tube: Tube
-    track: Track
-    second: str
-
-    @property
-    def start(self) -> int:
-        return self.tube.start_frame
-
-    @property
-    def end(self) -> int:
-        return self.tube.end_frame
-
-
-def rejoin(evidence: Evidence, settings: GroundingSettings) -> Rejoined:
+def rejoin(evidence: Evidence, settings: GroundingSettings) -> Refined:
     """The answer under other settings of the same looks.
 
     Raises:
@@ -69,67 +44,57 @@ class Rejoiner:
     """
 
     def __init__(self, evidence: Evidence) -> None:
-        if evidence.looked is None:
+        if evidence.rows is None:
             raise CannotRejoin("no rows" if evidence.chosen >= 0 else "no candidate object")
-        self._evidence, self._looked = evidence, evidence.looked
-        self._n_frames, self._weight = int(evidence.info["n_frames"]), float(evidence.info["proposer_weight"])
-        self._scores: dict[tuple[object, ...], Scores] = {}
-        self._second: dict[tuple[object, ...], Array] = {}
+        self._evidence, self._rows = evidence, evidence.rows
+        self._scored: dict[_Key, Evidence] = {}
+        self._second: dict[_Key, Array] = {}
         self._tracks: dict[int, Track] = {}
 
     @property
     def tokens(self) -> int:
         """How many role tokens there are to choose from."""
-        return len(self._looked.first.forward.spatial)
+        return len(self._rows.packed().spatial)
 
     @property
     def temporal_both_ways(self) -> bool:
         """Whether the temporal branch was looked at in both directions of time."""
         return bool(self._evidence.info.get("tas_temporal"))
 
-    def __call__(self, settings: GroundingSettings) -> Rejoined:
+    def __call__(self, settings: GroundingSettings) -> Refined:
         """Raises :class:`CannotRejoin` where the settings need rows that were not taken."""
-        if settings.tas and (
-            self._looked.first.backward is None or (settings.tas_temporal and not self.temporal_both_ways)
-        ):
+        if settings.tas and (self._rows.backward is None or (settings.tas_temporal and not self.temporal_both_ways)):
             raise CannotRejoin("no rows of the reversed video")
-        evidence, looked = self._evidence, self._looked
         key = tuple(getattr(settings, name) for name in _MAPS)
-        if key not in self._scores:
-            self._scores[key] = track_totals(maps(restore(looked.first), settings), looked.first.seen, settings)
-        choice = choose(
-            self._scores[key], evidence.track_boxes, looked.proposer_scores, evidence.slot_frames, self._n_frames,
-            settings, self._weight,
-        )  # fmt: skip
-        (start, end), second = choice.span, "none"
-        if settings.second_look:
-            spacing = self._n_frames / len(evidence.slot_frames)
-            wanted = window(start, end, spacing, self._n_frames)
-            if wanted is not None:
-                again = self._ends_again(choice.chosen, wanted, key, settings)
-                second = "lost" if again is None else "kept"
-                start, end = again or (start, end)
-        track = self._track(choice.chosen)
-        return Rejoined(choice.chosen, cut(track, start, end), track, second)
+        if key not in self._scored:
+            self._scored[key] = self._score(settings)
+        evidence = self._scored[key]
+        choice = choose(evidence, settings)
 
-    def _ends_again(
-        self, chosen: int, wanted: tuple[int, int], key: tuple[object, ...], settings: GroundingSettings
-    ) -> tuple[int, int] | None:
-        taken = self._looked.second
-        if taken is None or not taken.window[0] <= wanted[0] <= wanted[1] <= taken.window[1]:
-            return None
-        if key not in self._second:
-            self._second[key] = slot_scores(second_map(restore(taken.glance), settings), taken.glance.seen, settings)
-        return ends_by(self._second[key][chosen], taken.slots, taken.window, settings)
+        def look_again(wanted: tuple[int, int]) -> tuple[SecondLook, Array] | None:
+            second = evidence.second
+            if second is None or not second.window[0] <= wanted[0] <= wanted[1] <= second.window[1]:
+                return None
+            if key not in self._second:
+                self._second[key] = second_scores(second, settings)
+            return second, self._second[key]
+
+        return refine(choice, self._track(choice.chosen), evidence, settings, look_again)
+
+    def _score(self, settings: GroundingSettings) -> Evidence:
+        found, seen = maps(self._rows, settings), self._evidence.seen
+        coverage = cell_coverage(seen, *found.spatial.shape[1:], rule=settings.coverage)
+        objects, frames = (slot_scores(one, coverage) for one in (found.spatial, found.temporal))
+        return replace(self._evidence, track_scores=objects.max(axis=1), frame_scores=frames)
 
     def _track(self, number: int) -> Track:
         """The track at all frames where its boxes are known."""
         if number not in self._tracks:
-            looked = self._looked
-            known = [(looked.ends[number], looked.end_boxes[number])]
-            known.append((self._evidence.slot_frames, self._evidence.track_boxes[number]))
-            if looked.second is not None:
-                known.append((looked.second.slots, looked.second.boxes[number]))
+            stored = self._evidence
+            known = [(stored.ends[number], stored.end_boxes[number])]
+            known.append((stored.slot_frames, stored.track_boxes[number]))
+            if stored.second is not None:
+                known.append((stored.second.slots, stored.second.boxes[number]))
             frames, boxes = (np.concatenate(parts) for parts in zip(*known, strict=True))
             there = np.isfinite(boxes).all(axis=1)
             # Of several boxes at one frame the last is kept: the second look's are the denser track's.

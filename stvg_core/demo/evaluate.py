@@ -18,15 +18,17 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from stvg_core.boxes import box_iou
 from stvg_core.demo import MODEL_DIR
 from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.demo.domain import LEVELS
 from stvg_core.demo.scenes import Scene
 from stvg_core.errors import StvgError
-from stvg_core.grounding.coverage import cell_coverage
-from stvg_core.metrics import box_iou, tiou, viou
+from stvg_core.method.evidence import Evidence
+from stvg_core.method.tracks import cell_coverage
+from stvg_core.metrics import tiou, viou
 from stvg_core.pipeline import Grounder
-from stvg_core.tube import Array, Evidence, Grounding, Track, Tube
+from stvg_core.tube import Array, Grounding, Track, Tube
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from stvg_core.drawing.outputs import growing
 from stvg_core.errors import VideoError
-from stvg_core.grounding.choose import decided_by
+from stvg_core.method.tracks import decided_by
 from stvg_core.notice import notices
 from stvg_core.tube import Array, Grounding
 from stvg_core.video import read_frames

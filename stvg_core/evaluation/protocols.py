@@ -13,8 +13,8 @@ from enum import StrEnum
 
 import numpy as np
 
+from stvg_core.boxes import box_iou
 from stvg_core.evaluation.samples import Origin, Prediction, Truth
-from stvg_core.metrics import box_iou
 from stvg_core.tube import Array
 
 SAMPLED_FPS = 5.0

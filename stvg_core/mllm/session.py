@@ -1,4 +1,4 @@
-"""One video in front of the model: the vision tower runs once, each prompt state is prefilled once, questions share it.
+"""One video in front of the model: the vision tower runs once, each state of V is prefilled once, questions share it.
 
     [text ; cells of slot 1 (+ V) ; text ; cells of slot 2 (+ V) ; ... ; trailing tokens]  <- prefill, kept
     [question ; role tokens]                                                               <- a batch, one forward
@@ -57,7 +57,7 @@ class Session:
         frames: the sampled frames, as many per slot as the family fuses; T slots.
 
     Attributes:
-        visual: ``[T, h*w, D]`` visual tokens, without learnable prompt.
+        visual: ``[T, h*w, D]`` visual tokens, without V.
         shape: ``(T, h, w)``.
         recompute: whether a learnable prefill keeps less and takes longer, see :class:`LoadedModel`.
         neutral: rows of the neutral prompt at V = 0 by (backwards, layers); filled by who asks first.
@@ -100,8 +100,8 @@ class Session:
         seen = self.loaded.pixels.view(boxes, self._frame_size)
         return seen if down == across == 1 else into_window(seen, (0.0, 0.0), (across, down))
 
-    def zero_prompt(self) -> torch.Tensor:
-        """A learnable prompt V of zeros, ``[T, h*w, D]``, float32 at least (small steps vanish in bf16)."""
+    def zero_v(self) -> torch.Tensor:
+        """V before it is learnt: zeros, ``[T, h*w, D]``, float32 at least (small steps vanish in bf16)."""
         return torch.zeros_like(self.visual, dtype=torch.promote_types(self.visual.dtype, torch.float32))
 
     def origin(self, *, backwards: bool, learnable: bool) -> tuple[torch.Tensor, Prefix]:
@@ -111,31 +111,31 @@ class Session:
         """
         key = (backwards, learnable)
         if key not in self._origins:
-            prompt = self.zero_prompt().requires_grad_(learnable)
-            self._origins[key] = prompt, self.prefill(prompt, backwards=backwards)
+            zero = self.zero_v().requires_grad_(learnable)
+            self._origins[key] = zero, self.prefill(zero, backwards=backwards)
         return self._origins[key]
 
     def release(self) -> None:
         """Forget the kept states (and the memory of their graphs); visual tokens and neutral rows stay."""
         self._origins.clear()
 
-    def prefill(self, prompt: torch.Tensor | None = None, *, backwards: bool = False) -> Prefix:
+    def prefill(self, v: torch.Tensor | None = None, *, backwards: bool = False) -> Prefix:
         """Run everything before the question.
 
         Args:
-            prompt: V in the order in which the model sees the slots, ``[T, h*w, D]``; a gradient flows to it if it
-                asks for one.
+            v: the learnable prompt V in the order in which the model sees the slots, ``[T, h*w, D]``; a gradient flows
+                to it if it asks for one.
             backwards: show the slots' cells in reversed order (method, stage 8); numbers and times written between
                 them keep theirs, as they would in a video played backwards.
         """
         visual = self.visual.flip(0) if backwards else self.visual
-        if prompt is not None:
-            visual = (visual + prompt).to(visual.dtype)
+        if v is not None:
+            visual = (visual + v).to(visual.dtype)
         pieces = [piece for slot in zip(self._texts, visual, strict=True) for piece in slot]
         embeddings = torch.cat([*pieces, self._trailing])[None]
         cache = DynamicCache()
         language_model = self.loaded.model.model.language_model
-        learnable = prompt is not None and prompt.requires_grad
+        learnable = v is not None and v.requires_grad
         with torch.set_grad_enabled(learnable), recomputing(language_model, wanted=learnable and self.recompute):
             language_model(
                 inputs_embeds=embeddings, position_ids=self._positions, past_key_values=cache, use_cache=True,

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-from stvg_core.proposals.detections import pairwise_iou
-from stvg_core.proposals.following import SOURCE, Prompt, pinned
+from stvg_core.boxes import box_iou
+from stvg_core.proposals.following import SOURCE, DrawnBox, pinned
 from stvg_core.tube import Array, Track, VideoInfo
 from stvg_core.video import Pictures
 
@@ -53,7 +53,7 @@ class Proposer(Protocol):
         """
         ...
 
-    def follow(self, video: Pictures, prompt: Prompt) -> Track:
+    def follow(self, video: Pictures, drawn: DrawnBox) -> Track:
         """The object in a box that a person drew on one frame, followed both ways; the drawn box is in it exactly.
 
         Raises:
@@ -84,11 +84,11 @@ class FixedTracks:
     def densify(self, video: Pictures, track: Track, start: int, end: int) -> Track:
         return track
 
-    def follow(self, video: Pictures, prompt: Prompt) -> Track:
+    def follow(self, video: Pictures, drawn: DrawnBox) -> Track:
         """The given track that is nearest to the drawn box on its frame, else the box on that frame alone."""
-        prompt.check(video.info)
-        here = [track.at(np.array([prompt.frame])) for track in self._tracks]
-        overlaps = [float(pairwise_iou(box, prompt.box[None])[0, 0]) for box in here]
+        drawn.check(video.info)
+        here = [track.at(np.array([drawn.frame])) for track in self._tracks]
+        overlaps = [float(box_iou(box, drawn.box)[0]) for box in here]
         if not overlaps or max(overlaps) <= 0:
-            return Track(np.array([prompt.frame]), prompt.box[None], source=SOURCE)
-        return pinned(self._tracks[int(np.argmax(overlaps))], prompt)
+            return Track(np.array([drawn.frame]), drawn.box[None], source=SOURCE)
+        return pinned(self._tracks[int(np.argmax(overlaps))], drawn)

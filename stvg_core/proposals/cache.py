@@ -15,7 +15,7 @@ import numpy as np
 
 from stvg_core.errors import VideoError
 from stvg_core.proposals.base import Proposer
-from stvg_core.proposals.following import Prompt
+from stvg_core.proposals.following import DrawnBox
 from stvg_core.proposals.stored import from_bytes, to_bytes
 from stvg_core.tube import Array, Track, VideoInfo
 from stvg_core.video import Pictures
@@ -70,9 +70,9 @@ class CachedProposer:
         """As the inner proposer; it depends on the interval, so it is not kept."""
         return self._inner.densify(video, track, start, end)
 
-    def follow(self, video: Pictures, prompt: Prompt) -> Track:
+    def follow(self, video: Pictures, drawn: DrawnBox) -> Track:
         """As the inner proposer; it depends on the box, so it is not kept."""
-        return self._inner.follow(video, prompt)
+        return self._inner.follow(video, drawn)
 
     def _key(self, info: VideoInfo, phrase: str | None) -> str:
         words = (phrase or "") if self.uses_phrase else ""

@@ -15,17 +15,17 @@ MARGIN_SHARE = 0.25
 """Room on both sides of the interval, in seconds or of its length, whichever is more: its ends may still move."""
 MAX_FRAMES = 1500
 """So many frames are looked at, at most; in a longer window every second, third, ... and straight lines in between."""
-MAX_PROMPTS = 4
-"""Each prompted frame is in the tracker's memory for good, and every other frame is compared with all of them."""
+MAX_SEEDS = 4
+"""Each seeded frame is in the tracker's memory for good, and every other frame is compared with all of them."""
 _REACH_S = 10.0  # so far outside the window a sighting is fetched from if there is none inside
 
 
 @dataclass(frozen=True)
 class Plan:
-    """``frames`` (N,) int64 to look at; ``prompts``: position in them -> (4,) normalised box, the surest first."""
+    """``frames`` (N,) int64 to look at; ``seeds``: position in them -> (4,) normalised box, the surest first."""
 
     frames: Array
-    prompts: dict[int, Array]
+    seeds: dict[int, Array]
 
 
 def plan(track: Track, start: int, end: int, n_frames: int, fps: float) -> Plan | None:
@@ -51,11 +51,11 @@ def plan(track: Track, start: int, end: int, n_frames: int, fps: float) -> Plan 
 
 
 def _surest(sighted: Array, confidence: Array, length: int) -> Array:
-    """At most ``MAX_PROMPTS`` sightings, the surest first, spread over the window."""
-    apart = length / (2 * MAX_PROMPTS)
+    """At most ``MAX_SEEDS`` sightings, the surest first, spread over the window."""
+    apart = length / (2 * MAX_SEEDS)
     chosen: list[int] = []
     for row in np.argsort(-confidence, kind="stable"):
-        if len(chosen) < MAX_PROMPTS and all(abs(int(sighted[row]) - other) >= apart for other in chosen):
+        if len(chosen) < MAX_SEEDS and all(abs(int(sighted[row]) - other) >= apart for other in chosen):
             chosen.append(int(sighted[row]))
     return np.array(chosen, dtype=np.int64)
 

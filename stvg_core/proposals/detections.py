@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stvg_core.boxes import box_iou
 from stvg_core.tube import Array
 
 
@@ -38,21 +39,10 @@ class Detections:
         return cls(*(np.concatenate([getattr(p, k) for p in parts]) for k in ("boxes", "colours", "scores")))
 
 
-def pairwise_iou(a: Array, b: Array) -> Array:
-    """``(N, 4)`` and ``(M, 4)`` xyxy -> ``(N, M)`` intersection over union; NaN boxes give 0."""
-    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
-    bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    inter = np.clip(bottom_right - top_left, 0, None).prod(axis=2)
-    areas = [np.clip(x[:, 2:] - x[:, :2], 0, None).prod(axis=1) for x in (a, b)]
-    union = areas[0][:, None] + areas[1][None, :] - inter
-    iou: Array = np.nan_to_num(inter / np.maximum(union, 1e-12))
-    return iou
-
-
 def suppress(found: Detections, max_iou: float, keep: int) -> Detections:
     """The ``keep`` best that overlap no better one by more than ``max_iou``."""
     order = np.argsort(-found.scores, kind="stable")
-    iou = pairwise_iou(found.boxes, found.boxes)
+    iou = box_iou(found.boxes[:, None], found.boxes)
     kept: list[int] = []
     for i in order:
         if len(kept) == keep:

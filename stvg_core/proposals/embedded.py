@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from stvg_core.proposals.detections import Detections
-from stvg_core.proposals.following import Prompt, follow_detections
+from stvg_core.proposals.following import DrawnBox, follow_detections
 from stvg_core.proposals.linking import Path, join_pieces, link
 from stvg_core.proposals.motion import MedianMotion
 from stvg_core.proposals.people import PeopleDetector
@@ -61,18 +61,18 @@ class EmbeddedProposer:
         """The track as it is: its pictures are already close together."""
         return track
 
-    def follow(self, video: Pictures, prompt: Prompt) -> Track:
+    def follow(self, video: Pictures, drawn: DrawnBox) -> Track:
         """The object in the drawn box, by the same detectors and the same linking as for proposals."""
-        prompt.check(video.info)
-        indices = np.unique(np.append(self.looks_at(video.info), prompt.frame))
+        drawn.check(video.info)
+        indices = np.unique(np.append(self.looks_at(video.info), drawn.frame))
         pictures = video.read(indices, max_side=self.max_side).pixels
         regions, motion = ColourRegions(pictures[:: max(1, len(pictures) // 8)]), MedianMotion(pictures)
         sources = [[regions.detect(picture) for picture in pictures], [motion.detect(picture) for picture in pictures]]
         detector = PeopleDetector()
-        large = video.read(np.array([prompt.frame]), max_side=_PEOPLE_SIDE).pixels
+        large = video.read(np.array([drawn.frame]), max_side=_PEOPLE_SIDE).pixels
         if detector.any_in(large):
             sources.append([detector.detect(picture) for picture in pictures])
-        return follow_detections(sources, pictures, indices, prompt)
+        return follow_detections(sources, pictures, indices, drawn)
 
     @staticmethod
     def _paths(pictures: Array, detect: Callable[[Array], Detections]) -> list[Path]:

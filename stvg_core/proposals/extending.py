@@ -15,7 +15,7 @@ from stvg_core.tube import Tube, VideoInfo
 
 if TYPE_CHECKING:
     from stvg_core.proposals.base import Proposer
-    from stvg_core.proposals.following import Prompt
+    from stvg_core.proposals.following import DrawnBox
     from stvg_core.video import Pictures
 
 
@@ -35,17 +35,17 @@ class Extended:
     seen: tuple[int, int]
 
 
-def extend(proposer: Proposer, video: Pictures, prompt: Prompt, first: int, last: int) -> Extended:
-    """Follow the box on ``prompt.frame`` over frames ``first`` to ``last``, both included.
+def extend(proposer: Proposer, video: Pictures, drawn: DrawnBox, first: int, last: int) -> Extended:
+    """Follow the box on ``drawn.frame`` over frames ``first`` to ``last``, both included.
 
     Raises:
         QueryError: the video has no such frames.
     """
     info = video.info
-    prompt.check(info)
+    drawn.check(info)
     if not 0 <= first <= last < info.n_frames:
         raise QueryError(f"Frames {first} to {last} were asked for; the video has frames 0 to {info.n_frames - 1}.")
-    track = proposer.follow(video, prompt)
+    track = proposer.follow(video, drawn)
     seen = max(first, int(track.frames[0])), min(last, int(track.frames[-1]))
     frames = np.clip(np.arange(first, last + 1), track.frames[0], track.frames[-1])
     return Extended(video.info, Tube(first, track.at(frames)), seen)

@@ -15,8 +15,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from stvg_core.boxes import box_iou
 from stvg_core.errors import QueryError
-from stvg_core.proposals.detections import Detections, pairwise_iou
+from stvg_core.proposals.detections import Detections
 from stvg_core.proposals.linking import Path, join_pieces, link
 from stvg_core.proposals.regions import middle_colour, to_lab
 from stvg_core.proposals.selection import colour_sums, fill
@@ -29,7 +30,7 @@ _ALIKE = 12.0  # mean Lab difference up to which two patches show the same
 
 
 @dataclass(frozen=True)
-class Prompt:
+class DrawnBox:
     """What a person drew.
 
     Attributes:
@@ -61,17 +62,17 @@ class Prompt:
         return {"frame": int(self.frame), "box": [round(float(value), 6) for value in self.box]}
 
 
-def pinned(track: Track, prompt: Prompt) -> Track:
+def pinned(track: Track, drawn: DrawnBox) -> Track:
     """The track with exactly the drawn box on its frame."""
-    row = int(np.searchsorted(track.frames, prompt.frame))
-    there = row < len(track.frames) and track.frames[row] == prompt.frame
-    frames = track.frames if there else np.insert(track.frames, row, prompt.frame)
-    boxes = track.boxes.copy() if there else np.insert(track.boxes, row, prompt.box, axis=0)
-    boxes[row] = prompt.box
+    row = int(np.searchsorted(track.frames, drawn.frame))
+    there = row < len(track.frames) and track.frames[row] == drawn.frame
+    frames = track.frames if there else np.insert(track.frames, row, drawn.frame)
+    boxes = track.boxes.copy() if there else np.insert(track.boxes, row, drawn.box, axis=0)
+    boxes[row] = drawn.box
     return replace(track, frames=frames, boxes=boxes)
 
 
-def follow_detections(sources: Sequence[list[Detections]], pictures: Array, indices: Array, prompt: Prompt) -> Track:
+def follow_detections(sources: Sequence[list[Detections]], pictures: Array, indices: Array, drawn: DrawnBox) -> Track:
     """Follow the drawn box through detections.
 
     Args:
@@ -84,26 +85,26 @@ def follow_detections(sources: Sequence[list[Detections]], pictures: Array, indi
     """
     height, width = pictures.shape[1:3]
     size = np.array([width, height, width, height], np.float32)
-    step, drawn = int(np.searchsorted(indices, prompt.frame)), prompt.box * size
+    step, box = int(np.searchsorted(indices, drawn.frame)), drawn.box * size
     sums = [colour_sums(to_lab(picture)) for picture in pictures]
-    paths = [path for found in sources for path in _through(found, step, drawn, pictures[step])]
+    paths = [path for found in sources for path in _through(found, step, box, pictures[step])]
     # The detector that keeps the object for longest; of those, the one whose box is nearest to the drawn one.
-    best = max(paths, key=lambda path: (len(path.steps), float(_iou(_at(path, step), drawn))), default=None)
+    best = max(paths, key=lambda path: (len(path.steps), float(box_iou(_at(path, step), box))), default=None)
     if best is None or len(best.steps) == 1:
-        boxes = _held(pictures, step, drawn)
+        boxes = _held(pictures, step, box)
     else:
-        boxes = _with_margins(fill(best, len(pictures), sums), _at(best, step), drawn)
+        boxes = _with_margins(fill(best, len(pictures), sums), _at(best, step), box)
     there = np.isfinite(boxes).all(axis=1)
     normalised = (boxes[there] / size).clip(0, 1)
     keep = (normalised[:, 2] > normalised[:, 0]) & (normalised[:, 3] > normalised[:, 1])
-    keep |= indices[there] == prompt.frame
-    return pinned(Track(indices[there][keep], normalised[keep], 1.0, SOURCE), prompt)
+    keep |= indices[there] == drawn.frame
+    return pinned(Track(indices[there][keep], normalised[keep], 1.0, SOURCE), drawn)
 
 
 def _through(found: list[Detections], step: int, drawn: Array, picture: Array) -> list[Path]:
     """The path through one detector's boxes that passes through the drawn one; none where it did not see it."""
     here = found[step]
-    iou = pairwise_iou(drawn[None], here.boxes)[0] if len(here) else np.zeros(0)
+    iou = box_iou(drawn, here.boxes)
     if len(iou) and iou.max() >= _SAME:
         row = int(iou.argmax())
         seed, others = here.take(np.array([row])), np.flatnonzero(iou < _SAME)
@@ -128,10 +129,6 @@ def _begun(found: list[Detections], seed: Array) -> Path:
 
 def _at(path: Path, step: int) -> Array:
     return path.boxes[path.steps.index(step)]
-
-
-def _iou(a: Array, b: Array) -> float:
-    return float(pairwise_iou(a[None], b[None])[0, 0])
 
 
 def _with_margins(boxes: Array, detected: Array, drawn: Array) -> Array:

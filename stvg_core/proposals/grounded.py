@@ -14,7 +14,7 @@ from stvg_core.proposals.checkpoints import checkpoint_name
 from stvg_core.proposals.dense import MAX_FRAMES, merge, plan
 from stvg_core.proposals.detections import Detections
 from stvg_core.proposals.following import SOURCE as DRAWN
-from stvg_core.proposals.following import Prompt
+from stvg_core.proposals.following import DrawnBox
 from stvg_core.proposals.grounding_dino import LONGEST_SIDE, GroundingDino
 from stvg_core.proposals.phrases import noun_phrases
 from stvg_core.proposals.sam2 import Sam2Tracker, looking_order
@@ -102,33 +102,33 @@ class GroundedProposer:
         planned = plan(track, start, end, video.info.n_frames, video.info.fps)
         if planned is None:
             return track
-        return merge(track, planned.frames, self._track(video, planned.frames, planned.prompts))
+        return merge(track, planned.frames, self._track(video, planned.frames, planned.seeds))
 
-    def follow(self, video: Pictures, prompt: Prompt) -> Track:
+    def follow(self, video: Pictures, drawn: DrawnBox) -> Track:
         """SAM 2 from the drawn box to both ends of the video, on every frame (thinned out in a long video).
 
         Raises: as :meth:`densify`, and QueryError where the video has no such frame.
         """
-        prompt.check(video.info)
+        drawn.check(video.info)
         n_frames = video.info.n_frames
-        frames = np.union1d(np.arange(0, n_frames, -(-n_frames // MAX_FRAMES)), [prompt.frame])
-        at = int(np.searchsorted(frames, prompt.frame))
-        boxes = self._track(video, frames, {at: prompt.box})
-        boxes[at] = prompt.box
+        frames = np.union1d(np.arange(0, n_frames, -(-n_frames // MAX_FRAMES)), [drawn.frame])
+        at = int(np.searchsorted(frames, drawn.frame))
+        boxes = self._track(video, frames, {at: drawn.box})
+        boxes[at] = drawn.box
         seen = np.isfinite(boxes).all(axis=1)
         return SightedTrack(
             frames[seen], boxes[seen].clip(0, 1), 1.0, DRAWN,
-            sighted=np.array([prompt.frame]), confidence=np.ones(1, np.float32),
+            sighted=np.array([drawn.frame]), confidence=np.ones(1, np.float32),
         )  # fmt: skip
 
-    def _track(self, video: Pictures, frames: Array, prompts: dict[int, Array]) -> Array:
+    def _track(self, video: Pictures, frames: Array, seeds: dict[int, Array]) -> Array:
         """``(N, 4)`` normalised boxes on ``frames``, NaN where the object is not seen."""
-        video.expect(frames[looking_order(len(frames), prompts)].tolist())
+        video.expect(frames[looking_order(len(frames), seeds)].tolist())
 
         def read(positions: list[int]) -> Array:
             return video.read(frames[positions], max_side=_TRACKED_SIDE).pixels
 
-        return self._tracker.follow(read, len(frames), prompts)
+        return self._tracker.follow(read, len(frames), seeds)
 
     def _search(self, video: Pictures, frames: Array, words: str) -> tuple[list[Detections], tuple[int, int]]:
         """Detections per frame, in pixels of pictures of the returned ``(width, height)``; few pictures are held."""

@@ -48,10 +48,10 @@ class GroundingDino:
             found += self._detect(pictures[first : first + _BATCH], as_prompt(phrase))
         return found
 
-    def _detect(self, pictures: Array, prompt: str) -> list[tuple[Array, Array]]:
+    def _detect(self, pictures: Array, text: str) -> list[tuple[Array, Array]]:
         network, processor = self._network, self._processor
         inputs = processor(
-            images=list(pictures), text=[prompt] * len(pictures), return_tensors="pt", truncation=True,
+            images=list(pictures), text=[text] * len(pictures), return_tensors="pt", truncation=True,
             max_length=network.config.max_text_len,
         ).to(self.device)  # fmt: skip
         with torch.inference_mode():

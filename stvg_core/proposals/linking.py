@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from stvg_core.proposals.detections import Detections, pairwise_iou
+from stvg_core.boxes import box_iou
+from stvg_core.proposals.detections import Detections
 from stvg_core.tube import Array
 
 _MAX_COST = 0.62
@@ -107,7 +108,7 @@ def _cost(paths: list[Path], detections: Detections, step: int) -> Array:
     last = np.stack([path.boxes[-1] for path in paths])
     predicted = np.stack([path.predict(step) for path in paths])
     gaps = np.array([step - path.steps[-1] for path in paths])
-    iou = np.maximum(pairwise_iou(predicted, detections.boxes), pairwise_iou(last, detections.boxes))
+    iou = np.maximum(box_iou(predicted[:, None], detections.boxes), box_iou(last[:, None], detections.boxes))
     colour = np.linalg.norm(np.stack([path.colour for path in paths])[:, None] - detections.colours[None], axis=2)
     size_a, size_b = _sizes(last), _sizes(detections.boxes)
     ratio = np.abs(np.log(size_a[:, None] / size_b[None])).max(axis=2)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stvg_core.metrics import box_iou
+from stvg_core.boxes import box_iou
 from stvg_core.tube import Array, Track
 
 FOLLOWED = 0.5  # from this mean IoU on a proposal follows an object

@@ -49,12 +49,12 @@ class Sam2Tracker:
         """Load the weights now. Raises as :meth:`follow`."""
         _ = self._network, self._pixels
 
-    def follow(self, read: Read, count: int, prompts: dict[int, Array]) -> Array:
+    def follow(self, read: Read, count: int, seeds: dict[int, Array]) -> Array:
         """Boxes of the object on ``count`` consecutive pictures.
 
         Args:
             read: gives the pictures at positions in ``[0, count)``.
-            prompts: position -> ``(4,)`` normalised box of the object there, the surest first; at least one.
+            seeds: position -> ``(4,)`` normalised box of the object there, the surest first; at least one.
 
         Returns:
             ``(count, 4)`` float32 normalised xyxy around the masks, NaN where the object is not seen.
@@ -66,13 +66,13 @@ class Sam2Tracker:
         boxes = np.full((count, 4), np.nan, np.float32)
         session = self._session()
         # Read in one go: their order of trust is not the order in which they lie in the file.
-        for (position, box), picture in zip(prompts.items(), read(list(prompts)), strict=True):
-            self._prompt(session, position, box)
+        for (position, box), picture in zip(seeds.items(), read(list(seeds)), strict=True):
+            self._seed(session, position, box)
             boxes[position] = self._look(session, position, picture, backwards=False)
-        for backwards, way in ((False, _ahead(count, prompts)), (True, _behind(prompts))):
+        for backwards, way in ((False, _ahead(count, seeds)), (True, _behind(seeds))):
             for position, picture in _stream(read, way):
                 boxes[position] = self._look(session, position, picture, backwards=backwards)
-            self._forget(session, keep=0)  # the way back begins from the prompted pictures
+            self._forget(session, keep=0)  # the way back begins from the seeded pictures
         return boxes
 
     def _session(self) -> Any:
@@ -81,7 +81,7 @@ class Sam2Tracker:
             dtype=self._network.dtype,
         )  # fmt: skip
 
-    def _prompt(self, session: Any, position: int, box: Array) -> None:
+    def _seed(self, session: Any, position: int, box: Array) -> None:
         height, width = self._side
         corners = torch.from_numpy(np.asarray(box, np.float32) * np.array([width, height, width, height], np.float32))
         points = {"point_coords": corners.view(1, 1, 2, 2), "point_labels": torch.tensor([[_CORNERS]])}
@@ -97,7 +97,7 @@ class Sam2Tracker:
 
     @staticmethod
     def _forget(session: Any, *, keep: int, around: int = 0) -> None:
-        """Drop what was tracked further away than ``keep`` positions; prompted pictures stay."""
+        """Drop what was tracked further away than ``keep`` positions; seeded pictures stay."""
         for outputs in session.output_dict_per_obj.values():
             tracked = outputs["non_cond_frame_outputs"]
             for old in [position for position in tracked if keep == 0 or abs(position - around) > keep]:
@@ -153,17 +153,17 @@ def mask_box(logits: torch.Tensor, size: tuple[int, int]) -> Array:
     return box
 
 
-def looking_order(count: int, prompts: Collection[int]) -> list[int]:
+def looking_order(count: int, seeds: Collection[int]) -> list[int]:
     """The positions in the order in which :meth:`Sam2Tracker.follow` reads them."""
-    return [*prompts, *_ahead(count, prompts), *_behind(prompts)]
+    return [*seeds, *_ahead(count, seeds), *_behind(seeds)]
 
 
-def _ahead(count: int, prompts: Collection[int]) -> list[int]:
-    return [position for position in range(min(prompts), count) if position not in prompts]
+def _ahead(count: int, seeds: Collection[int]) -> list[int]:
+    return [position for position in range(min(seeds), count) if position not in seeds]
 
 
-def _behind(prompts: Collection[int]) -> list[int]:
-    return list(range(min(prompts) - 1, -1, -1))
+def _behind(seeds: Collection[int]) -> list[int]:
+    return list(range(min(seeds) - 1, -1, -1))
 
 
 def _stream(read: Read, positions: Iterable[int]) -> Iterator[tuple[int, Array]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from stvg_core.boxes import box_iou
 from stvg_core.proposals.linking import Path
 from stvg_core.tube import Array
 
@@ -76,10 +77,6 @@ def without_doubles(
 
 def temporal_iou(one: Array, many: Array) -> Array:
     """Mean IoU over the pictures where either exists: ``(T, 4)`` and ``(K, T, 4)`` -> ``(K,)``."""
-    top_left = np.maximum(one[None, :, :2], many[..., :2])
-    bottom_right = np.minimum(one[None, :, 2:], many[..., 2:])
-    inter = np.clip(bottom_right - top_left, 0, None).prod(axis=2)
-    areas = [(x[..., 2:] - x[..., :2]).prod(axis=-1) for x in (one[None], many)]
-    iou = np.nan_to_num(inter / np.maximum(areas[0] + areas[1] - inter, 1e-9))
+    iou = box_iou(one, many)
     either = ~np.isnan(one[None, :, 0]) | ~np.isnan(many[..., 0])
     return np.asarray(iou.sum(axis=1) / np.maximum(either.sum(axis=1), 1))

@@ -32,7 +32,7 @@ class SightedTrack(Track):
 
 
 def sightings(track: Track) -> tuple[Array, Array]:
-    """``(M,)`` frames and ``(M,)`` scores that a tracker may be prompted with; any other track counts as seen
+    """``(M,)`` frames and ``(M,)`` scores that a tracker may be seeded with; any other track counts as seen
     throughout.
     """
     if isinstance(track, SightedTrack) and len(track.sighted):

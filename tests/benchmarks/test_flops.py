@@ -17,12 +17,12 @@ SLOTS = 4
 def test_a_prefill_forward_and_backward(family: str) -> None:
     loaded = build(family, device="cpu", dtype=torch.float32, tiny=True)
     session = Session(loaded, random_frames(family, tiny=True, slots=SLOTS))
-    prompt = session.zero_prompt().requires_grad_(True)
+    v = session.zero_v().requires_grad_(True)
     with FlopCounterMode(display=False) as forward:
-        prefix = session.prefill(prompt)
+        prefix = session.prefill(v)
     keys = torch.stack([keys.sum() + values.sum() for keys, values in prefix.keys_values]).sum()
     with FlopCounterMode(display=False) as backward:
-        torch.autograd.grad(keys, prompt)
+        torch.autograd.grad(keys, v)
     counted = flops.LanguageModel.of(loaded.model)
     tokens = prefix.length
     # torch counts no attention on a CPU, so the matrices are left.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,6 +12,7 @@ from benchmarks import flows
 from benchmarks.scores import Scores, difference, must_agree
 from benchmarks.shapes import PARTS, QUERY, SHAPES, build, random_boxes, random_frames
 from benchmarks.unshared import Unshared, eager
+from stvg_core.method.evidence import Rows
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.rows import IMPLEMENTATION
 from stvg_core.settings import GroundingSettings
@@ -43,23 +45,23 @@ def loaded(request: pytest.FixtureRequest) -> LoadedModel:
 )
 def test_the_straight_flow_gives_the_same_scores(loaded: LoadedModel, settings: GroundingSettings) -> None:
     frames = random_frames(loaded.family.model_type, tiny=True, slots=SLOTS)
-    session, looks = flows.ours(loaded, frames, QUERY, PARTS, settings)
+    session, rows = flows.ours(loaded, frames, QUERY, PARTS, settings)
     boxes = random_boxes(SLOTS)
     with eager(loaded.model):
         asker = Unshared(loaded, frames, session.shape, layers=settings.layers)
         other = flows.straight(asker, QUERY, PARTS, settings)
-    apart = must_agree(Scores.of(other, boxes, settings), Scores.of(looks, boxes, settings))
+    apart = must_agree(Scores.of(other, boxes, settings), Scores.of(rows, boxes, settings))
     assert max(apart.values()) < 1e-3
-    assert torch.allclose(looks.forward.neutral, other.forward.neutral, atol=1e-6)
+    np.testing.assert_allclose(rows.neutral, other.neutral, atol=1e-6)
 
 
 def test_without_the_learnt_prompt_the_scores_are_others(loaded: LoadedModel) -> None:
     """So the comparison above does look at what LRA does."""
     frames = random_frames(loaded.family.model_type, tiny=True, slots=SLOTS)
     boxes = random_boxes(SLOTS)
-    _, looks = flows.ours(loaded, frames, QUERY, PARTS, SETTINGS)
+    _, rows = flows.ours(loaded, frames, QUERY, PARTS, SETTINGS)
     _, without = flows.ours(loaded, frames, QUERY, PARTS, replace(SETTINGS, lra_steps=0))
-    assert difference(Scores.of(without, boxes, SETTINGS), Scores.of(looks, boxes, SETTINGS))["maps"] > 1e-2
+    assert difference(Scores.of(without, boxes, SETTINGS), Scores.of(rows, boxes, SETTINGS))["maps"] > 1e-2
 
 
 @pytest.mark.parametrize("vision_once", [False, True])
@@ -78,7 +80,7 @@ def test_the_released_flow_does_its_work(loaded: LoadedModel, vision_once: bool)
     try:
         with eager(loaded.model):
             asker = Unshared(loaded, frames, session.shape, vision_once=vision_once)
-            looks = flows.released(asker, PARTS, SETTINGS)
+            rows = flows.released(asker, PARTS, SETTINGS)
     finally:
         for hook in hooks:
             hook.remove()
@@ -86,8 +88,8 @@ def test_the_released_flow_does_its_work(loaded: LoadedModel, vision_once: bool)
     assert sum(length == 1 for length in lengths) == asker.decodes == 90
     assert asker.backwards == 12
     assert len(tower_runs) == (1 if vision_once else 18)
-    assert looks.backward is not None
-    assert looks.forward.spatial.shape[1:] == session.shape
+    assert rows.backward is not None
+    assert rows.spatial.shape[1:] == session.shape
 
 
 def test_eager_is_left_behind(loaded: LoadedModel) -> None:
@@ -97,12 +99,10 @@ def test_eager_is_left_behind(loaded: LoadedModel) -> None:
 
 
 def test_other_scores_are_noticed() -> None:
-    rng = torch.Generator().manual_seed(0)
-    rows = [torch.rand(2, SLOTS, 3, 3, generator=rng) for _ in range(3)]
+    some = np.random.default_rng(0).random((3, 2, SLOTS, 3, 3), dtype=np.float32)
     settings = GroundingSettings(tas=False)
-    looks = flows.Looks(flows.Direction(rows[0], rows[1], rows[2], torch.zeros(2)))
-    moved = flows.Looks(flows.Direction(rows[0] * (1 + 0.01 * rows[1]), rows[1], rows[2], torch.zeros(2)))
+    rows, moved = Rows(*some), Rows(some[0] * (1 + np.float32(0.01) * some[1]), some[1], some[2])
     boxes = random_boxes(SLOTS)
-    assert must_agree(Scores.of(looks, boxes, settings), Scores.of(looks, boxes, settings))["maps"] == 0
+    assert must_agree(Scores.of(rows, boxes, settings), Scores.of(rows, boxes, settings))["maps"] == 0
     with pytest.raises(AssertionError, match="do not give the same scores"):
-        must_agree(Scores.of(moved, boxes, settings), Scores.of(looks, boxes, settings))
+        must_agree(Scores.of(moved, boxes, settings), Scores.of(rows, boxes, settings))

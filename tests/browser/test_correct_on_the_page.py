@@ -12,7 +12,7 @@ from backend.db.annotations import versions
 from backend.db.tables import Annotation
 from backend.demo.check import stored_tube
 from backend.demo.loop import job_states, preannotate
-from stvg_core.metrics import box_iou
+from stvg_core.boxes import box_iou
 from tests.browser.labelling_page import LabellingPage
 from tests.browser.waiting import until
 from tests.e2e.loop import Loop, add_task

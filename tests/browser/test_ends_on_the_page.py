@@ -21,8 +21,8 @@ from backend.db.tables import Annotation, Diff
 from backend.demo.check import stored_tube
 from backend.demo.loop import DemoProject, preannotate
 from backend.demo.reviewer import NAME
+from stvg_core.boxes import box_iou
 from stvg_core.datasets.hcstvg import read
-from stvg_core.metrics import box_iou
 from stvg_core.tube import Tube
 from tests.browser.labelling_page import LabellingPage
 from tests.browser.review_page import ReviewPage

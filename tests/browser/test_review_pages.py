@@ -23,7 +23,7 @@ from backend.http.app import create_app
 from backend.http.stills import Stills, StillsBusy
 from backend.review import decisions
 from backend.review.queue import PAGE
-from stvg_core.looked import Glance, Looked, Rows
+from stvg_core.method.evidence import Rows
 from stvg_core.times import pack_times
 from stvg_core.tube import Array, VideoInfo
 from tests.browser.review_page import ReviewPage
@@ -295,10 +295,11 @@ def test_pictures_are_asked_for_again_while_the_server_is_busy(
 def test_the_highest_bar_is_the_chosen_track(reviewer: ReviewPage, site: Site) -> None:
     """The first track has more attention; the proposer's confidence decided. Bars and mark are in one scale."""
     found, still = evidence(), np.zeros((1, 6, 2, 3), np.float16)
-    rows = Rows(still, still, still, 0)
-    ends, end_boxes = np.zeros((2, 2), np.int64), np.zeros((2, 2, 4), np.float32)
-    looked = Looked(Glance(found.track_boxes, rows, None), np.array([0.1, 0.9]), ends, end_boxes)
-    found = replace(found, track_scores=np.array([0.8, 0.5]), looked=looked)
+    found = replace(
+        found, track_scores=np.array([0.8, 0.5]), rows=Rows(still, still, still), seen=found.track_boxes,
+        proposer_scores=np.array([0.1, 0.9]), ends=np.zeros((2, 2), np.int64),
+        end_boxes=np.zeros((2, 2, 4), np.float32),
+    )  # fmt: skip
     with site.database.write() as session:
         row = predictions.newest(session, site.painted)
         assert row is not None

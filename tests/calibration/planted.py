@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
-from stvg_core.grounding.dsth import Direction, Looks, maps
-from stvg_core.joining import cut, join
+from stvg_core.method.evidence import Evidence, Rows
+from stvg_core.method.interval import cut
+from stvg_core.method.join import join
+from stvg_core.method.maps import maps
 from stvg_core.settings import GroundingSettings
-from stvg_core.tube import Array, Evidence, Track, Tube
+from stvg_core.tube import Array, Track, Tube
 
 T, SIDE, FRAMES = 10, 4, 100
 SLOTS = np.arange(5, FRAMES, 10)
@@ -42,16 +43,17 @@ def planted(number: int, settings: GroundingSettings = SETTINGS, *, noise: bool 
     rows = random.uniform(0.01, 0.02, size=(3, T, SIDE, SIDE))
     rows[:, first : last + 1, 0, 0] += 0.35
     rows[:, int(random.integers(first, last + 1)), 0, 0] = 1.0
-    seen = _direction(rows, random)
-    backward = _direction(rows[:, ::-1] * random.uniform(0.98, 1.02, size=rows.shape), random) if settings.tas else None
-    looks = Looks(seen, backward)
-    found = join(maps(looks, settings), tracks(), SLOTS, lambda boxes: boxes, FRAMES, settings, 1.0, looks)
-    assert found.track is not None
+    looks = _one_way(rows, random)
+    backward = _one_way(rows[:, ::-1] * random.uniform(0.98, 1.02, size=rows.shape), random) if settings.tas else None
+    looks = replace(looks, backward=backward)
+    evidence, choice = join(
+        looks, maps(looks, settings), tracks(), SLOTS, lambda boxes: boxes, FRAMES, settings, 1.0
+    )  # fmt: skip
     start, end = 10 * first, 10 * last + 9
     if noise:
         start, end = sorted(random.integers(0, FRAMES, size=2).tolist())
     truth = cut(tracks()[0], start, end)
-    return Planted(found.evidence, cut(found.track, *found.span), truth)
+    return Planted(evidence, cut(tracks()[choice.chosen], *choice.span), truth)
 
 
 def stored(evidence: Evidence) -> Evidence:
@@ -61,7 +63,7 @@ def stored(evidence: Evidence) -> Evidence:
     )
 
 
-def _direction(rows: Array, random: np.random.Generator) -> Direction:
-    spatial = torch.from_numpy(np.ascontiguousarray(rows)).float() * 1e-4
-    neutral = torch.from_numpy(random.uniform(0.9e-4, 1.1e-4, size=(4, *rows.shape[1:]))).float()
-    return Direction(spatial, spatial, neutral, torch.tensor([1.5]))
+def _one_way(rows: Array, random: np.random.Generator) -> Rows:
+    spatial = np.ascontiguousarray(rows).astype(np.float32) * np.float32(1e-4)
+    neutral = random.uniform(0.9e-4, 1.1e-4, size=(4, *rows.shape[1:])).astype(np.float32)
+    return Rows(spatial, spatial, neutral, np.array([1.5], np.float32))

@@ -11,8 +11,9 @@ from backend.db import predictions
 from backend.db.tables import Annotation, Prediction
 from backend.jobs.versions import Versions
 from backend.review.drawn import Drawn
+from stvg_core.method.evidence import Evidence
 from stvg_core.settings import GroundingSettings
-from stvg_core.tube import Evidence, Tube
+from stvg_core.tube import Tube
 from tests.calibration.planted import FRAMES, SETTINGS, planted
 from tests.db.helpers import a_task
 from tests.review.rows import says

@@ -64,7 +64,8 @@ def test_joining_again_gives_what_the_pipeline_gave(grounded: Session, settings:
         evidence, tube = answer.found.evidence, answer.found.tube
         assert tube is not None and len(evidence.to_bytes()) < 100_000
         found = rejoin(stored(evidence), settings)
-        if (found.chosen, found.start, found.end) == (evidence.chosen, tube.start_frame, tube.end_frame):
+        ends = found.tube.start_frame, found.tube.end_frame
+        if (found.chosen, *ends) == (evidence.chosen, tube.start_frame, tube.end_frame):
             same += 1
             shown = np.isin(tube.frames, evidence.slot_frames)
             np.testing.assert_allclose(found.tube.boxes[shown], tube.boxes[shown], atol=1e-6)
@@ -80,7 +81,7 @@ def test_other_settings_give_what_the_model_would_have_given(grounded: Session, 
         found = rejoin(stored(answer.found.evidence), other)
         asked = grounder.ground(grounded.model.parent / f"{9000 + number}.mp4", answer.scene.query)
         assert asked.tube is not None and asked.evidence.info["looks"] == answer.found.evidence.info["looks"]
-        assert (found.chosen, found.start, found.end) == (
+        assert (found.chosen, found.tube.start_frame, found.tube.end_frame) == (
             asked.evidence.chosen, asked.tube.start_frame, asked.tube.end_frame,
         )  # fmt: skip
 

@@ -11,12 +11,10 @@ import pytest
 from stvg_core.calibration.rejoin import CannotRejoin, Rejoiner, rejoin
 from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.demo.evaluate import scene_tracks
-from stvg_core.grounding.dsth import maps
-from stvg_core.joining import track_totals
-from stvg_core.keeping import keep_second, restore
+from stvg_core.method.evidence import Evidence
+from stvg_core.method.join import second_look_of
 from stvg_core.pipeline import Grounder
 from stvg_core.settings import GroundingSettings
-from stvg_core.tube import Evidence
 from tests.calibration.planted import BOTH_WAYS, FRAMES, SETTINGS, planted, stored, tracks
 from tests.tiny_models import FAMILIES
 
@@ -26,9 +24,10 @@ from tests.tiny_models import FAMILIES
 def test_the_same_settings_give_the_same_answer(number: int, settings: GroundingSettings) -> None:
     case = planted(number, settings)
     found = rejoin(stored(case.evidence), settings)
-    assert (found.chosen, found.start, found.end) == (0, case.tube.start_frame, case.tube.end_frame)
+    assert found.chosen == 0
+    assert (found.tube.start_frame, found.tube.end_frame) == (case.tube.start_frame, case.tube.end_frame)
     np.testing.assert_allclose(found.tube.boxes, case.tube.boxes, atol=1e-6)
-    assert found.second == "none"
+    assert found.second is None and not found.lost
 
 
 @pytest.mark.parametrize(
@@ -44,7 +43,7 @@ def test_changed_settings_give_what_they_would_have_given(changes: dict[str, obj
     assert other.looks_digest() == BOTH_WAYS.looks_digest() and other.digest() != BOTH_WAYS.digest()
     for number in range(5):
         found, wanted = rejoin(stored(planted(number, BOTH_WAYS).evidence), other), planted(number, other)
-        assert (found.chosen, found.start, found.end) == (
+        assert (found.chosen, found.tube.start_frame, found.tube.end_frame) == (
             wanted.evidence.chosen, wanted.tube.start_frame, wanted.tube.end_frame,
         )  # fmt: skip
 
@@ -57,39 +56,37 @@ def test_what_was_not_looked_at_cannot_be_joined() -> None:
     with pytest.raises(CannotRejoin, match="reversed video"):
         rejoin(spatial_only, BOTH_WAYS)
     with pytest.raises(CannotRejoin, match="no rows"):
-        Rejoiner(replace(one_way, looked=None))
+        Rejoiner(replace(one_way, rows=None))
     with pytest.raises(CannotRejoin, match="no candidate object"):
-        Rejoiner(replace(one_way, looked=None, chosen=-1))
+        Rejoiner(replace(one_way, rows=None, chosen=-1))
 
 
 def _with_second(window: tuple[int, int]) -> Evidence:
     """A planted answer whose second look saw the same again between two frames."""
     evidence = planted(7).evidence
-    assert evidence.looked is not None
+    assert evidence.rows is not None
     slots = np.linspace(window[0] + 1, window[1] - 1, 10).astype(int)
-    evidence.looked.second = keep_second(
-        restore(evidence.looked.first), window, slots, lambda boxes: boxes, tracks(), 0, tracks()[0]
-    )
-    return stored(evidence)
+    second = second_look_of(evidence.rows, window, slots, lambda boxes: boxes, tracks(), 0, tracks()[0])
+    return stored(replace(evidence, second=second))
 
 
 def test_a_second_look_serves_as_long_as_it_holds_the_window() -> None:
     settings = replace(SETTINGS, second_look=True)
     first = rejoin(_with_second((0, FRAMES - 1)), SETTINGS)
-    assert first.second == "none"
+    assert first.second is None and not first.lost
     wide = rejoin(_with_second((0, FRAMES - 1)), settings)
-    assert wide.second == "kept"
+    assert wide.second is not None and not wide.lost
     elsewhere = rejoin(_with_second((95, 99)), settings)
-    assert elsewhere.second == "lost"
-    assert (elsewhere.start, elsewhere.end) == (first.start, first.end)
+    assert elsewhere.second is None and elsewhere.lost
+    assert elsewhere.span == first.span
     never = planted(7).evidence
-    assert rejoin(never, settings).second == "lost"
+    assert rejoin(never, settings).lost
 
 
 def test_a_track_is_known_at_its_ends_and_between_slots() -> None:
     evidence = planted(1).evidence
     found = rejoin(evidence, replace(SETTINGS, interval="top_k", top_k=10))
-    assert (found.start, found.end) == (0, FRAMES - 1)  # beyond the first and the last slot
+    assert (found.tube.start_frame, found.tube.end_frame) == (0, FRAMES - 1)  # beyond the first and the last slot
     np.testing.assert_allclose(found.tube.boxes[[0, -1]], tracks()[0].boxes, atol=1e-6)
 
 
@@ -103,12 +100,10 @@ def test_scores_come_back_for_every_family(family: str, fit: str, tmp_path: Path
     grounder = Grounder.from_pretrained(FAMILIES[family](tmp_path / family), settings=settings, device="cpu")
     found = grounder.ground(write_clip(tmp_path / "clip.mp4", scene), scene.query, tracks=scene_tracks(scene))
     before, after = found.evidence, stored(found.evidence)
-    assert after.looked is not None
-    scores = track_totals(maps(restore(after.looked.first), settings), after.looked.first.seen, settings)
-    np.testing.assert_allclose(scores.objects, before.track_scores, rtol=2e-3)
-    np.testing.assert_allclose(scores.forward, before.track_scores_forward, rtol=2e-3)
-    np.testing.assert_allclose(scores.frames, before.frame_scores, rtol=2e-3)
-    if after.looked.second is not None:
-        window = after.looked.second.window
+    scored = Rejoiner(after)._score(settings)
+    np.testing.assert_allclose(scored.track_scores, before.track_scores, rtol=2e-3)
+    np.testing.assert_allclose(scored.frame_scores, before.frame_scores, rtol=2e-3)
+    if after.second is not None:
+        window = after.second.window
         assert list(window) == before.info["second_look"][:2]
-        assert np.isfinite(after.looked.second.glance.forward.unpacked()[0]).all()
+        assert np.isfinite(after.second.rows.unpacked().spatial).all()

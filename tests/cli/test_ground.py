@@ -21,8 +21,9 @@ from stvg_core.demo import MODEL_DIR
 from stvg_core.drawing import outputs
 from stvg_core.drawing.outputs import check_writable
 from stvg_core.errors import StvgError
+from stvg_core.method.evidence import Evidence
 from stvg_core.notice import DEMO_NOTICE
-from stvg_core.tube import Evidence, Grounding, Tube
+from stvg_core.tube import Grounding, Tube
 from stvg_core.version import model_version
 from stvg_core.video import probe
 from tests.video.painted import write_painted

@@ -21,8 +21,8 @@ from backend.labelstudio.config import read_config
 from backend.labelstudio.originals import ORIGINAL_KEY
 from backend.labelstudio.result import result_to_tubes
 from labeling_config import video_tube
+from stvg_core.boxes import box_iou
 from stvg_core.errors import StvgError, VideoError
-from stvg_core.metrics import box_iou
 from stvg_core.tube import VideoInfo
 from tests.cli.labelled_label_studio import LabelledLabelStudio
 from tests.datasets.small import hcstvg_entry, moving, vidor, vidstg_entry

@@ -16,8 +16,9 @@ from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import read_config
 from backend.labelstudio.result import result_to_tubes
 from labeling_config import video_tube
+from stvg_core.boxes import box_iou
 from stvg_core.datasets.hcstvg import HcStvgRecord, write_v2
-from stvg_core.metrics import box_iou, tiou
+from stvg_core.metrics import tiou
 from stvg_core.tube import Tube
 from stvg_core.video import probe
 from tests.e2e.painted_clip import paint_clip

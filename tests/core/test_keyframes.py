@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stvg_core.boxes import box_iou
 from stvg_core.keyframes import Keyframe, expand, simplify
-from stvg_core.metrics import box_iou
 from stvg_core.tube import Tube
 
 

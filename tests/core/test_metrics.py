@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stvg_core.metrics import box_iou, gt_viou, tiou, viou
+from stvg_core.boxes import box_iou
+from stvg_core.metrics import gt_viou, tiou, viou
 from stvg_core.tube import Tube
 
 

@@ -15,12 +15,13 @@ from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.demo.evaluate import evaluate, scene_tracks, scene_truth, summary
 from stvg_core.demo.scenes import Scene
 from stvg_core.errors import QueryError, VideoError
-from stvg_core.grounding.choose import decided_by
+from stvg_core.method.evidence import Evidence
+from stvg_core.method.tracks import decided_by
 from stvg_core.metrics import viou
 from stvg_core.pipeline import Grounder
-from stvg_core.proposals.following import Prompt
+from stvg_core.proposals.following import DrawnBox
 from stvg_core.settings import GroundingSettings
-from stvg_core.tube import Evidence, Grounding
+from stvg_core.tube import Grounding
 from tests.tiny_models import FAMILIES, save_llava_onevision
 
 SETTINGS = GroundingSettings(lra_rule="token_norm", lra_lr=0.05, decomposer="rules")
@@ -221,14 +222,14 @@ def test_a_drawn_box_is_followed_and_its_frame_is_inside(
     """At an end of the action as well, and beyond what the model would choose."""
     (track, *_) = scene_tracks(scene)
     frame = int(track.frames[position])
-    prompt = Prompt(frame, track.at(np.array([frame]))[0])
-    found = make(settings=replace(SETTINGS, **changes)).follow(clip, scene.query, prompt)
+    drawn = DrawnBox(frame, track.at(np.array([frame]))[0])
+    found = make(settings=replace(SETTINGS, **changes)).follow(clip, scene.query, drawn)
     well_formed(found, scene)
     assert found.tube is not None and found.tube.start_frame <= frame <= found.tube.end_frame
-    np.testing.assert_array_equal(found.tube.boxes[frame - found.tube.start_frame], prompt.box)
-    assert found.evidence.info["prompt"] == prompt.to_json() and len(found.evidence.track_boxes) == 1
+    np.testing.assert_array_equal(found.tube.boxes[frame - found.tube.start_frame], drawn.box)
+    assert found.evidence.info["prompt"] == drawn.to_json() and len(found.evidence.track_boxes) == 1
 
 
 def test_a_drawn_box_on_a_frame_that_is_not_there(make: Callable[..., Grounder], clip: Path, scene: Scene) -> None:
     with pytest.raises(QueryError, match="frames 0 to"):
-        make().follow(clip, scene.query, Prompt(scene.n_frames, np.array([0.1, 0.1, 0.2, 0.2])))
+        make().follow(clip, scene.query, DrawnBox(scene.n_frames, np.array([0.1, 0.1, 0.2, 0.2])))

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stvg_core.tube import Evidence, Grounding, Track, Tube, VideoInfo
+from stvg_core.method.evidence import Evidence
+from stvg_core.tube import Grounding, Track, Tube, VideoInfo
 
 VIDEO = VideoInfo("clip.mp4", 200, 100, 30000, 1001, 60, 2.0)
 

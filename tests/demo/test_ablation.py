@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner
 
 from backend.cli.ablate import command
@@ -22,7 +21,8 @@ from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.demo.evaluate import scene_tracks, scene_truth
 from stvg_core.demo.scenes import render
 from stvg_core.errors import StvgError
-from stvg_core.grounding.dsth import highlight, maps
+from stvg_core.method.look import look
+from stvg_core.method.maps import maps
 from stvg_core.metrics import tiou
 from stvg_core.mllm.session import Session
 from stvg_core.pipeline import Grounder
@@ -53,9 +53,9 @@ def test_looks_put_together_are_those_of_a_whole_run(step, grounder: Grounder) -
     query, parts = as_statement(scene.query), sub_queries(grounder, scene.query)
     settings = settings_of(step, grounder.settings)
     together = maps(SharedLooks(Session(grounder.loaded, frames), query, parts, grounder.settings)(settings), settings)
-    whole = highlight(Session(grounder.loaded, frames), query, parts[settings.action_subject], settings)
-    torch.testing.assert_close(together.spatial, whole.spatial, rtol=1e-3, atol=1e-6)
-    torch.testing.assert_close(together.temporal, whole.temporal, rtol=1e-3, atol=1e-6)
+    whole = maps(look(Session(grounder.loaded, frames), query, parts[settings.action_subject], settings), settings)
+    np.testing.assert_allclose(together.spatial, whole.spatial, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(together.temporal, whole.temporal, rtol=1e-3, atol=1e-6)
 
 
 def test_the_last_step_is_what_a_user_gets(grounder: Grounder) -> None:
@@ -97,10 +97,10 @@ def test_the_bare_action_asks_another_question_about_time_alone(grounder: Ground
     assert parts["noun"].attribute == parts["phrase"].attribute
     assert parts["noun"].action == parts["phrase"].action.replace(f"{scene.objects[scene.target].colour} ", "")
     looks = SharedLooks(Session(grounder.loaded, frames), as_statement(scene.query), parts, grounder.settings)
-    named = {step.name: looks(settings_of(step, grounder.settings)).forward for step in STEPS if "V_" in step.name}
+    named = {step.name: looks(settings_of(step, grounder.settings)) for step in STEPS if "V_" in step.name}
     for phrase, bare in (("+ V_t", "+ V_t, bare noun"), ("+ V_s and V_t", "+ V_s and V_t, bare noun")):
-        torch.testing.assert_close(named[phrase].spatial, named[bare].spatial, rtol=1e-3, atol=1e-6)
-        assert not torch.allclose(named[phrase].temporal, named[bare].temporal, rtol=1e-3, atol=1e-6)
+        np.testing.assert_allclose(named[phrase].spatial, named[bare].spatial, rtol=1e-3, atol=1e-6)
+        assert not np.allclose(named[phrase].temporal, named[bare].temporal, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("number", [7104, 7105])

@@ -15,8 +15,8 @@ from PIL import Image
 
 from stvg_core.drawing import plot, write_overlay, write_plot
 from stvg_core.errors import VideoError
-from stvg_core.looked import Glance, Looked, Rows
-from stvg_core.tube import Evidence, Grounding, Tube
+from stvg_core.method.evidence import Evidence
+from stvg_core.tube import Grounding, Tube
 from stvg_core.video import probe, read_frames
 from tests.video.painted import write_painted
 
@@ -91,10 +91,9 @@ def test_plot_with_and_without_tracks(found: Grounding, tmp_path: Path) -> None:
 
 def test_the_highest_bar_is_the_chosen_track_and_tracks_count_from_1(found: Grounding) -> None:
     """The second track has less attention, and is chosen by the proposer's confidence."""
-    rows = Rows(*(np.zeros((1, 3, 4, 6), np.float16),) * 3, 0)
-    ends, end_boxes = np.zeros((2, 2), np.int64), np.zeros((2, 2, 4), np.float32)
-    looked = Looked(Glance(found.evidence.track_boxes, rows, None), np.array([0.1, 0.9]), ends, end_boxes)
-    evidence = replace(found.evidence, chosen=1, looked=looked, info={"choice_weight": 1.0})
+    evidence = replace(
+        found.evidence, chosen=1, proposer_scores=np.array([0.1, 0.9]), info={"choice_weight": 1.0}
+    )  # fmt: skip
     axes = Figure().add_subplot()
     plot._track_scores(axes, replace(found, evidence=evidence))
     assert [label.get_text() for label in axes.get_yticklabels()] == ["track 2", "track 1"]

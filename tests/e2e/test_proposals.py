@@ -9,7 +9,7 @@ import pytest
 from backend.db.tables import Job, Prediction
 from backend.demo import annotator
 from backend.demo.loop import job_states
-from stvg_core.metrics import box_iou
+from stvg_core.boxes import box_iou
 from stvg_core.tube import Tube
 from tests.e2e.loop import RATES, Loop
 

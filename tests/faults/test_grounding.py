@@ -20,16 +20,17 @@ from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.demo.evaluate import scene_tracks
 from stvg_core.demo.scenes import Scene
 from stvg_core.errors import ModelError, NonFiniteError
-from stvg_core.grounding.dsth import Highlights
-from stvg_core.joining import FirstAnswer, join
+from stvg_core.method.evidence import Rows
+from stvg_core.method.join import Choice, join
+from stvg_core.method.maps import maps
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.session import Session
 from stvg_core.pipeline import Grounder
 from stvg_core.proposals.base import FixedTracks
-from stvg_core.proposals.following import Prompt
+from stvg_core.proposals.following import DrawnBox
 from stvg_core.proposals.grounding_dino import GroundingDino
 from stvg_core.settings import GroundingSettings
-from stvg_core.tube import Evidence, Frames, Grounding, Track, Tube
+from stvg_core.tube import Frames, Grounding, Track, Tube
 from tests.faults.fault import fault
 from tests.faults.without import nothing
 from tests.jobs.conftest import Loop, make_loop
@@ -62,11 +63,11 @@ def loop(sqlite_database: Database, tmp_path: Path) -> Loop:
     return make_loop(sqlite_database, tmp_path)
 
 
-def unsaid(n_frames: int, evidence: Evidence) -> FirstAnswer:
-    return FirstAnswer(None, (0, n_frames - 1), NAN, evidence)
+def unsaid(n_frames: int) -> Choice:
+    return Choice(-1, (0, n_frames - 1), NAN)
 
 
-@fault(23, guard="stvg_core.joining.without_candidates", without=unsaid)
+@fault(23, guard="stvg_core.method.join.without_candidates", without=unsaid)
 def test_no_candidate_object_is_an_empty_answer_with_score_zero(make: Callable[..., Grounder], clip: Path) -> None:
     found = make(proposer=FixedTracks([])).ground(clip, "the red circle")
     assert found.tube is None and found.score == 0.0
@@ -87,15 +88,15 @@ def test_an_empty_answer_is_the_first_in_the_queue(loop: Loop) -> None:
     assert second.uncertainty is not None and second.uncertainty < 1.0
 
 
-def as_it_comes(values: torch.Tensor) -> np.ndarray:
-    return values.detach().float().cpu().numpy()
+def as_it_comes(values: np.ndarray) -> np.ndarray:
+    return values
 
 
-UNCHECKED = {"stvg_core.joining.to_numpy": as_it_comes, "stvg_core.joining.check_answers": nothing}
+UNCHECKED = {"stvg_core.method.maps.finite": as_it_comes}
 
 
 @pytest.mark.parametrize("weight", ["language_model.layers.1.self_attn.q_proj", "language_model.norm"])
-@fault(24, guard="stvg_core.keeping.to_numpy", without=as_it_comes, also=UNCHECKED, by=(ValueError, TypeError))
+@fault(24, guard="stvg_core.method.evidence.finite", without=as_it_comes, also=UNCHECKED, by=(ValueError, TypeError))
 def test_a_model_that_answers_with_nan_is_refused(
     make: Callable[..., Grounder], clip: Path, scene: Scene, weight: str
 ) -> None:
@@ -106,23 +107,33 @@ def test_a_model_that_answers_with_nan_is_refused(
         grounder.ground(clip, scene.query, tracks=scene_tracks(scene))
 
 
-MAPS = ("spatial", "spatial_forward", "spatial_reversed", "temporal")
+ROWS = ("spatial", "temporal", "neutral", "yes_minus_no")
 
 
 @pytest.mark.parametrize("number", [NAN, INF, -INF])
-@pytest.mark.parametrize("where", [*MAPS, "yes_minus_no", "yes_minus_no_reversed"])
-@fault(24, guard="stvg_core.keeping.to_numpy", without=as_it_comes, also=UNCHECKED, by=ValueError)
-def test_one_number_that_is_none_spoils_the_answer(where: str, number: float) -> None:
-    maps = {name: torch.rand(4, 2, 2) for name in MAPS}
-    info: dict[str, Any] = {"yes_minus_no": [0.1, 0.2], "yes_minus_no_reversed": [0.1, 0.2]}
-    if where in maps:
-        maps[where][2, 1, 0] = number
-    else:
-        info[where][1] = number
+@pytest.mark.parametrize("way", ["forward", "backward"])
+@pytest.mark.parametrize("where", ROWS)
+@fault(24, guard="stvg_core.method.evidence.finite", without=as_it_comes, also=UNCHECKED, by=ValueError)
+def test_one_number_that_is_none_spoils_the_answer(where: str, way: str, number: float) -> None:
+    def seen(spoilt: bool) -> dict[str, np.ndarray]:
+        found = {name: np.random.default_rng(0).random((1, 4, 2, 2)) for name in ROWS[:3]} | {ROWS[3]: np.ones(2)}
+        if spoilt:
+            found[where].flat[1] = number
+        return found
+
     track = Track(np.array([0, 39]), np.tile([[0.1, 0.1, 0.9, 0.9]], (2, 1)))
     slots = np.array([5, 15, 25, 35])
     with np.errstate(all="ignore"), pytest.raises(NonFiniteError, match="NaN or infinite"):
-        join(Highlights(**maps, consistency=0.0, info=info), [track], slots, lambda boxes: boxes, 40, SETTINGS, 1.0)
+        rows = Rows(**seen(way == "forward"), backward=Rows(**seen(way == "backward")))
+        join(rows, maps(rows, SETTINGS), [track], slots, lambda boxes: boxes, 40, SETTINGS, 1.0)
+
+
+@fault(24, guard="stvg_core.method.maps.finite", without=as_it_comes)
+def test_a_map_of_numbers_that_are_none_is_refused() -> None:
+    """The neutral drawn looks nowhere: what is divided by it is infinite."""
+    rows = Rows(np.full((1, 4, 2, 2), 0.1, np.float32), np.full((1, 4, 2, 2), 0.1, np.float32), np.zeros((1, 4, 2, 2)))
+    with pytest.raises(NonFiniteError, match="NaN or infinite"):
+        maps(rows, SETTINGS)
 
 
 BOX = [0.1, 0.2, 0.4, 0.6]
@@ -264,11 +275,11 @@ class FullTracker(FixedTracks):
         super().__init__(scene_tracks(scene))
         self.left, self.tried = times, 0
 
-    def follow(self, video: Any, prompt: Prompt) -> Track:
+    def follow(self, video: Any, drawn: DrawnBox) -> Track:
         self.tried += 1
         if self.tried <= self.left:
             raise SHORT[0]
-        return super().follow(video, prompt)
+        return super().follow(video, drawn)
 
 
 @fault(25, guard="stvg_core.pipeline.twice", without=once, by=UNSAID)
@@ -276,19 +287,19 @@ def test_following_a_box_is_tried_once_more_after_letting_go_of_what_is_held(
     make: Callable[..., Grounder], clip: Path, scene: Scene
 ) -> None:
     track = scene_tracks(scene)[0]
-    prompt = Prompt(int(track.frames[0]), track.boxes[0])
+    drawn = DrawnBox(int(track.frames[0]), track.boxes[0])
     proposer = FullTracker(1, scene)
     grounder = make(proposer=proposer)
     grounder.ground(clip, scene.query)
     assert grounder._opened is not None
-    assert len(grounder.extend(clip, prompt, 0, 5).tube.boxes) == 6
+    assert len(grounder.extend(clip, drawn, 0, 5).tube.boxes) == 6
     assert proposer.tried == 2 and grounder._opened is None
     never = FullTracker(2, scene)
     grounder = make(proposer=never)
     with pytest.raises(ModelError, match="does not suffice to follow the box"):
-        grounder.extend(clip, prompt, 0, 5)
+        grounder.extend(clip, drawn, 0, 5)
     assert never.tried == 2
-    assert len(grounder.extend(clip, prompt, 0, 5).tube.boxes) == 6
+    assert len(grounder.extend(clip, drawn, 0, 5).tube.boxes) == 6
 
 
 class Refusing:

@@ -236,7 +236,7 @@ def test_a_correction_of_an_older_model_serves_with_the_scores_of_the_present_on
         newer.model_version = versions().base
     with sqlite_database.read() as session:
         (item,) = gather(session, versions(), SETTINGS).items
-    assert item.evidence.looked is not None and item.truth[0].start_frame == case.truth.start_frame
+    assert item.evidence.rows is not None and item.truth[0].start_frame == case.truth.start_frame
 
 
 def test_items_lack_what_the_present_settings_need(sqlite_database: Database) -> None:
@@ -245,7 +245,7 @@ def test_items_lack_what_the_present_settings_need(sqlite_database: Database) ->
         task = a_task(session, 300)
         case = planted(2, BOTH_WAYS)
         nothing = a_suggestion(
-            session, 2, replace(case.evidence, looked=None, chosen=-1), None, version=versions(BOTH_WAYS).base
+            session, 2, replace(case.evidence, rows=None, chosen=-1), None, version=versions(BOTH_WAYS).base
         )
         task.video_id = nothing.video_id
         says(session, 300, task, Drawn.whole(case.truth), prediction=nothing)

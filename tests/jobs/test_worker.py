@@ -19,9 +19,9 @@ from backend.labelstudio.payloads import TaskPayload
 from backend.media import MediaLibrary
 from backend.media.cache import MediaCache
 from backend.media.download import Downloader
+from stvg_core.boxes import box_iou
 from stvg_core.keyframes import expand
-from stvg_core.metrics import box_iou
-from stvg_core.tube import Evidence
+from stvg_core.method.evidence import Evidence
 from tests.jobs.conftest import Loop, make_loop
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from backend.labelstudio.config import LabelConfig, read_config
 from backend.labelstudio.payloads import validate_prediction
 from backend.labelstudio.result import KEYFRAME_KEYS, read_spans, read_verdict, result_to_tubes, tube_to_result
+from stvg_core.boxes import box_iou
 from stvg_core.keyframes import Keyframe
-from stvg_core.metrics import box_iou
 from stvg_core.tube import Array, Tube
 from tests.labelstudio.bodies import CONFIG, RENAMED_CONFIG, keyframe, region
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from stvg_core.grounding.lra import lra_loss
+from stvg_core.method.lra import lra_loss
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.session import Session
 from stvg_core.tube import Frames
@@ -35,19 +35,19 @@ def test_the_gradient_equals_finite_differences(
 ) -> None:
     session = Session(doubled, noise(4))
 
-    def margin(prompt: torch.Tensor) -> torch.Tensor:
+    def margin(v: torch.Tensor) -> torch.Tensor:
         # The second question alone: the first shares the prefix and must not leak into the gradient.
-        return session.ask(session.prefill(prompt, backwards=backwards), QUESTIONS).yes_minus_no[1]
+        return session.ask(session.prefill(v, backwards=backwards), QUESTIONS).yes_minus_no[1]
 
-    prompt = session.zero_prompt().requires_grad_(True)
-    assert prompt.dtype == torch.float64
-    value = margin(prompt)
-    (gradient,) = torch.autograd.grad(value, prompt)
+    v = session.zero_v().requires_grad_(True)
+    assert v.dtype == torch.float64
+    value = margin(v)
+    (gradient,) = torch.autograd.grad(value, v)
     torch.manual_seed(1)
     for _ in range(3):
         direction = torch.randn_like(gradient)
         step = 1e-4 * direction / direction.norm()
-        measured = (margin(prompt.detach() + step) - margin(prompt.detach() - step)) / 2
+        measured = (margin(v.detach() + step) - margin(v.detach() - step)) / 2
         torch.testing.assert_close(measured, (gradient * step).sum(), rtol=1e-6, atol=1e-6 * 1e-4 * gradient.norm())
     assert gradient.norm() > 0
 
@@ -56,10 +56,10 @@ def test_the_gradient_of_the_objective_is_that_of_its_exponent(
     doubled: LoadedModel, noise: Callable[..., Frames]
 ) -> None:
     session = Session(doubled, noise(4))
-    prompt, prefix = session.origin(backwards=False, learnable=True)
+    v, prefix = session.origin(backwards=False, learnable=True)
     value = session.ask(prefix, QUESTIONS).yes_minus_no[1]
-    (gradient,) = torch.autograd.grad(value, prompt, retain_graph=True)
-    (of_loss,) = torch.autograd.grad(lra_loss(value), prompt)
+    (gradient,) = torch.autograd.grad(value, v, retain_graph=True)
+    (of_loss,) = torch.autograd.grad(lra_loss(value), v)
     expected = -value.detach().exp() * gradient
     assert (of_loss - expected).abs().max() <= 1e-12 * expected.abs().max()
 
@@ -69,8 +69,8 @@ def test_single_precision_follows_double_precision(
 ) -> None:
     def gradient(loaded: LoadedModel) -> torch.Tensor:
         session = Session(loaded, noise(4))
-        prompt, prefix = session.origin(backwards=False, learnable=True)
-        (found,) = torch.autograd.grad(session.ask(prefix, QUESTIONS).yes_minus_no[1], prompt)
+        v, prefix = session.origin(backwards=False, learnable=True)
+        (found,) = torch.autograd.grad(session.ask(prefix, QUESTIONS).yes_minus_no[1], v)
         return found.double()
 
     exact = gradient(doubled)

@@ -15,7 +15,7 @@ from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2Im
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-from stvg_core.grounding.coverage import cell_coverage
+from stvg_core.method.tracks import cell_coverage
 from stvg_core.mllm.encoding import grid_for
 from stvg_core.mllm.loading import LoadedModel, load
 from stvg_core.mllm.pixels import PixelPreparation

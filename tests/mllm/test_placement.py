@@ -113,10 +113,10 @@ def test_lower_precision_answers_about_the_same(
     assert loaded.model.dtype == getattr(torch, precision)
     assert not any(weight.requires_grad for weight in loaded.model.parameters()) and not loaded.model.training
     session, exact = Session(loaded, noise(4)), Session(tiny, noise(4))
-    prompt, prefix = session.origin(backwards=False, learnable=True)
+    zero, prefix = session.origin(backwards=False, learnable=True)
     answer = session.ask(prefix, QUESTIONS, rows=True)
-    (gradient,) = torch.autograd.grad(answer.yes_minus_no[0], prompt)
-    assert prompt.dtype == gradient.dtype == answer.yes_minus_no.dtype == answer.rows[0].dtype == torch.float32
+    (gradient,) = torch.autograd.grad(answer.yes_minus_no[0], zero)
+    assert zero.dtype == gradient.dtype == answer.yes_minus_no.dtype == answer.rows[0].dtype == torch.float32
     expected = exact.ask(exact.prefill(), QUESTIONS, rows=True)
     assert gradient.isfinite().all()
     torch.testing.assert_close(answer.yes_minus_no, expected.yes_minus_no, atol=0.3, rtol=0)
@@ -150,9 +150,9 @@ def test_weights_that_come_and_go(
 def _same_answers(one: Session, other: Session) -> None:
     answers = []
     for session in (one, other):
-        prompt, prefix = session.origin(backwards=True, learnable=True)
+        zero, prefix = session.origin(backwards=True, learnable=True)
         answer = session.ask(prefix, QUESTIONS, rows=True)
-        answers.append((answer, torch.autograd.grad(answer.yes_minus_no[0], prompt)[0]))
+        answers.append((answer, torch.autograd.grad(answer.yes_minus_no[0], zero)[0]))
     (found, gradient), (expected, exact) = answers
     assert all(torch.equal(row, right) for row, right in zip(found.rows, expected.rows, strict=True))
     assert torch.equal(gradient, exact) and torch.equal(found.yes_minus_no, expected.yes_minus_no)

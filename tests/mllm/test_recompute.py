@@ -26,9 +26,9 @@ class Seen:
 def look(loaded: LoadedModel, frames: Frames, *, recompute: bool) -> Seen:
     """Both questions' gradients from one prefill, one backward pass each, as re-attention takes them."""
     session = Session(replace(loaded, recompute=recompute), frames)
-    prompt, prefix = session.origin(backwards=False, learnable=True)
+    zero, prefix = session.origin(backwards=False, learnable=True)
     margin = session.ask(prefix, QUESTIONS).yes_minus_no
-    gradients = [torch.autograd.grad(margin[n], prompt, retain_graph=True)[0] for n in range(2)]
+    gradients = [torch.autograd.grad(margin[n], zero, retain_graph=True)[0] for n in range(2)]
     return Seen(margin.detach(), gradients)
 
 

@@ -86,17 +86,17 @@ def test_a_prompt_of_zeros_changes_nothing_and_any_other_does(
 ) -> None:
     session = Session(any_family, noise(4))
     plain = session.ask(session.prefill(), QUESTIONS).yes_minus_no
-    torch.testing.assert_close(session.ask(session.prefill(session.zero_prompt()), QUESTIONS).yes_minus_no, plain)
-    moved = session.ask(session.prefill(session.zero_prompt() + 0.5), QUESTIONS).yes_minus_no
+    torch.testing.assert_close(session.ask(session.prefill(session.zero_v()), QUESTIONS).yes_minus_no, plain)
+    moved = session.ask(session.prefill(session.zero_v() + 0.5), QUESTIONS).yes_minus_no
     assert (moved - plain).abs().max() > 1e-3
 
 
 def test_the_same_input_gives_the_same_bits(family_folder: Path, noise: Callable[..., Frames]) -> None:
     def run() -> list[torch.Tensor]:
         session = Session(load(family_folder, device="cpu"), noise(4))
-        prompt, prefix = session.origin(backwards=True, learnable=True)
+        zero, prefix = session.origin(backwards=True, learnable=True)
         answer = session.ask(prefix, QUESTIONS, rows=True)
-        (gradient,) = torch.autograd.grad(answer.yes_minus_no[0], prompt)
+        (gradient,) = torch.autograd.grad(answer.yes_minus_no[0], zero)
         return [*answer.rows, answer.yes_minus_no.detach(), gradient]
 
     assert all(torch.equal(one, other) for one, other in zip(run(), run(), strict=True))
@@ -144,6 +144,6 @@ def test_nothing_waits_for_the_device(any_family: LoadedModel, noise: Callable[.
     with pytest.raises(AssertionError, match="fetched"), _NoRoundTrips():
         float(session.visual.sum())
     with _NoRoundTrips():
-        prompt, prefix = session.origin(backwards=True, learnable=True)
+        zero, prefix = session.origin(backwards=True, learnable=True)
         answer = session.ask(prefix, QUESTIONS, rows=True)
-        torch.autograd.grad(answer.yes_minus_no[0], prompt)
+        torch.autograd.grad(answer.yes_minus_no[0], zero)

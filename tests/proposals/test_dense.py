@@ -34,7 +34,7 @@ def test_the_window_ends_with_the_video() -> None:
     assert planned.frames.tolist() == list(range(20))
     alone = plan(coarse([0]), 0, 0, 1, fps=25.0)
     assert alone is not None
-    assert alone.frames.tolist() == [0] and list(alone.prompts) == [0]
+    assert alone.frames.tolist() == [0] and list(alone.seeds) == [0]
 
 
 def test_the_surest_sightings_are_shown_first_and_lie_apart() -> None:
@@ -45,10 +45,10 @@ def test_the_surest_sightings_are_shown_first_and_lie_apart() -> None:
     track = coarse(frames, confidence)
     planned = plan(track, 25, 374, 400, fps=25.0)
     assert planned is not None
-    shown = [int(planned.frames[position]) for position in planned.prompts]
+    shown = [int(planned.frames[position]) for position in planned.seeds]
     assert shown[0] == 200 and 210 not in shown and len(shown) == MAX_PROMPTS
     assert min(np.diff(sorted(shown))) >= 400 / (2 * MAX_PROMPTS)
-    for frame, box in zip(shown, planned.prompts.values(), strict=True):
+    for frame, box in zip(shown, planned.seeds.values(), strict=True):
         assert box == pytest.approx(track.at(np.array([frame]))[0])
 
 
@@ -58,14 +58,14 @@ def test_held_ends_are_not_shown() -> None:
     )
     planned = plan(track, 95, 115, 300, fps=10.0)
     assert planned is not None
-    assert {int(planned.frames[position]) for position in planned.prompts} <= {100, 110}
+    assert {int(planned.frames[position]) for position in planned.seeds} <= {100, 110}
 
 
 def test_a_window_between_two_sightings_reaches_for_the_nearest() -> None:
     planned = plan(coarse([0, 1000]), 820, 840, 2000, fps=25.0)
     assert planned is not None
     assert (planned.frames[0], planned.frames[-1]) == (795, 1000)
-    assert list(planned.prompts) == [205]
+    assert list(planned.seeds) == [205]
     assert plan(coarse([0, 5000]), 2500, 2520, 6000, fps=25.0) is None  # seen nowhere near
 
 
@@ -74,7 +74,7 @@ def test_a_long_window_is_thinned_out_and_its_sightings_stay() -> None:
     assert planned is not None
     assert len(planned.frames) <= MAX_FRAMES + MAX_PROMPTS + 1
     assert planned.frames[-1] == 49_999
-    for position, box in planned.prompts.items():
+    for position, box in planned.seeds.items():
         assert box[0] == pytest.approx(planned.frames[position] / 2000, rel=1e-5)
 
 
@@ -109,4 +109,4 @@ def test_nothing_seen_gives_the_coarse_boxes() -> None:
 def test_any_track_can_be_made_dense() -> None:
     planned = plan(Track(np.array([0, 50]), np.full((2, 4), 0.5)), 10, 20, 100, fps=10.0)
     assert planned is not None
-    assert [int(planned.frames[position]) for position in planned.prompts] == [0]
+    assert [int(planned.frames[position]) for position in planned.seeds] == [0]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stvg_core.metrics import box_iou
+from stvg_core.boxes import box_iou
 from stvg_core.proposals import EmbeddedProposer, FixedTracks
 from stvg_core.tube import Track
 from stvg_core.video import VideoReader

@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stvg_core.boxes import box_iou
 from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.demo.evaluate import target_track, whole_tube
 from stvg_core.errors import QueryError
-from stvg_core.metrics import box_iou, viou
+from stvg_core.metrics import viou
 from stvg_core.proposals.base import FixedTracks
 from stvg_core.proposals.cache import CachedProposer
 from stvg_core.proposals.embedded import EmbeddedProposer
-from stvg_core.proposals.following import Prompt, pinned
+from stvg_core.proposals.following import DrawnBox, pinned
 from stvg_core.proposals.grounded import GroundedProposer
 from stvg_core.proposals.sighted import sightings
 from stvg_core.tube import Track
@@ -33,7 +34,7 @@ def at(track: Track, frame: int) -> np.ndarray:
 @pytest.mark.parametrize("frame", [0, 30, 59])
 def test_a_moving_square_is_followed_both_ways(frame: int, tmp_path: Path) -> None:
     video = paint(tmp_path / "moving.mp4", MOVING, SIZE)
-    track = EmbeddedProposer().follow(video, Prompt(frame, MOVING[frame] / WHOLE))
+    track = EmbeddedProposer().follow(video, DrawnBox(frame, MOVING[frame] / WHOLE))
     assert (track.frames[0], track.frames[-1], track.source, track.score) == (0, 59, "drawn", 1.0)
     assert box_iou(track.at(np.arange(60)), MOVING / WHOLE).min() > 0.8
 
@@ -42,14 +43,14 @@ def test_the_drawn_box_is_in_the_track_exactly_and_its_margins_stay(tmp_path: Pa
     """Drawn a quarter too wide on each side: so are the other boxes."""
     video = paint(tmp_path / "moving.mp4", MOVING, SIZE)
     loose = (MOVING[30] + [-4, -4, 4, 4]) / WHOLE
-    track = EmbeddedProposer().follow(video, Prompt(30, loose))
+    track = EmbeddedProposer().follow(video, DrawnBox(30, loose))
     np.testing.assert_array_equal(at(track, 30), loose.astype(np.float32))
     assert box_iou(at(track, 12)[None], (MOVING[12] + [-4, -4, 4, 4])[None] / WHOLE)[0] > 0.85
 
 
 def test_a_frame_between_the_sampled_pictures_is_looked_at(tmp_path: Path) -> None:
     video = paint(tmp_path / "moving.mp4", MOVING, SIZE)
-    track = EmbeddedProposer(max_pictures=6).follow(video, Prompt(17, MOVING[17] / WHOLE))
+    track = EmbeddedProposer(max_pictures=6).follow(video, DrawnBox(17, MOVING[17] / WHOLE))
     assert 17 in track.frames and len(track.frames) <= 7
     np.testing.assert_array_equal(at(track, 17), (MOVING[17] / WHOLE).astype(np.float32))
 
@@ -58,7 +59,7 @@ def test_it_ends_where_the_object_is_gone(tmp_path: Path) -> None:
     boxes = np.full((60, 4), np.nan)
     boxes[:25] = MOVING[:25]
     video = paint(tmp_path / "gone.mp4", boxes, SIZE)
-    track = EmbeddedProposer().follow(video, Prompt(10, MOVING[10] / WHOLE))
+    track = EmbeddedProposer().follow(video, DrawnBox(10, MOVING[10] / WHOLE))
     assert track.frames[0] == 0 and 22 <= track.frames[-1] <= 26
 
 
@@ -68,14 +69,14 @@ def test_where_nothing_is_found_the_box_is_held_while_the_pictures_stay_alike(tm
     boxes[30:] = [100, 30, 132, 62]
     video = paint(tmp_path / "empty.mp4", boxes, SIZE)
     drawn = np.array([104, 32, 128, 60]) / WHOLE
-    track = EmbeddedProposer().follow(video, Prompt(5, drawn))
+    track = EmbeddedProposer().follow(video, DrawnBox(5, drawn))
     assert (track.frames[0], track.frames[-1]) == (0, 29)
     assert np.abs(track.boxes - drawn).max() < 1e-6
 
 
 def test_one_picture_is_enough(tmp_path: Path) -> None:
     video = paint(tmp_path / "one.mp4", MOVING[:1], SIZE)
-    track = EmbeddedProposer().follow(video, Prompt(0, MOVING[0] / WHOLE))
+    track = EmbeddedProposer().follow(video, DrawnBox(0, MOVING[0] / WHOLE))
     assert track.frames.tolist() == [0]
 
 
@@ -86,7 +87,7 @@ def test_a_synthetic_object_is_followed_from_its_action(tmp_path: Path) -> None:
         scene = split_scene("validation", number, difficulty="medium")
         truth, frame = target_track(scene), sum(scene.truth) // 2
         with VideoReader(write_clip(tmp_path / f"{number}.mp4", scene)) as video:
-            track = EmbeddedProposer().follow(video, Prompt(frame, at(truth, frame)))
+            track = EmbeddedProposer().follow(video, DrawnBox(frame, at(truth, frame)))
         overlaps.append(viou(whole_tube(track), whole_tube(truth)))
     assert np.median(overlaps) > 0.85, overlaps
 
@@ -98,7 +99,7 @@ def test_a_synthetic_object_is_followed_from_its_action(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_box_that_is_none_is_refused(box: list[float], said: str) -> None:
     with pytest.raises(QueryError, match=said):
-        Prompt(0, np.array(box))
+        DrawnBox(0, np.array(box))
 
 
 @pytest.mark.parametrize("frame", [-1, 60])
@@ -106,7 +107,7 @@ def test_a_frame_that_the_video_does_not_have_is_refused(frame: int, tmp_path: P
     video = paint(tmp_path / "moving.mp4", MOVING, SIZE)
     for proposer in (EmbeddedProposer(), FixedTracks([])):
         with pytest.raises(QueryError, match="0 to 59"):
-            proposer.follow(video, Prompt(frame, MOVING[0] / WHOLE))
+            proposer.follow(video, DrawnBox(frame, MOVING[0] / WHOLE))
 
 
 def test_sam_2_follows_from_the_drawn_box_both_ways(
@@ -118,7 +119,7 @@ def test_sam_2_follows_from_the_drawn_box_both_ways(
         GroundedProposer(str(detector_folder), str(tracker_folder), device="cpu"), tmp_path / "cache"
     )
     loose = (MOVING[20] + [-4, -4, 4, 4]) / WHOLE
-    track = proposer.follow(video, Prompt(20, loose))
+    track = proposer.follow(video, DrawnBox(20, loose))
     assert looks == [20, *range(21, 60), *range(19, -1, -1)]
     assert track.frames.tolist() == list(range(2, 59)), "where the mask is empty there is no box"
     np.testing.assert_array_equal(at(track, 20), loose.astype(np.float32))
@@ -136,14 +137,14 @@ def test_a_long_video_is_thinned_out_but_never_the_drawn_frame(
     see_red_masks(monkeypatch)
     monkeypatch.setattr("stvg_core.proposals.grounded.MAX_FRAMES", 20)
     proposer = GroundedProposer(str(detector_folder), str(tracker_folder), device="cpu")
-    track = proposer.follow(video, Prompt(20, MOVING[20] / WHOLE))
+    track = proposer.follow(video, DrawnBox(20, MOVING[20] / WHOLE))
     assert track.frames.tolist() == sorted({*range(0, 60, 3), 20})
 
 
 def test_given_tracks_answer_with_the_nearest_one(tmp_path: Path) -> None:
     video = paint(tmp_path / "moving.mp4", MOVING, SIZE)
     near, far = (Track(np.array([0, 59]), np.tile(box, (2, 1))) for box in ([0.1, 0.1, 0.4, 0.4], [0.6, 0.6, 0.9, 0.9]))
-    drawn = Prompt(7, np.array([0.55, 0.6, 0.9, 0.9]))
+    drawn = DrawnBox(7, np.array([0.55, 0.6, 0.9, 0.9]))
     track = FixedTracks([near, far]).follow(video, drawn)
     assert track.frames.tolist() == [0, 7, 59]
     np.testing.assert_array_equal(track.boxes[1], drawn.box)
@@ -153,7 +154,7 @@ def test_given_tracks_answer_with_the_nearest_one(tmp_path: Path) -> None:
 def test_pinning_changes_one_box_only() -> None:
     track = Track(np.array([2, 4]), np.array([[0.1, 0.1, 0.2, 0.2], [0.3, 0.3, 0.4, 0.4]]))
     for frame, frames in ((2, [2, 4]), (3, [2, 3, 4]), (9, [2, 4, 9]), (0, [0, 2, 4])):
-        found = pinned(track, Prompt(frame, np.array([0.5, 0.5, 0.6, 0.6])))
+        found = pinned(track, DrawnBox(frame, np.array([0.5, 0.5, 0.6, 0.6])))
         assert found.frames.tolist() == frames
         assert at(found, frame).tolist() == pytest.approx([0.5, 0.5, 0.6, 0.6])
     assert track.frames.tolist() == [2, 4]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stvg_core.metrics import box_iou
+from stvg_core.boxes import box_iou
 from stvg_core.proposals.grounded import GroundedProposer
 from stvg_core.proposals.sighted import SightedTrack
 from stvg_core.tube import Track

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from backend.db import annotations, jobs, predictions, projects, tasks
 from backend.db.tables import Annotation, Job, Prediction, Task
 from backend.review import recording
-from stvg_core.tube import Evidence
+from stvg_core.method.evidence import Evidence
 from tests.db.helpers import CONFIG, becomes
 
 SIZE = (320, 240)

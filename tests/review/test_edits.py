@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from backend.review.drawn import Drawn
 from backend.review.edits import DISCARD, MIN_IOU, edits_from_nothing, edits_from_suggestion
+from stvg_core.boxes import box_iou
 from stvg_core.keyframes import Keyframe, expand, simplify
-from stvg_core.metrics import box_iou
 from stvg_core.tube import Tube
 from tests.review.tubes import cut, drawns, moving, shaky, tubes, whole
 

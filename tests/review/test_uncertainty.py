@@ -13,8 +13,8 @@ from backend.db.engine import Database
 from backend.db.tables import Prediction
 from backend.review import uncertainty
 from backend.review.uncertainty import margin, of_evidence, separation
-from stvg_core.looked import Glance, Looked, Rows
-from stvg_core.tube import Array, Evidence
+from stvg_core.method.evidence import Evidence
+from stvg_core.tube import Array
 from tests.db.helpers import a_job, a_prediction, a_task, becomes
 
 SLOTS = 10
@@ -34,19 +34,13 @@ def evidence(
     scores = np.zeros((n, SLOTS))
     if n:
         scores[0] = np.repeat([0.0, 1.0], SLOTS // 2) if frames is None else frames
-    row = np.zeros((1, SLOTS, 1, 1), dtype=np.float16)
     tracks = np.broadcast_to(np.array(boxes, dtype=np.float32).reshape(n, 1, 4), (n, SLOTS, 4)).copy()
-    rows = Rows(row, row, row, 0)
-    looked = None
-    if proposer is not None:
-        ends, end_boxes = np.zeros((n, 2), dtype=np.int64), np.zeros((n, 2, 4), dtype=np.float32)
-        looked = Looked(Glance(tracks, rows, None), np.array(proposer), ends, end_boxes)
     maps = np.zeros((SLOTS, 1, 1), dtype=np.float16)
     return Evidence(
         slot_frames=np.arange(SLOTS), track_boxes=tracks, track_scores=np.array(totals[:n]),
         track_scores_forward=np.array(totals[:n]), track_scores_reversed=np.array(totals[:n]), frame_scores=scores,
         spatial_map=maps, temporal_map=maps, chosen=0 if n else -1, consistency=consistency,
-        info={"proposer_weight": weight}, looked=looked,
+        info={"proposer_weight": weight}, proposer_scores=np.array(proposer or []),
     )  # fmt: skip
 
 

@@ -91,8 +91,8 @@ def test_one_way_through_the_file_serves_the_embedded_path(clip: Path, decoded: 
 
 
 def test_one_way_through_the_file_serves_a_dense_pass(clip: Path, decoded: list[int]) -> None:
-    frames, prompts = np.arange(12, 110), [70, 5, 90]
-    order = looking_order(len(frames), prompts)
+    frames, seeds = np.arange(12, 110), [70, 5, 90]
+    order = looking_order(len(frames), seeds)
     with VideoReader(clip) as video:
         video.expect(frames[order].tolist())
         for some in (order[:3], *(order[n : n + 8] for n in range(3, len(order), 8))):

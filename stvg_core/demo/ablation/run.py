@@ -21,16 +21,18 @@ from stvg_core.demo.ablation.steps import STEPS, SharedLooks, settings_of
 from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.demo.evaluate import right_track, scene_tracks, scene_truth, target_track, whole_tube
 from stvg_core.demo.scenes import Scene
-from stvg_core.grounding.coverage import cell_coverage
-from stvg_core.grounding.dsth import highlight, maps, second_look, track_scores
-from stvg_core.grounding.second_look import window
-from stvg_core.joining import FirstAnswer, cut, ends, join
+from stvg_core.method.evidence import Evidence, Rows, SecondLook
+from stvg_core.method.interval import cut
+from stvg_core.method.join import Choice, View, join, refine, second_look_of, second_scores
+from stvg_core.method.look import look, look_again
+from stvg_core.method.maps import maps
+from stvg_core.method.tracks import cell_coverage, slot_scores
 from stvg_core.metrics import tiou, viou
 from stvg_core.opened import OpenedVideo, Stopwatch
 from stvg_core.pipeline import Grounder
 from stvg_core.query import SubQueries, as_statement
 from stvg_core.settings import ActionSubject, GroundingSettings
-from stvg_core.tube import Track, Tube
+from stvg_core.tube import Array, Track, Tube
 
 SETS: dict[str, dict[str, object]] = {
     "3-4 objects": {"difficulty": "medium", "n_objects": (3, 4)},
@@ -100,7 +102,7 @@ def clip_rows(grounder: Grounder, task: Task) -> list[Row]:
         rows = []
         for kind, tracks in candidates.items():
             rows += _bounds(row, kind, tracks, target, truth, opened)
-        again: dict[object, tuple[int, int]] = {}
+        second_looks = _SecondLooks(opened, as_statement(scene.query))
         looks = SharedLooks(opened.session, as_statement(scene.query), parts, grounder.settings)
         for step in STEPS:
             if task.steps and step.name not in task.steps:
@@ -108,19 +110,20 @@ def clip_rows(grounder: Grounder, task: Task) -> list[Row]:
             settings = settings_of(step, grounder.settings)
             halves = parts[settings.action_subject]
             seconds = _seconds(opened, scene.query, halves, settings) if task.timed else math.nan
-            highlights = maps(looks(settings), settings)
-            coverage = cell_coverage(target.at(opened.slots)[None], *highlights.temporal.shape[1:])
-            frame_scores = track_scores(highlights.temporal.numpy(), coverage, settings.coverage)[0]
+            seen = looks(settings)
+            found = maps(seen, settings)
+            coverage = cell_coverage(target.at(opened.slots)[None], *found.temporal.shape[1:], rule=settings.coverage)
+            frame_scores = slot_scores(found.temporal, coverage)[0]
             inside = (opened.slots >= truth.start_frame) & (opened.slots <= truth.end_frame)
             facts = {"outside": _ratio(frame_scores[~inside], frame_scores[inside]), "seconds": seconds}
             for kind, tracks in candidates.items():
-                first = join(
-                    highlights, tracks, opened.slots, opened.session.view, opened.info.n_frames, settings,
+                evidence, choice = join(
+                    seen, found, tracks, opened.slots, opened.session.view, opened.info.n_frames, settings,
                     grounder.proposer.weight,
                 )  # fmt: skip
-                tube = _tube(opened, first, scene.query, halves, settings, again)
-                more = facts | (_margins(first, tracks, scene) if kind == "oracle" else {})
-                rows.append(row(kind, step.name, right_track(first.evidence, target), tube, **more))
+                tube = second_looks.tube(evidence, choice, tracks, halves, settings)
+                more = facts | (_margins(evidence, tracks, scene) if kind == "oracle" else {})
+                rows.append(row(kind, step.name, right_track(evidence, target), tube, **more))
         opened.session.release()
         opened.close()
     return rows
@@ -135,23 +138,36 @@ def sub_queries(grounder: Grounder, query: str) -> dict[ActionSubject, SubQuerie
     }
 
 
-def _tube(
-    opened: OpenedVideo, first: FirstAnswer, query: str, parts: SubQueries, settings: GroundingSettings,
-    again: dict[object, tuple[int, int]],
-) -> Tube | None:  # fmt: skip
-    """The first answer cut to its interval, after a second look where the step has one (kept in ``again``)."""
-    if first.track is None:
-        return None
-    start, end = first.span
-    seen = window(start, end, opened.info.n_frames / len(opened.slots), opened.info.n_frames)
-    if settings.second_look and seen is not None:
-        key = (seen, id(first.track), replace(settings, lra_steps=0, lra_branches=()))
-        if key not in again:
-            slots, session = opened.look_at(*seen, Stopwatch())
-            temporal = second_look(session, as_statement(query), parts, settings)
-            again[key] = ends(temporal, first.track, slots, session.view, seen, settings)
-        start, end = again[key]
-    return cut(first.track, start, end)
+class _SecondLooks:
+    """The second looks of all steps at one video and sentence; one that several steps share is done once."""
+
+    def __init__(self, opened: OpenedVideo, asked: str) -> None:
+        self._opened, self._asked = opened, asked
+        self._seen: dict[object, tuple[Rows, Array, View]] = {}
+
+    def tube(
+        self, evidence: Evidence, choice: Choice, tracks: list[Track], parts: SubQueries, settings: GroundingSettings
+    ) -> Tube | None:
+        """The chosen track between its ends; None without candidates."""
+        if choice.chosen < 0:
+            return None
+        track = tracks[choice.chosen]
+
+        def again(within: tuple[int, int]) -> tuple[SecondLook, Array]:
+            rows, slots, view = self._look(within, parts, settings)
+            second = second_look_of(rows, within, slots, view, tracks, choice.chosen, track)
+            return second, second_scores(second, settings)
+
+        return refine(choice, track, evidence, settings, again).tube
+
+    def _look(
+        self, within: tuple[int, int], parts: SubQueries, settings: GroundingSettings
+    ) -> tuple[Rows, Array, View]:
+        key = (within, replace(settings, lra_steps=0, lra_branches=()))
+        if key not in self._seen:
+            slots, session = self._opened.look_at(*within, Stopwatch())
+            self._seen[key] = look_again(session, self._asked, parts, settings), slots, session.view
+        return self._seen[key]
 
 
 def _bounds(row, kind: str, tracks: list[Track], target: Track, truth: Tube, opened: OpenedVideo) -> list[Row]:  # type: ignore[no-untyped-def]
@@ -180,18 +196,18 @@ def _seconds(opened: OpenedVideo, query: str, parts: SubQueries, settings: Groun
     """Of everything in front of the model, on a session of its own: nothing is shared with other steps."""
     began = time.perf_counter()
     _, session = opened.look_at(0, opened.info.n_frames - 1, Stopwatch())
-    highlight(session, as_statement(query), parts, settings)
+    maps(look(session, as_statement(query), parts, settings), settings)
     if settings.second_look:
         middle = (opened.info.n_frames // 3, 2 * opened.info.n_frames // 3)
         _, session = opened.look_at(*middle, Stopwatch())
-        second_look(session, as_statement(query), parts, settings)
+        maps(look_again(session, as_statement(query), parts, settings), settings)
     return time.perf_counter() - began
 
 
-def _margins(first: FirstAnswer, tracks: list[Track], scene: Scene) -> dict[str, float]:
+def _margins(evidence: Evidence, tracks: list[Track], scene: Scene) -> dict[str, float]:
     """How far the target stands above objects with other looks, and above its twins."""
     target = scene.objects[scene.target]
-    scores = np.log(np.maximum(first.evidence.track_scores, 1e-12))
+    scores = np.log(np.maximum(evidence.track_scores, 1e-12))
     own: list[float] = []
     twins: list[float] = []
     others: list[float] = []

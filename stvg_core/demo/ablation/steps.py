@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from stvg_core.grounding.dsth import Direction, Looks, look_once, turned
+from stvg_core.method.evidence import Rows
+from stvg_core.method.look import look_one_way, turned
 from stvg_core.mllm.session import Session
 from stvg_core.query import SubQueries
 from stvg_core.settings import ActionSubject, GroundingSettings, TasQuestion
@@ -63,9 +64,9 @@ def settings_of(step: Step, preset: GroundingSettings) -> GroundingSettings:
 class SharedLooks:
     """The looks of all steps at one video and sentence; a look that several steps share is done once.
 
-    What a branch sees with its own learnable prompt does not depend on whether the other branch learns one, so the
-    looks of any combination are put together from those with no prompt and those with both. ``parts`` holds the
-    sub-queries in each form of the action, which only a learnt prompt depends on.
+    What a branch sees with its own V does not depend on whether the other branch learns one, so the rows of any
+    combination are put together from those without V and those with both. ``parts`` holds the sub-queries in each form
+    of the action, which only V depends on.
     """
 
     def __init__(
@@ -73,23 +74,22 @@ class SharedLooks:
     ) -> None:
         self._session, self._query, self._parts = session, query, parts
         self._preset = replace(preset, tas=True, tas_temporal=True)
-        self._seen: dict[tuple[bool, str, str], Direction] = {}
+        self._seen: dict[tuple[bool, str, str], Rows] = {}
 
-    def __call__(self, settings: GroundingSettings) -> Looks:
-        forward = self._direction(settings, backwards=False)
-        return Looks(forward, self._direction(settings, backwards=True) if settings.tas else None)
+    def __call__(self, settings: GroundingSettings) -> Rows:
+        forward = self._one_way(settings, backwards=False)
+        return replace(forward, backward=self._one_way(settings, backwards=True)) if settings.tas else forward
 
-    def _direction(self, settings: GroundingSettings, *, backwards: bool) -> Direction:
+    def _one_way(self, settings: GroundingSettings, *, backwards: bool) -> Rows:
         learnt = settings.lra_branches if settings.lra_steps else ()
         plain, both = (self._look(settings, backwards, learns) for learns in (False, bool(learnt)))
-        return Direction(
-            both.spatial if "spatial" in learnt else plain.spatial,
-            both.temporal if "temporal" in learnt else plain.temporal,
-            plain.neutral,
-            plain.yes_minus_no,
+        return replace(
+            plain,
+            spatial=both.spatial if "spatial" in learnt else plain.spatial,
+            temporal=both.temporal if "temporal" in learnt else plain.temporal,
         )
 
-    def _look(self, asked: GroundingSettings, backwards: bool, learns: bool) -> Direction:
+    def _look(self, asked: GroundingSettings, backwards: bool, learns: bool) -> Rows:
         question: TasQuestion = asked.tas_question
         key = (backwards, question if backwards else "", asked.action_subject if learns else "")
         if key not in self._seen:
@@ -98,5 +98,5 @@ class SharedLooks:
             )
             parts = self._parts[asked.action_subject]
             query, parts = turned(self._query, parts, settings) if backwards else (self._query, parts)
-            self._seen[key] = look_once(self._session, query, parts, settings, backwards=backwards)
+            self._seen[key] = look_one_way(self._session, query, parts, settings, backwards=backwards)
         return self._seen[key]

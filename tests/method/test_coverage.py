@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stvg_core.grounding.coverage import cell_coverage
+from stvg_core.method.tracks import cell_coverage
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stvg_core.grounding.join import maximum_sum_segment, score_of, slot_span_to_frames, top_k_span
-from stvg_core.pipeline import cut
+from stvg_core.method.interval import cut, maximum_sum_segment, score_of, slot_span_to_frames, top_k_span
 from stvg_core.query import as_statement
 from stvg_core.tube import Track
 

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from stvg_core.grounding.choose import decided_by, preference, same_object
-from stvg_core.looked import Glance, Looked, Rows
-from stvg_core.tube import Evidence
+from stvg_core.method.evidence import Evidence
+from stvg_core.method.tracks import decided_by, preference, same_object
 
 WHOLE = np.tile([0.1, 0.1, 0.3, 0.3], (3, 1))
 PART = np.tile([0.15, 0.15, 0.2, 0.2], (3, 1))
@@ -39,16 +38,10 @@ def test_a_doubtful_track_must_be_brighter() -> None:
 def stored(totals: list[float], proposer: list[float] | None, chosen: int, **info: float) -> Evidence:
     """Evidence of tracks with these scores; without ``proposer`` as it was stored before that was kept."""
     n = len(totals)
-    row, boxes = np.zeros((1, 1, 1, 1), np.float16), np.zeros((n, 1, 4), np.float32)
-    rows, scores = Rows(row, row, row, 0), np.array(totals)
-    looked = None
-    if proposer is not None:
-        ends, end_boxes = np.zeros((n, 2), np.int64), np.zeros((n, 2, 4), np.float32)
-        looked = Looked(Glance(boxes, rows, None), np.array(proposer), ends, end_boxes)
-    maps = np.zeros((1, 1, 1))
+    boxes, scores, maps = np.zeros((n, 1, 4), np.float32), np.array(totals), np.zeros((1, 1, 1))
     return Evidence(
         np.zeros(1, np.int64), boxes, scores, scores, scores, np.zeros((n, 1)), maps, maps, chosen, info=dict(info),
-        looked=looked,
+        proposer_scores=np.array(proposer or []),
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stvg_core.grounding.second_look import window
+from stvg_core.method.interval import window
 
 
 @pytest.mark.parametrize(

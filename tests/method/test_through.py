@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stvg_core.grounding.join import interval, maximum_sum_segment, slot_of, slot_span_to_frames, top_k_span
-from stvg_core.joining import ends_by
+from stvg_core.method.interval import ends, interval, maximum_sum_segment, slot_of, slot_span_to_frames, top_k_span
 from stvg_core.settings import GroundingSettings
 
 
@@ -54,6 +53,6 @@ def test_every_frame_has_the_slot_whose_frames_it_is_among(slots: list[int]) -> 
 def test_the_ends_hold_the_frame(rule: str, frame: int) -> None:
     settings = replace(GroundingSettings(), interval=rule, top_k=2)
     scores, slots = np.array([0.9, 0.1, 0, 0, 0.2]), np.array([12, 16, 20, 24, 28])
-    start, end = ends_by(scores, slots, (10, 29), settings, frame)
+    start, end = ends(scores, slots, (10, 29), settings, frame)
     assert 10 <= start <= frame <= end <= 29
     assert interval(scores, settings) == interval(scores, settings, None)

@@ -1,11 +1,18 @@
-"""From frame scores to an interval (paper, stage 9, and a default that holds for videos of any length)."""
+"""From when to when? Scores of slots become an interval of frames (paper, stage 9, and a default for any length)."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from stvg_core.settings import GroundingSettings
-from stvg_core.tube import Array
+from stvg_core.tube import Array, Track, Tube
+
+MARGIN = 0.5
+"""Of the interval's length, on both sides of a second look: room for ends that were set too early or too late."""
+MIN_SLOTS = 3
+"""The margin in sampled frames of the first look, at least: an end can be off by about one of them."""
+WORTH_IT = 0.8
+"""A window that is longer than this share of the video shows nothing new."""
 
 
 def maximum_sum_segment(scores: Array, centre: float, through: int | None = None) -> tuple[int, int]:
@@ -69,6 +76,46 @@ def slot_span_to_frames(slot_frames: Array, first: int, last: int, lowest: int, 
     return start, max(start, end)
 
 
+def window(start: int, end: int, spacing: float, n_frames: int) -> tuple[int, int] | None:
+    """The frames worth a second, denser look, both included, or None where the first look was as dense.
+
+    Args:
+        start, end: the interval's frames, both included.
+        spacing: mean distance of the first look's slots in frames.
+    """
+    margin = round(max(MARGIN * (end - start + 1), MIN_SLOTS * spacing))
+    first, last = max(0, start - margin), min(n_frames - 1, end + margin)
+    if spacing <= 1 or last - first + 1 > WORTH_IT * n_frames:
+        return None
+    return first, last
+
+
+def ends(
+    scores: Array, slots: Array, within: tuple[int, int], settings: GroundingSettings, through: int | None = None
+) -> tuple[int, int]:
+    """The interval's first and last frame, by the second look.
+
+    Args:
+        scores: ``(T,)`` frame scores of the chosen track.
+        slots: ``(T,)`` the frames that stand for the slots.
+        within: the frames between which the slots were sampled, both included.
+        through: a frame that the interval must hold.
+    """
+    slot = None if through is None else slot_of(slots, through)
+    return slot_span_to_frames(slots, *interval(scores, settings, slot), *within)
+
+
+def cut(track: Track, start: int, end: int) -> Tube:
+    """The part of a track between two frames, both included, as far as the track exists.
+
+    A track that lies wholly outside the interval gives its frame nearest to it: an answer has at least one box.
+    """
+    start, end = max(start, int(track.frames[0])), min(end, int(track.frames[-1]))
+    if start > end:
+        start = end = int(np.clip(start, track.frames[0], track.frames[-1]))
+    return Tube(start, track.at(np.arange(start, end + 1)))
+
+
 def score_of(best: float, rivals: Array, frame_scores: Array, first: int, last: int) -> float:
     """How clear the answer is, in [0, 1]: not calibrated, good for ordering.
 
@@ -76,7 +123,7 @@ def score_of(best: float, rivals: Array, frame_scores: Array, first: int, last: 
     far the scores inside the interval stand above those outside (1 where there is no rival, or nothing outside).
 
     Args:
-        best: what the chosen track was chosen by (see :func:`stvg_core.grounding.choose.preference`).
+        best: what the chosen track was chosen by (see :func:`stvg_core.method.tracks.preference`).
         rivals: ``(R,)`` the same of the other objects' tracks.
         frame_scores: ``(T,)`` of the chosen track.
         first, last: the interval's slots, both included.

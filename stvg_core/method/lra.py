@@ -1,4 +1,4 @@
-"""Logit-guided re-attention: a learnable prompt on the visual tokens that makes "yes" more likely (paper, stage 6).
+"""Logit-guided re-attention: a learnable prompt V on the visual tokens that makes "yes" more likely (paper, stage 6).
 
 L = -exp(log p_yes - log p_no),   V <- V - lr * dL/dV,   V starts at zero, the model is frozen
 """
@@ -16,9 +16,9 @@ def lra_loss(yes_minus_no: torch.Tensor) -> torch.Tensor:
     return -yes_minus_no.exp()
 
 
-def learn_prompts(
+def learn(
     session: Session,
-    origin: torch.Tensor,
+    zero: torch.Tensor,
     yes_minus_no: torch.Tensor,
     questions: list[str],
     settings: GroundingSettings,
@@ -28,40 +28,39 @@ def learn_prompts(
     """One learnable prompt V ``[T, h*w, D]`` per question.
 
     Args:
-        origin: V = 0, requires a gradient.
-        yes_minus_no: ``[B]`` log p_yes - log p_no of the questions on one prefill at ``origin``, which all of them
+        zero: V = 0, requires a gradient.
+        yes_minus_no: ``[B]`` log p_yes - log p_no of the questions on one prefill at ``zero``, which all of them
             share for their first step.
         backwards: the session is shown in reversed order.
     """
     losses = lra_loss(yes_minus_no)
-    prompts = []
+    learnt = []
     for number in range(len(questions)):
         # The graph stays: the session keeps the prefill for the next query on this video.
-        (gradient,) = torch.autograd.grad(losses[number], origin, retain_graph=True)
-        prompts.append(step(origin.detach(), gradient, session, settings))
+        (gradient,) = torch.autograd.grad(losses[number], zero, retain_graph=True)
+        learnt.append(step(zero.detach(), gradient, session, settings))
     for _ in range(settings.lra_steps - 1):
-        prompts = [
-            _one_more(session, prompt, question, settings, backwards)
-            for prompt, question in zip(prompts, questions, strict=True)
+        learnt = [
+            _one_more(session, v, question, settings, backwards) for v, question in zip(learnt, questions, strict=True)
         ]
-    return prompts
+    return learnt
 
 
 def _one_more(
-    session: Session, prompt: torch.Tensor, question: str, settings: GroundingSettings, backwards: bool
+    session: Session, v: torch.Tensor, question: str, settings: GroundingSettings, backwards: bool
 ) -> torch.Tensor:
-    prompt = prompt.requires_grad_(True)
-    answer = session.ask(session.prefill(prompt, backwards=backwards), [question])
-    (gradient,) = torch.autograd.grad(lra_loss(answer.yes_minus_no)[0], prompt)
-    return step(prompt.detach(), gradient, session, settings)
+    v = v.requires_grad_(True)
+    answer = session.ask(session.prefill(v, backwards=backwards), [question])
+    (gradient,) = torch.autograd.grad(lra_loss(answer.yes_minus_no)[0], v)
+    return step(v.detach(), gradient, session, settings)
 
 
-def step(prompt: torch.Tensor, gradient: torch.Tensor, session: Session, settings: GroundingSettings) -> torch.Tensor:
+def step(v: torch.Tensor, gradient: torch.Tensor, session: Session, settings: GroundingSettings) -> torch.Tensor:
     """One gradient step in the unit of ``settings.lra_rule``, ``[T, h*w, D]`` -> the same."""
     if settings.lra_rule == "plain":
-        return prompt - settings.lra_lr * gradient
+        return v - settings.lra_lr * gradient
     # No look at the value from here: on a GPU that would wait for everything before it.
     largest = gradient.norm(dim=-1).max().clamp(min=torch.finfo(gradient.dtype).tiny)
     token_norm = session.visual.float().norm(dim=-1).mean()
-    moved: torch.Tensor = prompt - settings.lra_lr * token_norm / largest * gradient
+    moved: torch.Tensor = v - settings.lra_lr * token_norm / largest * gradient
     return moved

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stvg_core.grounding.gti import grounding_token, pick_map, relative_attention
+from stvg_core.method.maps import grounding_token, pick_map, relative_attention
 
 
 def test_a_sink_that_both_prompts_see_disappears() -> None:

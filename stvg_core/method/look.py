@@ -1,0 +1,138 @@
+"""The paper's figure: learn V_s and V_t on the sub-queries, then look with the sentence at T_v + V_s and T_v + V_t.
+
+:func:`look_one_way` is the figure, :func:`look` adds the reversed video (stages 7 and 8), :func:`look_again` is the
+second, denser look. What the rows mean is decided in :mod:`stvg_core.method.maps`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from stvg_core.decomposition.reversal import reverse_action, reverse_parts
+from stvg_core.method.evidence import Rows
+from stvg_core.method.lra import learn
+from stvg_core.mllm.session import Prefix, Session
+from stvg_core.query import NEUTRAL_PROMPT, SubQueries, as_statement
+from stvg_core.settings import GroundingSettings
+from stvg_core.tube import Array
+
+
+def look_one_way(
+    session: Session, query: str, parts: SubQueries, settings: GroundingSettings, *, backwards: bool = False
+) -> Rows:
+    """Both branches in one direction of time.
+
+    A branch that learns no V looks on the prefill at V = 0, which the session keeps for further sentences.
+
+    Raises:
+        NonFiniteError: the model answered with NaN or infinite numbers.
+    """
+    branches = _branches(parts, settings, backwards)
+    learning = [n for n, name in enumerate(branches) if settings.lra_steps > 0 and name in settings.lra_branches]
+
+    zero, prefix = session.origin(backwards=backwards, learnable=bool(learning))  # prefill at V = 0
+    margins, seen, neutral = _ask(session, prefix, query, branches, learning, settings, backwards)  # Q_s and Q_t
+    questions = [list(branches.values())[n] for n in learning]
+    learnt = learn(session, zero, margins[learning], questions, settings, backwards=backwards)  # step: V_s, V_t
+    for n, v in zip(learning, learnt, strict=True):
+        seen[n] = _seen_with(session, v, query, settings, backwards)  # prefill with V_s and with V_t, rows of Q
+    return rows_of(seen[0], seen[len(branches) - 1], neutral, margins)
+
+
+def look(
+    session: Session,
+    query: str,
+    parts: SubQueries,
+    settings: GroundingSettings,
+    tick: Callable[[float], None] = lambda share: None,
+    *,
+    keep: bool = True,
+) -> Rows:
+    """The video, and with TAS the reversed video.
+
+    Args:
+        query: the original sentence, as a statement.
+        parts: its sub-queries.
+        tick: called with the share that is done.
+        keep: leave the session's prefills at V = 0 for the next query on this video. Without it, the graph of one
+            direction is gone before the other one's is made, which halves the memory for gradients.
+
+    Raises: as :func:`look_one_way`.
+    """
+    forward = look_one_way(session, query, parts, settings)
+    if not keep:
+        session.release()
+    tick(0.5 if settings.tas else 1.0)
+    if not settings.tas:
+        return forward
+    backward = look_one_way(session, *turned(query, parts, settings), settings, backwards=True)
+    tick(1.0)
+    return replace(forward, backward=backward)
+
+
+@torch.no_grad()
+def look_again(session: Session, query: str, parts: SubQueries, settings: GroundingSettings) -> Rows:
+    """The second look, at other frames of the same video: no V, one prefill per direction; the reversed video only
+    where its temporal rows are used.
+    """
+    return look(session, query, parts, replace(settings, lra_steps=0, tas=settings.tas and settings.tas_temporal))
+
+
+def turned(query: str, parts: SubQueries, settings: GroundingSettings) -> tuple[str, SubQueries]:
+    """The query and sub-queries for the reversed video, by ``settings.tas_question``."""
+    if settings.tas_question == "attribute":
+        return as_statement(parts.attribute), parts
+    if settings.tas_question == "reversed":
+        return reverse_action(query, parts), reverse_parts(parts)
+    return query, parts
+
+
+def _branches(parts: SubQueries, settings: GroundingSettings, backwards: bool) -> dict[str, str]:
+    """Q_s, and Q_t: of the reversed video only where the temporal branch is assembled."""
+    branches = {"spatial": parts.spatial_question, "temporal": parts.temporal_question}
+    return {"spatial": parts.spatial_question} if backwards and not settings.tas_temporal else branches
+
+
+def _ask(
+    session: Session, prefix: Prefix, query: str, branches: dict[str, str], learning: list[int],
+    settings: GroundingSettings, backwards: bool,
+) -> tuple[torch.Tensor, dict[int, torch.Tensor], torch.Tensor]:  # fmt: skip
+    """One batch at V = 0: the branches' questions; the query, if a branch learns no V; the neutral prompt, the first
+    time.
+
+    Returns:
+        ``[B]`` log p_yes - log p_no of the questions, the query's rows for the branches that learn no V, and the
+        neutral rows.
+    """
+    key, plain = (backwards, settings.layers), [n for n in range(len(branches)) if n not in learning]
+    new = key not in session.neutral
+    asked = [*branches.values(), *([query] if plain else []), *([NEUTRAL_PROMPT] if new else [])]
+    with torch.set_grad_enabled(bool(learning)):
+        said = session.ask(prefix, asked, rows=bool(plain) or new, layers=settings.layers)
+    if new:
+        session.neutral[key] = said.rows[-1]
+    return said.yes_minus_no[: len(branches)], {n: said.rows[len(branches)] for n in plain}, session.neutral[key]
+
+
+@torch.no_grad()
+def _seen_with(
+    session: Session, v: torch.Tensor, query: str, settings: GroundingSettings, backwards: bool
+) -> torch.Tensor:
+    """The watched rows of the query on T_v + V, ``[R, T, h, w]``, in the order in which slots are shown."""
+    prefix = session.prefill(v, backwards=backwards)
+    return session.ask(prefix, [query], rows=True, layers=settings.layers).rows[0]
+
+
+def rows_of(spatial: torch.Tensor, temporal: torch.Tensor, neutral: torch.Tensor, yes_minus_no: torch.Tensor) -> Rows:
+    """Rows on the host, as float32."""
+    where = _numbers(spatial)
+    when = where if temporal is spatial else _numbers(temporal)
+    return Rows(where, when, _numbers(neutral), _numbers(yes_minus_no))
+
+
+def _numbers(values: torch.Tensor) -> Array:
+    array: Array = values.detach().float().cpu().numpy()
+    return array
