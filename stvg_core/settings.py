@@ -19,11 +19,6 @@ from stvg_core.errors import ModelError
 PRESET_FILE = "stvg.json"
 TasQuestion = Literal["query", "attribute", "reversed"]
 ActionSubject = Literal["noun", "phrase"]
-JOINING = (
-    "attention", "guard", "role_tokens", "tas_operator", "tas_temporal", "coverage", "proposer_weight", "interval",
-    "top_k", "centre",
-)  # fmt: skip
-"""What decides after the model has spoken; every other setting decides what the model is shown or asked."""
 BEFORE = {"action_subject": "phrase"}
 """What was done before a setting was there. It is left out of the digests, so that such a model keeps its version."""
 READING = 2
@@ -33,18 +28,13 @@ _ROLE_TOKENS = re.compile(r"gti|mean|token-[1-9][0-9]*")
 
 
 @dataclass(frozen=True)
-class GroundingSettings:
-    """Settings of the method; section numbers are the paper's stages as listed in ``docs/method.md``.
+class SeenSettings:
+    """What the model is shown and asked. Evidence of other such settings cannot be joined under these.
 
     Attributes:
         fit: how frames become the square of families that have one: "squash" shows the whole frame, "checkpoint" does
             what the checkpoint's processor does, a centre crop included, which cuts off objects at the border.
         n_slots: T_v, how many uniformly sampled frames the model sees (stage 1).
-        attention: divide rows by the neutral prompt's rows, or not (stage 5).
-        guard: share of the neutral row's mean that is added to the divisor, so that cells the neutral prompt
-            ignores do not blow up; relative to the row's own scale (stage 5).
-        role_tokens: "gti" takes the role token with the highest maximum (stage 4), "mean" averages all of them, and
-            "token-2" always takes the second from the end (the first of all where there are fewer).
         layers: which layers' attention is averaged; None leaves it to the family's entry (the paper: all).
         lra_steps: N_ep gradient steps on each learnable prompt; 0 switches LRA off (stage 6).
         lra_rule: "plain" is V -= lr * gradient (paper, lr 8); "token_norm" scales the gradient so that the token that
@@ -52,20 +42,12 @@ class GroundingSettings:
         lra_lr: the step, in the unit of ``lra_rule``.
         lra_branches: which branches learn a prompt; the paper's are both.
         tas: also run the reversed video and assemble the two spatial maps (stage 8).
-        tas_operator: how the forward and the reversed map become one; "forward" looks both ways and goes by the
-            forward map alone.
         tas_question: what the reversed video is looked at with: the original sentence ("query", the paper), its
             attribute phrase alone ("attribute"), which stays true when the action runs backwards, or the sentence with
             its action turned ("reversed": "moving right" for "moving left").
-        tas_temporal: assemble the temporal branch in the same way; makes sense with "reversed" only.
-        coverage: how a track covers a cell: "fraction" is the exact area share, "peak" is that share divided by the
-            track's largest one in the frame, so that small objects can reach full weight.
         proposer: where candidate tracks come from (stage 1): "embedded" needs no weights, "grounding_dino" is the
             paper's way, GroundingDINO on sparse frames and SAM 2 for the chosen object.
         detector, tracker: hub ids or folders of GroundingDINO and SAM 2, for "grounding_dino" only.
-        proposer_weight: exponent of the proposer's own confidence in the choice of the track; None is the proposer's
-            own: 1 for the embedded one, which also returns parts of objects and patches of background that share the
-            brightest cell with the object, and the paper's 0 for phrase detections above a threshold.
         decomposer: who splits the sentence (stage 2): "model" is the loaded model itself, "endpoint" a language model
             behind an OpenAI-compatible address, "rules" need no model. The answer is the whole sentence for both
             parts wherever that fails.
@@ -76,44 +58,29 @@ class GroundingSettings:
             ends by that (stage 9).
         precision: what the weights are loaded as; "auto" is float32 on a CPU, and on a GPU the half precision that the
             checkpoint was published in, else bfloat16.
-        interval: "segment" is the maximum-sum segment of the centred frame scores, "top_k" the paper's rule (stage 9).
-        top_k: K of the paper's rule.
-        centre: where the frame scores are centred for "segment": this quantile between their minimum and maximum.
     """
 
     n_slots: int = 20
     fit: Literal["squash", "checkpoint"] = "squash"
-    attention: Literal["relative", "raw"] = "relative"
-    guard: float = 0.1
-    role_tokens: str = "gti"
     layers: tuple[int, ...] | None = None
     lra_steps: int = 1
     lra_rule: Literal["plain", "token_norm"] = "plain"
     lra_lr: float = 8.0
     lra_branches: tuple[Literal["spatial", "temporal"], ...] = ("spatial", "temporal")
     tas: bool = True
-    tas_operator: Literal["mean", "max", "product", "forward"] = "mean"
     tas_question: TasQuestion = "query"
-    tas_temporal: bool = False
-    coverage: Literal["fraction", "peak"] = "fraction"
     proposer: Literal["embedded", "grounding_dino"] = "embedded"
     detector: str = "IDEA-Research/grounding-dino-base"
     tracker: str = "facebook/sam2.1-hiera-large"
-    proposer_weight: float | None = None
     decomposer: Literal["model", "endpoint", "rules"] = "model"
     decomposer_model: str = ""
     action_subject: ActionSubject = "noun"
     second_look: bool = False
     precision: Literal["auto", "float32", "bfloat16", "float16", "4bit"] = "auto"
-    interval: Literal["segment", "top_k"] = "segment"
-    top_k: int = 7
-    centre: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.n_slots < 1 or self.top_k < 1 or self.lra_steps < 0:
-            raise ValueError("n_slots and top_k must be at least 1, lra_steps at least 0")
-        if not _ROLE_TOKENS.fullmatch(self.role_tokens):
-            raise ValueError(f"role_tokens is gti, mean or token-N with N of at least 1, not {self.role_tokens!r}")
+        if self.n_slots < 1 or self.lra_steps < 0:
+            raise ValueError("n_slots must be at least 1, lra_steps at least 0")
         if self.action_subject not in get_args(ActionSubject):
             raise ValueError(f"action_subject is noun or phrase, not {self.action_subject!r}")
         if not set(self.lra_branches) <= {"spatial", "temporal"}:
@@ -122,19 +89,72 @@ class GroundingSettings:
         if self.layers is not None:
             object.__setattr__(self, "layers", tuple(int(layer) for layer in self.layers))
 
+
+@dataclass(frozen=True)
+class JoinedSettings:
+    """What decides after the model has spoken: another choice here needs no model. Calibration chooses among these.
+
+    Attributes:
+        attention: divide rows by the neutral prompt's rows, or not (stage 5).
+        guard: share of the neutral row's mean that is added to the divisor, so that cells the neutral prompt
+            ignores do not blow up; relative to the row's own scale (stage 5).
+        role_tokens: "gti" takes the role token with the highest maximum (stage 4), "mean" averages all of them, and
+            "token-2" always takes the second from the end (the first of all where there are fewer).
+        tas_operator: how the forward and the reversed map become one; "forward" looks both ways and goes by the
+            forward map alone.
+        tas_temporal: assemble the temporal branch in the same way; makes sense with "reversed" only.
+        coverage: how a track covers a cell: "fraction" is the exact area share, "peak" is that share divided by the
+            track's largest one in the frame, so that small objects can reach full weight.
+        proposer_weight: exponent of the proposer's own confidence in the choice of the track; None is the proposer's
+            own: 1 for the embedded one, which also returns parts of objects and patches of background that share the
+            brightest cell with the object, and the paper's 0 for phrase detections above a threshold.
+        interval: "segment" is the maximum-sum segment of the centred frame scores, "top_k" the paper's rule (stage 9).
+        top_k: K of the paper's rule.
+        centre: where the frame scores are centred for "segment": this quantile between their minimum and maximum.
+    """
+
+    attention: Literal["relative", "raw"] = "relative"
+    guard: float = 0.1
+    role_tokens: str = "gti"
+    tas_operator: Literal["mean", "max", "product", "forward"] = "mean"
+    tas_temporal: bool = False
+    coverage: Literal["fraction", "peak"] = "fraction"
+    proposer_weight: float | None = None
+    interval: Literal["segment", "top_k"] = "segment"
+    top_k: int = 7
+    centre: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.top_k < 1:
+            raise ValueError("top_k must be at least 1")
+        if not _ROLE_TOKENS.fullmatch(self.role_tokens):
+            raise ValueError(f"role_tokens is gti, mean or token-N with N of at least 1, not {self.role_tokens!r}")
+
+
+@dataclass(frozen=True)
+class GroundingSettings(JoinedSettings, SeenSettings):
+    """Settings of the method, both halves under flat names; what takes a half takes the whole.
+
+    Section numbers are the paper's stages as listed in ``docs/method.md``.
+    """
+
+    def __post_init__(self) -> None:
+        SeenSettings.__post_init__(self)
+        JoinedSettings.__post_init__(self)
+
     def digest(self) -> str:
         """Eight hex digits that change whenever a setting does, or the way in which pictures are read."""
-        return _digest(self._values() | {"reading": READING})
+        return _digest(self._values(GroundingSettings) | {"reading": READING})
 
     def looks_digest(self) -> str:
-        """Eight hex digits that change whenever the model would look at something else; ``JOINING`` does not count.
+        """Eight hex digits that change whenever the model would look at something else: of the first half alone.
 
         Scores that were stored under one digest can be joined again under any settings of the same digest.
         """
-        return _digest({name: value for name, value in self._values().items() if name not in JOINING})
+        return _digest(self._values(SeenSettings))
 
-    def _values(self) -> dict[str, Any]:
-        values = dataclasses.asdict(self)
+    def _values(self, half: type[SeenSettings]) -> dict[str, Any]:
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(half)}
         return {name: value for name, value in values.items() if name not in BEFORE or value != BEFORE[name]}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from stvg_core.calibration.items import Item, Outcome
 from stvg_core.calibration.search import Measured, search
 from stvg_core.calibration.validation import folds, gain_interval
-from stvg_core.settings import JOINING, GroundingSettings
+from stvg_core.settings import GroundingSettings, JoinedSettings
 
 MIN_ITEMS = 20
 MIN_VIDEOS = 10
@@ -116,7 +116,8 @@ _TYPICAL = 60  # settings after which the guess stands at one half
 
 def changes(before: GroundingSettings, after: GroundingSettings) -> dict[str, Any]:
     """The fields of the joining that differ, with their new values."""
-    return {name: getattr(after, name) for name in JOINING if getattr(after, name) != getattr(before, name)}
+    names = [one.name for one in fields(JoinedSettings)]
+    return {name: getattr(after, name) for name in names if getattr(after, name) != getattr(before, name)}
 
 
 def _reason(items: int, videos: int, proposed: dict[str, Any], gain: float, interval: tuple[float, float]) -> str:

@@ -9,6 +9,7 @@ the first look's.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +20,8 @@ from stvg_core.method.tracks import cell_coverage, slot_scores
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Array, Track
 
-_MAPS = ("attention", "guard", "role_tokens", "tas_operator", "tas_temporal", "coverage")
-_Key = tuple[object, ...]
+_AFTER_THE_SCORES: dict[str, Any] = {"proposer_weight": None, "interval": "segment", "top_k": 1, "centre": 0.5}
+"""Settings that do not change the scores of tracks; any values do."""
 
 
 class CannotRejoin(ValueError):
@@ -47,8 +48,8 @@ class Rejoiner:
         if evidence.rows is None:
             raise CannotRejoin("no rows" if evidence.chosen >= 0 else "no candidate object")
         self._evidence, self._rows = evidence, evidence.rows
-        self._scored: dict[_Key, Evidence] = {}
-        self._second: dict[_Key, Array] = {}
+        self._scored: dict[GroundingSettings, Evidence] = {}
+        self._second: dict[GroundingSettings, Array] = {}
         self._tracks: dict[int, Track] = {}
 
     @property
@@ -65,7 +66,7 @@ class Rejoiner:
         """Raises :class:`CannotRejoin` where the settings need rows that were not taken."""
         if settings.tas and (self._rows.backward is None or (settings.tas_temporal and not self.temporal_both_ways)):
             raise CannotRejoin("no rows of the reversed video")
-        key = tuple(getattr(settings, name) for name in _MAPS)
+        key = replace(settings, **_AFTER_THE_SCORES)
         if key not in self._scored:
             self._scored[key] = self._score(settings)
         evidence = self._scored[key]

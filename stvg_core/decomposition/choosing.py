@@ -8,14 +8,14 @@ from stvg_core.decomposition.rules import RuleDecomposer
 from stvg_core.errors import StvgError
 from stvg_core.mllm.completing import complete
 from stvg_core.mllm.loading import LoadedModel
-from stvg_core.settings import ActionSubject, GroundingSettings
+from stvg_core.settings import ActionSubject, SeenSettings
 
 
 class DecomposerError(StvgError):
     """The decomposer that the settings name cannot be made from the settings alone."""
 
 
-def decomposer_for(settings: GroundingSettings, loaded: LoadedModel) -> Decomposer:
+def decomposer_for(settings: SeenSettings, loaded: LoadedModel) -> Decomposer:
     """The decomposer that ``settings.decomposer`` names.
 
     Raises:

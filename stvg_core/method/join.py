@@ -15,7 +15,7 @@ from stvg_core.method.evidence import Evidence, Rows, SecondLook
 from stvg_core.method.interval import cut, ends, interval, score_of, slot_of, slot_span_to_frames, window
 from stvg_core.method.maps import Maps, maps
 from stvg_core.method.tracks import cell_coverage, preference, same_object, slot_scores
-from stvg_core.settings import GroundingSettings
+from stvg_core.settings import GroundingSettings, JoinedSettings
 from stvg_core.tube import Array, Track, Tube
 
 View = Callable[[Array], Array]
@@ -96,7 +96,7 @@ def join(
     return replace(evidence, chosen=choice.chosen), choice
 
 
-def choose(evidence: Evidence, settings: GroundingSettings, through: int | None = None) -> Choice:
+def choose(evidence: Evidence, settings: JoinedSettings, through: int | None = None) -> Choice:
     """The best of the tracks by their scores, and its interval by its own frame scores; ``through`` is a frame inside
     it. The evidence's own choice is not looked at.
     """
@@ -148,7 +148,7 @@ def second_look_of(
     return SecondLook(within, slots, boxes, view(boxes), rows)
 
 
-def second_scores(second: SecondLook, settings: GroundingSettings) -> Array:
+def second_scores(second: SecondLook, settings: JoinedSettings) -> Array:
     """``(P, T)`` S_frame of every track by the temporal map of a second look."""
     temporal = maps(second.rows, settings).temporal
     return slot_scores(temporal, cell_coverage(second.seen, *temporal.shape[1:], rule=settings.coverage))

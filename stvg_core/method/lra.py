@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 
 from stvg_core.mllm.session import Session
-from stvg_core.settings import GroundingSettings
+from stvg_core.settings import SeenSettings
 
 
 def lra_loss(yes_minus_no: torch.Tensor) -> torch.Tensor:
@@ -21,7 +21,7 @@ def learn(
     zero: torch.Tensor,
     yes_minus_no: torch.Tensor,
     questions: list[str],
-    settings: GroundingSettings,
+    settings: SeenSettings,
     *,
     backwards: bool = False,
 ) -> list[torch.Tensor]:
@@ -47,7 +47,7 @@ def learn(
 
 
 def _one_more(
-    session: Session, v: torch.Tensor, question: str, settings: GroundingSettings, backwards: bool
+    session: Session, v: torch.Tensor, question: str, settings: SeenSettings, backwards: bool
 ) -> torch.Tensor:
     v = v.requires_grad_(True)
     answer = session.ask(session.prefill(v, backwards=backwards), [question])
@@ -55,7 +55,7 @@ def _one_more(
     return step(v.detach(), gradient, session, settings)
 
 
-def step(v: torch.Tensor, gradient: torch.Tensor, session: Session, settings: GroundingSettings) -> torch.Tensor:
+def step(v: torch.Tensor, gradient: torch.Tensor, session: Session, settings: SeenSettings) -> torch.Tensor:
     """One gradient step in the unit of ``settings.lra_rule``, ``[T, h*w, D]`` -> the same."""
     if settings.lra_rule == "plain":
         return v - settings.lra_lr * gradient

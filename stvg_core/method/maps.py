@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from stvg_core.method.evidence import Rows, finite
-from stvg_core.settings import GroundingSettings
+from stvg_core.settings import JoinedSettings
 from stvg_core.tube import Array
 
 
@@ -36,7 +36,7 @@ class Maps:
     info: dict[str, Any]
 
 
-def maps(rows: Rows, settings: GroundingSettings) -> Maps:
+def maps(rows: Rows, settings: JoinedSettings) -> Maps:
     """A_S and A_T from the rows of the watched tokens.
 
     Raises:
@@ -62,7 +62,7 @@ def maps(rows: Rows, settings: GroundingSettings) -> Maps:
 
 
 def _picked(
-    seen: Rows, settings: GroundingSettings, info: dict[str, Any], suffix: str
+    seen: Rows, settings: JoinedSettings, info: dict[str, Any], suffix: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The spatial and the temporal map of one direction, slots as shown."""
     info[f"yes_minus_no{suffix}"] = [round(value, 4) for value in seen.yes_minus_no.tolist()]

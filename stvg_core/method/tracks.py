@@ -18,7 +18,7 @@ def cell_coverage(boxes: Array, h: int, w: int, *, rule: str = "fraction") -> Ar
     Args:
         boxes: ``(..., 4)`` normalised xyxy in the model's view; NaN rows cover nothing.
         rule: "fraction" is the exact share of the cell's area, "peak" that share divided by the box's largest one, see
-            :class:`stvg_core.settings.GroundingSettings`.
+            :class:`stvg_core.settings.JoinedSettings`.
 
     Returns:
         ``(..., h, w)`` float64 in [0, 1]. The cell under a box's centre counts in full, so that even the smallest

@@ -7,10 +7,10 @@ from pathlib import Path
 from stvg_core.proposals.base import Proposer
 from stvg_core.proposals.cache import CachedProposer
 from stvg_core.proposals.embedded import EmbeddedProposer
-from stvg_core.settings import GroundingSettings
+from stvg_core.settings import SeenSettings
 
 
-def proposer_for(settings: GroundingSettings, *, device: str, cache: Path | None = None) -> Proposer:
+def proposer_for(settings: SeenSettings, *, device: str, cache: Path | None = None) -> Proposer:
     """The proposer that ``settings.proposer`` names, its models (if it has any) on ``device``.
 
     Args:

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stvg_core.boxes import box_iou
 from stvg_core.metrics import gt_viou, tiou, viou
 from stvg_core.tube import Tube
 
@@ -34,12 +33,6 @@ def test_worked_example() -> None:
     assert viou(guess, truth) == pytest.approx(2.5 / 15)
     assert gt_viou(guess, truth) == pytest.approx(2.5 / 10)
     assert viou(still(20, 3), truth) == 0.0 == tiou(still(20, 3), truth)
-
-
-def test_box_iou_known_values() -> None:
-    a = np.array([[0, 0, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0.5, 1]])
-    b = np.array([[0.5, 0, 1.5, 1], [0, 0, 0, 0], [1, 1, 1, 1], [0.5, 0, 1, 1]])
-    np.testing.assert_allclose(box_iou(a, b), [1 / 3, 1, 0, 0])
 
 
 @given(tubes(), tubes())

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from stvg_core.demo import MODEL_DIR
 from stvg_core.errors import ModelError
-from stvg_core.settings import JOINING, GroundingSettings, resolve
+from stvg_core.settings import GroundingSettings, JoinedSettings, SeenSettings, resolve
 from stvg_core.version import model_version
 
 
@@ -78,7 +78,7 @@ def test_an_unknown_form_of_the_action_is_refused(folder: Path) -> None:
         resolve(folder, None)
 
 
-@pytest.mark.parametrize("name", JOINING)
+@pytest.mark.parametrize("name", [field.name for field in fields(JoinedSettings)])
 def test_what_decides_after_the_model_has_spoken_is_no_part_of_the_looks(name: str) -> None:
     other = {
         "attention": "raw", "guard": 0.2, "role_tokens": "token-2", "tas_operator": "forward", "tas_temporal": True,
@@ -99,6 +99,19 @@ def test_what_decides_after_the_model_has_spoken_is_no_part_of_the_looks(name: s
 )  # fmt: skip
 def test_what_the_model_is_shown_or_asked_is(change: dict[str, object]) -> None:
     assert replace(GroundingSettings(), **change).looks_digest() != GroundingSettings().looks_digest()
+
+
+def test_every_setting_belongs_to_one_half() -> None:
+    seen, joined, whole = (
+        {field.name for field in fields(one)} for one in (SeenSettings, JoinedSettings, GroundingSettings)
+    )
+    assert not seen & joined and seen | joined == whole
+
+
+@pytest.mark.parametrize("change", [{"n_slots": 0}, {"lra_steps": -1}, {"top_k": 0}, {"lra_branches": ("both",)}])
+def test_values_of_either_half_are_checked(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(change))):
+        GroundingSettings(**change)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["gti", "mean", "token-1", "token-12"])

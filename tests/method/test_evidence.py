@@ -75,7 +75,7 @@ def test_a_temporal_look_of_its_own_is_kept() -> None:
 
 
 def test_evidence_from_before_is_readable() -> None:
-    before = replace(planted(4).evidence, rows=None)
+    before = replace(planted(4).evidence, rows=None, proposer_scores=np.empty(0))
     after = stored(before)
     assert after.rows is None and len(after.proposer_scores) == 0
     np.testing.assert_array_equal(after.frame_scores, before.frame_scores)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stvg_core.proposals.dense import MAX_FRAMES, MAX_PROMPTS, merge, plan
+from stvg_core.proposals.dense import MAX_FRAMES, MAX_SEEDS, merge, plan
 from stvg_core.proposals.sighted import SightedTrack
 from stvg_core.tube import Track
 
@@ -46,8 +46,8 @@ def test_the_surest_sightings_are_shown_first_and_lie_apart() -> None:
     planned = plan(track, 25, 374, 400, fps=25.0)
     assert planned is not None
     shown = [int(planned.frames[position]) for position in planned.seeds]
-    assert shown[0] == 200 and 210 not in shown and len(shown) == MAX_PROMPTS
-    assert min(np.diff(sorted(shown))) >= 400 / (2 * MAX_PROMPTS)
+    assert shown[0] == 200 and 210 not in shown and len(shown) == MAX_SEEDS
+    assert min(np.diff(sorted(shown))) >= 400 / (2 * MAX_SEEDS)
     for frame, box in zip(shown, planned.seeds.values(), strict=True):
         assert box == pytest.approx(track.at(np.array([frame]))[0])
 
@@ -72,7 +72,7 @@ def test_a_window_between_two_sightings_reaches_for_the_nearest() -> None:
 def test_a_long_window_is_thinned_out_and_its_sightings_stay() -> None:
     planned = plan(coarse(list(range(3, 50_000, 97))), 0, 49_999, 50_000, fps=25.0)
     assert planned is not None
-    assert len(planned.frames) <= MAX_FRAMES + MAX_PROMPTS + 1
+    assert len(planned.frames) <= MAX_FRAMES + MAX_SEEDS + 1
     assert planned.frames[-1] == 49_999
     for position, box in planned.seeds.items():
         assert box[0] == pytest.approx(planned.frames[position] / 2000, rel=1e-5)
