@@ -131,7 +131,8 @@ def test_one_number_that_is_none_spoils_the_answer(where: str, way: str, number:
 @fault(24, guard="stvg_core.method.maps.finite", without=as_it_comes)
 def test_a_map_of_numbers_that_are_none_is_refused() -> None:
     """The neutral drawn looks nowhere: what is divided by it is infinite."""
-    rows = Rows(np.full((1, 4, 2, 2), 0.1, np.float32), np.full((1, 4, 2, 2), 0.1, np.float32), np.zeros((1, 4, 2, 2)))
+    all_of_it, nothing_of_it = np.ones((1, 4, 2, 2), np.float32), np.zeros((1, 4, 2, 2), np.float32)
+    rows = Rows(all_of_it, all_of_it, nothing_of_it)
     with pytest.raises(NonFiniteError, match="NaN or infinite"):
         maps(rows, SETTINGS)
 
