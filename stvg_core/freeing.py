@@ -44,6 +44,22 @@ def twice(first: Callable[[], T], again: Callable[[], T], forget: Callable[[], N
         raise ModelError(refused) from None
 
 
+def sparing(run: Callable[[], T], *, possible: Callable[[], bool], spare: Callable[[], None]) -> T:
+    """What ``run`` gives, or, where the memory does not suffice for it, what it gives after ``spare``.
+
+    Args:
+        possible: whether ``spare`` would change anything; where not, the error is raised.
+    """
+    try:
+        return run()
+    except (RuntimeError, MemoryError) as error:
+        if not (is_short_of_memory(error) and possible()):
+            raise
+    spare()
+    torch.cuda.empty_cache()
+    return run()
+
+
 def is_short_of_memory(error: RuntimeError | MemoryError) -> bool:
     """Did it fail for lack of memory? torch has a class for its own allocator only; libraries say it in words."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(word in str(error) for word in _SAID)

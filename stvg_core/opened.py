@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.session import Session
@@ -21,7 +22,7 @@ OpenVideo = Callable[[str | Path], Pictures]
 
 
 class Stopwatch:
-    """Seconds per stage, added up."""
+    """Seconds per stage, added up; what a GPU was given to do in a stage belongs to it."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -32,6 +33,9 @@ class Stopwatch:
         try:
             yield
         finally:
+            if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+                with suppress(RuntimeError):  # what was wrong before is under way already
+                    torch.cuda.synchronize()
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
 
 
@@ -46,6 +50,7 @@ class OpenedVideo:
         watch: where the seconds go.
         searched: whether the proposer will be asked for tracks, so that its frames are decoded on the same way.
         open_video: what reads the file's pictures.
+        n_limit: for how many slots of such a video the memory suffices.
 
     It stays open until it is closed: pictures that were decoded for one purpose serve the others.
 
@@ -60,7 +65,7 @@ class OpenedVideo:
 
     def __init__(
         self, loaded: LoadedModel, proposer: Proposer, video: str | Path, n_slots: int, watch: Stopwatch,
-        searched: bool = True, open_video: OpenVideo = VideoReader,
+        searched: bool = True, open_video: OpenVideo = VideoReader, n_limit: Callable[[VideoInfo], int] | None = None,
     ) -> None:  # fmt: skip
         self.loaded, self.n_slots = loaded, n_slots
         self.key = file_key(video)
@@ -69,12 +74,19 @@ class OpenedVideo:
         with watch("decode"):
             self.video = open_video(video)
         try:
+            self._at_most = n_slots if n_limit is None else min(n_slots, n_limit(self.info))
             if searched:
                 self.video.expect(proposer.looks_at(self.info).tolist())
             self.slots, self.session = self.look_at(0, self.info.n_frames - 1, watch)
         except BaseException:
             self.video.close()
             raise
+
+    @property
+    def limited(self) -> bool:
+        """Would there be more slots, with more memory?"""
+        possible = self.info.n_frames // self.loaded.family.frames_per_slot
+        return self._at_most < min(self.n_slots, possible)
 
     @property
     def info(self) -> VideoInfo:
@@ -88,7 +100,7 @@ class OpenedVideo:
     def look_at(self, first: int, last: int, watch: Stopwatch) -> tuple[Array, Session]:
         """A session on frames sampled uniformly between two frames, both included, and the frames of its slots."""
         fused = self.loaded.family.frames_per_slot
-        indices = sampled(first, last, self.n_slots, fused)
+        indices = sampled(first, last, self._at_most, fused)
         with watch("decode"):
             frames = self.video.read(indices)
         # The frame in the middle of those that share a slot stands for it.

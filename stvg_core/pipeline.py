@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stvg_core.decomposition import Decomposer, decomposer_for
-from stvg_core.freeing import twice
-from stvg_core.method.evidence import SecondLook
+from stvg_core.freeing import sparing, twice
+from stvg_core.method.evidence import Rows, SecondLook
 from stvg_core.method.join import Choice, join, refine, second_look_of, second_scores
 from stvg_core.method.look import look, look_again
 from stvg_core.method.maps import maps
@@ -17,9 +17,9 @@ from stvg_core.opened import OpenedVideo, OpenVideo, Stopwatch, file_key, sample
 from stvg_core.proposals import Proposer, proposer_for
 from stvg_core.proposals.extending import Extended, extend
 from stvg_core.proposals.following import DrawnBox, pinned
-from stvg_core.query import as_statement, normalise_query
+from stvg_core.query import SubQueries, as_statement, normalise_query
 from stvg_core.settings import GroundingSettings, resolve
-from stvg_core.tube import Array, Grounding, Track, VideoInfo
+from stvg_core.tube import FEWER_SLOTS, Array, Grounding, Track, VideoInfo
 from stvg_core.version import model_version
 from stvg_core.video import VideoReader
 
@@ -67,6 +67,8 @@ class Grounder:
         self.proposer = proposer or proposer_for(settings, device=str(loaded.device))
         self.decomposer = decomposer or decomposer_for(settings, loaded)
         self._opened: OpenedVideo | None = None
+        self._most: dict[tuple[int, int], int] = {}
+        self._fewer: int | None = None
 
     @classmethod
     def from_pretrained(
@@ -94,7 +96,8 @@ class Grounder:
     ) -> Grounding:
         """Find the tube.
 
-        Where the memory of the GPU does not suffice, it is tried once more with half of the frames.
+        Where the memory of the GPU does not suffice, the backward pass computes more again; if that is not enough, half
+        of the frames are looked at, and the answer's warnings say so.
 
         Args:
             video: a local file.
@@ -196,37 +199,66 @@ class Grounder:
         return slots, self.proposer.looks_at(info)
 
     def _with_less_memory(self, asked: _Asked) -> Grounding:
+        """Memory is looked for in this order: what is kept for further sentences, what the backward pass can compute
+        again (:meth:`_look`), half of the frames. What helped is remembered: the first for the model, the second for
+        frames of this size.
+        """
         slots = self.settings.n_slots
         fewer = max(1, slots // 2)
 
         def with_fewer() -> Grounding:
-            found = self._ground(replace(asked, report=_silent, keep=False), fewer)
-            found.evidence.info["slots_after_out_of_memory"] = fewer
+            self._fewer = fewer
+            try:
+                found = self._ground(replace(asked, report=_silent, keep=False))
+            finally:
+                self._fewer = None
+            self._most[found.video.width, found.video.height] = fewer
             return found
 
         refused = (
             f"The memory of {self.loaded.device} does not suffice, not even for {fewer} frames instead of {slots}. "
             "Take a smaller model, precision 4bit, or a GPU that nothing else uses."
         )
-        return twice(lambda: self._ground(asked, slots), with_fewer, self._forget, refused)
+        return twice(lambda: self._ground(asked), with_fewer, self._forget, refused)
 
-    def _ground(self, asked: _Asked, n_slots: int) -> Grounding:
+    def _limit(self, info: VideoInfo) -> int:
+        """For how many slots the memory suffices, as far as is known."""
+        slots = self.settings.n_slots
+        return min(slots, self._most.get((info.width, info.height), slots), self._fewer or slots)
+
+    def _look(self, opened: OpenedVideo, statement: str, parts: SubQueries, asked: _Asked) -> Rows:
+        session, keep = opened.session, asked.keep
+
+        def tick(share: float) -> None:
+            asked.report(0.4 + 0.4 * share, "look")
+
+        def run() -> Rows:
+            return look(session, statement, parts, self.settings, tick, keep=keep)
+
+        def spare() -> None:
+            nonlocal keep
+            keep = False
+            session.spare()
+            self.loaded = replace(self.loaded, recompute=True)
+
+        return sparing(
+            run, possible=lambda: self.settings.lra_steps > 0 and (keep or not session.recompute), spare=spare
+        )
+
+    def _ground(self, asked: _Asked) -> Grounding:
         watch, settings, report = Stopwatch(), self.settings, asked.report
         sentence = normalise_query(asked.query)
         with watch("decompose"):
             parts = self.decomposer.decompose(sentence)
         report(0.0, "decode")
-        opened = self._open(asked.video, n_slots, watch, searched=not isinstance(asked.given, list))
+        opened = self._open(asked.video, watch, searched=not isinstance(asked.given, list))
         report(0.1, "propose")
         tracks = opened.candidates(asked.given, parts.attribute, watch)
         drawn = asked.given if isinstance(asked.given, DrawnBox) else None
         statement, through = as_statement(sentence), None if drawn is None else drawn.frame
         report(0.4, "look")
         with watch("attention"):
-            rows = look(
-                opened.session, statement, parts, settings, lambda share: report(0.4 + 0.4 * share, "look"),
-                keep=asked.keep,
-            )  # fmt: skip
+            rows = self._look(opened, statement, parts, asked)
             found = maps(rows, settings)
         with watch("join"):
             evidence, choice = join(
@@ -251,6 +283,8 @@ class Grounder:
                 evidence.info["second_look"] = [*refined.second.window, *refined.span]
         if drawn is not None:
             evidence.info["prompt"] = drawn.to_json()  # so it is called where it is stored
+        if opened.limited:
+            evidence.info[FEWER_SLOTS] = len(opened.slots)
         evidence.info.update(
             spatial_question=parts.spatial_question, temporal_question=parts.temporal_question, split=parts.found
         )
@@ -269,12 +303,14 @@ class Grounder:
             track = self.proposer.densify(opened.video, track, *choice.span)
         return track if drawn is None else pinned(track, drawn)
 
-    def _open(self, video: str | Path, n_slots: int, watch: Stopwatch, *, searched: bool) -> OpenedVideo:
+    def _open(self, video: str | Path, watch: Stopwatch, *, searched: bool) -> OpenedVideo:
         """The video of the last query is kept: sentences about one video tend to come one after the other."""
         kept = self._opened
-        if kept is None or kept.key != file_key(video) or kept.n_slots != n_slots:
+        if kept is None or kept.key != file_key(video):
             self._forget()  # its memory is free before the next one needs some
-            self._opened = OpenedVideo(self.loaded, self.proposer, video, n_slots, watch, searched, self._open_video)
+            self._opened = OpenedVideo(
+                self.loaded, self.proposer, video, self.settings.n_slots, watch, searched, self._open_video, self._limit
+            )  # fmt: skip
         assert self._opened is not None
         return self._opened
 

@@ -177,6 +177,10 @@ class Frames:
         return len(self.pixels)
 
 
+FEWER_SLOTS = "slots_after_out_of_memory"
+"""In the evidence's ``info``: how many slots were looked at, where the memory did not suffice for all."""
+
+
 @dataclass(frozen=True)
 class Grounding:
     """A grounded sentence: the tube, or None where the video holds no candidate object, and all that led to it.
@@ -196,8 +200,10 @@ class Grounding:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a person must know of the answer, in sentences: of the video, and of the model."""
-        return (*self.video.warnings, *notices([self.model_version]))
+        """What a person must know of the answer, in sentences: of the video, of the model, and of the look."""
+        fewer = self.evidence.info.get(FEWER_SLOTS)
+        said = () if fewer is None else (f"The memory of the GPU did not suffice: only {fewer} frames were looked at.",)
+        return (*self.video.warnings, *notices([self.model_version]), *said)
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of ``stvg ground``: pixels, 0-based inclusive frames, seconds of the first and last frame."""

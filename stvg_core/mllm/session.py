@@ -119,6 +119,11 @@ class Session:
         """Forget the kept states (and the memory of their graphs); visual tokens and neutral rows stay."""
         self._origins.clear()
 
+    def spare(self) -> None:
+        """From here on take less memory for gradients, and more time; what is kept is let go of."""
+        self.recompute = True
+        self.release()
+
     def prefill(self, v: torch.Tensor | None = None, *, backwards: bool = False) -> Prefix:
         """Run everything before the question.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from stvg_core.method.evidence import Rows
 from stvg_core.method.join import Choice, join
 from stvg_core.method.maps import maps
 from stvg_core.mllm.loading import LoadedModel
-from stvg_core.mllm.session import Session
+from stvg_core.mllm.session import Prefix, Session
 from stvg_core.pipeline import Grounder
 from stvg_core.proposals.base import FixedTracks
 from stvg_core.proposals.following import DrawnBox
@@ -254,6 +255,65 @@ def test_out_of_memory_is_tried_once_with_half_of_the_frames(
     assert gpu.tried == [20, 10]
     assert found.evidence.info["slots_after_out_of_memory"] == 10
     assert len(found.evidence.slot_frames) == 10
+    assert "The memory of the GPU did not suffice: only 10 frames were looked at." in found.to_json()["warnings"]
+
+
+@fault(25, guard="stvg_core.pipeline.twice", without=once, by=UNSAID)
+def test_how_many_frames_fit_is_remembered_for_frames_of_that_size(
+    make: Callable[..., Grounder], clip: Path, tmp_path: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of several sentences too: the second one needs no vision tower at all."""
+    gpu = OutOfMemory(12, SHORT[0], monkeypatch)
+    grounder = make()
+    several = grounder.ground_many(clip, [scene.query, "the other one", "a third one"])
+    assert gpu.tried == [20, 10]
+    other = shutil.copy(clip, tmp_path / "other.mp4")
+    again = grounder.ground(other, scene.query, tracks=scene_tracks(scene))
+    assert gpu.tried == [20, 10, 10]
+    for found in (*several, again):
+        assert found.evidence.info["slots_after_out_of_memory"] == 10
+
+
+class FullGraph:
+    """A session that has no memory for a graph that keeps everything, as often as it is asked for one."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.refused, self.seen = 0, 0
+        prefill, begin = Session.prefill, Session.__init__
+
+        def refusing(session: Session, v: torch.Tensor | None = None, *, backwards: bool = False) -> Prefix:
+            if v is not None and v.requires_grad and not session.recompute:
+                self.refused += 1
+                raise SHORT[0]
+            return prefill(session, v, backwards=backwards)
+
+        def begins(session: Session, loaded: LoadedModel, frames: Frames) -> None:
+            self.seen += 1
+            begin(session, loaded, frames)
+
+        monkeypatch.setattr(Session, "prefill", refusing)
+        monkeypatch.setattr(Session, "__init__", begins)
+
+
+def unspared(run: Callable[[], Any], **_: object) -> Any:
+    return run()
+
+
+@fault(25, guard="stvg_core.pipeline.sparing", without=unspared, by=ModelError)
+def test_the_graph_is_spared_before_frames_are_left_out(
+    make: Callable[..., Grounder], clip: Path, tmp_path: Path, scene: Scene
+) -> None:
+    """The vision tower has run once, the answer is the same, and the next video does not fail first."""
+    learning = replace(SETTINGS, lra_steps=1)
+    wanted = make(settings=learning).ground(clip, scene.query, tracks=scene_tracks(scene))
+    with pytest.MonkeyPatch.context() as patch:
+        gpu, grounder = FullGraph(patch), make(settings=learning)
+        found = grounder.ground(clip, scene.query, tracks=scene_tracks(scene))
+        assert (gpu.refused, gpu.seen) == (1, 1)
+        assert found.warnings == wanted.warnings and len(found.evidence.slot_frames) == 20
+        assert found.evidence.to_bytes() == wanted.evidence.to_bytes()
+        grounder.ground(shutil.copy(clip, tmp_path / "other.mp4"), scene.query, tracks=scene_tracks(scene))
+        assert (gpu.refused, gpu.seen) == (1, 2)
 
 
 @fault(25, guard="stvg_core.freeing.is_short_of_memory", without=lambda error: False, by=UNSAID)
