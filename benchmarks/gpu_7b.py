@@ -39,7 +39,7 @@ from stvg_core.query import NEUTRAL_PROMPT
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Frames
 
-SETTINGS = GroundingSettings(lra_rule="token_norm", lra_lr=0.01)
+SETTINGS = GroundingSettings(lra_rule="token_norm", lra_lr=0.01, lra_guard=False)
 """The whole method, all layers, TAS; the step means the same at any width and with random weights."""
 
 

@@ -30,7 +30,7 @@ from stvg_core.mllm.loading import load
 from stvg_core.settings import GroundingSettings
 
 # The whole method, TAS included, all layers, one step per learnable prompt.
-SETTINGS = GroundingSettings(lra_rule="token_norm", lra_lr=0.01)
+SETTINGS = GroundingSettings(lra_rule="token_norm", lra_lr=0.01, lra_guard=False)
 
 
 def measure(model: str, clips: int, n_frames: int, new_tokens: int) -> dict[str, Any]:

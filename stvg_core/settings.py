@@ -19,7 +19,7 @@ from stvg_core.errors import ModelError
 PRESET_FILE = "stvg.json"
 TasQuestion = Literal["query", "attribute", "reversed"]
 ActionSubject = Literal["noun", "phrase"]
-BEFORE = {"action_subject": "phrase"}
+BEFORE = {"action_subject": "phrase", "lra_guard": False}
 """What was done before a setting was there. It is left out of the digests, so that such a model keeps its version."""
 READING = 2
 """How pictures are taken out of files. 1 took other pictures from open groups, mirrored and fragmented files: what was
@@ -40,6 +40,8 @@ class SeenSettings:
         lra_rule: "plain" is V -= lr * gradient (paper, lr 8); "token_norm" scales the gradient so that the token that
             moves most moves by ``lr`` times the mean norm of the visual tokens: the same at any model width.
         lra_lr: the step, in the unit of ``lra_rule``.
+        lra_guard: a learnable prompt with which "yes" is less likely than without it is halved, at most twice, and then
+            dropped. The paper has no such check; its plain step overshoots where the model is sure.
         lra_branches: which branches learn a prompt; the paper's are both.
         tas: also run the reversed video and assemble the two spatial maps (stage 8).
         tas_question: what the reversed video is looked at with: the original sentence ("query", the paper), its
@@ -66,6 +68,7 @@ class SeenSettings:
     lra_steps: int = 1
     lra_rule: Literal["plain", "token_norm"] = "plain"
     lra_lr: float = 8.0
+    lra_guard: bool = True
     lra_branches: tuple[Literal["spatial", "temporal"], ...] = ("spatial", "temporal")
     tas: bool = True
     tas_question: TasQuestion = "query"

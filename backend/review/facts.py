@@ -24,6 +24,21 @@ class VideoFacts:
 
 
 @dataclass(frozen=True)
+class ReAttention:
+    """What a learnable prompt did to the answer to one question.
+
+    Attributes:
+        before, after: log p_yes - log p_no without and with it.
+        share: how much of it was used (``lra_guard`` of the settings).
+    """
+
+    branch: str
+    before: float
+    after: float
+    share: float
+
+
+@dataclass(frozen=True)
 class Suggestion:
     """What the model proposed and why.
 
@@ -31,6 +46,7 @@ class Suggestion:
         start_frame, end_frame: None where the video holds no candidate object.
         split: were the two sub-queries found in the sentence? Else both are the whole sentence; None if not known.
         spatial_question, temporal_question: as the model was asked; "" if not known.
+        re_attention: one entry for each branch and direction that learnt a prompt.
         uncertainty: None where the evidence cannot be read.
         timings: seconds per stage, the total last.
         newer: version of a later suggestion for the same task, None where this is the newest.
@@ -46,6 +62,7 @@ class Suggestion:
     spatial_question: str
     temporal_question: str
     split: bool | None
+    re_attention: tuple[ReAttention, ...]
     uncertainty: Uncertainty | None
     tracks: int
     timings: tuple[tuple[str, float], ...]

@@ -6,7 +6,7 @@ The boxes and curves that are drawn come apart from this, in ``backend.review.ov
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -17,10 +17,12 @@ from backend.db import deliveries, predictions
 from backend.db.reviews import UNDONE, in_force
 from backend.db.tables import Annotation, Delivery, Diff, Prediction, Review, Task
 from backend.review import decisions, opinions, queue, recording
-from backend.review.facts import Decision, Item, Suggestion, Version, VideoFacts
+from backend.review.facts import Decision, Item, ReAttention, Suggestion, Version, VideoFacts
 from backend.review.reading import reading_of
 from backend.review.uncertainty import of_evidence
 from stvg_core.method.evidence import Evidence
+
+BRANCHES = ("Which object", "What it does")
 
 
 def look(session: Session, task_id: int) -> Item | None:
@@ -108,11 +110,22 @@ def _suggestion(session: Session, task_id: int, label: Annotation | None) -> Sug
         spatial_question=str(info.get("spatial_question") or ""),
         temporal_question=str(info.get("temporal_question") or ""),
         split=info["split"] if isinstance(info.get("split"), bool) else None,
+        re_attention=_re_attention(info),
         uncertainty=None if evidence is None else of_evidence(evidence),
         tracks=0 if evidence is None else len(evidence.track_scores),
         timings=tuple(sorted(seconds.items(), key=lambda entry: (entry[0] == "total", -entry[1]))),
         newer=newest.model_version if newest is not None and newest.id > row.id else None,
     )
+
+
+def _re_attention(info: Mapping[str, Any]) -> tuple[ReAttention, ...]:
+    """Empty where nothing was learnt, and of evidence from before it was kept."""
+    found = []
+    for suffix, way in (("", ""), ("_reversed", ", reversed video")):
+        lists = (info.get(f"{name}{suffix}") or () for name in ("yes_minus_no", "yes_minus_no_after", "v_share"))
+        for branch, (before, after, share) in zip(BRANCHES, zip(*lists, strict=False), strict=False):
+            found.append(ReAttention(branch + way, float(before), float(after), float(share)))
+    return tuple(found)
 
 
 def _versions(session: Session, task_id: int, label: Annotation | None) -> tuple[Version, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,8 @@ class Rows:
         temporal: of the query on T_v + V_t; for the reversed video the spatial one unless that is assembled too.
         neutral: of the neutral prompt on T_v. R may be larger than above; tokens are matched from the end.
         yes_minus_no: ``(B,)`` log p_yes - log p_no of Q_s (and Q_t) at V = 0; empty where it was not kept.
+        yes_minus_no_after: the same with the V that was looked with; empty where no branch learns one.
+        v_share: ``(B,)`` the share of the learnt V that was looked with, see ``lra_guard`` of the settings.
         backward: the rows of the reversed video, slots as shown; with TAS only.
         exponent: rows are multiplied by two to this power; 0 unless they are packed.
 
@@ -54,9 +56,11 @@ class Rows:
     yes_minus_no: Array = field(default_factory=lambda: np.empty(0, np.float32))
     backward: Rows | None = None
     exponent: int = 0
+    yes_minus_no_after: Array = field(default_factory=lambda: np.empty(0, np.float32))
+    v_share: Array = field(default_factory=lambda: np.empty(0, np.float32))
 
     def __post_init__(self) -> None:
-        for values in (self.spatial, self.temporal, self.neutral, self.yes_minus_no):
+        for values in (self.spatial, self.temporal, self.neutral, self.yes_minus_no, self.yes_minus_no_after):
             finite(values)
 
     def packed(self) -> Rows:
@@ -75,7 +79,9 @@ class Rows:
             np.ldexp(rows.astype(np.float64), exponent).astype(np.float16) for rows in three
         )  # fmt: skip
         backward = None if self.backward is None else self.backward.packed()
-        return Rows(spatial, temporal, neutral, self.yes_minus_no, backward, exponent)
+        return replace(
+            self, spatial=spatial, temporal=temporal, neutral=neutral, backward=backward, exponent=exponent
+        )  # fmt: skip
 
     def unpacked(self) -> Rows:
         """As float32 in the model's own scale."""
@@ -85,7 +91,7 @@ class Rows:
             np.ldexp(rows.astype(np.float32), -self.exponent) for rows in (self.spatial, self.temporal, self.neutral)
         )
         backward = None if self.backward is None else self.backward.unpacked()
-        return Rows(spatial, temporal, neutral, self.yes_minus_no, backward)
+        return replace(self, spatial=spatial, temporal=temporal, neutral=neutral, backward=backward, exponent=0)
 
     def to_arrays(self, name: str) -> dict[str, Array]:
         """Packed, by names for an ``.npz``; equal arrays are stored once."""

@@ -13,7 +13,7 @@ import torch
 
 from stvg_core.decomposition.reversal import reverse_action, reverse_parts
 from stvg_core.method.evidence import Rows
-from stvg_core.method.lra import learn
+from stvg_core.method.lra import GUARD_SHARES, learn
 from stvg_core.mllm.session import Prefix, Session
 from stvg_core.query import NEUTRAL_PROMPT, SubQueries, as_statement
 from stvg_core.settings import GroundingSettings
@@ -37,9 +37,16 @@ def look_one_way(
     margins, seen, neutral = _ask(session, prefix, query, branches, learning, settings, backwards)  # Q_s and Q_t
     questions = [list(branches.values())[n] for n in learning]
     learnt = learn(session, zero, margins[learning], questions, settings, backwards=backwards)  # step: V_s, V_t
-    for n, v in zip(learning, learnt, strict=True):
-        seen[n] = _seen_with(session, v, query, settings, backwards)  # prefill with V_s and with V_t, rows of Q
-    return rows_of(seen[0], seen[len(branches) - 1], neutral, margins)
+    after, share = margins.detach().clone(), torch.zeros(len(branches))
+    for n, v, question in zip(learning, learnt, questions, strict=True):  # prefill with V_s and with V_t, rows of Q
+        for tried in GUARD_SHARES if settings.lra_guard else (1.0,):
+            rows, after[n] = _seen_with(session, tried * v, query, question, settings, backwards)
+            if not settings.lra_guard or after[n] >= margins[n]:
+                seen[n], share[n] = rows, tried
+                break
+        else:
+            seen[n], after[n] = _at_zero(session, prefix, query, settings), margins[n]
+    return rows_of(seen[0], seen[len(branches) - 1], neutral, margins, *((after, share) if learning else ()))
 
 
 def look(
@@ -119,18 +126,33 @@ def _ask(
 
 @torch.no_grad()
 def _seen_with(
-    session: Session, v: torch.Tensor, query: str, settings: GroundingSettings, backwards: bool
-) -> torch.Tensor:
-    """The watched rows of the query on T_v + V, ``[R, T, h, w]``, in the order in which slots are shown."""
+    session: Session, v: torch.Tensor, query: str, question: str, settings: GroundingSettings, backwards: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """On T_v + V: the watched rows of the query, ``[R, T, h, w]``, in the order in which slots are shown; and log p_yes
+    - log p_no of the question, which costs one more short suffix.
+    """
     prefix = session.prefill(v, backwards=backwards)
+    said = session.ask(prefix, [query, question], rows=True, layers=settings.layers)
+    return said.rows[0], said.yes_minus_no[1]
+
+
+@torch.no_grad()
+def _at_zero(session: Session, prefix: Prefix, query: str, settings: GroundingSettings) -> torch.Tensor:
+    """The query's rows where no V helped."""
     return session.ask(prefix, [query], rows=True, layers=settings.layers).rows[0]
 
 
-def rows_of(spatial: torch.Tensor, temporal: torch.Tensor, neutral: torch.Tensor, yes_minus_no: torch.Tensor) -> Rows:
+def rows_of(
+    spatial: torch.Tensor, temporal: torch.Tensor, neutral: torch.Tensor, yes_minus_no: torch.Tensor,
+    after: torch.Tensor | None = None, share: torch.Tensor | None = None,
+) -> Rows:  # fmt: skip
     """Rows on the host, as float32."""
     where = _numbers(spatial)
     when = where if temporal is spatial else _numbers(temporal)
-    return Rows(where, when, _numbers(neutral), _numbers(yes_minus_no))
+    found = Rows(where, when, _numbers(neutral), _numbers(yes_minus_no))
+    if after is None or share is None:
+        return found
+    return replace(found, yes_minus_no_after=_numbers(after), v_share=_numbers(share))
 
 
 def _numbers(values: torch.Tensor) -> Array:

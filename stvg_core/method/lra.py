@@ -10,6 +10,9 @@ import torch
 from stvg_core.mllm.session import Session
 from stvg_core.settings import SeenSettings
 
+GUARD_SHARES = (1.0, 0.5, 0.25)
+"""Shares of a learnt V that are tried, as long as "yes" is less likely with it than without."""
+
 
 def lra_loss(yes_minus_no: torch.Tensor) -> torch.Tensor:
     """The paper's objective per question, ``[B]`` -> ``[B]``."""

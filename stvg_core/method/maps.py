@@ -25,7 +25,8 @@ class Maps:
         spatial_forward, spatial_reversed: before assembling (equal to ``spatial`` without TAS).
         temporal: A_T, assembled when the settings say so.
         consistency: S_cons, NaN without TAS.
-        info: the grounding tokens chosen (counted from the end) and log p_yes - log p_no before re-attention.
+        info: the grounding tokens chosen (counted from the end); log p_yes - log p_no before re-attention and after it,
+            and the share of V that was used.
     """
 
     spatial: Array
@@ -66,6 +67,9 @@ def _picked(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The spatial and the temporal map of one direction, slots as shown."""
     info[f"yes_minus_no{suffix}"] = [round(value, 4) for value in seen.yes_minus_no.tolist()]
+    if len(seen.v_share):
+        info[f"yes_minus_no_after{suffix}"] = [round(value, 4) for value in seen.yes_minus_no_after.tolist()]
+        info[f"v_share{suffix}"] = seen.v_share.tolist()
     neutral, both = torch.from_numpy(seen.neutral), []
     for name, rows in (("spatial", seen.spatial), ("temporal", seen.temporal)):
         one, info[f"{name}_token{suffix}"] = pick_map(

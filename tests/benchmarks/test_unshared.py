@@ -19,7 +19,7 @@ from stvg_core.settings import GroundingSettings
 
 SLOTS = 4
 # A large step, so that a wrong gradient or a prompt in the wrong order shows in the maps.
-SETTINGS = GroundingSettings(lra_rule="token_norm", lra_lr=0.5)
+SETTINGS = GroundingSettings(lra_rule="token_norm", lra_lr=0.5, lra_guard=False)
 
 
 @pytest.fixture(scope="module", params=sorted(SHAPES))

@@ -122,3 +122,28 @@ def test_sub_queries_are_shown_as_such(web: FlaskClient, sqlite_database: Databa
     assert "<dt>What it does</dt><dd>the green triangle grows</dd>" in text
     folded = re.search(r"<details><summary>Asked of the model, word for word</summary>(.*?)</details>", text)
     assert folded is not None and question in folded[1] and text.count(question) == 1
+
+
+def test_what_re_attention_did_is_shown(web: FlaskClient, sqlite_database: Database) -> None:
+    """Nothing is said of a suggestion that learnt nothing."""
+    learnt = {
+        "yes_minus_no": [4.8, -1.0], "yes_minus_no_after": [5.25, -1.0], "v_share": [0.5, 0.0],
+        "yes_minus_no_reversed": [2.0], "yes_minus_no_after_reversed": [2.5], "v_share_reversed": [1.0],
+    }  # fmt: skip
+    numbers = []
+    with sqlite_database.write() as session:
+        for name, info in ((11, learnt), (12, {"yes_minus_no": [4.8, -1.0]})):
+            task = a_task(session, name)
+            a_suggestion(session, task, evidence_info=info)
+            numbers.append(task.id)
+    folded = re.search(
+        r"<details><summary>Re-attention</summary>(.*?)</details>", page(web, f"/review/tasks/{numbers[0]}"), re.DOTALL
+    )
+    assert folded is not None
+    rows = [re.sub(r"<[^>]+>|&rarr;", " ", row).split() for row in folded[1].split("<dt>")[1:]]
+    assert [" ".join(row) for row in rows] == [
+        "Which object 4.80 5.25 (50 % of the step)",
+        "What it does -1.00 -1.00 (nothing helped, so nothing was used)",
+        "Which object, reversed video 2.00 2.50",
+    ]
+    assert "Re-attention" not in page(web, f"/review/tasks/{numbers[1]}")

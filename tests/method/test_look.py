@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from stvg_core.decomposition.rules import decompose
-from stvg_core.method.look import look
+from stvg_core.method.look import look, look_one_way
 from stvg_core.method.lra import learn
 from stvg_core.method.maps import Maps, assemble, consistency, maps
 from stvg_core.mllm.loading import LoadedModel
@@ -76,6 +76,48 @@ def test_without_steps_v_stays_zero_and_plain_steps_scale_with_lr(
     ]
     np.testing.assert_allclose(found[0], found[1], rtol=1.3e-6, atol=1e-5)
     assert np.abs(found[0] - found[2]).max() > 1e-6
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_step_that_overshoots_is_halved_and_then_dropped(
+    tiny: LoadedModel, noise: Callable[..., Frames], backwards: bool
+) -> None:
+    """Steps of very different lengths, also the wrong way; with the guard "yes" is never less likely than without V."""
+    session, parts = Session(tiny, noise(4)), decompose(QUERY)
+    base = GroundingSettings(lra_rule="token_norm", tas_temporal=True)
+    plain = look_one_way(session, QUERY, parts, replace(base, lra_steps=0), backwards=backwards)
+    assert len(plain.v_share) == len(plain.yes_minus_no_after) == 0
+    shares = set()
+    for length in (0.01, 1.0, 4.0, 100.0, 1000.0, -0.05):
+        free, held = (
+            look_one_way(session, QUERY, parts, replace(base, lra_lr=length, lra_guard=guard), backwards=backwards)
+            for guard in (False, True)
+        )
+        assert free.v_share.tolist() == [1.0, 1.0]
+        np.testing.assert_allclose(free.yes_minus_no, held.yes_minus_no)
+        assert (held.yes_minus_no_after >= held.yes_minus_no).all()
+        for n, name in enumerate(("spatial", "temporal")):
+            rows, share = getattr(held, name), float(held.v_share[n])
+            shares.add(share)
+            if share == 1.0:
+                np.testing.assert_array_equal(rows, getattr(free, name))
+                assert free.yes_minus_no_after[n] == held.yes_minus_no_after[n]
+            else:
+                assert free.yes_minus_no_after[n] < free.yes_minus_no[n]
+                assert np.abs(rows - getattr(free, name)).max() > 1e-6
+            if share == 0.0:
+                np.testing.assert_allclose(rows, getattr(plain, name), atol=1e-7, rtol=1e-4)
+                assert held.yes_minus_no_after[n] == held.yes_minus_no[n]
+    assert {0.0, 1.0} < shares <= {0.0, 0.25, 0.5, 1.0}, "all of it, a part and nothing"
+
+
+def test_what_the_guard_saw_is_in_the_evidence(tiny: LoadedModel, noise: Callable[..., Frames]) -> None:
+    session, parts = Session(tiny, noise(4)), decompose(QUERY)
+    info = highlight(session, QUERY, parts, GroundingSettings(lra_rule="token_norm", lra_lr=0.01)).info
+    assert info["v_share"] == [1.0, 1.0] and info["v_share_reversed"] == [1.0]
+    for suffix in ("", "_reversed"):
+        pairs = zip(info[f"yes_minus_no{suffix}"], info[f"yes_minus_no_after{suffix}"], strict=True)
+        assert all(after > before for before, after in pairs)
 
 
 def test_v_is_learnt_for_the_chosen_branches_only(tiny: LoadedModel, noise: Callable[..., Frames]) -> None:
