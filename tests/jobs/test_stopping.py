@@ -167,6 +167,7 @@ def test_a_lease_is_renewed_only_while_the_work_moves(
     loop.engine.ground = hang  # type: ignore[method-assign]
     working = threading.Thread(target=loop.worker.run_once)
     working.start()
+    until(lambda: "no progress for 0.3 s" in caplog.text)
     other = make_loop(sqlite_database, loop.videos)
     until(other.worker.run_once)
     assert loop.job().state == "done" and len(other.engine.calls) == 1
