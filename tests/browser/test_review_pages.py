@@ -250,6 +250,28 @@ def test_a_click_on_a_strip_seeks(reviewer: ReviewPage, site: Site) -> None:
     reviewer.shows(15)
 
 
+def test_a_picture_that_the_browser_says_nothing_of_is_asked_for_again(reviewer: ReviewPage, site: Site) -> None:
+    """Else the boxes of the frame before would lie over it."""
+    reviewer.page.add_init_script("""
+        const request = HTMLVideoElement.prototype.requestVideoFrameCallback;
+        window.unsaid = 0;
+        HTMLVideoElement.prototype.requestVideoFrameCallback = function (call) {
+          return request.call(this, (now, facts) => {
+            if (!window.unsaid) return call(now, facts);
+            window.unsaid -= 1;
+            return this.requestVideoFrameCallback(call);
+          });
+        };
+    """)
+    reviewer.item(site.painted)
+    reviewer.go_to(20)
+    for frame, unsaid in ((30, 1), (22, 2), (40, 1)):
+        reviewer.page.evaluate("number => { window.unsaid = number; }", unsaid)
+        reviewer.go_to(frame)
+        assert reviewer.page.evaluate("window.unsaid") == 0
+        assert close(reviewer.drawn()["suggestion"], reviewer.red()), frame
+
+
 def test_single_pictures_are_the_same_frames(reviewer: ReviewPage, site: Site) -> None:
     reviewer.item(site.painted)
     reviewer.go_to(26)

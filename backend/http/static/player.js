@@ -7,6 +7,8 @@
 
 import { show } from './picture.js';
 
+const REPEATS = 3;
+
 export class Player extends EventTarget {
   /** Events: `frame` when another frame is shown, `cursor` as soon as it is asked for, `mode` and `state`. */
   constructor({ video, picture, frames, fps, address, variable }) {
@@ -18,12 +20,14 @@ export class Player extends EventTarget {
     this.single = false;
     this.origin = null; // the time of frame 0: some files do not begin at 0
     this.waiting = null;
+    this.sought = null; // the frame that the video was last sent to
+    this.repeats = 0;
     this.timer = null;
     video.controls = false;
     video.addEventListener('error', () => this.useSingle('This browser cannot play the file. Single pictures are shown in its place.'));
     video.addEventListener('seeked', () => this.#continueSeek());
     for (const name of ['play', 'pause', 'ended']) video.addEventListener(name, () => this.#tell('state'));
-    if (video.requestVideoFrameCallback) this.#watch();
+    if (video.requestVideoFrameCallback) this.#begin();
     else this.useSingle('This browser does not say which frame it shows. Single pictures are exact.');
     if (video.error) this.useSingle('This browser cannot play the file. Single pictures are shown in its place.');
   }
@@ -52,7 +56,10 @@ export class Player extends EventTarget {
     this.#tell('cursor');
     if (this.single) this.#showPicture(wanted);
     else if (this.origin === null || this.video.seeking) this.waiting = wanted;
-    else this.#seekVideo(wanted);
+    else {
+      this.repeats = 0;
+      this.#seekVideo(wanted);
+    }
   }
 
   step(by) {
@@ -106,15 +113,8 @@ export class Player extends EventTarget {
     this.seek(this.cursor);
   }
 
-  #watch() {
-    this.video.requestVideoFrameCallback((_, facts) => {
-      const first = this.origin === null;
-      if (first) this.origin = facts.mediaTime;
-      if (!this.single) this.#shown(this.#frameAt(facts.mediaTime - this.origin));
-      if (first && !this.video.seeking) this.#continueSeek();
-      this.#watch();
-    });
-    if (this.origin !== null) return;
+  #begin() {
+    this.#watch();
     // The first picture may have been shown before anybody watched: it is shown again, to learn when frame 0 is. Until
     // then nothing else is sought.
     // Where the rate varies the first picture may be shorter than the others.
@@ -123,22 +123,52 @@ export class Player extends EventTarget {
     else this.video.addEventListener('loadeddata', again, { once: true });
   }
 
+  #watch() {
+    this.video.requestVideoFrameCallback((_, facts) => {
+      this.#watch(); // before anything else: a picture that comes while this runs must be heard of
+      const first = this.origin === null;
+      if (first) this.origin = facts.mediaTime;
+      if (!this.single) this.#shown(this.#frameAt(facts.mediaTime - this.origin));
+      if (first && !this.video.seeking) this.#continueSeek();
+    });
+  }
+
   #continueSeek() {
-    if (this.waiting === null || this.origin === null || this.single) return;
+    if (this.origin === null || this.single) return;
+    if (this.waiting === null) {
+      this.#confirm();
+      return;
+    }
     const wanted = this.waiting;
     this.waiting = null;
+    this.repeats = 0;
     this.#seekVideo(wanted);
   }
 
+  /** A browser may show a picture and not say so; the boxes would be another frame's. Then it is asked for again. */
+  #confirm() {
+    const wanted = this.sought;
+    const look = () => {
+      const settled = this.sought === wanted && this.waiting === null && !this.video.seeking && this.video.paused;
+      if (wanted === null || !settled || this.single || this.frame === wanted || this.repeats >= REPEATS) return;
+      this.repeats += 1;
+      this.#seekVideo(wanted);
+    };
+    requestAnimationFrame(() => requestAnimationFrame(look));
+  }
+
   #seekVideo(frame) {
+    this.sought = frame;
     this.video.currentTime = this.origin + this.#inside(frame);
   }
 
   #inside(frame) {
-    if (!this.times) return (frame + 0.5) / this.fps;
+    // Each time a little earlier: to go where it is already is nothing to a browser.
+    const part = 0.5 - 0.1 * this.repeats;
+    if (!this.times) return (frame + part) / this.fps;
     // Not deep into a long frame: in files with B-frames a browser may take a frame before a pause for a short one.
     const next = this.times[frame + 1] ?? Infinity;
-    return this.times[frame] + Math.min((next - this.times[frame]) / 2, 0.005);
+    return this.times[frame] + Math.min((next - this.times[frame]) * part, 0.01 * part);
   }
 
   #frameAt(second) {
