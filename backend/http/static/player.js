@@ -117,10 +117,13 @@ export class Player extends EventTarget {
     this.#watch();
     // The first picture may have been shown before anybody watched: it is shown again, to learn when frame 0 is. Until
     // then nothing else is sought.
+    if (this.video.readyState >= 2) this.#showFirst();
+    else this.video.addEventListener('loadeddata', () => this.#showFirst(), { once: true });
+  }
+
+  #showFirst() {
     // Where the rate varies the first picture may be shorter than the others.
-    const again = () => { this.video.currentTime = this.variable ? 0.001 : 0.5 / this.fps; };
-    if (this.video.readyState >= 2) again();
-    else this.video.addEventListener('loadeddata', again, { once: true });
+    this.video.currentTime = this.#part() * (this.variable ? 0.002 : 1 / this.fps);
   }
 
   #watch() {
@@ -134,8 +137,8 @@ export class Player extends EventTarget {
   }
 
   #continueSeek() {
-    if (this.origin === null || this.single) return;
-    if (this.waiting === null) {
+    if (this.single) return;
+    if (this.origin === null || this.waiting === null) {
       this.#confirm();
       return;
     }
@@ -149,10 +152,14 @@ export class Player extends EventTarget {
   #confirm() {
     const wanted = this.sought;
     const look = () => {
-      const settled = this.sought === wanted && this.waiting === null && !this.video.seeking && this.video.paused;
-      if (wanted === null || !settled || this.single || this.frame === wanted || this.repeats >= REPEATS) return;
-      this.repeats += 1;
-      this.#seekVideo(wanted);
+      if (this.single || this.video.seeking || !this.video.paused || this.repeats >= REPEATS) return;
+      if (this.origin === null) {
+        this.repeats += 1;
+        this.#showFirst();
+      } else if (wanted !== null && this.sought === wanted && this.waiting === null && this.frame !== wanted) {
+        this.repeats += 1;
+        this.#seekVideo(wanted);
+      }
     };
     requestAnimationFrame(() => requestAnimationFrame(look));
   }
@@ -162,9 +169,13 @@ export class Player extends EventTarget {
     this.video.currentTime = this.origin + this.#inside(frame);
   }
 
+  /** Where in a frame to go, as a share of it. Each time a little earlier: to go where it is already is nothing to a browser. */
+  #part() {
+    return 0.5 - 0.1 * this.repeats;
+  }
+
   #inside(frame) {
-    // Each time a little earlier: to go where it is already is nothing to a browser.
-    const part = 0.5 - 0.1 * this.repeats;
+    const part = this.#part();
     if (!this.times) return (frame + part) / this.fps;
     // Not deep into a long frame: in files with B-frames a browser may take a frame before a pause for a short one.
     const next = this.times[frame + 1] ?? Infinity;
