@@ -124,7 +124,8 @@ def _re_attention(info: Mapping[str, Any]) -> tuple[ReAttention, ...]:
     for suffix, way in (("", ""), ("_reversed", ", reversed video")):
         lists = (info.get(f"{name}{suffix}") or () for name in ("yes_minus_no", "yes_minus_no_after", "v_share"))
         for branch, (before, after, share) in zip(BRANCHES, zip(*lists, strict=False), strict=False):
-            found.append(ReAttention(branch + way, float(before), float(after), float(share)))
+            if share is not None:  # the branch learnt one
+                found.append(ReAttention(branch + way, float(before), float(after), float(share)))
     return tuple(found)
 
 

@@ -42,7 +42,8 @@ class Rows:
         neutral: of the neutral prompt on T_v. R may be larger than above; tokens are matched from the end.
         yes_minus_no: ``(B,)`` log p_yes - log p_no of Q_s (and Q_t) at V = 0; empty where it was not kept.
         yes_minus_no_after: the same with the V that was looked with; empty where no branch learns one.
-        v_share: ``(B,)`` the share of the learnt V that was looked with, see ``lra_guard`` of the settings.
+        v_share: ``(B,)`` the share of the learnt V that was looked with, see ``lra_guard`` of the settings; NaN for a
+            branch that learns none.
         backward: the rows of the reversed video, slots as shown; with TAS only.
         exponent: rows are multiplied by two to this power; 0 unless they are packed.
 

@@ -37,15 +37,9 @@ def look_one_way(
     margins, seen, neutral = _ask(session, prefix, query, branches, learning, settings, backwards)  # Q_s and Q_t
     questions = [list(branches.values())[n] for n in learning]
     learnt = learn(session, zero, margins[learning], questions, settings, backwards=backwards)  # step: V_s, V_t
-    after, share = margins.detach().clone(), torch.zeros(len(branches))
+    after, share = margins.detach().clone(), torch.full((len(branches),), float("nan"))
     for n, v, question in zip(learning, learnt, questions, strict=True):  # prefill with V_s and with V_t, rows of Q
-        for tried in GUARD_SHARES if settings.lra_guard else (1.0,):
-            rows, after[n] = _seen_with(session, tried * v, query, question, settings, backwards)
-            if not settings.lra_guard or after[n] >= margins[n]:
-                seen[n], share[n] = rows, tried
-                break
-        else:
-            seen[n], after[n] = _at_zero(session, prefix, query, settings), margins[n]
+        seen[n], after[n], share[n] = _watched(session, prefix, v, query, question, margins[n], settings, backwards)
     return rows_of(seen[0], seen[len(branches) - 1], neutral, margins, *((after, share) if learning else ()))
 
 
@@ -136,10 +130,19 @@ def _seen_with(
     return said.rows[0], said.yes_minus_no[1]
 
 
-@torch.no_grad()
-def _at_zero(session: Session, prefix: Prefix, query: str, settings: GroundingSettings) -> torch.Tensor:
-    """The query's rows where no V helped."""
-    return session.ask(prefix, [query], rows=True, layers=settings.layers).rows[0]
+def _watched(
+    session: Session, prefix: Prefix, v: torch.Tensor, query: str, question: str, before: torch.Tensor,
+    settings: GroundingSettings, backwards: bool,
+) -> tuple[torch.Tensor, torch.Tensor, float]:  # fmt: skip
+    """:func:`_seen_with` the largest share of V that makes "yes" no less likely than ``before``, or with none, on the
+    ``prefix`` at V = 0 (``lra_guard`` of the settings); and that share.
+    """
+    for share in GUARD_SHARES if settings.lra_guard else (1.0,):
+        rows, after = _seen_with(session, share * v, query, question, settings, backwards)
+        if not settings.lra_guard or after >= before:
+            return rows, after, share
+    with torch.no_grad():
+        return session.ask(prefix, [query], rows=True, layers=settings.layers).rows[0], before.detach(), 0.0
 
 
 def rows_of(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from stvg_core.method.evidence import Rows, finite
@@ -69,7 +70,7 @@ def _picked(
     info[f"yes_minus_no{suffix}"] = [round(value, 4) for value in seen.yes_minus_no.tolist()]
     if len(seen.v_share):
         info[f"yes_minus_no_after{suffix}"] = [round(value, 4) for value in seen.yes_minus_no_after.tolist()]
-        info[f"v_share{suffix}"] = seen.v_share.tolist()
+        info[f"v_share{suffix}"] = [None if np.isnan(share) else share for share in seen.v_share.tolist()]
     neutral, both = torch.from_numpy(seen.neutral), []
     for name, rows in (("spatial", seen.spatial), ("temporal", seen.temporal)):
         one, info[f"{name}_token{suffix}"] = pick_map(

@@ -132,7 +132,11 @@ def test_what_re_attention_did_is_shown(web: FlaskClient, sqlite_database: Datab
     }  # fmt: skip
     numbers = []
     with sqlite_database.write() as session:
-        for name, info in ((11, learnt), (12, {"yes_minus_no": [4.8, -1.0]})):
+        for name, info in (
+            (11, learnt),
+            (12, {"yes_minus_no": [4.8, -1.0]}),
+            (13, learnt | {"v_share": [None, 1.0], "yes_minus_no_reversed": []}),
+        ):
             task = a_task(session, name)
             a_suggestion(session, task, evidence_info=info)
             numbers.append(task.id)
@@ -147,3 +151,4 @@ def test_what_re_attention_did_is_shown(web: FlaskClient, sqlite_database: Datab
         "Which object, reversed video 2.00 2.50",
     ]
     assert "Re-attention" not in page(web, f"/review/tasks/{numbers[1]}")
+    assert "nothing helped" not in page(web, f"/review/tasks/{numbers[2]}"), "a branch that learns nothing is left out"

@@ -113,7 +113,10 @@ def test_a_step_that_overshoots_is_halved_and_then_dropped(
 
 def test_what_the_guard_saw_is_in_the_evidence(tiny: LoadedModel, noise: Callable[..., Frames]) -> None:
     session, parts = Session(tiny, noise(4)), decompose(QUERY)
-    info = highlight(session, QUERY, parts, GroundingSettings(lra_rule="token_norm", lra_lr=0.01)).info
+    settings = GroundingSettings(lra_rule="token_norm", lra_lr=0.01)
+    one = highlight(session, QUERY, parts, replace(settings, lra_branches=("temporal",), tas=False)).info
+    assert one["v_share"] == [None, 1.0], "the other branch learns nothing"
+    info = highlight(session, QUERY, parts, settings).info
     assert info["v_share"] == [1.0, 1.0] and info["v_share_reversed"] == [1.0]
     for suffix in ("", "_reversed"):
         pairs = zip(info[f"yes_minus_no{suffix}"], info[f"yes_minus_no_after{suffix}"], strict=True)
