@@ -13,6 +13,7 @@ import pytest
 from backend.demo.label_studio import LabelStudioServer
 from backend.demo.stack import Stack
 from backend.labelstudio.client import LabelStudioClient
+from tests import pauses
 from tests.databases import database, database_url, postgres_url, sqlite_database, sqlite_template, sqlite_url  # noqa: F401
 from tests.e2e.loop import Loop, start_loop
 
@@ -71,6 +72,12 @@ def _seeded() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--times", type=int, default=1, help="run every test so many times (see tests/flaky.py)")
+    parser.addoption("--pauses", type=int, metavar="SEED", help="threads and processes stand still (tests/pauses.py)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if (seed := config.getoption("pauses")) is not None:
+        pauses.begin(seed)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -16,6 +16,9 @@ from backend.db.tables import Leased
 
 logger = logging.getLogger(__name__)
 
+_TIMES = 3
+"""So often is a lease renewed in its own time."""
+
 
 @contextmanager
 def renewing(
@@ -26,7 +29,7 @@ def renewing(
     until = time.monotonic() + most_s
 
     def renew() -> None:
-        while not over.wait(seconds / 3) and time.monotonic() < until:
+        while not over.wait(seconds / _TIMES) and time.monotonic() < until:
             try:
                 with database.write() as session:
                     if not leases.renew(session, table, number, lease_name, seconds=seconds):

@@ -2,8 +2,9 @@
 
 The first signal asks: the work is given up at its next report of progress, and its job goes back to the queue. Where no
 report comes (a model or a library that hangs), the process ends itself hard, and first puts back that job and all that
-wait for their turn. The signal is read from a pipe by a thread of its own: a handler in Python would wait for the
-hanging call to return.
+wait for their turn. The signal is read from a socket by a thread of its own: a handler in Python would wait for the
+hanging call to return. Where no thread can run either, another process kills this one (``guard.py``), and its leases
+run out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import os
 import select
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,15 +22,16 @@ from typing import NamedTuple
 
 from backend.db import jobs
 from backend.db.engine import Database
+from backend.jobs.guard import SIGNALS, Guard
 
 logger = logging.getLogger(__name__)
 
 GIVE_UP_S = 8.0
 """Well below the 10 s after which Docker, among others, kills."""
 _PUT_BACK_S = 1.5
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_MARGIN_S = 0.3
 _OVER = 0
-"""Stands in the pipe for the end of the block; no signal has this number."""
+"""Stands among the signals for the end of the block; no signal has this number."""
 
 
 class Holding(NamedTuple):
@@ -49,14 +52,16 @@ def stopping(
         database_url: the jobs are put back by a new connection, as those of the process may be stuck.
         holding: all that the worker has at that moment.
     """
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    before = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
-    wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+    guard = Guard(reading, give_up_s + _PUT_BACK_S + _MARGIN_S)
+    before = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
+    wakeup = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
 
     def listen() -> None:
         if _next(reading, None) == _OVER:
             return
+        guard.tell()
         stop()
         if _next(reading, give_up_s) != _OVER:
             _end_hard(database_url, holding())
@@ -69,21 +74,22 @@ def stopping(
         signal.set_wakeup_fd(wakeup)
         for number, handler in before.items():
             signal.signal(number, handler)
-        os.write(writing, bytes([_OVER]))
+        writing.send(bytes([_OVER]))
         listener.join()
-        os.close(reading)
-        os.close(writing)
+        guard.end()
+        reading.close()
+        writing.close()
 
 
-def _next(reading: int, seconds: float | None) -> int | None:
+def _next(reading: socket.socket, seconds: float | None) -> int | None:
     """The next of our signals, or ``_OVER``; None where neither came in time."""
     until = None if seconds is None else time.monotonic() + seconds
     while True:
         left = None if until is None else max(0.0, until - time.monotonic())
         if not select.select([reading], [], [], left)[0]:
             return None
-        number = os.read(reading, 1)[0]
-        if number in (_OVER, *_SIGNALS):
+        number = reading.recv(1)[0]
+        if number in (_OVER, *SIGNALS):
             return number
 
 

@@ -36,6 +36,17 @@ def holds_the_main_thread(loop: Loop) -> None:
     loop.engine.ground = ground  # type: ignore[method-assign]
 
 
+def holds_the_lock(loop: Loop) -> None:
+    """A library's call that does not return and keeps the interpreter's lock: no thread of the worker runs."""
+
+    def ground(path: Path, query: str, progress: Any) -> Any:
+        (loop.videos / "hangs").touch()
+        while True:
+            ctypes.PyDLL(None).sleep(3600)
+
+    loop.engine.ground = ground  # type: ignore[method-assign]
+
+
 def decodes_for_ever(loop: Loop) -> None:
     """A decoder in a process of its own that hangs."""
     decoding = DecodingProcesses(ChildLimits(3600), reader="tests.video.hostile:hangs")

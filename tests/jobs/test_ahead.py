@@ -204,7 +204,7 @@ def test_leases_ahead_are_renewed_while_the_work_moves(each_loop: Loop) -> None:
     loop = each_loop
     ask(loop, *VIDEOS[:3])
     other = make_loop(loop.database, loop.videos)
-    loop.worker.lease_s = 3
+    loop.worker.lease_s = 600
 
     def work_on() -> None:
         ready(loop)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from backend.db.engine import Database
@@ -79,6 +80,32 @@ def test_sigterm_ends_a_worker_that_hangs(loop: Loop, sqlite_url: str, engine: s
     assert ("ended by itself" in said) == (engine == "decodes_for_ever")
     job = loop.job()
     assert (job.state, job.attempts, job.leased_by) == ("queued", 0, None)
+
+
+def test_sigterm_ends_a_worker_none_of_whose_threads_can_run(loop: Loop, sqlite_url: str) -> None:
+    """A process of its own kills it; its job is free when the lease runs out, and the try is no failed one."""
+    loop.ask(loop.task(1))
+    worker = Started(loop, sqlite_url, "holds_the_lock", give_up_s=0.3)
+    try:
+        worker.wait_for(lambda: (loop.videos / "hangs").exists())
+        worker.process.send_signal(signal.SIGTERM)
+        assert worker.process.wait() == -signal.SIGKILL
+    finally:
+        worker.end()
+    assert loop.job().state == "running"
+    loop.make_due()
+    assert loop.worker.run_once() and (loop.job().state, loop.job().attempts) == ("done", 1)
+
+
+def test_the_guard_ends_with_the_worker(loop: Loop, sqlite_url: str) -> None:
+    worker = Started(loop, sqlite_url, "sleeps", give_up_s=600)
+    try:
+        assert worker.process.stdout is not None and worker.process.stdout.readline() == "ready\n"
+        [guard] = [one for one in psutil.Process(worker.process.pid).children() if "guard.py" in str(one.cmdline())]
+        worker.process.kill()
+        guard.wait()
+    finally:
+        worker.end()
 
 
 def test_sigterm_ends_a_worker_that_waits_for_jobs(loop: Loop, sqlite_url: str) -> None:
@@ -155,7 +182,7 @@ def test_a_lease_is_renewed_only_while_the_work_moves(
 ) -> None:
     """Work that hangs loses its job to another worker, and its late answer is dropped."""
     loop.ask(loop.task(1))
-    loop.worker.lease_s, loop.worker.stall_s = 0.3, 0.3
+    loop.worker.lease_s, loop.worker.stall_s = 600, 0.3
     go_on = threading.Event()
     ground = loop.engine.ground
 
@@ -167,13 +194,13 @@ def test_a_lease_is_renewed_only_while_the_work_moves(
     loop.engine.ground = hang  # type: ignore[method-assign]
     working = threading.Thread(target=loop.worker.run_once)
     working.start()
-    until(lambda: "no progress for 0.3 s" in caplog.text)
+    until(lambda: "no progress for 0.3 s at stage 'look'; its lease is let run out" in caplog.text)
+    loop.make_due()  # it ran out
     other = make_loop(sqlite_database, loop.videos)
     until(other.worker.run_once)
     assert loop.job().state == "done" and len(other.engine.calls) == 1
     go_on.set()
     working.join()
-    assert "no progress for 0.3 s at stage 'look'; its lease is let run out" in caplog.text
     assert "the lease was lost, its answer is dropped" in caplog.text
     assert loop.job().state == "done" and len(other.engine.calls) == 1
 

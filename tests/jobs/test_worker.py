@@ -97,7 +97,7 @@ def test_a_wrong_frame_rate_is_noted_on_the_task(
 
 def test_long_work_keeps_its_lease_and_shows_its_stage(loop: Loop) -> None:
     loop.ask(loop.task(1))
-    loop.engine.seconds, loop.worker.lease_s = 600, 6
+    loop.engine.seconds, loop.worker.lease_s = 600, 600
     working = threading.Thread(target=loop.worker.run_once)
     working.start()
     until = {None}

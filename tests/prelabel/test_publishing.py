@@ -6,17 +6,19 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from backend.db import jobs, projects, task_state, tasks
 from backend.db.engine import Database
 from backend.db.local_keys import KEY, parse_key
 from backend.db.local_tasks import LocalTasks, Wanted
 from backend.db.tables import Chore, Delivery, Job, Review, Task, TaskState
+from backend.db.types import now
 from backend.jobs.identity import job_identity
 from backend.labelstudio.transport import LabelStudioError
 from backend.runs.publishing import Published, Refused, publish, published_address
@@ -84,10 +86,16 @@ def answer(database: Database, n: int) -> None:
         session.get_one(Task, job.task_id).video_id = prediction.video_id
 
 
+def long_after(database: Database) -> None:
+    """As if whoever holds a turn had not been heard of for long."""
+    with database.write() as session:
+        session.execute(update(Chore).values(lease_until=now() - timedelta(seconds=1)))
+
+
 def put(database: Database, studio: Studio, number: int, *, chunk: int = 2) -> Published:
     with database.write() as session:
         projects.register(session, 12, CONFIG)
-    turn = Turn(database, f"publish {number}", seconds=0.5, look_s=0.01)
+    turn = Turn(database, f"publish {number}", look_s=0.01)
     return publish(database, studio, number, 12, CONFIG, chunk=chunk, turn=turn)
 
 
@@ -153,6 +161,7 @@ def test_an_import_whose_answer_was_lost_is_gone_on_with(sqlite_database: Databa
     number, studio = local(sqlite_database, 5), Studio(cut=cut)
     with pytest.raises(LabelStudioError):
         put(sqlite_database, studio, number)
+    long_after(sqlite_database)
     found = put(sqlite_database, studio, number)
     assert found.imported == 5 - min(5, 2 * cut)
     with sqlite_database.read() as session:
@@ -192,6 +201,7 @@ def test_a_task_that_is_another_one_by_now_stays(sqlite_database: Database) -> N
     number, studio = local(sqlite_database, 3), Studio(cut=1)
     with pytest.raises(LabelStudioError):
         put(sqlite_database, studio, number)
+    long_after(sqlite_database)
     studio.rows[0]["data"]["query"] = "something else"
     studio.rows[1]["data"]["video"] = "azure-blob://box/other.mp4"
     with sqlite_database.write() as session:  # a task that is deleted there had the number before
@@ -213,6 +223,7 @@ def test_label_studio_tells_of_a_task_before_the_run_went_on(database: Database,
     if not moved_before:
         with pytest.raises(LabelStudioError):
             put(database, studio, number)
+        long_after(database)
     else:
         put(database, studio, number)
     for row in studio.rows:
@@ -267,8 +278,9 @@ def test_an_import_that_ends_after_its_run_was_killed(sqlite_database: Database)
     def tell(words: str) -> None:
         said.append(words)
         Studio.import_tasks(studio, 12, late)  # the first run's arrive now
+        long_after(sqlite_database)
 
-    turn = Turn(sqlite_database, f"publish {number}", seconds=0.5, tell=tell, look_s=0.01)
+    turn = Turn(sqlite_database, f"publish {number}", tell=tell, look_s=0.01)
     found = publish(sqlite_database, studio, number, 12, CONFIG, turn=turn)
     assert len(said) == 1 and "cut off a moment ago" in said[0]
     assert (found.imported, found.moved, len(studio.rows), found.doubled) == (0, 3, 3, [])

@@ -6,6 +6,7 @@ The embedded model on rendered clips. Ray listens on loopback addresses only.
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -19,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, make_url, select
+from sqlalchemy import func, make_url, select, text
 
 from backend.db.engine import Database
 from backend.db.tables import Job, Prediction
 from stvg_core.demo.clips import split_scene, write_clip
-from tests.prelabel.test_real_run import PROGRAM, lines
+from tests.prelabel.test_real_run import PROGRAM, hold_back, lines
 
 pytestmark = [
     pytest.mark.parametrize("database_url", ["postgresql"], indirect=True),
@@ -102,6 +103,25 @@ def until(run: subprocess.Popen[str], state: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+@contextmanager
+def no_answer_is_stored(database: Database) -> Iterator[None]:
+    """Within the block workers take jobs and keep them: no run is over before the test has seen what it must see."""
+    with database.engine.begin() as connection:
+        connection.execute(text("LOCK TABLE prediction IN EXCLUSIVE MODE"))
+        yield
+
+
+def until_said(run: subprocess.Popen[str], words: str) -> list[str]:
+    """The lines up to the first note with these words."""
+    said = []
+    assert run.stdout is not None
+    for line in run.stdout:
+        said.append(line)
+        if '"note"' in line and words in line:
+            return said
+    raise AssertionError(said)
+
+
 def at_work(database: Database) -> set[int]:
     """Process ids of the workers that hold jobs."""
     with database.read() as session:
@@ -152,11 +172,12 @@ def test_a_node_that_is_killed_costs_what_it_had_in_hand(
     folder = made(tmp_path / "clips", 8)
     with own_signals():
         node = cluster.add_node(**NODE, node_ip_address="127.0.0.3")
-    run = start(folder, env, *ray(cluster, 2))
-    until(run, lambda: len(at_work(database)) == 2)
-    workers = at_work(database)
-    cluster.remove_node(node, allow_graceful=False)  # SIGKILL
-    until(run, lambda: sum(map(gone, workers)) == 1)
+    with no_answer_is_stored(database):
+        run = start(folder, env, *ray(cluster, 2))
+        until(run, lambda: len(at_work(database)) == 2)
+        workers = at_work(database)
+        cluster.remove_node(node, allow_graceful=False)  # SIGKILL
+        until(run, lambda: sum(map(gone, workers)) == 1)
     said = lines(run)
     assert run.returncode == 0, said
     assert (said[-1]["event"], said[-1]["done"], said[-1]["failed"]) == ("summary", 16, 0)
@@ -175,16 +196,12 @@ def test_a_node_that_is_killed_is_said_and_a_new_one_takes_its_place(
     large = {**NODE, "num_cpus": 2}
     with own_signals():
         node = cluster.add_node(**large, node_ip_address="127.0.0.5")
-    run = start(folder, env, *ray(cluster, 1), "--cpus-per-worker", "2")
-    until(run, lambda: bool(at_work(database)))
-    workers = at_work(database)
-    cluster.remove_node(node, allow_graceful=False)
-    said = []
-    assert run.stdout is not None
-    for line in run.stdout:
-        said.append(line)
-        if '"note"' in line and "worker 1 on " in line:
-            break
+    with no_answer_is_stored(database):
+        run = start(folder, env, *ray(cluster, 1), "--cpus-per-worker", "2")
+        until(run, lambda: bool(at_work(database)))
+        workers = at_work(database)
+        cluster.remove_node(node, allow_graceful=False)
+    said = until_said(run, "worker 1 on ")
     assert " is lost (" in said[-1] and "its lease runs out" in said[-1], said
     assert in_state(database, "done") < 8
     until(run, lambda: all(map(gone, workers)))
@@ -200,17 +217,22 @@ def test_a_run_that_is_killed_and_stopped_is_ended_by_processes(
     cluster: Any, database: Database, env: dict[str, str], tmp_path: Path
 ) -> None:
     folder = made(tmp_path / "clips", 4)
-    run = start(folder, env, *ray(cluster, 1))
-    until(run, lambda: bool(at_work(database)))
-    workers = at_work(database)
-    run.kill()
-    run.communicate()
-    while not all(map(gone, workers)):  # Ray ends the actors of a driver that is gone
-        time.sleep(0.1)
+    with no_answer_is_stored(database):
+        run = start(folder, env, *ray(cluster, 1))
+        until(run, lambda: bool(at_work(database)))
+        workers = at_work(database)
+        run.kill()
+        run.communicate()
+        while not all(map(gone, workers)):  # Ray ends the actors of a driver that is gone
+            time.sleep(0.1)
 
+    hold_back(database, all_but=2)
     run = start(folder, env, *ray(cluster, 1))
-    until(run, lambda: bool(at_work(database) - workers) and in_state(database, "done") > 0)
-    run.send_signal(signal.SIGTERM)
+    until(run, lambda: in_state(database, "done") == 2)
+    with no_answer_is_stored(database):
+        hold_back(database, all_but=8)
+        until(run, lambda: bool(at_work(database) - workers))
+        run.send_signal(signal.SIGTERM)
     said = lines(run)
     assert run.returncode == 128 + signal.SIGTERM, said
     assert said[-1]["event"] == "summary" and said[-1]["interrupted"] and said[-1]["waiting"] > 0
@@ -231,8 +253,10 @@ def test_a_machine_where_no_worker_starts_costs_one_worker(
     with monkeypatch.context() as patched, own_signals():
         patched.setenv("STVG_MODEL", str(tmp_path / "nowhere"))
         node = cluster.add_node(**NODE, node_ip_address="127.0.0.4")
-    run = start(folder, env, *ray(cluster, 2))
-    said = lines(run)
+    with no_answer_is_stored(database):
+        run = start(folder, env, *ray(cluster, 2))
+        first = json.loads(until_said(run, " ended on ")[-1])
+    said = [first, *lines(run)]
     assert run.returncode == 0, said
     ended = [line["said"] for line in said if line["event"] == "note" and " ended on " in line["said"]]
     assert len(ended) == 1 and f"There is no model folder {tmp_path / 'nowhere'}" in ended[0], "its reason, once"

@@ -9,15 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from backend.db import schema
 from backend.db.engine import Database
 from backend.db.errors import DatabaseError
 from backend.db.tables import Delivery, Job, Prediction, Task
+from backend.db.types import now
 from stvg_core.demo.clips import split_scene, write_clip
 
 CLIPS = 5
@@ -33,17 +35,30 @@ def done(database: Database) -> int:
         return session.scalar(select(func.count()).select_from(Job).where(Job.state == "done")) or 0
 
 
-def start(folder: Path, env: Mapping[str, str]) -> subprocess.Popen[str]:
-    command = [*PROGRAM, "prelabel", str(folder), "--workers", "2", "--json", "--project", "Clips"]
+def start(folder: Path, env: Mapping[str, str], *more: str) -> subprocess.Popen[str]:
+    command = [*PROGRAM, "prelabel", str(folder), "--json", "--project", "Clips", *(more or ("--workers", "2"))]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **env}
     )
 
 
-def until_more(run: subprocess.Popen[str], database: Database, before: int) -> None:
-    while done(database) <= before:
+def until_done(run: subprocess.Popen[str], database: Database, count: int) -> None:
+    while done(database) < count:
         assert run.poll() is None, run.communicate()[0]
         time.sleep(0.1)
+
+
+def hold_back(database: Database, *, all_but: int) -> int:
+    """So many jobs can be done now, the others when the test says so: no run is over before it could be stopped.
+
+    Returns how many are done when these are.
+    """
+    with database.write() as session:
+        late = session.scalars(select(Job.id).where(Job.state != "done").order_by(Job.id).offset(all_but)).all()
+        held = {"run_after": now() + timedelta(days=1), "state": "queued", "leased_by": None, "lease_until": None}
+        session.execute(update(Job).where(Job.id.in_(late)).values(held))
+        session.execute(update(Job).where(Job.state == "queued", Job.id.not_in(late)).values(run_after=None))
+        return (session.scalar(select(func.count()).select_from(Job)) or 0) - len(late)
 
 
 def lines(run: subprocess.Popen[str]) -> list[dict[str, Any]]:
@@ -65,13 +80,18 @@ def test_a_run_that_is_killed_and_stopped_goes_on(tmp_path: Path) -> None:
     }  # fmt: skip
     database = Database(env["STVG_DATABASE_URL"])
 
+    enqueued = start(folder, env, "--enqueue-only")
+    assert lines(enqueued) and enqueued.returncode == 0
+    hold_back(database, all_but=4)
     run = start(folder, env)
-    until_more(run, database, 0)
+    until_done(run, database, 1)
     run.kill()  # the whole run, as when the power goes; its workers notice by themselves
     run.communicate()
 
+    first = hold_back(database, all_but=2)
     run = start(folder, env)
-    until_more(run, database, done(database))
+    until_done(run, database, first)
+    hold_back(database, all_but=3)
     run.send_signal(signal.SIGTERM)
     said = lines(run)
     assert run.returncode == 128 + signal.SIGTERM
@@ -79,6 +99,7 @@ def test_a_run_that_is_killed_and_stopped_goes_on(tmp_path: Path) -> None:
     with database.read() as session:
         assert session.scalars(select(Job).where(Job.state == "running")).all() == [], "what was in hand was put back"
 
+    hold_back(database, all_but=2 * CLIPS)
     run = start(folder, env)
     last = lines(run)[-1]
     assert run.returncode == 0, last["failures"]
