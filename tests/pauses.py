@@ -25,7 +25,7 @@ from backend.db.engine import Database
 SHARE = 0.04
 """Of the places where a thread may stand still."""
 LENGTHS_S = (0.02, 0.2, 0.7, 1.6)
-_REST_S = 0.3
+_REST_S = 1.5
 _sleep = time.sleep
 
 

@@ -57,17 +57,25 @@ def test_label_studio_is_down_while_a_tube_is_pushed(
     assert len(loop.client.predictions(task)) == 1
 
 
+def cut_off(loop: Loop, document_root: Path) -> DemoProject:
+    """A task whose job was running when its worker was killed; another one where this process stood still meanwhile."""
+    for rate in range(12, 60):
+        # A rate of its own makes it a video of its own: an earlier answer would end the job at once.
+        project = add_task(loop, document_root / "painted", f"killed-{rate}.mp4", Fraction(rate))
+        loop.stack.worker.stop()  # else the job may be over before Label Studio has answered
+        loop.client.retrieve_predictions(project.id, list(project.tasks))
+        assert state(loop, project)[0].state == "queued"
+        loop.stack.worker.start()
+        wait_for("the job to run", lambda project=project: state(loop, project)[0].state != "queued")
+        loop.stack.worker.kill()
+        if state(loop, project)[0].state == "running":  # nobody has noticed yet
+            return project
+    raise AssertionError("no job was ever cut off")
+
+
 def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(loop: Loop, document_root: Path) -> None:
-    # A rate of its own makes it a video of its own: an earlier answer would end the job before anyone can interrupt it.
-    project = add_task(loop, document_root / "painted", "killed.mp4", Fraction(12))
+    project = cut_off(loop, document_root)
     (task,) = project.tasks
-    loop.stack.worker.stop()  # else the job may be over before Label Studio has answered
-    loop.client.retrieve_predictions(project.id, [task])
-    assert state(loop, project)[0].state == "queued"
-    loop.stack.worker.start()
-    wait_for("the job to run", lambda: state(loop, project)[0].state == "running")
-    loop.stack.worker.kill()
-    assert state(loop, project)[0].state == "running", "nobody has noticed yet"
     loop.stack.worker.start()
     wait_for(
         "the delivery", lambda: (delivery := state(loop, project)[1]) is not None and delivery.state == "delivered"

@@ -107,7 +107,7 @@ def until(run: subprocess.Popen[str], state: Callable[[], bool]) -> None:
 def no_answer_is_stored(database: Database) -> Iterator[None]:
     """Within the block workers take jobs and keep them: no run is over before the test has seen what it must see."""
     with database.engine.begin() as connection:
-        connection.execute(text("LOCK TABLE prediction IN EXCLUSIVE MODE"))
+        connection.execute(text("LOCK TABLE prediction IN SHARE MODE"))
         yield
 
 
