@@ -267,3 +267,17 @@ def test_workers_are_told_what_the_runs_line_says_of_the_method(tmp_path: Path) 
     after = list(crew.command)[list(crew.command).index("worker") :]
     assert after[1:5] == ["--drain", "--owned", "--project", "7"]
     assert after[5:] == ["--preset", "paper", "--set", "proposer=embedded"]
+
+
+@pytest.mark.parametrize(
+    ("option", "said"), [(("--set", "n_slots=0"), "at least 1"), (("--preset", "papers"), "The nearest: paper")]
+)
+def test_settings_that_cannot_be_used_leave_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: tuple[str, str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STVG_DATABASE_URL", "sqlite:///new.sqlite3")
+    (tmp_path / "table.csv").write_text("video,sentence\na.mp4,the man\n")
+    result = CliRunner().invoke(stvg, ["prelabel", "table.csv", *option])
+    assert isinstance(result.exception, StvgError) and said in str(result.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
