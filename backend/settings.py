@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from backend.addresses import AddressError, at_host, origin
+from stvg_core import typed
+from stvg_core.chosen import Chosen, Place, choose, with_values
 from stvg_core.demo import MODEL_DIR
 from stvg_core.errors import StvgError
+from stvg_core.presets import UnknownPreset, check
+from stvg_core.settings import GroundingSettings
 
 MEBIBYTE = 1024 * 1024
 
@@ -22,10 +24,105 @@ class SettingsError(StvgError):
     """A setting is missing or cannot be read; the message names it."""
 
 
-class Settings(BaseSettings):
-    """All settings with their defaults; secrets never show in ``repr`` or in logs."""
+class MethodSettings(BaseSettings):
+    """Which model is used, and how: all that a command reads which grounds without a database."""
 
     model_config = SettingsConfigDict(env_prefix="STVG_", extra="ignore")
+
+    model: str = str(MODEL_DIR)
+    device: str | None = None
+    """``cpu``, ``cuda``, ``cuda:1``, or ``auto`` to spread one model over all GPUs."""
+    preset: str | None = None
+    """Settings of the method under a name (:mod:`stvg_core.presets`), over the model's own preset."""
+    set: str = ""
+    """Further settings of the method over that, ``NAME=VALUE`` with spaces in between."""
+    precision: Literal["auto", "float32", "bfloat16", "float16", "4bit"] | None = None
+    proposer: Literal["embedded", "grounding_dino"] | None = None
+    detector: str | None = None
+    tracker: str | None = None
+    decomposer: Literal["model", "endpoint", "rules"] | None = None
+    """These and the next one are parts of the method; None leaves them to the preset."""
+    decomposer_model: str | None = None
+    llm_url: str | None = None
+    llm_key: SecretStr | None = None
+
+    _line: Place = PrivateAttr(default=Place(said=("--preset", "--set")))
+
+    @field_validator(
+        "preset", "device", "precision", "proposer", "detector", "tracker", "decomposer", "decomposer_model", "llm_url",
+        "llm_key", mode="before",
+    )  # fmt: skip
+    @classmethod
+    def _unset_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("preset")
+    @classmethod
+    def _is_a_preset(cls, value: str | None) -> str | None:
+        try:
+            return None if value is None else check(value)
+        except UnknownPreset as error:
+            raise ValueError(str(error).rstrip(".")) from None
+
+    @field_validator("set")
+    @classmethod
+    def _are_settings(cls, value: str) -> str:
+        with_values(GroundingSettings(), typed.parse_all(GroundingSettings, value.split()))
+        return value
+
+    def with_line(self, preset: str | None, texts: Sequence[str], options: dict[str, Any] | None = None) -> Self:
+        """The same with what the command line chose: it wins over the environment.
+
+        Args:
+            preset: of ``--preset``.
+            texts: of ``--set``, ``NAME=VALUE`` each.
+            options: settings of the method that have an option of their own.
+
+        Raises:
+            SettingsError: a name or a value that is not there; the message says what is.
+        """
+        try:
+            values = typed.parse_all(GroundingSettings, texts)
+        except typed.NotAllowed as error:
+            raise SettingsError(f"--set: {error}.") from None
+        for name, value in (options or {}).items():
+            if values.setdefault(name, value) != value:
+                raise SettingsError(f"--{name.replace('_', '-')} {value} and --set {name}={values[name]} contradict.")
+        new = self.model_copy()
+        new._line = Place(None if preset is None else check(preset), values, self._line.said)
+        return new
+
+    def line(self) -> list[str]:
+        """What the command line chose, as options for another command."""
+        chosen = [] if self._line.preset is None else ["--preset", self._line.preset]
+        return chosen + [part for item in self._line.values.items() for part in ("--set", _assignment(*item))]
+
+    def single(self) -> dict[str, Any]:
+        """The environment's single settings of the method. Raises SettingsError where two variables contradict."""
+        found = typed.parse_all(GroundingSettings, self.set.split())
+        for name in ("precision", "proposer", "detector", "tracker", "decomposer", "decomposer_model"):
+            value = getattr(self, name)
+            if value is not None and found.setdefault(name, value) != value:
+                raise SettingsError(f"STVG_{name.upper()}={value} and {name}={found[name]} in STVG_SET contradict.")
+        return found
+
+    def chosen(self) -> Chosen:
+        """The settings of the method and where each comes from (:mod:`stvg_core.chosen`).
+
+        Raises:
+            ModelError: the model's own preset cannot be used.
+            SettingsRefused: values that cannot be used together.
+        """
+        preset = self.preset if self._line.preset is None else None  # one preset at a time: --preset is in its place
+        return choose(self.model, Place(preset, self.single(), ("STVG_PRESET", "environment")), self._line)
+
+
+def _assignment(name: str, value: Any) -> str:
+    return f"{name}={typed.shown(value)}"
+
+
+class Settings(MethodSettings):
+    """All settings with their defaults; secrets never show in ``repr`` or in logs."""
 
     database_url: str = Field(default="sqlite:///stvg.sqlite3", repr=False)
     data_dir: Path = Path("stvg-data")
@@ -57,19 +154,6 @@ class Settings(BaseSettings):
     label_studio_token: SecretStr | None = None
     document_root: Path | None = None
     """Label Studio's local-files root, where this machine sees the same folder: files are read without a download."""
-
-    model: str = str(MODEL_DIR)
-    device: str | None = None
-    """``cpu``, ``cuda``, ``cuda:1``, or ``auto`` to spread one model over all GPUs."""
-    precision: Literal["auto", "float32", "bfloat16", "float16", "4bit"] | None = None
-    proposer: Literal["embedded", "grounding_dino"] | None = None
-    detector: str | None = None
-    tracker: str | None = None
-    decomposer: Literal["model", "endpoint", "rules"] | None = None
-    """These and the next one are parts of the method; None leaves them to the model's own preset."""
-    decomposer_model: str | None = None
-    llm_url: str | None = None
-    llm_key: SecretStr | None = None
 
     max_video_bytes: int = 4096 * MEBIBYTE
     media_cache_bytes: int = 20480 * MEBIBYTE
@@ -117,17 +201,14 @@ class Settings(BaseSettings):
     """Where a worker shows its own ``/metrics``; it opens no port where this is not set."""
 
     @field_validator(
-        "username", "label_studio_url", "document_root", "device", "precision", "proposer", "detector", "tracker",
-        "decomposer", "decomposer_model", "llm_url", "keep_events_days", "keep_jobs_days", "keep_videos_days",
+        "username", "label_studio_url", "document_root", "keep_events_days", "keep_jobs_days", "keep_videos_days",
         "worker_metrics_port", mode="before",
     )  # fmt: skip
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
 
-    @field_validator(
-        "password", "api_token", "webhook_token", "label_studio_token", "llm_key", "secret_key", mode="before"
-    )
+    @field_validator("password", "api_token", "webhook_token", "label_studio_token", "secret_key", mode="before")
     @classmethod
     def _empty_secret_is_none(cls, value: object) -> object:
         return None if value == "" else value
@@ -166,13 +247,11 @@ class Settings(BaseSettings):
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)  # noqa: S104
         return at_host("http", host, self.port)
 
-    def method(self) -> dict[str, str]:
-        """The parts of the method that are chosen here, by their names in ``GroundingSettings``."""
-        names = ("precision", "proposer", "detector", "tracker", "decomposer", "decomposer_model")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-
     def secrets(self) -> Iterator[str]:
         """Every secret in clear, for the log filter."""
+        from sqlalchemy import make_url  # who only grounds does without it
+        from sqlalchemy.exc import ArgumentError
+
         named = (self.password, self.api_token, self.webhook_token, self.label_studio_token, self.llm_key)
         for secret in (*named, self.secret_key):
             if secret is not None:
@@ -199,8 +278,22 @@ def _address(value: str) -> str:
 
 def load_settings() -> Settings:
     """Settings from the environment; :class:`SettingsError` naming each variable that cannot be read, not its value."""
+    return _read(Settings)
+
+
+def load_method_settings() -> MethodSettings:
+    """Only what a command without a database reads. Raises as :func:`load_settings`."""
+    return _read(MethodSettings)
+
+
+_Read = TypeVar("_Read", bound=MethodSettings)
+
+
+def _read(kind: type[_Read]) -> _Read:
     try:
-        return Settings()
+        settings = kind()
+        settings.single()
+        return settings
     except ValidationError as error:
         faults = "; ".join(f"STVG_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
         raise SettingsError(f"The settings cannot be used. {faults}.") from None

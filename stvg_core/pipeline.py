@@ -19,7 +19,7 @@ from stvg_core.proposals.extending import Extended, extend
 from stvg_core.proposals.following import DrawnBox, pinned
 from stvg_core.query import SubQueries, as_statement, normalise_query
 from stvg_core.settings import GroundingSettings, resolve
-from stvg_core.tube import FEWER_SLOTS, Array, Grounding, Track, VideoInfo
+from stvg_core.tube import FEWER_SLOTS, SPLIT, SPLIT_BY, Array, Grounding, Track, VideoInfo
 from stvg_core.version import model_version
 from stvg_core.video import VideoReader
 
@@ -285,9 +285,8 @@ class Grounder:
             evidence.info["prompt"] = drawn.to_json()  # so it is called where it is stored
         if opened.limited:
             evidence.info[FEWER_SLOTS] = len(opened.slots)
-        evidence.info.update(
-            spatial_question=parts.spatial_question, temporal_question=parts.temporal_question, split=parts.found
-        )
+        evidence.info.update(spatial_question=parts.spatial_question, temporal_question=parts.temporal_question)
+        evidence.info.update({SPLIT: parts.found, SPLIT_BY: self.decomposer.name})
         report(1.0, "done")
         return Grounding(
             query=sentence, attribute_query=parts.attribute, action_query=parts.action, video=opened.info, tube=tube,

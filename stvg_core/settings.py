@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from stvg_core import typed
 from stvg_core.errors import ModelError
 
 PRESET_FILE = "stvg.json"
@@ -91,6 +92,8 @@ class SeenSettings:
         object.__setattr__(self, "lra_branches", tuple(self.lra_branches))
         if self.layers is not None:
             object.__setattr__(self, "layers", tuple(int(layer) for layer in self.layers))
+            if not self.layers or min(self.layers) < 0 or len(set(self.layers)) < len(self.layers):
+                raise ValueError("layers are different numbers from 0, at least one; None: all")
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,8 @@ class JoinedSettings:
     def __post_init__(self) -> None:
         if self.top_k < 1:
             raise ValueError("top_k must be at least 1")
+        if not self.guard >= 0 or not 0 <= self.centre <= 1 or not (self.proposer_weight or 0) >= 0:
+            raise ValueError("guard and proposer_weight must be at least 0, centre between 0 and 1")
         if not _ROLE_TOKENS.fullmatch(self.role_tokens):
             raise ValueError(f"role_tokens is gti, mean or token-N with N of at least 1, not {self.role_tokens!r}")
 
@@ -172,6 +177,7 @@ def preset(folder: str | Path) -> dict[str, Any]:
         return {}
     try:
         values = json.loads(file.read_text(encoding="utf-8")).get("settings", {})
+        values = typed.accept_all(GroundingSettings, values)
         GroundingSettings(**values)
     except (ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{file} holds settings that cannot be used: {error}") from error

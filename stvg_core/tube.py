@@ -180,6 +180,9 @@ class Frames:
 FEWER_SLOTS = "slots_after_out_of_memory"
 """In the evidence's ``info``: how many slots were looked at, where the memory did not suffice for all."""
 
+SPLIT, SPLIT_BY = "split", "split_by"
+"""In the evidence's ``info``: did the sentence come apart (else both sub-queries are all of it), and who split it."""
+
 
 @dataclass(frozen=True)
 class Grounding:
@@ -206,7 +209,10 @@ class Grounding:
         return (*self.video.warnings, *notices([self.model_version]), *said)
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON object of ``stvg ground``: pixels, 0-based inclusive frames, seconds of the first and last frame."""
+        """The JSON object of ``stvg ground``: pixels, 0-based inclusive frames, seconds of the first and last frame.
+
+        ``segment`` is what was looked at, ``width`` and ``height`` are the picture that the boxes are pixels of.
+        """
         tube = self.tube
         size = np.array([self.video.width, self.video.height] * 2, dtype=np.float64)
         boxes = (
@@ -222,6 +228,16 @@ class Grounding:
             "query": self.query,
             "attribute_query": self.attribute_query,
             "action_query": self.action_query,
+            "split": {
+                "attribute": self.attribute_query,
+                "action": self.action_query,
+                "by": self.evidence.info.get(SPLIT_BY),
+                "found": self.evidence.info.get(SPLIT),
+            },
+            "width": self.video.width,
+            "height": self.video.height,
+            "n_frames": self.video.n_frames,
+            "segment": [0, self.video.n_frames - 1],
             "start_s": None if tube is None else round(self.video.seconds_of(tube.start_frame), 4),
             "end_s": None if tube is None else round(self.video.seconds_of(tube.end_frame), 4),
             "start_frame": None if tube is None else tube.start_frame,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backend.jobs.versions import Versions
 from backend.language import endpoint_decomposer
-from backend.settings import Settings
-from stvg_core.settings import GroundingSettings, resolve
+from backend.settings import MethodSettings, Settings
+from stvg_core.settings import GroundingSettings
 from stvg_core.version import model_version
 
 if TYPE_CHECKING:
@@ -22,15 +21,16 @@ def present_model_version(settings: Settings) -> str:
 
 def open_versions(settings: Settings, *, base: str | None = None) -> Versions:
     """The versions that calibrations make of the model; ``base`` where it is known already."""
-    return Versions(settings.model, method_settings(settings), base=base)
+    chosen = settings.chosen()
+    return Versions(settings.model, chosen.settings, base=base, by_hand=chosen.joined_by_hand)
 
 
-def method_settings(settings: Settings) -> GroundingSettings:
-    """The model's own preset with what the environment chose over it."""
-    return replace(resolve(settings.model, None), **settings.method())  # type: ignore[arg-type]
+def method_settings(settings: MethodSettings) -> GroundingSettings:
+    """The model's own preset with what the environment and the command line chose over it."""
+    return settings.chosen().settings
 
 
-def open_decomposer(settings: Settings, method: GroundingSettings) -> Decomposer | None:
+def open_decomposer(settings: MethodSettings, method: GroundingSettings) -> Decomposer | None:
     """The language model behind the endpoint, or None where the method splits sentences without one.
 
     Raises:

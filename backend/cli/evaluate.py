@@ -55,23 +55,28 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--model-version", help="Of the database, only predictions of this model version.")
 @click.option("--database-url", help="The database [STVG_DATABASE_URL].")
+@click.option(
+    "--scale-boxes", is_flag=True,
+    help="Scale boxes that were predicted on a larger or smaller copy to the truth's picture.",
+)  # fmt: skip
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all numbers here.")
 @click.option("--plots", type=click.Path(file_okay=False, path_type=Path), help="Write pictures into this folder.")
 def command(
     predictions: str, truth: str, vidor: Path | None, protocol: str | None, json_file: Path | None,
     plots: Path | None, project: str | None, accepted_only: bool, model_version: str | None,
-    database_url: str | None, encoding: str | None,
+    database_url: str | None, encoding: str | None, scale_boxes: bool,
 ) -> None:  # fmt: skip
     """Compare predicted tubes with the truth and print m_tIoU, m_vIoU, m_gt_vIoU, vIoU@0.3 and vIoU@0.5.
 
     A sentence without a prediction counts 0. The protocols differ by several points: name yours next to a number.
+    Predictions that say the size of their picture are compared with truths of the same size only (see --scale-boxes).
     """
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise StvgError(f"There is no folder {json_file.parent} to write {json_file.name} to. Make it first.")
     stored = _Stored(database_url, project, accepted_only, model_version)
     truths, predicted, first_of_several = _read(predictions, truth, vidor, stored, encoding)
     chosen = Protocol(protocol) if protocol else _usual(truths)
-    comparison = compare(chosen, truths, predicted)
+    comparison = compare(chosen, truths, predicted, scale_boxes=scale_boxes)
     unreviewed = 0 if truth == DATABASE else count_unreviewed(Path(truth), encoding=encoding)
     if unreviewed:
         click.echo(
@@ -86,6 +91,13 @@ def command(
             f"{first_of_several} of {len(truths)} truths are the first of several: their source has further true tubes "
             "for the same video and sentence (VidSTG: for other parts of the video). Those are not compared here, and "
             "a prediction that finds one of them counts as wrong. To compare with each: --truth FILE"
+        )
+    if comparison.scaled:
+        warnings.append(f"The boxes of {comparison.scaled} predictions were scaled to the size of the truth's picture.")
+    if comparison.outside:
+        warnings.append(
+            f"{comparison.outside} predictions have boxes far outside of the truth's picture and do not say of which "
+            'size theirs is. If it was a larger copy, every box is wrong: give each its "width" and "height".'
         )
     if said := notice_of_some(Counter(one.model_version for one in predicted), "predictions are"):
         warnings.append(said)

@@ -6,14 +6,16 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
+from pydantic import SecretStr
 from tqdm import tqdm
 
+from backend.cli.method_options import method_options
+from backend.settings import MethodSettings, load_method_settings
 from stvg_core.datasets.base import UNUSABLE, are_shares, decimal, load_json, whole
 from stvg_core.errors import StvgError
 from stvg_core.tube import Grounding, Track, VideoInfo
@@ -35,14 +37,15 @@ Progress = Callable[[float, str], None]
     help="One sentence naming one object, e.g. 'the man in red who sits down'. Repeat it for more sentences: what does "
     "not depend on the sentence is done once.",
 )
-@click.option("--model", help="Local folder or hub id of a multimodal model. Default: the embedded one.")
-@click.option("--device", help="cpu, cuda, cuda:1 ..., auto for all GPUs. Default: a GPU where there is one.")
+@click.option("--model", help="Local folder or hub id of a multimodal model.  [STVG_MODEL, else the embedded one]")
+@click.option("--device", help="cpu, cuda, cuda:1 ..., auto for all GPUs.  [STVG_DEVICE, else a GPU if there is one]")
+@method_options
 @click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16", "float16", "4bit"]))
 @click.option("--proposer", type=click.Choice(["embedded", "grounding_dino"]), help="Where candidate tracks come from.")
 @click.option("--decomposer", type=click.Choice(["model", "endpoint", "rules"]), help="Who splits the sentence.")
-@click.option("--llm-url", envvar="STVG_LLM_URL", help="OpenAI-compatible address for --decomposer endpoint.")
-@click.option("--llm-model", "decomposer_model", envvar="STVG_DECOMPOSER_MODEL", help="Name of the model there.")
-@click.option("--llm-key", envvar="STVG_LLM_KEY", help="Its key; better set as STVG_LLM_KEY than typed.")
+@click.option("--llm-url", help="OpenAI-compatible address for --decomposer endpoint.  [STVG_LLM_URL]")
+@click.option("--llm-model", "decomposer_model", help="Name of the model there.  [STVG_DECOMPOSER_MODEL]")
+@click.option("--llm-key", help="Its key; better set as STVG_LLM_KEY than typed.")
 @click.option("--overlay", type=click.Path(path_type=Path, dir_okay=False), help="Write the video with the tube drawn.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write a picture of the scores and maps.")
 @click.option(
@@ -54,7 +57,7 @@ Progress = Callable[[float, str], None]
 def command(
     video: Path, queries: tuple[str, ...], model: str | None, device: str | None, overlay: Path | None,
     plot: Path | None, tracks: Path | None, box: str | None, frame: int | None, llm_url: str | None,
-    llm_key: str | None, **method: str | None,
+    llm_key: str | None, preset: str | None, assignments: tuple[str, ...], **method: str | None,
 ) -> None:  # fmt: skip
     """Find the tube that each QUERY describes in VIDEO and print it as one JSON object, one per line.
 
@@ -67,6 +70,7 @@ def command(
     if box is not None and (tracks or len(queries) > 1):
         raise StvgError("--box is for one sentence and goes without --tracks.")
     _check_outputs(video, overlay, plot)
+    settings = read_settings(model, device, preset, assignments, method, llm_url, llm_key)
     from stvg_core.query import normalise_query
     from stvg_core.video import probe
 
@@ -77,7 +81,7 @@ def command(
     given = None if tracks is None else read_tracks(tracks, info.width, info.height)
     drawn = None if box is None or frame is None else read_box(box, frame, info)
     with progress_bar(extra=overlay is not None) as report:
-        grounder = _load(model, device, method, llm_url, llm_key)
+        grounder = _load(settings, given is None)
         if drawn is not None:
             answers = [grounder.follow(video, queries[0], drawn, progress=report)]
         elif given is None:
@@ -124,27 +128,39 @@ def _draw(found: Grounding, overlay: Path | None, plot: Path | None, report: Pro
     return None
 
 
-def _load(
-    model: str | None, device: str | None, method: dict[str, str | None], llm_url: str | None, llm_key: str | None
-) -> Grounder:
-    """The model with its own preset and what was chosen over it."""
+def read_settings(
+    model: str | None, device: str | None, preset: str | None, assignments: tuple[str, ...],
+    options: dict[str, str | None], llm_url: str | None = None, llm_key: str | None = None,
+) -> MethodSettings:  # fmt: skip
+    """What the command line says, over the environment. Raises StvgError for what cannot be used."""
+    settings = load_method_settings()
+    given = {"model": model, "device": device, "llm_url": llm_url, "llm_key": llm_key and SecretStr(llm_key)}
+    settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+    chosen = {name: value for name, value in options.items() if value is not None}
+    settings = settings.with_line(preset, assignments, chosen)
+    settings.chosen()
+    return settings
+
+
+def _load(settings: MethodSettings, searched: bool) -> Grounder:
+    """The model with its own preset and what was chosen over it; ``searched``: candidates are looked for."""
     import transformers
 
-    from stvg_core.demo import MODEL_DIR
     from stvg_core.pipeline import Grounder
-    from stvg_core.settings import resolve
 
     transformers.logging.set_verbosity_error()
     if not sys.stderr.isatty():
         transformers.logging.disable_progress_bar()
-    chosen = {name: value for name, value in method.items() if value is not None}
-    settings = replace(resolve(model or MODEL_DIR, None), **chosen)  # type: ignore[arg-type]
-    decomposer = None
-    if settings.decomposer == "endpoint":
+    method, decomposer = settings.chosen().settings, None
+    if method.decomposer == "endpoint":
         from backend.language import endpoint_decomposer
 
-        decomposer = endpoint_decomposer(llm_url, llm_key, settings)
-    return Grounder.from_pretrained(model or MODEL_DIR, device=device, settings=settings, decomposer=decomposer)
+        key = None if settings.llm_key is None else settings.llm_key.get_secret_value()
+        decomposer = endpoint_decomposer(settings.llm_url, key, method)
+    grounder = Grounder.from_pretrained(settings.model, device=settings.device, settings=method, decomposer=decomposer)
+    if searched:
+        grounder.proposer.load()  # what is wrong with it is said before the video is read
+    return grounder
 
 
 def read_tracks(path: Path, width: int, height: int) -> list[Track]:

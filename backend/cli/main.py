@@ -32,6 +32,7 @@ SECTIONS = {
         "import": "Put labels of other tools into a Label Studio project.",
         "doctor": "Check the set-up and say what mends it.",
         "users": "Make and change the accounts of the review pages.",
+        "settings": "Print the settings of the method, and the paper's.",
     },
     "Ground a dataset": {
         "prelabel": "Find the tube of every sentence of a dataset.",

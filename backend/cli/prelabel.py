@@ -26,6 +26,7 @@ from backend.bootstrap import (
     ready_or_new_database,
     require_label_studio,
 )
+from backend.cli.method_options import method_options
 from backend.cli.prelabel_engines import Chosen, Engine, engine_options, open_engine
 from backend.cli.prelabel_output import JsonLines, Output, Terminal
 from backend.cli.stopping import Stopped, Stopping
@@ -73,6 +74,7 @@ SOME_FAILED = 3
     help="What the file is, where its content does not say it.",
 )  # fmt: skip
 @click.option("--encoding", help="Of the file, where it is not UTF-8: latin-1 or cp1252.")
+@method_options
 @engine_options
 @click.option("--enqueue-only", is_flag=True, help="Queue the sentences for workers that run elsewhere, then end.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many new sentences.")
@@ -85,7 +87,8 @@ SOME_FAILED = 3
 @click.option("--json", "as_json", is_flag=True, help="JSON lines, also in a terminal.")
 def command(
     text: str, title: str | None, videos: str | None, vidor: Path | None, kind: str | None, encoding: str | None,
-    engine: str, workers: int, address: str | None, gpus: float | None, cpus: float | None, hours: float | None,
+    preset: str | None, assignments: tuple[str, ...], engine: str, workers: int, address: str | None,
+    gpus: float | None, cpus: float | None, hours: float | None,
     enqueue_only: bool, limit: int | None, retry_failed: bool, shard: str | None, dry_run: bool,
     summary_file: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
@@ -97,7 +100,8 @@ def command(
     Exit status: 0 everything is grounded (or queued), 3 something failed or was left out, 1 the run could not be done,
     130 or 143 it was stopped.
     """
-    settings = load_settings()
+    settings = load_settings().with_line(preset, assignments)
+    settings.chosen()  # what is wrong with it is said before anything is stored
     configure_logging("WARNING", settings.secrets())
     share = None if shard is None else Shard.parse(shard)
     if title is not None and text.startswith(PREFIX):

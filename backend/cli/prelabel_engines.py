@@ -137,7 +137,7 @@ class Engine:
         number = self.chosen.workers
         if number > 1 and "OMP_NUM_THREADS" not in os.environ:
             env["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // number))
-        command = worker_command(*_arguments(project_id))
+        command = worker_command(*_arguments(project_id, self.settings))
         return WorkerProcesses(command, number, logs, env, load_s=self.settings.load_seconds)
 
 
@@ -158,7 +158,7 @@ class RayEngine(Engine):
 
         def order() -> Order:
             seen = [part for one in samples if _is_here(self.settings, one, project_id) for part in ("--see", one)]
-            arguments = (*_arguments(project_id), "--expect", expected, *seen)
+            arguments = (*_arguments(project_id, self.settings), "--expect", expected, *seen)
             return Order(arguments, settings, str(logs.relative_to(self.settings.data_dir)))
 
         def work() -> Work | None:
@@ -213,8 +213,9 @@ def open_engine(settings: Settings, chosen: Chosen) -> Iterator[Engine]:
             cluster.stop([])
 
 
-def _arguments(project_id: int) -> tuple[str, ...]:
-    return ("--drain", "--owned", "--project", str(project_id))
+def _arguments(project_id: int, settings: Settings) -> tuple[str, ...]:
+    """Of ``stvg worker``. It has the run's environment, and what the run's command line says of the method."""
+    return ("--drain", "--owned", "--project", str(project_id), *settings.line())
 
 
 def _samples(settings: Settings, database: Database, project_id: int, version: str) -> list[str]:

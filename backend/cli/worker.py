@@ -16,6 +16,7 @@ from prometheus_client import start_http_server
 
 from backend.addresses import bracketed
 from backend.bootstrap import open_media, open_worker, present_model_version, ready_database
+from backend.cli.method_options import method_options
 from backend.cli.project_option import PROJECT
 from backend.db import projects
 from backend.jobs.measuring import Measures
@@ -32,12 +33,20 @@ logger = logging.getLogger(__name__)
 @click.command()
 @click.option("--drain", is_flag=True, help="Do what is due now, then end; with --project, all of its jobs.")
 @click.option("--project", "project", type=PROJECT, help="Only jobs of this project.")
+@method_options
 @click.option("--owned", is_flag=True, hidden=True, help="Standard input says when to end; see Owner.")
 @click.option("--expect", hidden=True, help="The model's version that the run asks; another one is an error.")
 @click.option("--see", "seen", multiple=True, hidden=True, help="Addresses of files that this machine must have.")
-def command(drain: bool, project: str | None, owned: bool, expect: str | None, seen: Sequence[str]) -> None:
-    """Ground queued jobs until stopped. One per GPU; several on one database share the work."""
-    settings = load_settings()
+def command(
+    drain: bool, project: str | None, preset: str | None, assignments: tuple[str, ...], owned: bool,
+    expect: str | None, seen: Sequence[str],
+) -> None:  # fmt: skip
+    """Ground queued jobs until stopped. One per GPU; several on one database share the work.
+
+    Jobs are for a model with its settings: one worker with other settings than `stvg serve` or `stvg prelabel` asked
+    for finds none. STVG_PRESET and STVG_SET set them for all commands alike.
+    """
+    settings = load_settings().with_line(preset, assignments)
     configure_logging(settings.log_level, settings.secrets(), settings.log_format)
     owner = Owner()
     if owned:

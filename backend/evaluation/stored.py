@@ -27,7 +27,7 @@ from stvg_core.query import normalise_query
 from stvg_core.tube import Tube
 
 _UNREAD_SIZE, _UNREAD_FPS = (1920, 1080), 25.0
-"""Of a video that was never read. No measure depends on them: without a prediction each is 0."""
+"""Of a video that was never read; its truth's boxes are shares of the picture, to which predictions are brought."""
 
 Name = Callable[[str, str], str]
 """A video's name from its address and its hash: the ``name`` of one ``VideoNames`` for truths and predictions."""
@@ -97,7 +97,7 @@ def _of_source(task: Task, video: Video | None, tube: Tube, name: Name) -> Truth
     if video is None:
         return Truth.of_tube(
             name(task.video_ref, ""), task.query, tube, size=_UNREAD_SIZE, fps=_UNREAD_FPS,
-            n_frames=tube.end_frame + 1, category=said,
+            n_frames=tube.end_frame + 1, category=said, size_known=False,
         )  # fmt: skip
     return Truth.of_tube(
         name(task.video_ref, video.sha256), task.query, tube, size=(video.width, video.height), fps=video.fps,

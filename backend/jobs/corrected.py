@@ -113,7 +113,7 @@ def _item(
 def _prediction(session: Session, annotation: Annotation, versions: Versions) -> Prediction:
     """The suggestion that was corrected, if it was seen under the present looks; else the newest one that was."""
     own, task = annotation.prediction, annotation.task
-    weights, _, digest = versions.looks.rpartition("/")
+    weights, digest = versions.weights, versions.method.looks_digest()
     if own is not None and own.prompt is not None:
         raise CannotRejoin("follows a box that was drawn")
     candidates = [] if own is None else [own]

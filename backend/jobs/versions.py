@@ -3,6 +3,9 @@
 The base is the model's own preset with what the environment chose over it. The newest calibration that was adopted for
 the same weights and the same looks (:meth:`GroundingSettings.looks_digest`) is laid over it. It changes how stored
 scores are joined, never the model, so a worker can change over between two jobs, and back.
+
+Where the joining itself was chosen by hand (STVG_SET, --set, a preset), it stands: only calibrations that were made on
+top of just that choice are laid over it.
 """
 
 from __future__ import annotations
@@ -23,13 +26,18 @@ class Versions:
     Attributes:
         base: the version before any calibration.
         looks: what a calibration must have been made for to be laid over it.
+
+    Args:
+        by_hand: how the scores are joined was chosen by somebody, not by the model's own preset.
     """
 
-    def __init__(self, model: str, method: GroundingSettings, *, base: str | None = None) -> None:
+    def __init__(
+        self, model: str, method: GroundingSettings, *, base: str | None = None, by_hand: bool = False
+    ) -> None:
         self.method = method
         self.base = base or model_version(model, method)
-        self._weights = self.base.rpartition("/")[0]
-        self.looks = f"{self._weights}/{method.looks_digest()}"
+        self.weights = self.base.rpartition("/")[0]
+        self.looks = f"{self.weights}/{method.looks_digest()}" + (f"+{method.digest()}" if by_hand else "")
 
     def present(self, session: Session) -> str:
         """What new jobs are for."""
@@ -52,7 +60,7 @@ class Versions:
 
     def name(self, settings: GroundingSettings) -> str:
         """The version string of these weights with other settings of the joining."""
-        return self.base if settings == self.method else f"{self._weights}/{settings.digest()}"
+        return self.base if settings == self.method else f"{self.weights}/{settings.digest()}"
 
     def _over(self, changes: dict[str, Any]) -> GroundingSettings:
         return replace(self.method, **changes) if changes else self.method

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from stvg_core.datasets.base import DatasetError, contradict, same_text, video_stem
 from stvg_core.evaluation.protocols import ZERO, Protocol, Scores, measure
 from stvg_core.evaluation.samples import Key, Prediction, Truth
+from stvg_core.evaluation.sizes import Fitting
 
 _Place = tuple[Key, tuple[int, int] | None]
 
@@ -28,25 +29,35 @@ class Comparison:
     Attributes:
         unused: predictions for sentences that the truth does not have.
         repeated: predictions for a sentence that had one already; the first counts, as in the public programs.
+        scaled: predictions whose boxes were scaled to the truth's picture.
+        outside: predictions that do not say the size of their picture and have a box far outside of the truth's.
     """
 
     protocol: Protocol
     samples: list[Sample]
     unused: int
     repeated: int
+    scaled: int = 0
+    outside: int = 0
 
     def count(self, state: str) -> int:
         return sum(sample.state == state for sample in self.samples)
 
 
-def compare(protocol: Protocol, truths: Sequence[Truth], predictions: Iterable[Prediction]) -> Comparison:
+def compare(
+    protocol: Protocol, truths: Sequence[Truth], predictions: Iterable[Prediction], *, scale_boxes: bool = False
+) -> Comparison:
     """Score every truth.
 
     A prediction with a segment is for that segment's sentence; one without is for all that share video and sentence;
     one without a sentence is for its video's only sentence.
 
+    Args:
+        scale_boxes: boxes of a picture of another size than the truth's are scaled to it.
+
     Raises:
-        DatasetError: there is no truth, or a prediction without a sentence for a video with several.
+        DatasetError: there is no truth, or a prediction without a sentence for a video with several, or one of a
+            picture of another size (with ``scale_boxes``: of another shape).
     """
     if not truths:
         raise DatasetError("There is nothing to compare with: the truth holds no sentence.")
@@ -71,7 +82,7 @@ def compare(protocol: Protocol, truths: Sequence[Truth], predictions: Iterable[P
         repeated += place in known
         known.setdefault(place, prediction)
     used: set[_Place] = set()
-    samples = []
+    samples, fitting = [], Fitting(scale_boxes)
     for truth, key in zip(truths, keys, strict=True):
         candidates: list[_Place] = [(key, truth.segment), (key, None)]
         found = next((place for place in candidates if place in known), None)
@@ -79,10 +90,12 @@ def compare(protocol: Protocol, truths: Sequence[Truth], predictions: Iterable[P
             samples.append(Sample(truth, ZERO, "missing"))
             continue
         used.add(found)
-        prediction = known[found]
+        prediction = fitting.fit(known[found], truth)
         empty = prediction.raw_ends is None and prediction.first is None
         samples.append(Sample(truth, measure(protocol, truth, prediction), "no tube" if empty else "scored"))
-    return Comparison(protocol, samples, len(foreign) + len(known) - len(used), repeated)
+    fitting.check()
+    unused = len(foreign) + len(known) - len(used)
+    return Comparison(protocol, samples, unused, repeated, fitting.scaled, fitting.outside)
 
 
 class _Videos:

@@ -1,9 +1,10 @@
 """Files of predictions. Four layouts are told apart by what they hold.
 
 1. ``stvg ground``'s lines, or a list of them: ``{video, query, start_frame, end_frame, boxes: {frame: [x1, y1, x2,
-   y2]}}``, frames from 0, both ends included, null where no tube was found.
-2. What the authors' programs store: ``{video, sentence, pred_sted, pred_boxes}``, optionally ``used_segment``; the
-   interval is in the evaluating protocol's own convention.
+   y2]}, width, height}``, frames from 0, both ends included, null where no tube was found. Where ``segment`` is a part
+   of the ``n_frames``, the prediction is for that part.
+2. What the authors' programs store: ``{video, sentence, pred_sted, pred_boxes}``, optionally ``used_segment``,
+   ``width`` and ``height``; the interval is in the evaluating protocol's own convention.
 3. An HC-STVG file of either version with predicted boxes; frames count from 1.
 4. The HC-STVG challenge's results: ``{video: {st_frame, ed_frame, bbox: {frame: [x1, y1, x2, y2]}}}``; frames from 1.
    It has no sentences, so it fits a truth with one sentence per video.
@@ -42,7 +43,7 @@ def read_predictions(path: str | Path, *, encoding: str | None = None) -> list[P
         content = [content]  # one line of stvg ground
     if isinstance(content, list):
         return [
-            replace(_entry(f"{path}, prediction {number}", entry), model_version=_version(entry))
+            _with_size(replace(_entry(f"{path}, prediction {number}", entry), model_version=_version(entry)), entry)
             for number, entry in enumerate(content, start=1)
         ]
     if not isinstance(content, dict):
@@ -80,7 +81,7 @@ def _entry(where: str, entry: Any) -> Prediction:
         raise DatasetError(f'{where} ({entry["video"]}) has no "query".')
     where = f'{where} ({entry["video"]}, "{sentence}")'
     try:
-        segment = _pair(entry["used_segment"]) if entry.get("used_segment") is not None else None
+        segment = _segment(entry)
         if "pred_sted" in entry:
             frames, boxes = _boxes(where, entry["pred_boxes"])
             return Prediction(
@@ -95,6 +96,28 @@ def _entry(where: str, entry: Any) -> Prediction:
     if not 0 <= first <= last:
         raise DatasetError(f"{where} ends before it starts: frames {first} to {last}.")
     return Prediction(entry["video"], sentence, first, last, frames, boxes, segment)
+
+
+def _segment(entry: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The part of the video that was looked at, None for all of it. Raises one of UNUSABLE."""
+    if entry.get("used_segment") is not None:
+        return _pair(entry["used_segment"])
+    if entry.get("segment") is None or entry.get("n_frames") is None:
+        return None
+    first, last = _pair(entry["segment"])
+    return None if (first, last) == (0, int(entry["n_frames"]) - 1) else (first, last)
+
+
+def _with_size(prediction: Prediction, entry: Mapping[str, Any]) -> Prediction:
+    """With the size of the picture, where the record says it. Raises DatasetError where it is none."""
+    width, height = entry.get("width"), entry.get("height")
+    if width is None and height is None:
+        return prediction
+    if type(width) is not int or type(height) is not int or min(width, height) < 1:
+        raise DatasetError(
+            f'The prediction for {prediction.video} ("{prediction.sentence}") needs a width and a height in pixels.'
+        )
+    return replace(prediction, size=(width, height))
 
 
 def _version(entry: Mapping[str, Any]) -> str:
@@ -120,7 +143,8 @@ def _of_record(record: hcstvg.HcStvgRecord) -> Prediction:
     """Layout 3."""
     label = record.label()
     first, last = int(label.frames[0]), int(label.frames[-1])
-    return Prediction(label.video, record.caption, first, last, label.frames, label.boxes)
+    size = record.width, record.height
+    return Prediction(label.video, record.caption, first, last, label.frames, label.boxes, size=size)
 
 
 def _pair(values: Any) -> tuple[int, int]:

@@ -46,6 +46,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "no_tube": comparison.count("no tube"),
         "unused_predictions": comparison.unused,
         "repeated_predictions": comparison.repeated,
+        "scaled_predictions": comparison.scaled,
         "means": _means(means(comparison.samples)),
         "groups": [
             {"attribute": group.attribute, "value": group.value, "n": group.n, "means": _means(group.means)}

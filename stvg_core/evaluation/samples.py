@@ -41,6 +41,7 @@ class Truth:
         kind, category, n_objects: "declarative" or "interrogative", the target's class, and how many objects are
             annotated in the video; None where the dataset does not say.
         seconds: how long the tube lasts, where the frame rate varies; None where ``fps`` says it.
+        size_known: False where the boxes are known as shares of the picture alone, and ``size`` is only assumed.
     """
 
     video: str
@@ -58,6 +59,7 @@ class Truth:
     category: str | None = None
     n_objects: int | None = None
     seconds: float | None = None
+    size_known: bool = True
 
     @property
     def key(self) -> Key:
@@ -94,13 +96,13 @@ class Truth:
     @classmethod
     def of_tube(
         cls, video: str, sentence: str, tube: Tube, *, size: tuple[int, int], fps: float, n_frames: int,
-        category: str | None = None, seconds: float | None = None,
+        category: str | None = None, seconds: float | None = None, size_known: bool = True,
     ) -> Truth:  # fmt: skip
         """A corrected tube; its first and last frame are both part of it."""
         boxes = tube.boxes.astype(np.float64) * (*size, *size)
         return cls(
             video, sentence, Origin.CORRECTION, tube.start_frame, tube.end_frame, tube.frames, boxes, size, fps,
-            n_frames, (0, n_frames - 1), category=category, seconds=seconds,
+            n_frames, (0, n_frames - 1), category=category, seconds=seconds, size_known=size_known,
         )  # fmt: skip
 
 
@@ -111,11 +113,12 @@ class Prediction:
     Attributes:
         first, last: the tube's frames, 0-based, both included; None where no tube was found.
         frames, boxes: ``(N,)`` int64 increasing and ``(N, 4)`` float64 ``x1, y1, x2, y2`` in pixels of the truth's
-            picture. Boxes outside ``first`` to ``last`` count in gt_vIoU only.
+            picture, or of one of ``size``. Boxes outside ``first`` to ``last`` count in gt_vIoU only.
         segment: the part of the video that was looked at, where the prediction is for that part alone.
         raw_ends: the interval in the evaluating protocol's own convention, as the authors' programs store it
             (``sted``); used in place of ``first`` and ``last``.
         model_version: whose prediction it is; "" where that is not known.
+        size: ``(width, height)`` of the picture that the boxes are pixels of; None where that is not said.
     """
 
     video: str
@@ -127,6 +130,7 @@ class Prediction:
     segment: tuple[int, int] | None = None
     raw_ends: tuple[int, int] | None = None
     model_version: str = ""
+    size: tuple[int, int] | None = None
 
     @property
     def key(self) -> Key:
@@ -139,9 +143,10 @@ class Prediction:
         """A tube, or that there is none; ``size`` is ``(width, height)`` of the picture in pixels."""
         if tube is None:
             nothing = np.zeros(0, dtype=np.int64), np.zeros((0, 4))
-            return cls(video, sentence, None, None, *nothing, model_version=model_version)
+            return cls(video, sentence, None, None, *nothing, model_version=model_version, size=size)
         boxes = tube.boxes.astype(np.float64) * (*size, *size)
-        return cls(video, sentence, tube.start_frame, tube.end_frame, tube.frames, boxes, model_version=model_version)
+        ends = tube.start_frame, tube.end_frame
+        return cls(video, sentence, *ends, tube.frames, boxes, model_version=model_version, size=size)
 
 
 def key(video: str, sentence: str) -> Key:

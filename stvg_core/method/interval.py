@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stvg_core.settings import JoinedSettings
+from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Array, Track, Tube
 
 MARGIN = 0.5
@@ -52,10 +52,18 @@ def top_k_span(scores: Array, k: int, through: int | None = None) -> tuple[int, 
     return int(best.min()), int(best.max())
 
 
-def interval(scores: Array, settings: JoinedSettings, through: int | None = None) -> tuple[int, int]:
+def share_of(top_k: int, n_slots: int, seen: int) -> int:
+    """K where only ``seen`` of ``n_slots`` slots were looked at (short memory, a short video): the same share of them.
+
+    Halves are rounded up, and at least one slot is left.
+    """
+    return top_k if seen >= n_slots else max(1, int(top_k * seen / n_slots + 0.5))
+
+
+def interval(scores: Array, settings: GroundingSettings, through: int | None = None) -> tuple[int, int]:
     """First and last slot by the rule of ``settings.interval``, both included; ``through`` is a slot between them."""
     if settings.interval == "top_k":
-        return top_k_span(scores, settings.top_k, through)
+        return top_k_span(scores, share_of(settings.top_k, settings.n_slots, len(scores)), through)
     return maximum_sum_segment(scores, settings.centre, through)
 
 
@@ -91,7 +99,7 @@ def window(start: int, end: int, spacing: float, n_frames: int) -> tuple[int, in
 
 
 def ends(
-    scores: Array, slots: Array, within: tuple[int, int], settings: JoinedSettings, through: int | None = None
+    scores: Array, slots: Array, within: tuple[int, int], settings: GroundingSettings, through: int | None = None
 ) -> tuple[int, int]:
     """The interval's first and last frame, by the second look.
 

@@ -96,7 +96,7 @@ def join(
     return replace(evidence, chosen=choice.chosen), choice
 
 
-def choose(evidence: Evidence, settings: JoinedSettings, through: int | None = None) -> Choice:
+def choose(evidence: Evidence, settings: GroundingSettings, through: int | None = None) -> Choice:
     """The best of the tracks by their scores, and its interval by its own frame scores; ``through`` is a frame inside
     it. The evidence's own choice is not looked at.
     """

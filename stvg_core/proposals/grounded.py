@@ -25,6 +25,7 @@ from stvg_core.video import Pictures
 
 SOURCE = "grounding_dino"
 _DECODED_AT_ONCE = 16
+_INSTEAD = "The settings ask for GroundingDINO and SAM 2; --set proposer=embedded needs no weights."
 _TRACKED_SIDE = 2048  # SAM 2 sees 1024 x 1024, its mask is enlarged to the picture: more pixels move no box
 
 
@@ -69,6 +70,8 @@ class GroundedProposer:
                 part.load()
             except torch.OutOfMemoryError as error:
                 raise ModelError(f"{part.model} does not fit into the memory of {part.device}.") from error
+            except ModelError as error:
+                raise ModelError(f"{str(error).rstrip('.')}. {_INSTEAD}") from error
 
     def looks_at(self, info: VideoInfo) -> Array:
         """``(T,)`` frames, ``every`` apart, or further in a long video."""

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from backend.cli.evaluate import command
 from backend.cli.main import stvg
 from backend.db.engine import Database
+from stvg_core.datasets.base import DatasetError
 from stvg_core.demo import MODEL_DIR
 from stvg_core.errors import StvgError
 from stvg_core.evaluation.protocols import Protocol
@@ -45,6 +46,27 @@ def test_hcstvg_against_an_hcstvg_like_file(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "out.json").read_text())
     assert [sample["vIoU"] for sample in found["samples"]] == [0.5, 0.0]
     assert found["means"]["m_vIoU"]["mean"] == 0.25
+
+
+def test_another_picture_size_is_refused_or_scaled(tmp_path: Path) -> None:
+    """Lines of stvg ground on a half-size copy: every box would be wrong, and nothing would say so."""
+    entry = hcstvg_entry(6, 10)
+    truth = write(tmp_path / "truth.json", {"a.mp4": entry})
+    boxes = {str(5 + n): [x / 2, y / 2, (x + w) / 2, (y + h) / 2] for n, (x, y, w, h) in enumerate(entry["bbox"])}
+    line = {"video": "a.mp4", "query": entry["caption"], "start_frame": 5, "end_frame": 14, "boxes": boxes}
+    line |= {"width": entry["width"] // 2, "height": entry["height"] // 2}
+    arguments = ["--truth", str(truth), "--predictions", str(write(tmp_path / "line.json", line))]
+    refused = CliRunner().invoke(command, arguments)
+    assert isinstance(refused.exception, DatasetError) and "--scale-boxes" in str(refused.exception)
+    assert refused.stdout == "", "no number is printed that would be wrong"
+    printed = run(*arguments, "--scale-boxes", "--json", tmp_path / "out.json")
+    assert "The boxes of 1 predictions were scaled" in printed
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["means"]["m_vIoU"]["mean"] == pytest.approx(1.0) and found["scaled_predictions"] == 1
+    unsaid = {name: value for name, value in line.items() if name not in ("width", "height")}
+    larger = {frame: [900, 900, 990, 990] for frame in boxes}
+    arguments[3] = str(write(tmp_path / "larger.json", unsaid | {"boxes": larger}))
+    assert "1 predictions have boxes far outside" in run(*arguments)
 
 
 def test_vidstg_against_lines_of_stvg_ground(tmp_path: Path) -> None:

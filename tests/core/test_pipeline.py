@@ -60,8 +60,15 @@ def well_formed(found: Grounding, scene: Scene) -> None:
     text = json.loads(json.dumps(found.to_json()))
     assert set(text) == {
         "video", "query", "attribute_query", "action_query", "start_s", "end_s", "start_frame", "end_frame", "boxes",
-        "score", "model_version", "warnings", "timings",
+        "score", "model_version", "warnings", "timings", "width", "height", "n_frames", "segment", "split",
     }  # fmt: skip
+    assert (text["width"], text["height"]) == (scene.width, scene.height)
+    assert text["segment"] == [0, text["n_frames"] - 1] == [0, scene.n_frames - 1]
+    assert text["split"] == {
+        "attribute": text["attribute_query"], "action": text["action_query"],
+        "by": text["split"]["by"], "found": text["split"]["found"],
+    }  # fmt: skip
+    assert text["split"]["by"] in ("rules", "model") and text["split"]["found"] in (True, False)
     assert 0 <= text["start_frame"] <= text["end_frame"] < scene.n_frames
     assert list(text["boxes"]) == [str(frame) for frame in range(text["start_frame"], text["end_frame"] + 1)]
     for x1, y1, x2, y2 in text["boxes"].values():

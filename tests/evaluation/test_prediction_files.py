@@ -39,6 +39,31 @@ def test_stvg_grounds_own_lines(tmp_path: Path, content: Any) -> None:
     assert (second.first, second.last, len(second.frames)) == (None, None, 0)
 
 
+def test_the_size_of_the_picture(tmp_path: Path) -> None:
+    lines = [GROUND | {"width": 640, "height": 480}, NOTHING | {"width": 320, "height": 240}, GROUND]
+    assert [one.size for one in read_predictions(write(tmp_path, lines))] == [(640, 480), (320, 240), None]
+    stored = {"video": "77", "sentence": "who?", "pred_sted": [5, 9], "pred_boxes": {}, "width": 640, "height": 480}
+    assert read_predictions(write(tmp_path, [stored]))[0].size == (640, 480)
+    [record] = read_predictions(write(tmp_path, {"a.mp4": hcstvg_entry(6, 3)}))
+    assert record.size == (hcstvg_entry(6, 3)["width"], hcstvg_entry(6, 3)["height"])
+    for wrong in ({"width": 640}, {"width": 0, "height": 480}, {"width": "640", "height": 480}, {"height": 1.5}):
+        with pytest.raises(DatasetError, match=r"for a.mp4 .* needs a width and a height"):
+            read_predictions(write(tmp_path, [GROUND | wrong]))
+
+
+@pytest.mark.parametrize(
+    ("said", "segment"),
+    [
+        ({"segment": [0, 99], "n_frames": 100}, None), ({"segment": [10, 99], "n_frames": 100}, (10, 99)),
+        ({"segment": [0, 50], "n_frames": 100}, (0, 50)), ({"segment": [0, 99]}, None),
+        ({"used_segment": [5, 9], "segment": [0, 99], "n_frames": 100}, (5, 9)),
+    ],
+)  # fmt: skip
+def test_the_segment_that_was_looked_at(tmp_path: Path, said: dict[str, Any], segment: tuple[int, int] | None) -> None:
+    """All of a video is no part of it: such a prediction is for every part that has the sentence."""
+    assert read_predictions(write(tmp_path, [GROUND | said]))[0].segment == segment
+
+
 def test_a_single_line(tmp_path: Path) -> None:
     [only] = read_predictions(write(tmp_path, GROUND))
     assert only.key == ("a", "the man")

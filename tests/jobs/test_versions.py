@@ -118,3 +118,22 @@ def test_rows_that_were_not_adopted_change_nothing(database: Database) -> None:
         for state in ("queued", "running", "refused", "failed", "reverted"):
             session.add(Calibration(base=versions.base, looks=versions.looks, state=state, settings={"centre": 0.9}))
     assert present(database, versions) == versions.base
+
+
+def test_no_calibration_is_laid_over_what_was_chosen_by_hand(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A calibration may choose how scores are joined; whoever chose it by hand is not overruled."""
+    plain = open_versions(Settings())
+    adopt(database, plain, interval="top_k", top_k=4)
+    monkeypatch.setenv("STVG_SET", "interval=segment")
+    by_hand = open_versions(Settings())
+    assert by_hand.base == plain.base, "the same settings: what was predicted so stays known"
+    assert present(database, by_hand) == by_hand.base != present(database, plain)
+    adopt(database, by_hand, centre=0.3)  # made on top of that choice
+    with database.read() as session:
+        found = by_hand.settings(session)
+        assert (found.interval, found.centre) == ("segment", 0.3)
+        assert plain.settings(session).interval == "top_k"
+    monkeypatch.setenv("STVG_SET", "n_slots=8")
+    assert present(database, open_versions(Settings())) == open_versions(Settings()).base, "other looks"

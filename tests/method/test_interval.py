@@ -7,8 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stvg_core.method.interval import cut, maximum_sum_segment, score_of, slot_span_to_frames, top_k_span
+from stvg_core.method.interval import (
+    cut,
+    interval,
+    maximum_sum_segment,
+    score_of,
+    share_of,
+    slot_span_to_frames,
+    top_k_span,
+)
 from stvg_core.query import as_statement
+from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Track
 
 
@@ -34,6 +43,17 @@ def test_no_other_segment_is_better(values: list[float], centre: float) -> None:
     if scores.max() > scores.min():
         best = max(gains[a : b + 1].sum() for a in range(len(values)) for b in range(a, len(values)))
         assert gains[first : last + 1].sum() == pytest.approx(best)
+
+
+@pytest.mark.parametrize(("seen", "k"), [(20, 7), (10, 4), (5, 2), (1, 1), (40, 7)])
+def test_k_is_a_share_where_fewer_slots_were_looked_at(seen: int, k: int) -> None:
+    """A short memory halves the slots: 7 of 20 are not 7 of 10."""
+    assert share_of(7, 20, seen) == k
+    scores = np.zeros(seen)
+    scores[:k] = 1.0
+    settings = GroundingSettings(interval="top_k", top_k=7, n_slots=20)
+    assert interval(scores, settings) == (0, k - 1)
+    assert share_of(2, 20, 3) == 1, "never none"
 
 
 def test_top_k_is_the_papers_rule() -> None:

@@ -16,10 +16,11 @@ from click.testing import CliRunner
 from backend.cli import prelabel_engines as module
 from backend.cli import worker
 from backend.cli.main import stvg
-from backend.cli.prelabel_engines import Chosen
+from backend.cli.prelabel_engines import Chosen, Engine
 from backend.media.file_address import file_address
 from backend.runs.child import Child, RunError
 from backend.runs.handing_on import handed_on, taken_over
+from backend.runs.processes import WorkerProcesses
 from backend.runs.ray_actor import Order, WorkerActor
 from backend.settings import Settings, SettingsError
 from stvg_core.errors import StvgError
@@ -257,3 +258,26 @@ def test_a_cluster_that_does_not_answer_is_an_error_of_the_run(call: str, monkey
     actor._at = ray_cluster.Works("host", "node", "worker")
     with pytest.raises(RunError, match=r"The Ray cluster does not answer: .*the control store is gone"):
         getattr(actor, call)()
+
+
+def test_workers_are_told_what_the_runs_line_says_of_the_method(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path).with_line("paper", ["proposer=embedded"])
+    crew = Engine(settings, chosen()).workers(None, 7, "v", tmp_path, print)  # type: ignore[arg-type]
+    assert isinstance(crew, WorkerProcesses)
+    after = list(crew.command)[list(crew.command).index("worker") :]
+    assert after[1:5] == ["--drain", "--owned", "--project", "7"]
+    assert after[5:] == ["--preset", "paper", "--set", "proposer=embedded"]
+
+
+@pytest.mark.parametrize(
+    ("option", "said"), [(("--set", "n_slots=0"), "at least 1"), (("--preset", "papers"), "The nearest: paper")]
+)
+def test_settings_that_cannot_be_used_leave_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: tuple[str, str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STVG_DATABASE_URL", "sqlite:///new.sqlite3")
+    (tmp_path / "table.csv").write_text("video,sentence\na.mp4,the man\n")
+    result = CliRunner().invoke(stvg, ["prelabel", "table.csv", *option])
+    assert isinstance(result.exception, StvgError) and said in str(result.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]

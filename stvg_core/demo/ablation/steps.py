@@ -1,15 +1,20 @@
-"""The method grows part by part, in the order of the paper's own ablation, then by what this project adds."""
+"""The method grows part by part, in the order of the paper's own ablation, then by what this project adds.
+
+The steps are settings and need no torch; only who looks loads it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from stvg_core.method.evidence import Rows
-from stvg_core.method.look import look_one_way, turned
-from stvg_core.mllm.session import Session
 from stvg_core.query import SubQueries
 from stvg_core.settings import ActionSubject, GroundingSettings, TasQuestion
+
+if TYPE_CHECKING:
+    from stvg_core.method.evidence import Rows
+    from stvg_core.mllm.session import Session
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,8 @@ class SharedLooks:
         )
 
     def _look(self, asked: GroundingSettings, backwards: bool, learns: bool) -> Rows:
+        from stvg_core.method.look import look_one_way, turned
+
         question: TasQuestion = asked.tas_question
         key = (backwards, question if backwards else "", asked.action_subject if learns else "")
         if key not in self._seen:
