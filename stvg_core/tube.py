@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from stvg_core.method.evidence import Evidence
 
 Array = NDArray[Any]
+Segment = tuple[int, int]
+"""A part of a video: its first and its last frame, 0-based, both included."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ class VideoInfo:
         variable_rate: True where the timestamps are not evenly spaced.
         times: ``(n_frames,)`` float64 seconds from the first frame where the rate varies; None where it does not, and
             where the video has not been read for them.
+        segment: where all of this is about a part of the video alone (``stvg_core.segment``): which part. Frames and
+            times count from its first frame then.
         warnings: sentences for a person ("the end of the file is missing", ...).
     """
 
@@ -125,6 +129,7 @@ class VideoInfo:
     variable_rate: bool = False
     warnings: tuple[str, ...] = ()
     times: Array | None = field(default=None, repr=False, compare=False)
+    segment: Segment | None = None
 
     @property
     def fps(self) -> float:
@@ -185,7 +190,8 @@ FEWER_SLOTS = "slots_after_out_of_memory"
 class Grounding:
     """A grounded sentence: the tube, or None where the video holds no candidate object, and all that led to it.
 
-    ``score`` lies in [0, 1], ``timings`` are seconds per stage, ``model_version`` names weights, settings.
+    ``score`` lies in [0, 1], ``timings`` are seconds per stage, ``model_version`` names weights, settings. ``segment``
+    is the part of the video that was looked at, None for all of it; frames are those of the whole video all the same.
     """
 
     query: str
@@ -197,6 +203,7 @@ class Grounding:
     model_version: str
     timings: dict[str, float]
     evidence: Evidence
+    segment: Segment | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -226,6 +233,7 @@ class Grounding:
             "end_s": None if tube is None else round(self.video.seconds_of(tube.end_frame), 4),
             "start_frame": None if tube is None else tube.start_frame,
             "end_frame": None if tube is None else tube.end_frame,
+            "segment": None if self.segment is None else list(self.segment),
             "boxes": boxes,
             "score": round(float(self.score), 6),
             "model_version": self.model_version,

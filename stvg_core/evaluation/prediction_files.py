@@ -1,7 +1,8 @@
 """Files of predictions. Four layouts are told apart by what they hold.
 
 1. ``stvg ground``'s lines, or a list of them: ``{video, query, start_frame, end_frame, boxes: {frame: [x1, y1, x2,
-   y2]}}``, frames from 0, both ends included, null where no tube was found.
+   y2]}}``, frames from 0, both ends included, null where no tube was found; optionally ``segment``, the part of the
+   video that was looked at.
 2. What the authors' programs store: ``{video, sentence, pred_sted, pred_boxes}``, optionally ``used_segment``; the
    interval is in the evaluating protocol's own convention.
 3. An HC-STVG file of either version with predicted boxes; frames count from 1.
@@ -87,6 +88,8 @@ def _entry(where: str, entry: Any) -> Prediction:
                 entry["video"], sentence, None, None, frames, boxes, segment, raw_ends=_pair(entry["pred_sted"])
             )
         frames, boxes = _boxes(where, entry.get("boxes") or {})
+        if segment is None and entry.get("segment") is not None:
+            segment = _pair(entry["segment"])
         if entry["start_frame"] is None or entry["end_frame"] is None:
             return Prediction(entry["video"], sentence, None, None, frames, boxes, segment)
         first, last = _pair((entry["start_frame"], entry["end_frame"]))

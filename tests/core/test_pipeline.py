@@ -60,7 +60,7 @@ def well_formed(found: Grounding, scene: Scene) -> None:
     text = json.loads(json.dumps(found.to_json()))
     assert set(text) == {
         "video", "query", "attribute_query", "action_query", "start_s", "end_s", "start_frame", "end_frame", "boxes",
-        "score", "model_version", "warnings", "timings",
+        "score", "model_version", "warnings", "timings", "segment",
     }  # fmt: skip
     assert 0 <= text["start_frame"] <= text["end_frame"] < scene.n_frames
     assert list(text["boxes"]) == [str(frame) for frame in range(text["start_frame"], text["end_frame"] + 1)]
