@@ -81,7 +81,7 @@ class VidStgRecords:
                 truth = record.label().tube((record.width, record.height))
             except DatasetError as error:
                 yield Note(where, f"is asked without its truth: {error}")
-            facts = _facts(record.kind, record.segment, record.category)
+            facts = _facts(record.kind, _within(record.segment, record.n_frames), record.category)
             yield Named(
                 record.video, record.sentence, _name(record.video, record.kind, record.place), where, facts, truth
             )
@@ -92,7 +92,7 @@ class VidStgRecords:
             try:
                 video = str(entry["vid"])
                 segment = entry["used_segment"]
-                ends = int(segment["begin_fid"]), int(segment["end_fid"])
+                ends = _within((int(segment["begin_fid"]), int(segment["end_fid"])), int(entry["frame_count"]))
                 classes = {int(thing["tid"]): str(thing["category"]) for thing in entry["subject/objects"]}
                 texts = [(kind, list(entry[key])) for key, kind in _KINDS]
             except UNUSABLE as error:
@@ -122,6 +122,11 @@ def _name(video: str, kind: str, place: tuple[int, int]) -> str:
 
 def _facts(kind: str, segment: tuple[int, int], category: str) -> dict[str, Any]:
     return {"kind": kind, "segment": list(segment)} | ({"category": clean(category)} if clean(category) else {})
+
+
+def _within(segment: tuple[int, int], n_frames: int) -> tuple[int, int]:
+    """VidSTG's files mostly give a segment's last frame, and some the one behind it: the video has none there."""
+    return segment[0], segment[1] - (segment[1] == n_frames)
 
 
 def _drained(bad: list[str], shown: str) -> Iterator[Problem]:
