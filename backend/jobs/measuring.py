@@ -103,7 +103,7 @@ class MeasuredEngine:
         return self._engine.become(model_version)
 
     def prepare(self, path: Path, alive: Callable[[], None], segment: Segment | None = None) -> None:
-        self._engine.prepare(path, alive, segment)
+        self._engine.prepare(path, alive, **part_or_all(segment))
 
     def ground(self, path: Path, query: str, progress: Progress, segment: Segment | None = None) -> Grounding:
         stages = _Stages(self._measures, progress)
