@@ -16,7 +16,7 @@ from typing import Any
 from backend.media.cloud import CloudFiles
 from backend.prelabel.datasets import hcstvg_place, vidstg_place
 from backend.prelabel.item import Found
-from backend.prelabel.recognise import Kind
+from backend.prelabel.recognise import Kind, is_sentences
 from backend.prelabel.sources import open_source
 from stvg_core.datasets import hcstvg, vidstg
 from stvg_core.datasets.base import DatasetError, load_json
@@ -119,6 +119,8 @@ def _check_kind(name: str, path: Path, content: Any) -> None:
         return
     if not isinstance(content, dict):
         raise DatasetError(f"{path} is not an HC-STVG file: one object of video names is expected.")
+    if is_sentences(content):
+        raise DatasetError(f"{path} has sentences and no boxes: there is nothing to measure with.")
     records = [one for one in content.values() if isinstance(one, dict)]
     second = any("English" in one for one in records)
     first = any("caption" in one and "English" not in one for one in records)

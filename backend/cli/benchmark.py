@@ -139,6 +139,9 @@ def run(
     progress = Terminal() if sys.stderr.isatty() else _Quiet()
     with closing(progress), ready_or_new_database(settings, lambda said: None) as database:
         asked, queued = ask(database, settings, dataset, records, version, retry_failed=retry_failed)
+        if not asked.items:  # a table of zeros would be about the folder
+            why = next(iter(asked.left_out.values()), "")
+            raise StvgError(f"None of the {len(records)} sentences can be asked. The first: {why} Is --videos right?")
         progress.note(f"{len(records)} sentences, {queued.queued + queued.again + queued.replaced} to be grounded")
         stopping.wait_for_loops("stopped at once: what the workers had in hand is taken again; run it again to go on")
         engine = OwnEngine(settings, Chosen(PROCESSES, workers, None, None, None, None))

@@ -232,6 +232,8 @@ def test_another_dataset_in_the_same_folder_is_refused(bench: Bench) -> None:
         (("vidstg", "vid"), "VidSTG's boxes are in VidOR"),
         (("hcstvg1", "vid"), "is not an HC-STVG file"),
         (("hcstvg1", "none"), "no sentence with a truth that can be used"),
+        (("hcstvg1", "words"), "has sentences and no boxes"),
+        (("hcstvg1", "gone"), "None of the 1 sentences can be asked. The first: There is no video gone"),
         (("vidstg", "one", "--vidor", "--split", "interrogative"), "There is no interrogative sentence"),
     ],
 )
@@ -241,6 +243,8 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(
     second = {"a.mp4": hcstvg_entry(1, 9) | {"English": "the man", "img_size": [100, 200]}}
     written(bench.folder / "v2.json", second)
     written(bench.folder / "none.json", {"a.mp4": {"caption": "x"}})
+    written(bench.folder / "words.json", {"a.mp4": "the man"})
+    written(bench.folder / "gone.json", {"gone.mp4": hcstvg_entry(1, 9)})
     written(bench.folder / "one.json", [vidstg_entry("123", 12, 20, questions=[])])
     given: list[object] = []
     for one in arguments:
