@@ -179,6 +179,8 @@ class Settings(MethodSettings):
     """So many sentences about one video are answered together at most. 1: each alone."""
     ahead: int = Field(default=1, ge=0, le=1)
     """So many videos are fetched and decoded while another one is grounded."""
+    keyframe_iou: float = Field(default=0.9, gt=0, le=1)
+    """A found tube is stored as keyframes whose straight lines have at least this IoU with it on every frame."""
     retry_seconds: float = 15.0
     poll_seconds: float = Field(default=0.5, gt=0)
     handout_seconds: float = 120.0

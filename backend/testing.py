@@ -16,10 +16,11 @@ import httpx
 import numpy as np
 
 from backend.jobs.engine import Answers, Progress
+from backend.jobs.grounding import part_or_all
 from stvg_core.errors import VideoError
 from stvg_core.method.evidence import Evidence
 from stvg_core.proposals.extending import Extended
-from stvg_core.tube import Grounding, Tube, VideoInfo
+from stvg_core.tube import Grounding, Segment, Tube, VideoInfo
 
 
 @dataclass
@@ -28,7 +29,7 @@ class FakeEngine:
 
     The sentence "nothing ..." finds no object, "crash ..." raises an unexpected error. A file that begins with
     ``not a video`` is refused. ``calls`` lists what was asked, ``prompts`` the boxes to follow, ``extended``
-    those to follow to other frames, ``prepared`` the files that were to be grounded next.
+    those to follow to other frames, ``prepared`` the files that were to be grounded next, ``parts`` those of videos.
     """
 
     model_version: str = "fake@1/0"
@@ -41,16 +42,19 @@ class FakeEngine:
     lost_after: int = 1000
     shared: list[int] = field(default_factory=list)
     prepared: list[str] = field(default_factory=list)
+    parts: list[Segment] = field(default_factory=list)
 
     def become(self, model_version: str) -> bool:
         return model_version == self.model_version
 
-    def prepare(self, path: Path, alive: Callable[[], None]) -> None:
+    def prepare(self, path: Path, alive: Callable[[], None], segment: Segment | None = None) -> None:
         alive()
         self.prepared.append(path.name)
 
-    def ground(self, path: Path, query: str, progress: Progress) -> Grounding:
+    def ground(self, path: Path, query: str, progress: Progress, segment: Segment | None = None) -> Grounding:
         self.calls.append((path.name, query))
+        if segment is not None:
+            self.parts.append(segment)
         if path.read_bytes().startswith(b"not a video"):
             raise VideoError(f"{path.name} is not a video.")
         if query.startswith("crash"):
@@ -62,6 +66,10 @@ class FakeEngine:
             progress(0.5, "ground")
         info = self._info(path)
         tube = None if query.startswith("nothing") else self._tube(query)
+        evidence = self._evidence(0 if tube is None else 1)
+        if segment is not None:
+            tube = None if tube is None else Tube(segment[0], tube.boxes[: segment[1] - segment[0] + 1])
+            evidence = replace(evidence, info=evidence.info | {"segment": list(segment)})
         return Grounding(
             query=query,
             attribute_query=query,
@@ -71,16 +79,19 @@ class FakeEngine:
             score=0.0 if tube is None else 0.75,
             model_version=self.model_version,
             timings={"total": self.seconds},
-            evidence=self._evidence(0 if tube is None else 1),
+            evidence=evidence,
+            segment=segment,
         )
 
-    def ground_many(self, path: Path, queries: Sequence[str], progress: Progress) -> Answers:
+    def ground_many(
+        self, path: Path, queries: Sequence[str], progress: Progress, segment: Segment | None = None
+    ) -> Answers:
         """One after the other; ``shared`` lists how many sentences came together."""
         self.shared.append(len(queries))
         for query in queries:
             answer: Grounding | Exception
             try:
-                answer = self.ground(path, query, progress)
+                answer = self.ground(path, query, progress, **part_or_all(segment))
             except Exception as error:
                 answer = error
             yield answer

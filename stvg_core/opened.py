@@ -14,7 +14,8 @@ from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.session import Session
 from stvg_core.proposals import Proposer
 from stvg_core.proposals.following import DrawnBox
-from stvg_core.tube import Array, Track, VideoInfo
+from stvg_core.segment import PartOf, check_segment, track_within
+from stvg_core.tube import Array, Segment, Track, VideoInfo
 from stvg_core.video import Pictures, VideoReader, sample_indices
 
 OpenVideo = Callable[[str | Path], Pictures]
@@ -51,29 +52,36 @@ class OpenedVideo:
         searched: whether the proposer will be asked for tracks, so that its frames are decoded on the same way.
         open_video: what reads the file's pictures.
         n_limit: for how many slots of such a video the memory suffices.
+        segment: first and last frame of the part of the video that there is; None for all of it.
 
     It stays open until it is closed: pictures that were decoded for one purpose serve the others.
 
     Attributes:
-        video: the open file.
-        slots: ``(T,)`` int64, the video frame that stands for each slot.
-        session: the model's view of the whole video.
+        video: the open file, or the part of it, whose frames count from 0 then.
+        slots: ``(T,)`` int64, the frame of ``video`` that stands for each slot.
+        session: the model's view of all of ``video``.
 
     Raises:
         VideoError: the file cannot be used.
+        QueryError: it has no such segment.
     """
 
     def __init__(
         self, loaded: LoadedModel, proposer: Proposer, video: str | Path, n_slots: int, watch: Stopwatch,
         searched: bool = True, open_video: OpenVideo = VideoReader, n_limit: Callable[[VideoInfo], int] | None = None,
+        segment: Segment | None = None,
     ) -> None:  # fmt: skip
         self.loaded, self.n_slots = loaded, n_slots
-        self.key = file_key(video)
+        self.key = file_key(video), segment
         self._proposer = proposer
         self._tracks: dict[str | None, list[Track]] = {}
         with watch("decode"):
-            self.video = open_video(video)
+            self._file = open_video(video)
+        self.video: Pictures = self._file
         try:
+            self.segment = None if segment is None else check_segment(segment, self._file.info)
+            if self.segment is not None:
+                self.video = PartOf(self._file, self.segment)
             self._at_most = n_slots if n_limit is None else min(n_slots, n_limit(self.info))
             if searched:
                 self.video.expect(proposer.looks_at(self.info).tolist())
@@ -90,8 +98,13 @@ class OpenedVideo:
 
     @property
     def info(self) -> VideoInfo:
-        """What the probe said, and what was found out about the file since."""
+        """What the probe said, and what was found out about the file since; of a part, about that part."""
         return self.video.info
+
+    @property
+    def whole(self) -> VideoInfo:
+        """The same of the file."""
+        return self._file.info
 
     def close(self) -> None:
         """Let go of the file and of the decoded pictures; what is asked for later opens it again."""
@@ -109,11 +122,14 @@ class OpenedVideo:
             return slots, Session(self.loaded, frames)
 
     def candidates(self, given: list[Track] | DrawnBox | None, phrase: str, watch: Stopwatch) -> list[Track]:
-        """The given tracks, or the one that a drawn box is followed along, or the proposer's."""
+        """The given tracks (of the whole video), or the one that a drawn box is followed along, or the proposer's."""
         if isinstance(given, DrawnBox):
             with watch("propose"):
                 return [self._proposer.follow(self.video, given)]
-        return self.tracks(phrase, watch) if given is None else given
+        if given is None:
+            return self.tracks(phrase, watch)
+        segment = self.segment
+        return given if segment is None else [part for one in given if (part := track_within(one, segment))]
 
     def tracks(self, phrase: str, watch: Stopwatch) -> list[Track]:
         """The proposer's candidates for an attribute phrase; searched once."""

@@ -18,8 +18,9 @@ from stvg_core.proposals import Proposer, proposer_for
 from stvg_core.proposals.extending import Extended, extend
 from stvg_core.proposals.following import DrawnBox, pinned
 from stvg_core.query import SubQueries, as_statement, normalise_query
+from stvg_core.segment import check_segment, part_info
 from stvg_core.settings import GroundingSettings, resolve
-from stvg_core.tube import FEWER_SLOTS, SPLIT, SPLIT_BY, Array, Grounding, Track, VideoInfo
+from stvg_core.tube import FEWER_SLOTS, SPLIT, SPLIT_BY, Array, Grounding, Segment, Track, Tube, VideoInfo
 from stvg_core.version import model_version
 from stvg_core.video import VideoReader
 
@@ -38,6 +39,7 @@ class _Asked:
 
     Attributes:
         given: the candidates, if the caller has them.
+        segment: first and last frame of the part of the video that is looked at; None for all of it.
         report: called with a share in [0, 1] and the name of the stage.
         keep: further sentences on this video follow, see :func:`stvg_core.method.look.look`.
     """
@@ -47,6 +49,7 @@ class _Asked:
     given: Given = None
     report: Progress = _silent
     keep: bool = False
+    segment: Segment | None = None
 
 
 class Grounder:
@@ -92,8 +95,9 @@ class Grounder:
         return cls(loaded, chosen, version, proposer, decomposer, open_video)
 
     def ground(
-        self, video: str | Path, query: str, *, tracks: list[Track] | None = None, progress: Progress | None = None
-    ) -> Grounding:
+        self, video: str | Path, query: str, *, tracks: list[Track] | None = None, progress: Progress | None = None,
+        segment: Segment | None = None,
+    ) -> Grounding:  # fmt: skip
         """Find the tube.
 
         Where the memory of the GPU does not suffice, the backward pass computes more again; if that is not enough, half
@@ -104,14 +108,17 @@ class Grounder:
             query: one sentence naming one object.
             tracks: candidate tracks; None asks the proposer.
             progress: called with a share in [0, 1] and the name of the stage.
+            segment: first and last frame, both included, of the part of the video that the sentence is about (VidSTG's
+                ``used_segment``): no other frame is looked at. The answer is the one for a file with that part alone,
+                in the frame numbers of the whole video; so are given tracks, which are cut to the part.
 
         Raises:
-            VideoError, QueryError: the input cannot be used.
+            VideoError, QueryError: the input cannot be used; the video has no such segment.
             ModelError: the GPU's memory does not suffice even so.
             NonFiniteError: the model answered with NaN or infinite numbers.
         """
         try:
-            return self._with_less_memory(_Asked(video, query, tracks, progress or _silent))
+            return self._with_less_memory(_Asked(video, query, tracks, progress or _silent, segment=segment))
         finally:
             self._release()
 
@@ -153,9 +160,10 @@ class Grounder:
         return twice(follow, follow, self._forget, refused)
 
     def ground_many(
-        self, video: str | Path, queries: Sequence[str], *, progress: Progress | None = None
-    ) -> list[Grounding]:
-        """Find a tube for each sentence; what does not depend on the sentence is done once.
+        self, video: str | Path, queries: Sequence[str], *, progress: Progress | None = None,
+        segment: Segment | None = None,
+    ) -> list[Grounding]:  # fmt: skip
+        """Find a tube for each sentence; what does not depend on the sentence is done once. ``segment`` as there.
 
         Raises as :meth:`ground`; the first error ends it.
         """
@@ -165,38 +173,45 @@ class Grounder:
             if progress is not None:
                 progress((len(found) + share) / len(queries), stage)
 
-        for answer in self.ground_each(video, queries, progress=report):
+        for answer in self.ground_each(video, queries, progress=report, segment=segment):
             if isinstance(answer, Exception):
                 raise answer
             found.append(answer)
         return found
 
     def ground_each(
-        self, video: str | Path, queries: Sequence[str], *, progress: Progress | None = None
-    ) -> Generator[Grounding | Exception, None, None]:
+        self, video: str | Path, queries: Sequence[str], *, progress: Progress | None = None,
+        segment: Segment | None = None,
+    ) -> Generator[Grounding | Exception, None, None]:  # fmt: skip
         """For each sentence in turn what :meth:`ground` gives, or what it raises, shared like :meth:`ground_many`.
 
         Args:
             progress: speaks of the sentence that is in work; what it raises ends that sentence alone.
+            segment: as of :meth:`ground`, for all of them.
         """
         try:
             for left, query in zip(range(len(queries) - 1, -1, -1), queries, strict=True):
                 answer: Grounding | Exception
                 try:
-                    answer = self._with_less_memory(_Asked(video, query, None, progress or _silent, keep=left > 0))
+                    asked = _Asked(video, query, None, progress or _silent, keep=left > 0, segment=segment)
+                    answer = self._with_less_memory(asked)
                 except Exception as error:
                     answer = error
                 yield answer
         finally:
             self._release()
 
-    def needs(self, info: VideoInfo) -> tuple[Array, Array]:
-        """The frames that any sentence about a video is answered with: the model's, ``(T,)``, and the proposer's.
+    def needs(self, info: VideoInfo, segment: Segment | None = None) -> tuple[Array, Array]:
+        """The frames that any sentence about a video, or a part of it, is answered with: the model's, ``(T,)``, and the
+        proposer's.
 
-        May be called from another thread than the rest.
+        May be called from another thread than the rest. Raises QueryError where the video has no such segment.
         """
-        slots = sampled(0, info.n_frames - 1, self.settings.n_slots, self.loaded.family.frames_per_slot)
-        return slots, self.proposer.looks_at(info)
+        first, part = 0, info
+        if segment is not None:
+            first, part = segment[0], part_info(info, check_segment(segment, info))
+        slots = sampled(0, part.n_frames - 1, self.settings.n_slots, self.loaded.family.frames_per_slot)
+        return first + slots, first + self.proposer.looks_at(part)
 
     def _with_less_memory(self, asked: _Asked) -> Grounding:
         """Memory is looked for in this order: what is kept for further sentences, what the backward pass can compute
@@ -251,7 +266,7 @@ class Grounder:
         with watch("decompose"):
             parts = self.decomposer.decompose(sentence)
         report(0.0, "decode")
-        opened = self._open(asked.video, watch, searched=not isinstance(asked.given, list))
+        opened = self._open(asked, watch)
         report(0.1, "propose")
         tracks = opened.candidates(asked.given, parts.attribute, watch)
         drawn = asked.given if isinstance(asked.given, DrawnBox) else None
@@ -287,11 +302,15 @@ class Grounder:
             evidence.info[FEWER_SLOTS] = len(opened.slots)
         evidence.info.update(spatial_question=parts.spatial_question, temporal_question=parts.temporal_question)
         evidence.info.update({SPLIT: parts.found, SPLIT_BY: self.decomposer.name})
+        if opened.segment is not None:
+            tube = None if tube is None else Tube(opened.segment[0] + tube.start_frame, tube.boxes)
+            evidence = evidence.of_whole(opened.segment, opened.whole.n_frames)
         report(1.0, "done")
         return Grounding(
-            query=sentence, attribute_query=parts.attribute, action_query=parts.action, video=opened.info, tube=tube,
+            query=sentence, attribute_query=parts.attribute, action_query=parts.action, video=opened.whole, tube=tube,
             score=choice.score, model_version=self.model_version,
             timings=watch.seconds | {"total": sum(watch.seconds.values())}, evidence=evidence,
+            segment=opened.segment,
         )  # fmt: skip
 
     def _dense(
@@ -302,13 +321,14 @@ class Grounder:
             track = self.proposer.densify(opened.video, track, *choice.span)
         return track if drawn is None else pinned(track, drawn)
 
-    def _open(self, video: str | Path, watch: Stopwatch, *, searched: bool) -> OpenedVideo:
+    def _open(self, asked: _Asked, watch: Stopwatch) -> OpenedVideo:
         """The video of the last query is kept: sentences about one video tend to come one after the other."""
         kept = self._opened
-        if kept is None or kept.key != file_key(video):
+        if kept is None or kept.key != (file_key(asked.video), asked.segment):
             self._forget()  # its memory is free before the next one needs some
             self._opened = OpenedVideo(
-                self.loaded, self.proposer, video, self.settings.n_slots, watch, searched, self._open_video, self._limit
+                self.loaded, self.proposer, asked.video, self.settings.n_slots, watch,
+                not isinstance(asked.given, list), self._open_video, self._limit, asked.segment,
             )  # fmt: skip
         assert self._opened is not None
         return self._opened

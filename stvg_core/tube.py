@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from stvg_core.method.evidence import Evidence
 
 Array = NDArray[Any]
+Segment = tuple[int, int]
+"""A part of a video: its first and its last frame, 0-based, both included."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ class VideoInfo:
         variable_rate: True where the timestamps are not evenly spaced.
         times: ``(n_frames,)`` float64 seconds from the first frame where the rate varies; None where it does not, and
             where the video has not been read for them.
+        segment: where all of this is about a part of the video alone (``stvg_core.segment``): which part. Frames and
+            times count from its first frame then.
         warnings: sentences for a person ("the end of the file is missing", ...).
     """
 
@@ -125,6 +129,7 @@ class VideoInfo:
     variable_rate: bool = False
     warnings: tuple[str, ...] = ()
     times: Array | None = field(default=None, repr=False, compare=False)
+    segment: Segment | None = None
 
     @property
     def fps(self) -> float:
@@ -188,7 +193,8 @@ SPLIT, SPLIT_BY = "split", "split_by"
 class Grounding:
     """A grounded sentence: the tube, or None where the video holds no candidate object, and all that led to it.
 
-    ``score`` lies in [0, 1], ``timings`` are seconds per stage, ``model_version`` names weights, settings.
+    ``score`` lies in [0, 1], ``timings`` are seconds per stage, ``model_version`` names weights, settings. ``segment``
+    is the part of the video that was looked at, None for all of it; frames are those of the whole video all the same.
     """
 
     query: str
@@ -200,6 +206,7 @@ class Grounding:
     model_version: str
     timings: dict[str, float]
     evidence: Evidence
+    segment: Segment | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -211,7 +218,8 @@ class Grounding:
     def to_json(self) -> dict[str, Any]:
         """The JSON object of ``stvg ground``: pixels, 0-based inclusive frames, seconds of the first and last frame.
 
-        ``segment`` is what was looked at, ``width`` and ``height`` are the picture that the boxes are pixels of.
+        ``segment`` is the part that was looked at, null for the whole video; ``width`` and ``height`` are the picture
+        that the boxes are pixels of.
         """
         tube = self.tube
         size = np.array([self.video.width, self.video.height] * 2, dtype=np.float64)
@@ -237,7 +245,7 @@ class Grounding:
             "width": self.video.width,
             "height": self.video.height,
             "n_frames": self.video.n_frames,
-            "segment": [0, self.video.n_frames - 1],
+            "segment": None if self.segment is None else list(self.segment),
             "start_s": None if tube is None else round(self.video.seconds_of(tube.start_frame), 4),
             "end_s": None if tube is None else round(self.video.seconds_of(tube.end_frame), 4),
             "start_frame": None if tube is None else tube.start_frame,

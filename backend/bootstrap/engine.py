@@ -13,7 +13,7 @@ from backend.db.engine import Database
 from backend.jobs.engine import Answers, Progress
 from backend.media.decoding import open_ahead, open_decoding, reporting
 from backend.settings import Settings
-from stvg_core.tube import Grounding
+from stvg_core.tube import Grounding, Segment
 
 if TYPE_CHECKING:
     from stvg_core.proposals.extending import Extended
@@ -55,17 +55,19 @@ class LoadedGrounder:
         self._grounder.settings, self._grounder.model_version = chosen, model_version
         return True
 
-    def prepare(self, path: Path, alive: Callable[[], None]) -> None:
+    def prepare(self, path: Path, alive: Callable[[], None], segment: Segment | None = None) -> None:
         if self._ahead is not None:
-            self._ahead.prepare(path, alive)
+            self._ahead.prepare(path, alive, lambda info: self._grounder.needs(info, segment))
 
-    def ground(self, path: Path, query: str, progress: Progress) -> Grounding:
+    def ground(self, path: Path, query: str, progress: Progress, segment: Segment | None = None) -> Grounding:
         with reporting(self._decoding, progress) as report:
-            return self._grounder.ground(path, query, progress=report)
+            return self._grounder.ground(path, query, progress=report, segment=segment)
 
-    def ground_many(self, path: Path, queries: Sequence[str], progress: Progress) -> Answers:
+    def ground_many(
+        self, path: Path, queries: Sequence[str], progress: Progress, segment: Segment | None = None
+    ) -> Answers:
         with reporting(self._decoding, progress) as report:
-            yield from self._grounder.ground_each(path, queries, progress=report)
+            yield from self._grounder.ground_each(path, queries, progress=report, segment=segment)
 
     def follow(self, path: Path, query: str, frame: int, box: Sequence[float], progress: Progress) -> Grounding:
         from stvg_core.proposals.following import DrawnBox

@@ -82,6 +82,7 @@ def open_worker(
         poll_s=settings.poll_seconds,
         versions=None if engine is not None else versions.every,
         project_id=project_id,
+        min_iou=settings.keyframe_iou,
     )
     worker.ended = measures.ended
 

@@ -89,7 +89,7 @@ def command(
     if first_of_several:
         warnings.append(
             f"{first_of_several} of {len(truths)} truths are the first of several: their source has further true tubes "
-            "for the same video and sentence (VidSTG: for other parts of the video). Those are not compared here, and "
+            "for the same video and sentence (VidSTG: in the same part of the video). Those are not compared here, and "
             "a prediction that finds one of them counts as wrong. To compare with each: --truth FILE"
         )
     if comparison.scaled:

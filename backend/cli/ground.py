@@ -54,10 +54,11 @@ Progress = Callable[[float, str], None]
 )  # fmt: skip
 @click.option("--box", help="x1,y1,x2,y2 in pixels: follow the object in this box, drawn on the frame of --frame.")
 @click.option("--frame", type=click.IntRange(min=0), help="The frame of --box, counted from 0.")
+@click.option("--segment", metavar="FIRST,LAST", help="Look at these frames alone, both ends included, from 0.")
 def command(
     video: Path, queries: tuple[str, ...], model: str | None, device: str | None, overlay: Path | None,
     plot: Path | None, tracks: Path | None, box: str | None, frame: int | None, llm_url: str | None,
-    llm_key: str | None, preset: str | None, assignments: tuple[str, ...], **method: str | None,
+    llm_key: str | None, segment: str | None, preset: str | None, assignments: tuple[str, ...], **method: str | None,
 ) -> None:  # fmt: skip
     """Find the tube that each QUERY describes in VIDEO and print it as one JSON object, one per line.
 
@@ -69,6 +70,8 @@ def command(
         raise StvgError("--box and --frame belong together: the box, and the frame on which it is drawn.")
     if box is not None and (tracks or len(queries) > 1):
         raise StvgError("--box is for one sentence and goes without --tracks.")
+    if box is not None and segment is not None:
+        raise StvgError("--box is followed through the whole video: it goes without --segment.")
     _check_outputs(video, overlay, plot)
     settings = read_settings(model, device, preset, assignments, method, llm_url, llm_key)
     from stvg_core.query import normalise_query
@@ -80,14 +83,15 @@ def command(
     info = probe(video)
     given = None if tracks is None else read_tracks(tracks, info.width, info.height)
     drawn = None if box is None or frame is None else read_box(box, frame, info)
+    within: dict[str, Any] = {} if segment is None else {"segment": read_segment(segment, info)}
     with progress_bar(extra=overlay is not None) as report:
         grounder = _load(settings, given is None)
         if drawn is not None:
             answers = [grounder.follow(video, queries[0], drawn, progress=report)]
         elif given is None:
-            answers = grounder.ground_many(video, queries, progress=report)
+            answers = grounder.ground_many(video, queries, progress=report, **within)
         else:
-            answers = [grounder.ground(video, queries[0], tracks=given, progress=report)]
+            answers = [grounder.ground(video, queries[0], tracks=given, progress=report, **within)]
         failed = _draw(answers[0], overlay, plot, report)
     for said in dict.fromkeys(warning for found in answers for warning in found.warnings):
         click.echo(f"warning: {said}", err=True)
@@ -205,6 +209,19 @@ def read_box(text: str, frame: int, info: VideoInfo) -> DrawnBox:
     drawn = DrawnBox(frame, corners / [info.width, info.height, info.width, info.height])
     drawn.check(info)
     return drawn
+
+
+def read_segment(text: str, info: VideoInfo) -> tuple[int, int]:
+    """First and last frame from ``FIRST,LAST``. Raises StvgError where those are no frames of the video in order."""
+    from stvg_core.segment import check_segment
+
+    try:
+        frames = [int(part) for part in text.split(",")]
+    except ValueError:
+        frames = []
+    if len(frames) != 2:
+        raise StvgError(f'--segment needs two frames, FIRST,LAST, got "{text}".')
+    return check_segment(frames, info)
 
 
 @contextmanager

@@ -47,6 +47,7 @@ SECTIONS = {
     "Use the labels": {
         "export": "Write corrected labels (or suggestions) as a dataset.",
         "evaluate": "Measure how near predicted tubes are to the truth.",
+        "benchmark": "Ground a dataset and print the paper's table beside ours.",
         "calibrate": "Choose settings by the corrections.",
         "ablate": "Measure what each part of the method gains on rendered clips.",
     },

@@ -19,6 +19,7 @@ from backend.db.engine import chunks
 from backend.db.identity import job_identity
 from backend.db.local_keys import KEY, LocalKey, parse_key, token_of
 from backend.db.questions import video_key
+from backend.db.segments import as_segment
 from backend.db.tables import Job, Project, Task, TaskState
 from backend.db.types import clean_json, plain
 from stvg_core import text
@@ -126,4 +127,6 @@ def _become(task: Task, there: There, project_id: int, asked: Iterable[Job]) -> 
         if job.video_ref == old:
             job.video_ref = there.video_ref
         job.video_key = video_key(project_id, job.video_ref)
-        job.identity = job_identity(project_id, there.number, job.video_ref, job.query, job.model_version, job.prompt)
+        job.identity = job_identity(
+            project_id, there.number, job.video_ref, job.query, job.model_version, job.prompt, as_segment(job.segment)
+        )

@@ -1,9 +1,11 @@
-"""Which tasks has a local project? One for each video and sentence; numbered from 1 in the order in which they came."""
+"""Which tasks has a local project? One for each video, part of it and sentence; numbered from 1 in the order in which
+they came.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +15,13 @@ from sqlalchemy.orm import Session
 from backend.db import tasks
 from backend.db.engine import chunks
 from backend.db.local_keys import KEY, token_of
+from backend.db.segments import segment_of
 from backend.db.tables import Project, Task
 from backend.db.tasks import OTHERS
 from backend.db.types import plain
 
 Mark = bytes
-"""A digest of a video's address and a sentence."""
+"""A digest of a video's address, a sentence, and the part of the video that it is about."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,11 @@ class Known:
     published: bool = False
 
 
-def mark_of(video_ref: str, query: str) -> Mark:
-    return hashlib.sha256(f"{plain(video_ref)}\0{plain(query)}".encode()).digest()[:16]
+def mark_of(video_ref: str, query: str, data: Mapping[str, Any]) -> Mark:
+    """``data`` of the task, which may name a part of the video."""
+    part = segment_of(data)
+    said = f"{plain(video_ref)}\0{plain(query)}" + ("" if part is None else f"\0{part[0]} {part[1]}")
+    return hashlib.sha256(said.encode()).digest()[:16]
 
 
 @dataclass
@@ -82,13 +88,14 @@ class LocalTasks:
             if known is None:
                 numbered += 1
                 known = Known(0, self._until + numbered)
-                self._known[mark_of(one.video_ref, one.query)] = known
+                self._known[mark_of(one.video_ref, one.query, one.data)] = known
             if not known.published:
                 given[known.number] = tasks.Given(known.number, one.video_ref, one.query, one.data, one.name, one.truth)
         rows = tasks.remember_many(session, self.project_id, given.values())
         self._until += numbered
         for number, row in rows.items():
-            self._known[mark_of(given[number].video_ref, given[number].query)] = Known(row.id, number)
+            said = given[number]
+            self._known[mark_of(said.video_ref, said.query, said.data)] = Known(row.id, number)
         found = [known for one in wanted if (known := self.find(one)) is not None]
         return found, sum(row.made for row in rows.values())
 
@@ -99,9 +106,9 @@ class LocalTasks:
 
     def find(self, one: Wanted) -> Known | None:
         """The task, where there is one, as it was at the last look."""
-        known = self._known.get(mark_of(one.video_ref, one.query))
+        known = self._known.get(mark_of(one.video_ref, one.query, one.data))
         if known is None and one.elsewhere is not None:
-            known = self._known.get(mark_of(one.elsewhere, one.query))
+            known = self._known.get(mark_of(one.elsewhere, one.query, one.data))
         return known
 
     def note_other_truths(self, session: Session, wanted: Sequence[Wanted]) -> None:
@@ -122,9 +129,10 @@ class LocalTasks:
     def _learn(self, session: Session) -> None:
         """What was added since the last look."""
         mine = (Task.project_id == self.project_id) & (Task.ls_task_id > self._until)
-        columns = select(Task.id, Task.ls_task_id, Task.video_ref, Task.query).where(mine).order_by(Task.ls_task_id)
+        said = select(Task.id, Task.ls_task_id, Task.video_ref, Task.query, Task.data)
+        columns = said.where(mine).order_by(Task.ls_task_id)
         for row in session.execute(columns, execution_options={"yield_per": 5000}):
-            self._known[mark_of(row.video_ref, row.query)] = Known(row.id, row.ls_task_id)
+            self._known[mark_of(row.video_ref, row.query, row.data)] = Known(row.id, row.ls_task_id)
             self._until = row.ls_task_id
 
     def _notice_moved(self, session: Session, known: Sequence[Known]) -> None:
@@ -141,5 +149,5 @@ class LocalTasks:
         query = columns.where(Task.project_id > 0, Task.name.is_not(None))
         for row in session.execute(query, execution_options={"yield_per": 1000}):
             if str(row.data.get(KEY, "")).startswith(start):
-                self._known[mark_of(row.video_ref, row.query)] = Known(row.id, row.ls_task_id, published=True)
+                self._known[mark_of(row.video_ref, row.query, row.data)] = Known(row.id, row.ls_task_id, published=True)
         self._begun = True

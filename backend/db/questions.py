@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from backend.db import deliveries, task_state
 from backend.db.engine import chunks, expire, insert_missing
+from backend.db.segments import Segment
 from backend.db.tables import Base, Job, Task
 from backend.db.types import now, plain
 
@@ -38,6 +39,7 @@ class Question:
     deliver: bool = True
     priority: int = 0
     prompt: dict[str, Any] | None = None
+    segment: Segment | None = None
     refused: str | None = None
 
     def with_more(self, other: Question) -> Question:
@@ -56,6 +58,7 @@ class Question:
             "deliver": self.deliver,
             "priority": self.priority,
             "prompt": self.prompt,
+            "segment": None if self.segment is None else list(self.segment),
             "state": self.first_state,
             "reason": None if self.refused is None else plain(self.refused),
             "finished_at": None if self.refused is None else now(),

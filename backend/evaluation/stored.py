@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from sqlalchemy import select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
+from backend.db.segments import Segment, segment_of
 from backend.db.tables import Prediction as StoredPrediction
 from backend.db.tables import Task, TaskState, Video
 from backend.db.tasks import OTHERS
@@ -45,14 +46,19 @@ def corrected_truths(
         session, counts, project_id=project_id, selection=Selection(accepted_only=accepted_only), suggested=False
     ):
         video = record.video
-        truths.append(
-            Truth.of_tube(
-                name(record.video_ref, video.sha256), record.query, record.tube, size=(video.width, video.height),
-                fps=video.fps, n_frames=video.n_frames, category=record.label,
-                seconds=_lasts(video, record.tube) if video.variable_rate else None,
-            )
+        truth = Truth.of_tube(
+            name(record.video_ref, video.sha256), record.query, record.tube, size=(video.width, video.height),
+            fps=video.fps, n_frames=video.n_frames, category=record.label,
+            seconds=_lasts(video, record.tube) if video.variable_rate else None,
         )  # fmt: skip
+        truths.append(_of_part(truth, record.data))
     return truths
+
+
+def _of_part(truth: Truth, data: dict[str, Any]) -> Truth:
+    """The truth of a task that is about a part of its video; ``data`` are the task's."""
+    part = segment_of(data)
+    return truth if part is None else replace(truth, segment=part)
 
 
 @dataclass
@@ -85,7 +91,7 @@ def source_truths(session: Session, name: Name, *, project_id: int | None) -> So
     for task, video in session.execute(statement, execution_options={"yield_per": 200}):
         tube = _rows((task.truth or {}).get("keyframes"))
         if tube is not None:
-            found.truths.append(_of_source(task, video, tube, name))
+            found.truths.append(_of_part(_of_source(task, video, tube, name), task.data))
             found.unanswered += video is None
             found.first_of_several += bool((task.truth or {}).get(OTHERS))
     return found
@@ -118,7 +124,7 @@ def _lasts(video: Video, tube: Tube) -> float | None:
 def newest_predictions(
     session: Session, name: Name, *, project_id: int | None, model_version: str | None
 ) -> list[Prediction]:
-    """The newest prediction for each task's video and sentence, in order of tasks.
+    """The newest prediction for each task's video (or the part of it that is meant) and sentence, in order of tasks.
 
     Args:
         model_version: only predictions of this version, as ``stvg serve`` reports it.
@@ -128,21 +134,23 @@ def newest_predictions(
         .join(Video, Task.video_id == Video.id)
         .join(StoredPrediction, StoredPrediction.video_id == Video.id)
         .order_by(Task.project_id, Task.ls_task_id, StoredPrediction.created_at.desc(), StoredPrediction.id.desc())
-        .options(defer(Task.data), defer(StoredPrediction.evidence_info))
     )
     if project_id is not None:
         statement = statement.where(Task.project_id == project_id)
     if model_version is not None:
         statement = statement.where(StoredPrediction.model_version == model_version)
-    found: dict[tuple[str, str], Prediction] = {}  # by the video's whole name: two may differ in their folder only
+    # By the video's whole name: two may differ in their folder only.
+    found: dict[tuple[str, str, Segment | None], Prediction] = {}
     for task, video, stored in session.execute(statement, execution_options={"yield_per": 200}):
-        if _normalised(task.query) != stored.query:
+        part = segment_of(task.data)
+        if _normalised(task.query) != stored.query or stored.evidence_info.get("segment") != (part and list(part)):
             continue
         prediction = Prediction.of_tube(
             name(task.video_ref, video.sha256), task.query, _tube(stored), (video.width, video.height),
             stored.model_version,
         )  # fmt: skip
-        found.setdefault((prediction.video, prediction.key[1]), prediction)
+        prediction = replace(prediction, segment=part)
+        found.setdefault((prediction.video, prediction.key[1], part), prediction)
     return list(found.values())
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from backend.db.engine import Database
 from backend.db.tables import Job
 from backend.jobs.engine import Engine
-from backend.jobs.grounding import Media, is_known, place_of
+from backend.jobs.grounding import Media, is_known, place_of, within
 from backend.jobs.sharing import Line
 from backend.media import MediaFile
 
@@ -134,7 +134,7 @@ class Ahead:
             return
         try:
             if self._jobs[0].video_key != self._now and not all(is_known(self._database, j, file) for j in self._jobs):
-                self._engine.prepare(file.path, self._alive)
+                self._engine.prepare(file.path, self._alive, **within(self._jobs[0]))
         except _Dropped:
             return
         except Exception as error:  # the grounding will meet it again, and say it

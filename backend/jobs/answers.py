@@ -19,6 +19,7 @@ from backend.db import jobs, predictions, tasks
 from backend.db.engine import TURN, Database, rest
 from backend.db.jobs import Question
 from backend.db.predictions import Suggestion
+from backend.db.segments import Segment, segment_of
 from backend.db.tables import Task
 from backend.jobs import suggesting
 from backend.jobs.drawn import drawn_box
@@ -124,16 +125,17 @@ class Answers:
         """The prediction for a task whose video's content is known already."""
         if task.video is None:
             return None
-        identity = prediction_identity(task.video.sha256, query, self.model_version, prompt)
+        identity = prediction_identity(task.video.sha256, query, self.model_version, prompt, _part(task, prompt))
         return predictions.find_many(session, [identity]).get(identity)
 
     def _ask(self, task: Task, query: str, prompt: dict[str, Any] | None) -> int:
         """The row of the urgent job for a question."""
-        project, video = task.project_id, task.video_ref
-        identity = job_identity(project, task.ls_task_id, video, query, self.model_version, prompt)
+        project, video, part = task.project_id, task.video_ref, _part(task, prompt)
+        identity = job_identity(project, task.ls_task_id, video, query, self.model_version, prompt, part)
         question = Question(
-            identity, task.id, project, video, query, self.model_version, deliver=False, priority=URGENT, prompt=prompt
-        )
+            identity, task.id, project, video, query, self.model_version, deliver=False, priority=URGENT, prompt=prompt,
+            segment=part,
+        )  # fmt: skip
         with self.database.write() as session:
             job = jobs.enqueue_many(session, [question])[identity]
             if job.state in (jobs.FAILED, jobs.CANCELLED):
@@ -164,6 +166,11 @@ class Answers:
 
     def _nothing(self) -> dict[str, Any]:
         return {"result": [], "score": 0.0, "model_version": self.model_version}
+
+
+def _part(task: Task, prompt: dict[str, Any] | None) -> Segment | None:
+    """A sentence is about the task's part of the video; a drawn box is followed wherever it leads."""
+    return segment_of(task.data) if prompt is None else None
 
 
 def _first_round(asked: Sequence[TaskPayload]) -> list[TaskPayload]:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from backend.annotations import marks
 from backend.db.reviews import REJECTED, SENT_BACK
+from backend.db.segments import segment_of
 from backend.db.tables import Annotation, Diff, Prediction, TaskState
 from backend.jobs.versions import Versions
 from backend.review import diff, recording
@@ -117,13 +118,16 @@ def _prediction(session: Session, annotation: Annotation, versions: Versions) ->
     if own is not None and own.prompt is not None:
         raise CannotRejoin("follows a box that was drawn")
     candidates = [] if own is None else [own]
+    found = None if task is None else segment_of(task.data)
+    part = None if found is None else list(found)  # as evidence keeps it
     video = own.video_id if own is not None else None if task is None else task.video_id
     if video is not None and task is not None:
         same = Prediction.video_id == video, Prediction.query == (own.query if own else _normalised(task.query))
         candidates += session.scalars(select(Prediction).where(*same).order_by(Prediction.id.desc()))
     for row in candidates:
         of_weights = row.model_version.rpartition("/")[0] == weights
-        if row.prompt is None and of_weights and row.evidence_info.get("looks") == digest:
+        of_part = row is own or row.evidence_info.get("segment") == part
+        if row.prompt is None and of_weights and of_part and row.evidence_info.get("looks") == digest:
             return row
     if not candidates:
         raise CannotRejoin("no prediction")

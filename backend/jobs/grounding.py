@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from backend.annotations.rows import keyframe_rows
 from backend.db import deliveries, jobs, predictions
 from backend.db.engine import Database
+from backend.db.segments import Segment, as_segment
 from backend.db.tables import Job, Prediction, Task, Video
 from backend.jobs.engine import Engine, Progress
 from backend.jobs.identity import prediction_identity, region_id
@@ -31,7 +32,9 @@ from stvg_core.tube import Grounding, Tube, VideoInfo
 logger = logging.getLogger(__name__)
 
 MIN_IOU = 0.9
-"""Keyframes may differ from the tube by so much: few enough to be corrected by hand."""
+"""Keyframes may differ from the tube by so much, unless the worker is told otherwise: few enough to be corrected by
+hand.
+"""
 
 
 class Media(Protocol):
@@ -42,8 +45,10 @@ class Media(Protocol):
     ) -> MediaFile: ...
 
 
-def ground_job(database: Database, media: Media, engine: Engine, job: Job, progress: Progress) -> None:
-    """Answer a leased job.
+def ground_job(
+    database: Database, media: Media, engine: Engine, job: Job, progress: Progress, min_iou: float = MIN_IOU
+) -> None:
+    """Answer a leased job; its keyframes have at least ``min_iou`` with what was found, on every frame.
 
     Raises:
         StvgError: for a person; the job fails with it (or is tried again, for MediaUnavailable).
@@ -52,7 +57,7 @@ def ground_job(database: Database, media: Media, engine: Engine, job: Job, progr
     require_version(engine, job)
     progress(0.0, "fetch")
     file = fetch_for(database, media, job, progress)
-    answer_job(database, job, file, lambda: _ask(engine, file.path, job, progress))
+    answer_job(database, job, file, lambda: _ask(engine, file.path, job, progress), min_iou)
 
 
 def require_version(engine: Engine, job: Job) -> None:
@@ -87,7 +92,9 @@ def is_known(database: Database, job: Job, file: MediaFile) -> bool:
         return predictions.find(session, _identity(job, file)) is not None
 
 
-def answer_job(database: Database, job: Job, file: MediaFile, ask: Callable[[], Grounding]) -> None:
+def answer_job(
+    database: Database, job: Job, file: MediaFile, ask: Callable[[], Grounding], min_iou: float = MIN_IOU
+) -> None:
     """Ask where the answer is not known yet, and store it, the end of the job and the debt to Label Studio together."""
     assert job.leased_by is not None
     identity = _identity(job, file)
@@ -95,7 +102,7 @@ def answer_job(database: Database, job: Job, file: MediaFile, ask: Callable[[], 
     if found is not None:
         check(found)
     with database.write() as session:
-        prediction = store_answer(session, identity, file, found, job.prompt)
+        prediction = store_answer(session, identity, file, found, job.prompt, min_iou)
         if not jobs.finish(session, job.id, job.leased_by, prediction.id):
             raise LeaseLost
         # As they are now: meanwhile an annotator's question may have become the task's own, and a local task may have
@@ -111,18 +118,29 @@ def answer_job(database: Database, job: Job, file: MediaFile, ask: Callable[[], 
 
 
 def _identity(job: Job, file: MediaFile) -> str:
-    return prediction_identity(file.sha256, job.query, job.model_version, job.prompt)
+    return prediction_identity(file.sha256, job.query, job.model_version, job.prompt, as_segment(job.segment))
 
 
 def _ask(engine: Engine, path: Path, job: Job, progress: Progress) -> Grounding:
     if job.prompt is None:
-        return engine.ground(path, job.query, progress)
+        return engine.ground(path, job.query, progress, **within(job))
     return engine.follow(path, job.query, job.prompt["frame"], job.prompt["box"], progress)
 
 
+def within(job: Job) -> dict[str, Segment]:
+    """What the engine is told of the part of the video that a job is about."""
+    return part_or_all(as_segment(job.segment))
+
+
+def part_or_all(segment: Segment | None) -> dict[str, Segment]:
+    """The engine's further argument; none for all of a video."""
+    return {} if segment is None else {"segment": segment}
+
+
 def store_answer(
-    session: Session, identity: str, file: MediaFile, found: Grounding | None, prompt: dict[str, Any] | None
-) -> Prediction:
+    session: Session, identity: str, file: MediaFile, found: Grounding | None, prompt: dict[str, Any] | None,
+    min_iou: float = MIN_IOU,
+) -> Prediction:  # fmt: skip
     """The prediction's row; where it is known already, ``found`` is None."""
     if found is None:
         known = predictions.find(session, identity)
@@ -142,7 +160,7 @@ def store_answer(
         score=0.0 if tube is None else float(found.score),
         start_frame=None if tube is None else tube.start_frame,
         end_frame=None if tube is None else tube.end_frame,
-        keyframes=None if tube is None else keyframe_rows(tube, min_iou=MIN_IOU),
+        keyframes=None if tube is None else keyframe_rows(tube, min_iou=min_iou),
         timings={name: float(seconds) for name, seconds in found.timings.items()},
         evidence=evidence.to_bytes(),
         evidence_chosen=int(evidence.chosen),

@@ -17,9 +17,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from backend.jobs.engine import Answers, Engine, Progress
-from backend.jobs.grounding import Media
+from backend.jobs.grounding import Media, part_or_all
 from backend.media import MediaFile
-from stvg_core.tube import Grounding
+from stvg_core.tube import Grounding, Segment
 
 if TYPE_CHECKING:
     from stvg_core.proposals.extending import Extended
@@ -102,20 +102,22 @@ class MeasuredEngine:
     def become(self, model_version: str) -> bool:
         return self._engine.become(model_version)
 
-    def prepare(self, path: Path, alive: Callable[[], None]) -> None:
-        self._engine.prepare(path, alive)
+    def prepare(self, path: Path, alive: Callable[[], None], segment: Segment | None = None) -> None:
+        self._engine.prepare(path, alive, **part_or_all(segment))
 
-    def ground(self, path: Path, query: str, progress: Progress) -> Grounding:
+    def ground(self, path: Path, query: str, progress: Progress, segment: Segment | None = None) -> Grounding:
         stages = _Stages(self._measures, progress)
         try:
-            return self._engine.ground(path, query, stages)
+            return self._engine.ground(path, query, stages, **part_or_all(segment))
         finally:
             stages.end()
 
-    def ground_many(self, path: Path, queries: Sequence[str], progress: Progress) -> Answers:
+    def ground_many(
+        self, path: Path, queries: Sequence[str], progress: Progress, segment: Segment | None = None
+    ) -> Answers:
         stages = _Stages(self._measures, progress)
         try:
-            with closing(self._engine.ground_many(path, queries, stages)) as answers:
+            with closing(self._engine.ground_many(path, queries, stages, **part_or_all(segment))) as answers:
                 for answer in answers:
                     stages.end()  # what is done with it is no stage of the next
                     yield answer

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from itertools import takewhile
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -18,7 +19,7 @@ from backend.db import lease as leases
 from backend.db.engine import Database
 from backend.db.tables import Job
 from backend.jobs.engine import Answers, Engine, Progress
-from backend.jobs.grounding import Media, answer_job, fetch_for, is_known, require_version
+from backend.jobs.grounding import MIN_IOU, Media, answer_job, fetch_for, is_known, require_version, within
 from backend.media import MediaFile
 from stvg_core.errors import StvgError
 from stvg_core.tube import Grounding
@@ -67,11 +68,14 @@ class Line:
 class Together:
     """Answers jobs about one video, for one model version, in their order; each at most once.
 
-    The video is fetched and opened for the first of them.
+    The video is fetched and opened for the first of them. ``min_iou`` as of :func:`backend.jobs.grounding.ground_job`.
     """
 
-    def __init__(self, database: Database, media: Media, engine: Engine, line: Sequence[Job]) -> None:
+    def __init__(
+        self, database: Database, media: Media, engine: Engine, line: Sequence[Job], min_iou: float = MIN_IOU
+    ) -> None:
         self._database, self._media, self._engine, self._jobs = database, media, engine, line
+        self._min_iou = min_iou
         self._file: MediaFile | StvgError | None = None
         self._asked: list[int] = []
         self._answers: Answers | None = None
@@ -86,7 +90,7 @@ class Together:
         progress(0.0, "fetch")
         require_version(self._engine, job)
         file = self._fetched(job, progress)
-        answer_job(self._database, job, file, lambda: self._answer(job, file))
+        answer_job(self._database, job, file, lambda: self._answer(job, file), self._min_iou)
 
     def close(self) -> None:
         """Let go of the video."""
@@ -109,9 +113,11 @@ class Together:
         if self._answers is None or self._asked[:1] != [job.id]:
             self.close()
             left = self._jobs[self._jobs.index(job) :]
-            wanted = [one for one in left if one is job or not is_known(self._database, one, file)]
+            alike = takewhile(lambda one: one.segment == job.segment, left)  # another part is opened anew
+            wanted = [one for one in alike if one is job or not is_known(self._database, one, file)]
             self._asked = [one.id for one in wanted]
-            self._answers = self._engine.ground_many(file.path, [one.query for one in wanted], self._report)
+            queries = [one.query for one in wanted]
+            self._answers = self._engine.ground_many(file.path, queries, self._report, **within(job))
         self._asked.pop(0)
         found = next(self._answers)
         if isinstance(found, Exception):

@@ -18,6 +18,7 @@ from backend.db.deliveries import Pair
 from backend.db.engine import Database
 from backend.db.jobs import Question
 from backend.db.predictions import Suggestion
+from backend.db.segments import segment_of
 from backend.db.tasks import Given, Remembered
 from backend.jobs.identity import job_identity, prediction_identity
 from backend.jobs.payload import prediction_body
@@ -99,7 +100,7 @@ def look(session: Session, rules: Rules, payloads: Sequence[TaskPayload]) -> Rou
             found.stale.append(entry)
     sentences = {number: _sentence(entry, problems.get(number)) for number, entry in given.items()}
     identities = {
-        number: prediction_identity(row.video_sha256, query, rules.model_version)
+        number: prediction_identity(row.video_sha256, query, rules.model_version, segment=segment_of(row.data))
         for number, row in found.rows.items()
         if row.video_sha256 and row.video_ref and (query := sentences[number][0]) is not None
     }
@@ -181,8 +182,9 @@ def _question(rules: Rules, given: Given, query: str | None, reason: str | None)
     if reason is None and not given.video_ref:
         reason = f'The task has no video: its data needs "{rules.config.video_key}".'
     project, video, sentence = rules.project_id, given.video_ref, query or given.query.strip()
-    identity = job_identity(project, given.ls_task_id, video, sentence, rules.model_version)
-    return Question(identity, _OPEN, project, video, sentence, rules.model_version, refused=reason)
+    part = segment_of(given.data)
+    identity = job_identity(project, given.ls_task_id, video, sentence, rules.model_version, segment=part)
+    return Question(identity, _OPEN, project, video, sentence, rules.model_version, segment=part, refused=reason)
 
 
 def _answer(row: jobs.Queued) -> Pair | None:

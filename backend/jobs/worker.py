@@ -21,7 +21,7 @@ from backend.db.tables import Job
 from backend.jobs.ahead import Ahead
 from backend.jobs.engine import Engine, Progress
 from backend.jobs.following import follow_job
-from backend.jobs.grounding import Media, ground_job
+from backend.jobs.grounding import MIN_IOU, Media, ground_job
 from backend.jobs.lease import STALL_S, LeaseKeeper, LeaseLost, Stopping
 from backend.jobs.sharing import Line, Together
 from backend.jobs.stopping import Holding
@@ -58,6 +58,7 @@ class Worker:
         shared: so many sentences about one video are answered together at most.
         ahead: so many videos are fetched and decoded while another one is grounded: 0 or 1.
         max_deaths: a job is given up after so many workers in a row were gone at the same stage of it.
+        min_iou: stored keyframes have at least this IoU with what was found.
 
     Attributes:
         idle: called when there is nothing to do; it waits.
@@ -82,7 +83,9 @@ class Worker:
         ahead: int = 0,
         versions: Callable[[Session], Sequence[str]] | None = None,
         project_id: int | None = None,
+        min_iou: float = MIN_IOU,
     ) -> None:
+        self.min_iou = min_iou
         self.database, self.media, self.engine, self.name = database, media, engine, name
         self.lease_s, self.max_attempts, self.retry_s, self.poll_s = lease_s, max_attempts, retry_s, poll_s
         self.stall_s = stall_s
@@ -207,7 +210,7 @@ class Worker:
     def _work(self, batch: _Batch) -> int:
         """One after the other, as long as nothing more urgent waits; returns how many were ended."""
         ended, line = 0, batch.line
-        together = Together(self.database, batch.media, self.engine, batch.jobs)
+        together = Together(self.database, batch.media, self.engine, batch.jobs, self.min_iou)
         try:
             for job in batch.jobs:
                 if job is not batch.begun:
@@ -227,7 +230,7 @@ class Worker:
     def _how(self, job: Job, batch: _Batch, together: Together) -> Callable[[Progress], None]:
         if len(batch.jobs) > 1:
             return partial(together.ground, job)
-        work = ground_job if wish_of(job) is None else follow_job
+        work = partial(ground_job, min_iou=self.min_iou) if wish_of(job) is None else follow_job
         return partial(work, self.database, batch.media, self.engine, job)
 
     def _more_urgent(self, line: Line) -> bool:

@@ -39,8 +39,8 @@ class HcStvgRecords:
         bad: list[str] = []
         for record in hcstvg.records(self._shown, self._content, bad=bad):
             yield from _drained(bad, self._shown)
-            where = f"{self._shown}, record {record.video}"
-            yield Named(record.clip or record.video, record.caption, record.video, where, truth=record.tube())
+            name, where = hcstvg_place(record, self._shown)
+            yield Named(record.clip or record.video, record.caption, name, where, truth=record.tube())
         yield from _drained(bad, self._shown)
 
     def _video(self, name: str, fields: Any) -> str:
@@ -75,16 +75,13 @@ class VidStgRecords:
         bad: list[str] = []
         for record in vidstg.records(self._shown, self._content, vidor, encoding=self._encoding, bad=bad):
             yield from _drained(bad, self._shown)
-            number, which = record.place
-            where, truth = self._where(number, record.kind, which), None
+            (name, where), truth = vidstg_place(record, self._shown), None
             try:
                 truth = record.label().tube((record.width, record.height))
             except DatasetError as error:
                 yield Note(where, f"is asked without its truth: {error}")
-            facts = _facts(record.kind, record.segment, record.category)
-            yield Named(
-                record.video, record.sentence, _name(record.video, record.kind, record.place), where, facts, truth
-            )
+            facts = _facts(record.kind, _within(record.segment, record.n_frames), record.category)
+            yield Named(record.video, record.sentence, name, where, facts, truth)
         yield from _drained(bad, self._shown)
 
     def _sentences(self) -> Iterator[Record]:
@@ -92,7 +89,7 @@ class VidStgRecords:
             try:
                 video = str(entry["vid"])
                 segment = entry["used_segment"]
-                ends = int(segment["begin_fid"]), int(segment["end_fid"])
+                ends = _within((int(segment["begin_fid"]), int(segment["end_fid"])), int(entry["frame_count"]))
                 classes = {int(thing["tid"]): str(thing["category"]) for thing in entry["subject/objects"]}
                 texts = [(kind, list(entry[key])) for key, kind in _KINDS]
             except UNUSABLE as error:
@@ -100,7 +97,7 @@ class VidStgRecords:
                 continue
             for kind, found in texts:
                 for which, text in enumerate(found, start=1):
-                    where = self._where(number, kind, which)
+                    where = _where(self._shown, number, kind, which)
                     try:
                         sentence, category = text["description"], classes.get(int(text["target_id"]), "")
                         if not isinstance(sentence, str):
@@ -112,8 +109,20 @@ class VidStgRecords:
                         video, sentence, _name(video, kind, (number, which)), where, _facts(kind, ends, category)
                     )
 
-    def _where(self, number: int, kind: str, which: int) -> str:
-        return f"{self._shown}, record {number}, {kind} sentence {which}"
+
+def hcstvg_place(record: hcstvg.HcStvgRecord, shown: str) -> tuple[str, str]:
+    """What a record is called in its file, and where it stands; ``shown`` is what the file is called in messages."""
+    return record.video, f"{shown}, record {record.video}"
+
+
+def vidstg_place(record: vidstg.VidStgRecord, shown: str) -> tuple[str, str]:
+    """The same of a sentence."""
+    number, which = record.place
+    return _name(record.video, record.kind, record.place), _where(shown, number, record.kind, which)
+
+
+def _where(shown: str, number: int, kind: str, which: int) -> str:
+    return f"{shown}, record {number}, {kind} sentence {which}"
 
 
 def _name(video: str, kind: str, place: tuple[int, int]) -> str:
@@ -122,6 +131,11 @@ def _name(video: str, kind: str, place: tuple[int, int]) -> str:
 
 def _facts(kind: str, segment: tuple[int, int], category: str) -> dict[str, Any]:
     return {"kind": kind, "segment": list(segment)} | ({"category": clean(category)} if clean(category) else {})
+
+
+def _within(segment: tuple[int, int], n_frames: int) -> tuple[int, int]:
+    """VidSTG's files mostly give a segment's last frame, and some the one behind it: the video has none there."""
+    return segment[0], segment[1] - (segment[1] == n_frames)
 
 
 def _drained(bad: list[str], shown: str) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from backend.db.segments import Segment, segment_of
 from backend.prelabel.errors import Reason
 from stvg_core.tube import Tube
 
@@ -37,6 +38,11 @@ class Item:
     task: int | None = None
     project: int | None = None
 
+    @property
+    def segment(self) -> Segment | None:
+        """The part of the video that the sentence is about; None for all of it."""
+        return segment_of(self.data)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -49,7 +55,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Repeated:
-    """An item with the video and the sentence of one that came before, whose place is ``first``.
+    """An item with the video, the part of it and the sentence of one that came before, whose place is ``first``.
 
     ``other_truth``: it has a true tube, and another one.
     """

@@ -55,7 +55,7 @@ class Source:
     def read(self) -> Iterator[Found]:
         """Every item, every record that is left out, every repetition and every note, in the source's order.
 
-        May be called again; the source is read anew then. One item is one video and one sentence.
+        May be called again; the source is read anew then. One item is one video, or a part of it, and one sentence.
 
         Raises:
             StvgError: the source as a whole cannot be read.
@@ -66,7 +66,7 @@ class Source:
                 yield found
                 continue
             key, truth = (
-                _digest(f"{found.video_ref}\0{found.sentence}".encode("utf-8", "surrogateescape")),
+                _digest(f"{found.video_ref}\0{found.sentence}\0{found.segment}".encode("utf-8", "surrogateescape")),
                 _truth(found),
             )
             known = first.setdefault(key, (found.where, truth))

@@ -1,7 +1,7 @@
 """How do the items of a source become tasks and jobs? In short transactions, and only what is new.
 
-Reading a source again changes nothing but for what was added to it: an item is known by its video and its sentence, a
-job by its task and the model version.
+Reading a source again changes nothing but for what was added to it: an item is known by its video, the part of it that
+is meant, and its sentence, a job by its task and the model version.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from backend.db import deliveries, jobs, tasks
 from backend.db.engine import Database
 from backend.db.local_tasks import LocalTasks, Wanted
+from backend.db.segments import Segment, segment_of
 from backend.jobs.identity import job_identity
 from backend.labelstudio.config import LabelConfig
 from backend.prelabel.item import Found, Item, Note, Problem, Repeated
@@ -33,12 +34,15 @@ Telling = Problem | Note | Repeated
 
 @dataclass(frozen=True)
 class Placed:
-    """An item with its task: our row, the number in the project, and the address that its job names."""
+    """An item with its task: our row, the number in the project, the address that its job names, and the part of the
+    video that it is about.
+    """
 
     task_id: int
     number: int
     video_ref: str
     query: str
+    segment: Segment | None = None
 
 
 class Places(Protocol):
@@ -105,7 +109,7 @@ class LocalPlaces:
         wanted = [self.wanted(one, truth_of(one.truth)) for one in items]
         found, new = self._tasks.add(session, wanted)
         placed = [
-            Placed(known.id, known.number, one.video_ref, one.sentence)
+            Placed(known.id, known.number, one.video_ref, one.sentence, segment_of(one.data))
             for one, known in zip(items, found, strict=True)
             if not known.published
         ]
@@ -134,7 +138,10 @@ class LabelStudioPlaces:
             for number, one in asked.items()
         ]
         rows = tasks.remember_many(session, self.project_id, given)
-        placed = [Placed(row.id, number, row.video_ref, asked[number].sentence) for number, row in rows.items()]
+        placed = [
+            Placed(row.id, number, row.video_ref, asked[number].sentence, segment_of(row.data))
+            for number, row in rows.items()
+        ]
         return placed, sum(row.made for row in rows.values()), 0
 
     def note_other_truths(self, session: Session, items: list[Item]) -> None:
@@ -218,7 +225,10 @@ def _enqueue(
     result.new_tasks += new
     result.published += published
     result.tasks.update(one.task_id for one in placed)
-    named = {job_identity(places.project_id, one.number, one.video_ref, one.query, version): one for one in placed}
+    named = {
+        job_identity(places.project_id, one.number, one.video_ref, one.query, version, segment=one.segment): one
+        for one in placed
+    }
     there = jobs.known_many(session, named)
     missing = [identity for identity in named if identity not in there]
     if room is not None and len(missing) > room:
@@ -228,7 +238,9 @@ def _enqueue(
     found = jobs.enqueue_many(
         session,
         [
-            jobs.Question(identity, one.task_id, places.project_id, one.video_ref, one.query, version)
+            jobs.Question(
+                identity, one.task_id, places.project_id, one.video_ref, one.query, version, segment=one.segment
+            )
             for identity, one in named.items()
         ],
     )

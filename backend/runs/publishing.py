@@ -164,7 +164,7 @@ class _Run:
         for task in self.label_studio.tasks(self.project_id, fields="task_only", after=after):
             data = task.get("data") or {}
             video, query = self.config.video_of(data), self.config.query_of(data)
-            pair = _pair(video, query)
+            pair = _pair(video, query, data)
             self.pairs[pair] = self.pairs.get(pair) or int(task["id"])
             found = there_of(int(task["id"]), video, query, data)
             if found is None or found.key.token != self.token:
@@ -212,7 +212,7 @@ class _Run:
         """A task's data for Label Studio; None where it stays local."""
         try:
             data = self._data(task)
-            pair = _pair(self.config.video_of(data), task.query)
+            pair = _pair(self.config.video_of(data), task.query, data)
             if pair in self.pairs:
                 same = f"as task {self.pairs[pair]}" if self.pairs[pair] else "as another task of this local project"
                 raise Refused(f"the project there has this video with this sentence already, {same}")
@@ -265,8 +265,8 @@ class _Run:
         self.result.suggestions += deliveries.owed_predictions(session, moved.values())
 
 
-def _pair(video_ref: str, query: str) -> bytes:
-    return mark_of(video_ref, text.key(query))
+def _pair(video_ref: str, query: str, data: dict[str, Any]) -> bytes:
+    return mark_of(video_ref, text.key(query), data)
 
 
 def _named(task: Task) -> str:

@@ -23,6 +23,9 @@ from stvg_core.demo import MODEL_DIR
 from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.demo.domain import LEVELS
 from stvg_core.demo.scenes import Scene
+from stvg_core.demo.truths import scene_tracks as scene_tracks
+from stvg_core.demo.truths import scene_truth as scene_truth
+from stvg_core.demo.truths import target_track as target_track
 from stvg_core.errors import StvgError
 from stvg_core.method.evidence import Evidence
 from stvg_core.method.tracks import cell_coverage
@@ -47,27 +50,6 @@ class Row:
     chance_track: float
     chance_pointing: float
     seconds: float
-
-
-def scene_tracks(scene: Scene) -> list[Track]:
-    """Every object's true track (oracle proposals); frames in which an object is unseen are bridged."""
-    tracks = []
-    for index in range(len(scene.objects)):
-        boxes = scene.boxes(index)
-        seen = np.flatnonzero(np.isfinite(boxes).all(axis=1))
-        if len(seen):
-            tracks.append(Track(seen, boxes[seen], source="oracle", label=str(index)))
-    return tracks
-
-
-def scene_truth(scene: Scene) -> Tube:
-    """The target's true tube."""
-    start, end = scene.truth
-    return Tube(start, target_track(scene).at(np.arange(start, end + 1)))
-
-
-def target_track(scene: Scene) -> Track:
-    return next(track for track in scene_tracks(scene) if track.label == str(scene.target))
 
 
 def whole_tube(track: Track) -> Tube:

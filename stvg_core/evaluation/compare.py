@@ -84,7 +84,9 @@ def compare(
     used: set[_Place] = set()
     samples, fitting = [], Fitting(scale_boxes)
     for truth, key in zip(truths, keys, strict=True):
-        candidates: list[_Place] = [(key, truth.segment), (key, None)]
+        # Where a file gives the frame behind the last one, a prediction does not.
+        seen = truth.segment[0], min(truth.segment[1], truth.n_frames - 1)
+        candidates: list[_Place] = [(key, truth.segment), (key, seen), (key, None)]
         found = next((place for place in candidates if place in known), None)
         if found is None:
             samples.append(Sample(truth, ZERO, "missing"))

@@ -1,8 +1,8 @@
 """Files of predictions. Four layouts are told apart by what they hold.
 
 1. ``stvg ground``'s lines, or a list of them: ``{video, query, start_frame, end_frame, boxes: {frame: [x1, y1, x2,
-   y2]}, width, height}``, frames from 0, both ends included, null where no tube was found. Where ``segment`` is a part
-   of the ``n_frames``, the prediction is for that part.
+   y2]}, width, height}``, frames from 0, both ends included, null where no tube was found; with ``segment``, unless it
+   is null or all of the ``n_frames``, the prediction is for that part.
 2. What the authors' programs store: ``{video, sentence, pred_sted, pred_boxes}``, optionally ``used_segment``,
    ``width`` and ``height``; the interval is in the evaluating protocol's own convention.
 3. An HC-STVG file of either version with predicted boxes; frames count from 1.
@@ -102,10 +102,10 @@ def _segment(entry: Mapping[str, Any]) -> tuple[int, int] | None:
     """The part of the video that was looked at, None for all of it. Raises one of UNUSABLE."""
     if entry.get("used_segment") is not None:
         return _pair(entry["used_segment"])
-    if entry.get("segment") is None or entry.get("n_frames") is None:
+    if entry.get("segment") is None:
         return None
-    first, last = _pair(entry["segment"])
-    return None if (first, last) == (0, int(entry["n_frames"]) - 1) else (first, last)
+    part, whole = _pair(entry["segment"]), entry.get("n_frames")
+    return None if whole is not None and part == (0, int(whole) - 1) else part
 
 
 def _with_size(prediction: Prediction, entry: Mapping[str, Any]) -> Prediction:

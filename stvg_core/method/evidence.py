@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from stvg_core.errors import NonFiniteError
-from stvg_core.tube import Array
+from stvg_core.tube import Array, Segment
 
 _HIGHEST = 15  # float16 ends just below 2**16
 
@@ -179,6 +179,31 @@ class Evidence:
     ends: Array = field(default_factory=lambda: np.empty((0, 2), np.int64))
     end_boxes: Array = field(default_factory=lambda: np.empty((0, 2, 4), np.float32))
     second: SecondLook | None = None
+
+    @property
+    def bounds(self) -> Segment:
+        """First and last frame of what could be looked at: of the video, or of its part (``"segment"`` in ``info``)."""
+        part = self.info.get("segment")
+        return (0, int(self.info["n_frames"]) - 1) if part is None else (int(part[0]), int(part[1]))
+
+    def of_whole(self, segment: Segment, n_frames: int) -> Evidence:
+        """The evidence of a part of a video, whose frames counted from 0, in the frame numbers of the whole video.
+
+        Args:
+            segment: which part.
+            n_frames: of the whole video.
+        """
+        first = segment[0]
+        info = self.info | {"segment": list(segment), "n_frames": n_frames}
+        if "second_look" in info:
+            info["second_look"] = [frame + first for frame in info["second_look"]]
+        second = self.second
+        if second is not None:
+            window = second.window[0] + first, second.window[1] + first
+            second = replace(second, window=window, slots=second.slots + first)
+        return replace(
+            self, slot_frames=self.slot_frames + first, ends=self.ends + first, second=second, info=info
+        )  # fmt: skip
 
     _ALWAYS = (
         "slot_frames", "track_boxes", "track_scores", "track_scores_forward", "track_scores_reversed",

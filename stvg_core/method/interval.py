@@ -84,16 +84,17 @@ def slot_span_to_frames(slot_frames: Array, first: int, last: int, lowest: int, 
     return start, max(start, end)
 
 
-def window(start: int, end: int, spacing: float, n_frames: int) -> tuple[int, int] | None:
+def window(start: int, end: int, spacing: float, lowest: int, highest: int) -> tuple[int, int] | None:
     """The frames worth a second, denser look, both included, or None where the first look was as dense.
 
     Args:
         start, end: the interval's frames, both included.
         spacing: mean distance of the first look's slots in frames.
+        lowest, highest: the frames that there are, both included.
     """
     margin = round(max(MARGIN * (end - start + 1), MIN_SLOTS * spacing))
-    first, last = max(0, start - margin), min(n_frames - 1, end + margin)
-    if spacing <= 1 or last - first + 1 > WORTH_IT * n_frames:
+    first, last = max(lowest, start - margin), min(highest, end + margin)
+    if spacing <= 1 or last - first + 1 > WORTH_IT * (highest - lowest + 1):
         return None
     return first, last
 

@@ -100,9 +100,9 @@ def choose(evidence: Evidence, settings: GroundingSettings, through: int | None 
     """The best of the tracks by their scores, and its interval by its own frame scores; ``through`` is a frame inside
     it. The evidence's own choice is not looked at.
     """
-    n_frames, slots = int(evidence.info["n_frames"]), evidence.slot_frames
+    (lowest, highest), slots = evidence.bounds, evidence.slot_frames
     if len(evidence.track_scores) == 0:
-        return without_candidates(n_frames)
+        return Choice(-1, evidence.bounds, 0.0)  # nothing is there that could be the object
     weight = settings.proposer_weight
     weight = float(evidence.info["proposer_weight"]) if weight is None else weight
     preferred = preference(evidence.track_scores, evidence.proposer_scores, weight)
@@ -111,12 +111,7 @@ def choose(evidence: Evidence, settings: GroundingSettings, through: int | None 
     first, last = interval(scores, settings, None if through is None else slot_of(slots, through))
     rivals = preferred[~same_object(evidence.track_boxes, chosen)]
     score = score_of(float(preferred[chosen]), rivals, scores, first, last)
-    return Choice(chosen, slot_span_to_frames(slots, first, last, 0, n_frames - 1), score)
-
-
-def without_candidates(n_frames: int) -> Choice:
-    """No track and score 0: there is nothing in the video that could be the object."""
-    return Choice(-1, (0, n_frames - 1), 0.0)
+    return Choice(chosen, slot_span_to_frames(slots, first, last, lowest, highest), score)
 
 
 def refine(
@@ -130,8 +125,9 @@ def refine(
         evidence: of the first look.
         through: a frame that the interval must hold.
     """
-    span, n_frames = choice.span, int(evidence.info["n_frames"])
-    wanted = window(*span, n_frames / len(evidence.slot_frames), n_frames) if settings.second_look else None
+    span, (lowest, highest) = choice.span, evidence.bounds
+    spacing = (highest - lowest + 1) / len(evidence.slot_frames)
+    wanted = window(*span, spacing, lowest, highest) if settings.second_look else None
     taken = None if wanted is None else look_again(wanted)
     if taken is not None:
         second, scores = taken

@@ -28,9 +28,9 @@ _ABANDONED_S = 3600.0  # an unfinished file this old was left behind by a proces
 class CachedProposer:
     """Asks another proposer only for what is not in the folder yet.
 
-    An entry belongs to the video's content, the proposer's name and, where it matters, the phrase. Entries are written
-    whole or not at all, so that processes can share a folder; damaged ones are made anew. A folder that cannot be
-    written costs time, not answers.
+    An entry belongs to the video's content (or to a part of it), the proposer's name and, where it matters, the phrase.
+    Entries are written whole or not at all, so that processes can share a folder; damaged ones are made anew. A folder
+    that cannot be written costs time, not answers.
 
     Args:
         inner: the proposer; its name must tell models and thresholds apart.
@@ -76,7 +76,8 @@ class CachedProposer:
 
     def _key(self, info: VideoInfo, phrase: str | None) -> str:
         words = (phrase or "") if self.uses_phrase else ""
-        return "\n".join([content_hash(info.path), self.name, words])
+        part = [] if info.segment is None else [f"frames {info.segment[0]} to {info.segment[1]}"]
+        return "\n".join([content_hash(info.path), self.name, words, *part])
 
     def _file(self, key: str) -> Path:
         return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}{_ENDING}"

@@ -47,8 +47,9 @@ class OpensAhead:
             raise
         return reader
 
-    def prepare(self, video: Path, alive: Alive) -> None:
-        """Open it, and decode the frames that are needed; what was prepared before is let go of.
+    def prepare(self, video: Path, alive: Alive, needs: Needs | None = None) -> None:
+        """Open it, and decode the frames that are needed (``needs``, where not as usual); what was prepared before is
+        let go of.
 
         Raises VideoError where that cannot be done, and what ``alive`` raises; then nothing is prepared.
         """
@@ -56,7 +57,7 @@ class OpensAhead:
         key = _key(video)
         reader = ChildReader(self._processes, video, kept_bytes=AHEAD_BYTES, alive=alive)
         try:
-            first, later = self._needs(reader.info)
+            first, later = (needs or self._needs)(reader.info)
             for frames in (np.concatenate([first, later]), first):
                 if sum(1 for _ in reader.prepare(frames)):
                     break  # there is room for so many

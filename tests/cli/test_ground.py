@@ -35,7 +35,9 @@ from tests.video.painted import write_painted
 class FakeGrounder:
     """Answers with the first given track, or a still box."""
 
-    def ground(self, video: Path, query: str, *, tracks: Any = None, progress: Any = None) -> Grounding:
+    def ground(
+        self, video: Path, query: str, *, tracks: Any = None, progress: Any = None, segment: Any = None
+    ) -> Grounding:
         info = probe(video)
         progress(0.5, "look")
         every = np.arange(2, 6)
@@ -44,14 +46,15 @@ class FakeGrounder:
         evidence = Evidence(
             np.array([3]), boxes[None, :1], zeros[0], zeros[0], zeros[0], zeros, zeros[None], zeros[None], 0
         )
-        return Grounding(query, query, query, info, Tube(2, boxes), 0.5, "fake@1/2", {"total": 0.1}, evidence)
+        timings = {"total": 0.1}
+        return Grounding(query, query, query, info, Tube(2, boxes), 0.5, "fake@1/2", timings, evidence, segment)
 
     def follow(self, video: Path, query: str, prompt: Any, *, progress: Any = None) -> Grounding:
         found = self.ground(video, query, progress=progress)
         return replace(found, tube=Tube(prompt.frame, prompt.box[None]))
 
-    def ground_many(self, video: Path, queries: Any, *, progress: Any = None) -> list[Grounding]:
-        return [self.ground(video, query, progress=progress) for query in queries]
+    def ground_many(self, video: Path, queries: Any, *, progress: Any = None, segment: Any = None) -> list[Grounding]:
+        return [self.ground(video, query, progress=progress, segment=segment) for query in queries]
 
 
 @pytest.fixture
@@ -68,7 +71,7 @@ def test_one_json_object_and_the_files_asked_for(clip: Path, tmp_path: Path) -> 
     assert found["query"] == "the grey thing ünder"
     assert (found["start_frame"], found["end_frame"]) == (2, 5)
     assert found["boxes"]["5"] == [40.0, 24.0, 80.0, 48.0]
-    assert (found["width"], found["height"], found["n_frames"], found["segment"]) == (160, 96, 10, [0, 9])
+    assert (found["width"], found["height"], found["n_frames"], found["segment"]) == (160, 96, 10, None)
     assert found["split"] == {"attribute": found["query"], "action": found["query"], "by": None, "found": None}
     assert result.stdout.count("\n") == 1
     assert result.stderr == ""  # no bar where stderr is no terminal
@@ -354,3 +357,28 @@ def test_the_environment_chooses_the_model_as_for_the_service(clip: Path, monkey
     assert [(one.model, one.device, one.llm_url) for one in seen] == [
         ("owner/name", "cuda:1", "http://127.0.0.1:9/v1"), ("other/name", "cpu", "http://127.0.0.1:9/v1"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--segment", "9"), "--segment needs two frames, FIRST,LAST"),
+        (("--segment", "a,b"), "--segment needs two frames, FIRST,LAST"),
+        (("--segment", "9,3"), "ends before it begins"),
+        (("--segment", "0,100000"), "the video has frames 0 to"),
+        (("--segment", "3,9", "--box", "1,1,9,9", "--frame", "4"), "goes without --segment"),
+    ],
+)
+def test_bad_segments_are_refused_before_a_model_is_loaded(
+    clip: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.setattr(ground, "_load", None)
+    result = CliRunner().invoke(ground.command, [str(clip), "--query", "the man", *arguments])
+    assert result.exit_code != 0 and said in f"{result.output}{result.exception}"
+
+
+def test_the_segment_is_handed_on_and_printed(clip: Path) -> None:
+    for more in ([], ["--query", "the dog"]):
+        result = CliRunner().invoke(ground.command, [str(clip), "--query", "the man", "--segment", "2,8", *more])
+        assert result.exit_code == 0, result.output
+        assert [json.loads(line)["segment"] for line in result.stdout.splitlines()] == [[2, 8]] * (1 + len(more) // 2)

@@ -63,7 +63,7 @@ def well_formed(found: Grounding, scene: Scene) -> None:
         "score", "model_version", "warnings", "timings", "width", "height", "n_frames", "segment", "split",
     }  # fmt: skip
     assert (text["width"], text["height"]) == (scene.width, scene.height)
-    assert text["segment"] == [0, text["n_frames"] - 1] == [0, scene.n_frames - 1]
+    assert text["segment"] is None and text["n_frames"] == scene.n_frames
     assert text["split"] == {
         "attribute": text["attribute_query"], "action": text["action_query"],
         "by": text["split"]["by"], "found": text["split"]["found"],

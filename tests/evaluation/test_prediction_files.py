@@ -55,7 +55,8 @@ def test_the_size_of_the_picture(tmp_path: Path) -> None:
     ("said", "segment"),
     [
         ({"segment": [0, 99], "n_frames": 100}, None), ({"segment": [10, 99], "n_frames": 100}, (10, 99)),
-        ({"segment": [0, 50], "n_frames": 100}, (0, 50)), ({"segment": [0, 99]}, None),
+        ({"segment": [0, 50], "n_frames": 100}, (0, 50)), ({"segment": [0, 99]}, (0, 99)),
+        ({"segment": None, "n_frames": 100}, None),
         ({"used_segment": [5, 9], "segment": [0, 99], "n_frames": 100}, (5, 9)),
     ],
 )  # fmt: skip

@@ -17,4 +17,4 @@ from stvg_core.method.interval import window
     ],
 )
 def test_window(start: int, end: int, spacing: float, n_frames: int, seen: tuple[int, int] | None) -> None:
-    assert window(start, end, spacing, n_frames) == seen
+    assert window(start, end, spacing, 0, n_frames - 1) == seen

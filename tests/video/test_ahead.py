@@ -143,17 +143,23 @@ def test_what_is_given_up_or_cannot_be_opened_leaves_nothing(
         pass
 
 
-def test_the_model_finds_the_same_in_a_prepared_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("segment", [None, (6, 31)])
+def test_the_model_finds_the_same_in_a_prepared_file(tmp_path: Path, segment: tuple[int, int] | None) -> None:
     path = write_clip(tmp_path / "clip.mp4", replace(split_scene("demo", 0, difficulty="easy"), n_frames=40))
     found = []
     for ahead in (False, True):
         engine = LoadedGrounder(Settings(data_dir=tmp_path / f"{ahead}", device="cpu"))
         assert engine._ahead is not None
         if ahead:
-            engine.prepare(path, nobody_waits)
+            engine.prepare(path, nobody_waits, segment)
             assert engine._ahead._ready is not None
-        found.append(engine.ground(path, "the red box", lambda share, stage: None))
+        found.append(engine.ground(path, "the red box", lambda share, stage: None, segment))
         assert engine._ahead._ready is None
     assert found[0].tube is not None and found[1].tube is not None
     assert (found[0].tube.boxes == found[1].tube.boxes).all() and found[0].score == found[1].score
     assert (found[0].evidence.frame_scores == found[1].evidence.frame_scores).all()
+    if segment is not None:
+        [many] = engine.ground_many(path, ["the red box"], lambda share, stage: None, segment)
+        assert not isinstance(many, Exception) and many.tube is not None
+        assert (many.tube.boxes == found[0].tube.boxes).all()
+        assert 6 <= many.tube.start_frame == found[0].tube.start_frame and many.tube.end_frame <= 31

@@ -20,8 +20,9 @@ class Job(Leased, Base):
     ``state``: queued, running, done, failed, cancelled. ``deliver`` is False for a question asked interactively, whose
     answer goes back in the reply and not into the task's list of predictions. ``prompt`` is
     ``{"frame", "box", "label"}`` where an annotator drew a box to be followed; with ``"wish"`` in it, a saved
-    annotation wants it (``backend.annotations.wish.Wish``), in the background. ``video_key`` is a hash of the project
-    and the address: several sentences about one video can be taken together.
+    annotation wants it (``backend.annotations.wish.Wish``), in the background. ``segment`` is ``[first, last]`` where
+    the sentence is about a part of the video (``backend.db.segments``). ``video_key`` is a hash of the project and the
+    address: several sentences about one video can be taken together.
     """
 
     __tablename__ = "job"
@@ -44,6 +45,7 @@ class Job(Leased, Base):
     model_version: Mapped[str] = mapped_column(String(255))
     video_key: Mapped[str] = mapped_column(String(64), default="")
     prompt: Mapped[dict[str, Any] | None]
+    segment: Mapped[list[Any] | None]
     deliver: Mapped[bool] = mapped_column(default=True)
     priority: Mapped[int] = mapped_column(default=0)
     state: Mapped[str] = mapped_column(String(16), default="queued")
