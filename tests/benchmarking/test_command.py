@@ -291,3 +291,15 @@ def test_fewer_frames_than_the_settings_say_are_told(bench: Bench, monkeypatch: 
     result = bench.hcstvg(status=3)
     assert "1 of 5 sentences were answered with fewer frames than the settings say" in result.stdout
     assert [row["fewer_slots"] for row in bench.rows()] == ["", "10", "", "", ""]
+
+
+def test_settings_by_name_make_rows_of_their_own(bench: Bench) -> None:
+    bench.hcstvg(status=3)
+    chosen = ("--preset", "paper", "--set", "proposer=embedded", "--set", "lra_steps=2")
+    bench.hcstvg(*chosen, status=3)
+    version = open_versions(load_settings().with_line("paper", ["proposer=embedded", "lra_steps=2"])).base
+    assert bench.engine.model_version == version != open_versions(load_settings()).base
+    [report] = (bench.folder / "out").glob(f"*{version.rpartition('/')[2]}*/report.md")
+    assert "--preset paper --set proposer=embedded --set lra_steps=2" in report.read_text()
+    assert len(list((bench.folder / "out").glob("*/report.md"))) == 2
+    assert "The nearest: lra_steps" in bench.refused("hcstvg1", *bench.of_hcstvg, "--set", "lra_step=2")
