@@ -57,9 +57,9 @@ class SeenSettings:
         detector, tracker: hub ids or folders of GroundingDINO and SAM 2, for "grounding_dino" only.
         detect_every: frames from one that GroundingDINO looks at to the next; the paper's 10. In a long video it looks
             at 128 frames, further apart (stage 1). For "grounding_dino" only.
-        tracking: for "grounding_dino" only, what SAM 2 follows (stage 1): "chosen" is the chosen track alone, around its
-            interval, from coarse tracks that are linked boxes; "all" is every candidate through the whole video, before
-            the choice, as in the paper. Then each has a mask; SAM 2 encodes a picture once for all of them and
+        tracking: for "grounding_dino" only, what SAM 2 follows (stage 1): "chosen" is the chosen track alone, around
+            its interval, from coarse tracks that are linked boxes; "all" is every candidate through the whole video,
+            before the choice, as in the paper. Then each has a mask; SAM 2 encodes a picture once for all of them and
             decodes a mask for each.
         decomposer: who splits the sentence (stage 2): "model" is the loaded model itself, "endpoint" a language model
             behind an OpenAI-compatible address, "rules" need no model. The answer is the whole sentence for both
@@ -125,13 +125,12 @@ class JoinedSettings:
         tas_temporal: assemble the temporal branch in the same way; makes sense with "reversed" only.
         coverage: how a track covers a cell: "fraction" is the exact share of the box (the paper's rule, section 3.2),
             "peak" is that share divided by the track's largest one in the frame, so that small objects can reach full
-            weight; "mask" is the exact share of the mask, which ``tracking`` "all" gives, its largest one in full. Where
-            a track has no mask, its box counts, and the answer's warnings say so if it has none at all.
+            weight; "mask" is the exact share of the mask, which ``tracking`` "all" gives, its largest one in full.
+            Where a track has no mask, its box counts, and the answer's warnings say so if it has none at all.
         ties: which of several tracks with the same highest score is chosen, two that overlap around the brightest
-            cell:
-            "excess" is the one that holds more attention than its area's share, over all slots, and never depends on
-            the order of the candidates; "first" is the first of them, as the detector gave them (the paper's maximum
-            says no more).
+            cell: "excess" is the one that holds more attention than its area's share, over all slots, and never
+            depends on the order of the candidates; "first" is the first of them, as the detector gave them (the
+            paper's maximum says no more).
         proposer_weight: exponent of the proposer's own confidence in the choice of the track; None is the proposer's
             own: 1 for the embedded one, which also returns parts of objects and patches of background that share the
             brightest cell with the object, and the paper's 0 for phrase detections above a threshold.
