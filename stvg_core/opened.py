@@ -1,4 +1,4 @@
-"""One video in front of one model: decoded once, seen by the vision tower once, proposals made once per phrase."""
+"""One video in front of one model: decoded once, seen by the vision tower once, proposals made once per noun."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class OpenedVideo:
         self.loaded, self.n_slots = loaded, n_slots
         self.key = file_key(video), segment
         self._proposer = proposer
-        self._tracks: dict[str | None, list[Track]] = {}
+        self._tracks: dict[str, list[Track]] = {}
         with watch("decode"):
             self._file = open_video(video)
         self.video: Pictures = self._file
@@ -132,12 +132,14 @@ class OpenedVideo:
         return given if segment is None else [part for one in given if (part := track_within(one, segment))]
 
     def tracks(self, phrase: str, watch: Stopwatch) -> list[Track]:
-        """The proposer's candidates for an attribute phrase; searched once."""
-        key = phrase if self._proposer.uses_phrase else None
-        if key not in self._tracks:
-            with watch("propose"):
-                self._tracks[key] = self._proposer.propose(self.video, phrase)
-        return self._tracks[key]
+        """The proposer's candidates for an attribute phrase; the same words are searched for once."""
+        for words in self._proposer.words(phrase):
+            if words not in self._tracks:
+                with watch("propose"):
+                    self._tracks[words] = self._proposer.search(self.video, words)
+            if self._tracks[words]:
+                return self._tracks[words]
+        return []
 
 
 def sampled(first: int, last: int, n_slots: int, fused: int) -> Array:

@@ -20,7 +20,12 @@ from stvg_core.errors import ModelError
 PRESET_FILE = "stvg.json"
 TasQuestion = Literal["query", "attribute", "reversed"]
 ActionSubject = Literal["noun", "phrase"]
-BEFORE = {"action_subject": "phrase", "lra_guard": False}
+Tracking = Literal["chosen", "all"]
+Coverage = Literal["fraction", "peak", "mask"]
+Ties = Literal["excess", "first"]
+BEFORE = {
+    "action_subject": "phrase", "lra_guard": False, "detect_every": 10, "tracking": "chosen", "ties": "first",
+}  # fmt: skip
 """What was done before a setting was there. It is left out of the digests, so that such a model keeps its version."""
 READING = 2
 """How pictures are taken out of files. 1 took other pictures from open groups, mirrored and fragmented files: what was
@@ -51,6 +56,12 @@ class SeenSettings:
         proposer: where candidate tracks come from (stage 1): "embedded" needs no weights, "grounding_dino" is the
             paper's way, GroundingDINO on sparse frames and SAM 2 for the chosen object.
         detector, tracker: hub ids or folders of GroundingDINO and SAM 2, for "grounding_dino" only.
+        detect_every: frames from one that GroundingDINO looks at to the next; the paper's 10. In a long video it looks
+            at 128 frames, further apart (stage 1). For "grounding_dino" only.
+        tracking: for "grounding_dino" only, what SAM 2 follows (stage 1): "chosen" is the chosen track alone, around
+            its interval, from coarse tracks that are linked boxes; "all" is every candidate through the whole video,
+            before the choice, as in the paper. Then each has a mask; SAM 2 encodes a picture once for all of them and
+            decodes a mask for each.
         decomposer: who splits the sentence (stage 2): "model" is the loaded model itself, "endpoint" a language model
             behind an OpenAI-compatible address, "rules" need no model. The answer is the whole sentence for both
             parts wherever that fails.
@@ -76,6 +87,8 @@ class SeenSettings:
     proposer: Literal["embedded", "grounding_dino"] = "embedded"
     detector: str = "IDEA-Research/grounding-dino-base"
     tracker: str = "facebook/sam2.1-hiera-large"
+    detect_every: int = 10
+    tracking: Tracking = "chosen"
     decomposer: Literal["model", "endpoint", "rules"] = "model"
     decomposer_model: str = ""
     action_subject: ActionSubject = "noun"
@@ -85,6 +98,10 @@ class SeenSettings:
     def __post_init__(self) -> None:
         if self.n_slots < 1 or self.lra_steps < 0:
             raise ValueError("n_slots must be at least 1, lra_steps at least 0")
+        if not isinstance(self.detect_every, int) or self.detect_every < 1:
+            raise ValueError(f"detect_every is a whole number of frames, at least 1, not {self.detect_every!r}")
+        if self.tracking not in get_args(Tracking):
+            raise ValueError(f"tracking is chosen or all, not {self.tracking!r}")
         if self.action_subject not in get_args(ActionSubject):
             raise ValueError(f"action_subject is noun or phrase, not {self.action_subject!r}")
         if not set(self.lra_branches) <= {"spatial", "temporal"}:
@@ -109,8 +126,14 @@ class JoinedSettings:
         tas_operator: how the forward and the reversed map become one; "forward" looks both ways and goes by the
             forward map alone.
         tas_temporal: assemble the temporal branch in the same way; makes sense with "reversed" only.
-        coverage: how a track covers a cell: "fraction" is the exact area share, "peak" is that share divided by the
-            track's largest one in the frame, so that small objects can reach full weight.
+        coverage: how a track covers a cell: "fraction" is the exact share of the box (the paper's rule, section 3.2),
+            "peak" is that share divided by the track's largest one in the frame, so that small objects can reach full
+            weight; "mask" is the exact share of the mask, which ``tracking`` "all" gives, its largest one in full.
+            Where a track has no mask, its box counts, and the answer's warnings say so if it has none at all.
+        ties: which of several tracks with the same highest score is chosen, two that overlap around the brightest
+            cell: "excess" is the one that holds more attention than its area's share, over all slots, and never
+            depends on the order of the candidates; "first" is the first of them, as the detector gave them (the
+            paper's maximum says no more).
         proposer_weight: exponent of the proposer's own confidence in the choice of the track; None is the proposer's
             own: 1 for the embedded one, which also returns parts of objects and patches of background that share the
             brightest cell with the object, and the paper's 0 for phrase detections above a threshold.
@@ -124,7 +147,8 @@ class JoinedSettings:
     role_tokens: str = "gti"
     tas_operator: Literal["mean", "max", "product", "forward"] = "mean"
     tas_temporal: bool = False
-    coverage: Literal["fraction", "peak"] = "fraction"
+    coverage: Coverage = "fraction"
+    ties: Ties = "excess"
     proposer_weight: float | None = None
     interval: Literal["segment", "top_k"] = "segment"
     top_k: int = 7
@@ -135,6 +159,10 @@ class JoinedSettings:
             raise ValueError("top_k must be at least 1")
         if not self.guard >= 0 or not 0 <= self.centre <= 1 or not (self.proposer_weight or 0) >= 0:
             raise ValueError("guard and proposer_weight must be at least 0, centre between 0 and 1")
+        if self.coverage not in get_args(Coverage):
+            raise ValueError(f"coverage is fraction, peak or mask, not {self.coverage!r}")
+        if self.ties not in get_args(Ties):
+            raise ValueError(f"ties is excess or first, not {self.ties!r}")
         if not _ROLE_TOKENS.fullmatch(self.role_tokens):
             raise ValueError(f"role_tokens is gti, mean or token-N with N of at least 1, not {self.role_tokens!r}")
 
@@ -149,6 +177,10 @@ class GroundingSettings(JoinedSettings, SeenSettings):
     def __post_init__(self) -> None:
         SeenSettings.__post_init__(self)
         JoinedSettings.__post_init__(self)
+        if self.coverage == "mask" and not may_have_masks(self):
+            raise ValueError(
+                "coverage mask needs the masks of every candidate: set proposer to grounding_dino and tracking to all"
+            )
 
     def digest(self) -> str:
         """Eight hex digits that change whenever a setting does, or the way in which pictures are read."""
@@ -164,6 +196,11 @@ class GroundingSettings(JoinedSettings, SeenSettings):
     def _values(self, half: type[SeenSettings]) -> dict[str, Any]:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(half)}
         return {name: value for name, value in values.items() if name not in BEFORE or value != BEFORE[name]}
+
+
+def may_have_masks(settings: SeenSettings) -> bool:
+    """Does the proposer give every candidate a mask?"""
+    return settings.proposer == "grounding_dino" and settings.tracking == "all"
 
 
 def _digest(values: dict[str, Any]) -> str:

@@ -35,6 +35,9 @@ class Track:
         score: the proposer's own confidence in [0, 1].
         source: which proposer found it ("oracle", "regions", "people", "groundingdino", ...).
         label: the proposer's word for it, if it has one.
+        masks: ``(N, m, m)`` uint8, by each of m x m equal parts of the box the share of it that the object's mask
+            covers, in 255ths; all 0 on a frame without a mask. None where the proposer gives none. Relative to the box,
+            so that small objects keep theirs and a long track stays small in memory.
     """
 
     frames: Array
@@ -42,6 +45,7 @@ class Track:
     score: float = 1.0
     source: str = ""
     label: str = ""
+    masks: Array | None = field(default=None, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         frames = np.asarray(self.frames, dtype=np.int64)
@@ -56,6 +60,10 @@ class Track:
             raise ValueError("a track's boxes must be finite")
         if not math.isfinite(self.score):
             raise ValueError("a track's score must be finite")
+        if self.masks is not None and (
+            self.masks.dtype != np.uint8 or self.masks.ndim != 3 or len(self.masks) != len(frames)
+        ):
+            raise ValueError(f"a track's masks are (N, m, m) uint8, got {self.masks.shape} {self.masks.dtype}")
         object.__setattr__(self, "frames", frames)
         object.__setattr__(self, "boxes", boxes)
 
@@ -65,6 +73,19 @@ class Track:
         out = np.stack([np.interp(wanted, self.frames, self.boxes[:, k]) for k in range(4)], axis=1)
         out[(wanted < self.frames[0]) | (wanted > self.frames[-1])] = np.nan
         return out.astype(np.float32)
+
+    def masks_at(self, frames: Array) -> Array | None:
+        """Masks at any frames, ``(M,)`` -> ``(M, m, m)`` uint8 as in ``masks``: of the nearest known frame, all 0 where
+        that has none; None for a track without masks.
+        """
+        if self.masks is None:
+            return None
+        wanted = np.asarray(frames, dtype=np.int64)
+        after = np.searchsorted(self.frames, wanted).clip(0, len(self.frames) - 1)
+        before = np.maximum(after - 1, 0)
+        nearer = wanted - self.frames[before] <= self.frames[after] - wanted
+        found: Array = self.masks[np.where(nearer, before, after)]
+        return np.where(((wanted < self.frames[0]) | (wanted > self.frames[-1]))[:, None, None], np.uint8(0), found)
 
 
 @dataclass(frozen=True)
@@ -184,6 +205,8 @@ class Frames:
 
 FEWER_SLOTS = "slots_after_out_of_memory"
 """In the evidence's ``info``: how many slots were looked at, where the memory did not suffice for all."""
+NO_MASK = "tracks_without_mask"
+"""In the evidence's ``info``: how many candidates have no mask where masks were to be scored."""
 
 SPLIT, SPLIT_BY = "split", "split_by"
 """In the evidence's ``info``: did the sentence come apart (else both sub-queries are all of it), and who split it."""
@@ -211,8 +234,12 @@ class Grounding:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person must know of the answer, in sentences: of the video, of the model, and of the look."""
-        fewer = self.evidence.info.get(FEWER_SLOTS)
-        said = () if fewer is None else (f"The memory of the GPU did not suffice: only {fewer} frames were looked at.",)
+        said, info = [], self.evidence.info
+        if FEWER_SLOTS in info:
+            said.append(f"The memory of the GPU did not suffice: only {info[FEWER_SLOTS]} frames were looked at.")
+        if NO_MASK in info:
+            count, every = info[NO_MASK], len(self.evidence.track_scores)
+            said.append(f"{count} of {every} candidate tracks have no mask: their boxes were scored instead.")
         return (*self.video.warnings, *notices([self.model_version]), *said)
 
     def to_json(self) -> dict[str, Any]:

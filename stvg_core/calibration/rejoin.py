@@ -16,11 +16,13 @@ import numpy as np
 from stvg_core.method.evidence import Evidence, SecondLook
 from stvg_core.method.join import Refined, choose, refine, second_scores
 from stvg_core.method.maps import maps
-from stvg_core.method.tracks import cell_coverage, slot_scores
+from stvg_core.method.tracks import covered_cells, excess, slot_scores
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Array, Track
 
-_AFTER_THE_SCORES: dict[str, Any] = {"proposer_weight": None, "interval": "segment", "top_k": 1, "centre": 0.5}
+_AFTER_THE_SCORES: dict[str, Any] = {
+    "proposer_weight": None, "interval": "segment", "top_k": 1, "centre": 0.5, "ties": "first",
+}  # fmt: skip
 """Settings that do not change the scores of tracks; any values do."""
 
 
@@ -66,6 +68,8 @@ class Rejoiner:
         """Raises :class:`CannotRejoin` where the settings need rows that were not taken."""
         if settings.tas and (self._rows.backward is None or (settings.tas_temporal and not self.temporal_both_ways)):
             raise CannotRejoin("no rows of the reversed video")
+        if settings.coverage == "mask" and self._evidence.masks.size == 0:
+            raise CannotRejoin("no masks")
         key = replace(settings, **_AFTER_THE_SCORES)
         if key not in self._scored:
             self._scored[key] = self._score(settings)
@@ -83,10 +87,13 @@ class Rejoiner:
         return refine(choice, self._track(choice.chosen), evidence, settings, look_again)
 
     def _score(self, settings: GroundingSettings) -> Evidence:
-        found, seen = maps(self._rows, settings), self._evidence.seen
-        coverage = cell_coverage(seen, *found.spatial.shape[1:], rule=settings.coverage)
+        found, kept = maps(self._rows, settings), self._evidence
+        h, w = found.spatial.shape[1:]
+        coverage = covered_cells(kept.seen, kept.masks, h, w, settings.coverage)
         objects, frames = (slot_scores(one, coverage) for one in (found.spatial, found.temporal))
-        return replace(self._evidence, track_scores=objects.max(axis=1), frame_scores=frames)
+        return replace(
+            kept, track_scores=objects.max(axis=1), frame_scores=frames, excess=excess(found.spatial, coverage)
+        )
 
     def _track(self, number: int) -> Track:
         """The track at all frames where its boxes are known."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from stvg_core.calibration.items import Item, Outcome, outcome
 from stvg_core.calibration.rejoin import Rejoiner
-from stvg_core.settings import GroundingSettings
+from stvg_core.settings import GroundingSettings, may_have_masks
 from stvg_core.tube import Array
 
 MIN_GAIN = 0.002
@@ -77,7 +77,8 @@ class Measured:
                 found["tas_temporal"] = [{"tas_temporal": on} for on in (False, True)]
         segment: list[dict[str, Any]] = [{"interval": "segment", "centre": centre} for centre in CENTRES]
         found["interval"] = segment + [{"interval": "top_k", "top_k": k} for k in TOP_KS if k < settings.n_slots]
-        found["coverage"] = [{"coverage": name} for name in ("fraction", "peak")]
+        masks = ("mask",) if all(item.evidence.masks.size for item in self.items) and may_have_masks(settings) else ()
+        found["coverage"] = [{"coverage": name} for name in ("fraction", "peak", *masks)]
         found["proposer_weight"] = [{"proposer_weight": weight} for weight in WEIGHTS]
         return found
 

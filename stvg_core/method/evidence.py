@@ -17,6 +17,7 @@ from stvg_core.errors import NonFiniteError
 from stvg_core.tube import Array, Segment
 
 _HIGHEST = 15  # float16 ends just below 2**16
+_NO_MASKS = np.empty((0, 0, 0, 0), np.float16)
 
 
 def finite(values: Array) -> Array:
@@ -128,6 +129,7 @@ class SecondLook:
         boxes: ``(P, T, 4)`` float32 normalised xyxy, NaN where a track is absent; the chosen one's are its dense ones.
         seen: ``(P, T, 4)`` the same in the part of the frame that the grid of cells covers.
         rows: what was looked at.
+        masks: as of :class:`Evidence`, at these slots.
     """
 
     window: tuple[int, int]
@@ -135,6 +137,7 @@ class SecondLook:
     boxes: Array
     seen: Array
     rows: Rows
+    masks: Array = field(default_factory=lambda: _NO_MASKS)
 
 
 @dataclass(frozen=True)
@@ -155,8 +158,12 @@ class Evidence:
         info: small facts (grounding tokens chosen, p_yes before and after LRA, sub-queries); ``looks`` is the digest of
             the settings that decided what the model was shown and asked.
         rows: what the maps were made of; None without tracks, and in evidence from before rows were kept. Then the
-            four fields that follow are empty.
+            fields that follow are empty.
         seen: ``(P, T, 4)`` the tracks' boxes in the part of the frame that the grid of cells covers.
+        masks: ``(P, T, h, w)`` float16, the share of each cell that a track's mask covers, NaN where a track has none;
+            empty where no track has any.
+        excess: ``(P,)`` what decides between tracks with the same score
+            (:func:`stvg_core.method.tracks.excess`); empty in evidence from before it was kept.
         proposer_scores: ``(P,)`` the proposer's confidence in each track.
         ends: ``(P, 2)`` int64, first and last frame of each track; ``end_boxes`` ``(P, 2, 4)`` its boxes there.
         second: the second look, if one was taken.
@@ -175,6 +182,8 @@ class Evidence:
     info: dict[str, Any] = field(default_factory=dict)
     rows: Rows | None = None
     seen: Array = field(default_factory=lambda: np.empty((0, 0, 4), np.float32))
+    masks: Array = field(default_factory=lambda: _NO_MASKS)
+    excess: Array = field(default_factory=lambda: np.empty(0))
     proposer_scores: Array = field(default_factory=lambda: np.empty(0))
     ends: Array = field(default_factory=lambda: np.empty((0, 2), np.int64))
     end_boxes: Array = field(default_factory=lambda: np.empty((0, 2, 4), np.float32))
@@ -209,7 +218,7 @@ class Evidence:
         "slot_frames", "track_boxes", "track_scores", "track_scores_forward", "track_scores_reversed",
         "frame_scores", "spatial_map", "temporal_map",
     )  # fmt: skip
-    _OF_TRACKS = ("proposer_scores", "ends", "end_boxes")
+    _OF_TRACKS = ("proposer_scores", "ends", "end_boxes", "excess", "masks")
 
     def to_bytes(self) -> bytes:
         """A compressed ``.npz`` of the arrays, a few tens of KB; ``chosen``, ``consistency`` and ``info`` are kept
@@ -221,6 +230,7 @@ class Evidence:
             arrays |= self.rows.to_arrays("first") | _seen(self.seen, self.track_boxes, "first")
         if self.second is not None:
             arrays["second.window"] = np.array(self.second.window, dtype=np.int64)
+            arrays |= {"second.masks": self.second.masks} if self.second.masks.size else {}
             arrays |= {"second.slots": self.second.slots, "second.boxes": self.second.boxes}
             arrays |= self.second.rows.to_arrays("second") | _seen(self.second.seen, self.second.boxes, "second")
         buffer = io.BytesIO()
@@ -250,5 +260,5 @@ def _second(arrays: Mapping[str, Array]) -> SecondLook | None:
     if rows is None:
         return None
     start, end = (int(frame) for frame in arrays["second.window"])
-    boxes = arrays["second.boxes"]
-    return SecondLook((start, end), arrays["second.slots"], boxes, arrays.get("second.seen", boxes), rows)
+    boxes, masks = arrays["second.boxes"], arrays.get("second.masks", _NO_MASKS)
+    return SecondLook((start, end), arrays["second.slots"], boxes, arrays.get("second.seen", boxes), rows, masks)

@@ -14,12 +14,19 @@ import numpy as np
 from stvg_core.method.evidence import Evidence, Rows, SecondLook
 from stvg_core.method.interval import cut, ends, interval, score_of, slot_of, slot_span_to_frames, window
 from stvg_core.method.maps import Maps, maps
-from stvg_core.method.tracks import cell_coverage, preference, same_object, slot_scores
+from stvg_core.method.tracks import (
+    View,
+    best_track,
+    covered_cells,
+    excess,
+    mask_shares,
+    preference,
+    same_object,
+    slot_scores,
+)
 from stvg_core.settings import GroundingSettings, JoinedSettings
-from stvg_core.tube import Array, Track, Tube
+from stvg_core.tube import NO_MASK, Array, Track, Tube
 
-View = Callable[[Array], Array]
-"""Normalised boxes of the frame -> of what the model sees of it (:meth:`stvg_core.mllm.session.Session.view`)."""
 LookAgain = Callable[[tuple[int, int]], tuple[SecondLook, Array] | None]
 """First and last frame of a window -> the second look at it and every track's frame scores ``(P, T)`` by it; None where
 it cannot be looked at."""
@@ -70,8 +77,9 @@ def join(
         through: a frame that the interval must hold.
     """
     boxes = np.stack([track.at(slots) for track in tracks]) if tracks else np.empty((0, len(slots), 4), np.float32)
-    seen = view(boxes)
-    coverage = cell_coverage(seen, *found.spatial.shape[1:], rule=settings.coverage)
+    seen, (h, w) = view(boxes), found.spatial.shape[1:]
+    masks = mask_shares(tracks, slots, view, h, w)
+    coverage = covered_cells(seen, masks, h, w, settings.coverage)
     objects, forward, backward = (
         slot_scores(one, coverage).max(axis=1) for one in (found.spatial, found.spatial_forward, found.spatial_reversed)
     )
@@ -88,10 +96,13 @@ def join(
     )  # fmt: skip
     if tracks:
         evidence = replace(
-            evidence, rows=rows, seen=seen, proposer_scores=np.array([track.score for track in tracks]),
+            evidence, rows=rows, seen=seen, masks=masks, excess=excess(found.spatial, coverage),
+            proposer_scores=np.array([track.score for track in tracks]),
             ends=np.array([[track.frames[0], track.frames[-1]] for track in tracks], dtype=np.int64),
             end_boxes=np.stack([track.boxes[[0, -1]] for track in tracks]),
         )  # fmt: skip
+        if settings.coverage == "mask" and (without := sum(track.masks is None for track in tracks)):
+            evidence.info[NO_MASK] = without
     choice = choose(evidence, settings, through)
     return replace(evidence, chosen=choice.chosen), choice
 
@@ -106,7 +117,7 @@ def choose(evidence: Evidence, settings: GroundingSettings, through: int | None 
     weight = settings.proposer_weight
     weight = float(evidence.info["proposer_weight"]) if weight is None else weight
     preferred = preference(evidence.track_scores, evidence.proposer_scores, weight)
-    chosen = int(preferred.argmax())
+    chosen = best_track(preferred, evidence, settings.ties)
     scores = evidence.frame_scores[chosen]
     first, last = interval(scores, settings, None if through is None else slot_of(slots, through))
     rivals = preferred[~same_object(evidence.track_boxes, chosen)]
@@ -140,14 +151,18 @@ def second_look_of(
     rows: Rows, within: tuple[int, int], slots: Array, view: View, tracks: Sequence[Track], chosen: int, dense: Track
 ) -> SecondLook:
     """A second look with all tracks; ``dense`` is the ``chosen`` one, for which it was taken."""
-    boxes = np.stack([(dense if n == chosen else track).at(slots) for n, track in enumerate(tracks)])
-    return SecondLook(within, slots, boxes, view(boxes), rows)
+    known = [dense if n == chosen else track for n, track in enumerate(tracks)]
+    boxes = np.stack([track.at(slots) for track in known])
+    h, w = rows.spatial.shape[-2:]
+    masks = mask_shares(known, slots, view, h, w)
+    return SecondLook(within, slots, boxes, view(boxes), rows, masks)
 
 
 def second_scores(second: SecondLook, settings: JoinedSettings) -> Array:
     """``(P, T)`` S_frame of every track by the temporal map of a second look."""
     temporal = maps(second.rows, settings).temporal
-    return slot_scores(temporal, cell_coverage(second.seen, *temporal.shape[1:], rule=settings.coverage))
+    h, w = temporal.shape[1:]
+    return slot_scores(temporal, covered_cells(second.seen, second.masks, h, w, settings.coverage))
 
 
 def _half(values: Array) -> Array:

@@ -41,6 +41,14 @@ class Proposer(Protocol):
         """
         ...
 
+    def words(self, phrase: str | None) -> Sequence[str]:
+        """What is searched for, in this order until something is found; phrases with the same words share a search."""
+        ...
+
+    def search(self, video: Pictures, words: str) -> list[Track]:
+        """Tracks of what one entry of :meth:`words` names, best first."""
+        ...
+
     def propose(self, video: Pictures, phrase: str | None = None) -> list[Track]:
         """Tracks, best first; ``phrase`` is the attribute phrase for proposers that can use one."""
         ...
@@ -62,7 +70,23 @@ class Proposer(Protocol):
         ...
 
 
-class FixedTracks:
+class Searching:
+    """What proposers share: one after the other of the words is searched for."""
+
+    def words(self, phrase: str | None) -> Sequence[str]:
+        """One search serves all phrases."""
+        return ("",)
+
+    def search(self, video: Pictures, words: str) -> list[Track]:
+        raise NotImplementedError
+
+    def propose(self, video: Pictures, phrase: str | None = None) -> list[Track]:
+        """The tracks of the first words that name something in the video; empty where none does."""
+        searches = (self.search(video, words) for words in self.words(phrase))
+        return next((tracks for tracks in searches if tracks), [])
+
+
+class FixedTracks(Searching):
     """Hands back given tracks: oracle boxes in a benchmark, or boxes that a person drew."""
 
     name = "fixed"
@@ -78,7 +102,7 @@ class FixedTracks:
     def looks_at(self, info: VideoInfo) -> Array:
         return np.zeros(0, np.int64)
 
-    def propose(self, video: Pictures, phrase: str | None = None) -> list[Track]:
+    def search(self, video: Pictures, words: str) -> list[Track]:
         return list(self._tracks)
 
     def densify(self, video: Pictures, track: Track, start: int, end: int) -> Track:

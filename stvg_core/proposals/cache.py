@@ -8,13 +8,14 @@ import os
 import tempfile
 import time
 import zlib
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from stvg_core.errors import VideoError
-from stvg_core.proposals.base import Proposer
+from stvg_core.proposals.base import Proposer, Searching
 from stvg_core.proposals.following import DrawnBox
 from stvg_core.proposals.stored import from_bytes, to_bytes
 from stvg_core.tube import Array, Track, VideoInfo
@@ -25,10 +26,10 @@ _ENDING, _UNFINISHED = ".tracks.npz", ".unfinished"
 _ABANDONED_S = 3600.0  # an unfinished file this old was left behind by a process that died
 
 
-class CachedProposer:
+class CachedProposer(Searching):
     """Asks another proposer only for what is not in the folder yet.
 
-    An entry belongs to the video's content (or to a part of it), the proposer's name and, where it matters, the phrase.
+    An entry belongs to the video's content (or to a part of it), the proposer's name and, where it matters, the words.
     Entries are written whole or not at all, so that processes can share a folder; damaged ones are made anew. A folder
     that cannot be written costs time, not answers.
 
@@ -48,21 +49,25 @@ class CachedProposer:
 
     def looks_at(self, info: VideoInfo) -> Array:
         """As the inner proposer; none where the answer is known already, whatever the phrase."""
-        if not self.uses_phrase and self._file(self._key(info, None)).exists():
+        if not self.uses_phrase and self._file(self._key(info, *self.words(None))).exists():
             return np.zeros(0, np.int64)
         return self._inner.looks_at(info)
 
-    def propose(self, video: Pictures, phrase: str | None = None) -> list[Track]:
+    def words(self, phrase: str | None) -> Sequence[str]:
+        """As the inner proposer."""
+        return self._inner.words(phrase)
+
+    def search(self, video: Pictures, words: str) -> list[Track]:
         """As the inner proposer.
 
         Raises:
             VideoError: the file cannot be read; and what the inner proposer raises.
         """
-        key = self._key(video.info, phrase)
+        key = self._key(video.info, words)
         file = self._file(key)
         known = self._read(file, key)
         if known is None:
-            known = self._inner.propose(video, phrase)
+            known = self._inner.search(video, words)
             self._write(file, to_bytes(known, key))
         return known
 
@@ -74,8 +79,7 @@ class CachedProposer:
         """As the inner proposer; it depends on the box, so it is not kept."""
         return self._inner.follow(video, drawn)
 
-    def _key(self, info: VideoInfo, phrase: str | None) -> str:
-        words = (phrase or "") if self.uses_phrase else ""
+    def _key(self, info: VideoInfo, words: str) -> str:
         part = [] if info.segment is None else [f"frames {info.segment[0]} to {info.segment[1]}"]
         return "\n".join([content_hash(info.path), self.name, words, *part])
 

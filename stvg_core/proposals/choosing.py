@@ -25,7 +25,9 @@ def proposer_for(settings: SeenSettings, *, device: str, cache: Path | None = No
         # Imported here: nobody else needs the detector's classes.
         from stvg_core.proposals.grounded import GroundedProposer
 
-        proposer = GroundedProposer(settings.detector, settings.tracker, device=device)
+        proposer = GroundedProposer(
+            settings.detector, settings.tracker, device=device, every=settings.detect_every, tracking=settings.tracking
+        )
     else:
         proposer = EmbeddedProposer()
     return proposer if cache is None else CachedProposer(proposer, cache)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +61,21 @@ def _surest(sighted: Array, confidence: Array, length: int) -> Array:
     return np.array(chosen, dtype=np.int64)
 
 
-def merge(track: Track, frames: Array, dense: Array) -> Track:
+def plan_all(tracks: Sequence[Track], n_frames: int) -> tuple[Array, list[dict[int, Array]]]:
+    """The frames of the whole video on which all tracks are followed, ``(N,)`` int64, and what the tracker is shown of
+    each: position in them -> (4,) normalised box, in the order of time.
+    """
+    shown = [np.sort(_surest(*sightings(track), n_frames)) for track in tracks]
+    stride = -(-n_frames // MAX_FRAMES)
+    frames = np.unique(np.concatenate([np.arange(0, n_frames, stride), [n_frames - 1], *shown])).astype(np.int64)
+    seeds = [
+        dict(zip(np.searchsorted(frames, seen).tolist(), track.at(seen), strict=True))
+        for track, seen in zip(tracks, shown, strict=True)
+    ]
+    return frames, seeds
+
+
+def merge(track: Track, frames: Array, dense: Array, masks: Array | None = None) -> Track:
     """The coarse track with its part between ``frames[0]`` and ``frames[-1]`` replaced.
 
     Args:
@@ -68,6 +83,8 @@ def merge(track: Track, frames: Array, dense: Array) -> Track:
         frames: ``(N,)`` the frames that were looked at.
         dense: ``(N, 4)`` normalised boxes, NaN where the tracker lost the object: there the coarse box holds. Beyond
             the ends of the coarse track it goes on as long as the tracker sees the object without a break.
+        masks: ``(N, m, m)`` uint8 in the dense boxes, see :class:`Track`; None where they are not wanted. A coarse box
+            has none.
     """
     coarse = track.at(frames)
     boxes = np.where(np.isfinite(dense).all(axis=1, keepdims=True), dense, coarse)
@@ -86,4 +103,8 @@ def merge(track: Track, frames: Array, dense: Array) -> Track:
     known = np.concatenate([track.frames[outside], frames[there]])
     every = np.concatenate([track.boxes[outside], boxes[there]])
     order = np.argsort(known)
-    return dataclasses.replace(track, frames=known[order], boxes=every[order].clip(0, 1))
+    if masks is not None:
+        seen = np.asarray(np.isfinite(dense).all(axis=1))[:, None, None]
+        before = np.zeros((len(track.frames), *masks.shape[1:]), np.uint8) if track.masks is None else track.masks
+        masks = np.concatenate([before[outside], np.where(seen, masks, np.uint8(0))[there]])[order]
+    return dataclasses.replace(track, frames=known[order], boxes=every[order].clip(0, 1), masks=masks)

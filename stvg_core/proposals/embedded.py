@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from stvg_core.proposals.base import Searching
 from stvg_core.proposals.detections import Detections
 from stvg_core.proposals.following import DrawnBox, follow_detections
 from stvg_core.proposals.linking import Path, join_pieces, link
@@ -23,7 +24,7 @@ _SAME = 0.6  # tracks that overlap more over time are one object
 _SHARES = {"people": 0.4, "regions": 0.7, "motion": 0.5}
 
 
-class EmbeddedProposer:
+class EmbeddedProposer(Searching):
     """Class-agnostic candidates from pixels alone; the same video gives the same tracks.
 
     Args:
@@ -46,8 +47,8 @@ class EmbeddedProposer:
         """``(T,)`` frames spread over the video."""
         return np.unique(sample_indices(info.n_frames, min(self.max_pictures, info.n_frames)))
 
-    def propose(self, video: Pictures, phrase: str | None = None) -> list[Track]:
-        """Tracks, best first; empty where nothing stands out. ``phrase`` is not used."""
+    def search(self, video: Pictures, words: str) -> list[Track]:
+        """Tracks, best first; empty where nothing stands out. The words are not used."""
         indices = self.looks_at(video.info)
         pictures = video.read(indices, max_side=self.max_side).pixels
         paths = {

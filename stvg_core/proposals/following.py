@@ -69,7 +69,11 @@ def pinned(track: Track, drawn: DrawnBox) -> Track:
     frames = track.frames if there else np.insert(track.frames, row, drawn.frame)
     boxes = track.boxes.copy() if there else np.insert(track.boxes, row, drawn.box, axis=0)
     boxes[row] = drawn.box
-    return replace(track, frames=frames, boxes=boxes)
+    masks = track.masks
+    if masks is not None:  # what the mask covers of the drawn box is not known
+        masks = masks.copy() if there else np.insert(masks, row, 0, axis=0)
+        masks[row] = 0
+    return replace(track, frames=frames, boxes=boxes, masks=masks)
 
 
 def follow_detections(sources: Sequence[list[Detections]], pictures: Array, indices: Array, drawn: DrawnBox) -> Track:

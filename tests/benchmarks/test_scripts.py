@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import attention_memory, gpu_7b, gradient_memory, many_queries, reading, reduced_precision, speed
+from benchmarks import attention_memory, gpu_7b, gradient_memory, many_queries, reading, reduced_precision, speed, ties
 from benchmarks.memory import peak_bytes
+from benchmarks.overlapping import overlapping_clips
 from benchmarks.scores import Scores
+from stvg_core.boxes import box_iou
+from stvg_core.method.tracks import mask_shares
 
 TINY = ["--tiny", "--device", "cpu", "--slots", "3", "--matrix", "64", "--repeats", "1", "--warm-up", "0"]
 
@@ -87,6 +90,45 @@ def test_precisions_are_compared_clip_by_clip() -> None:
     assert compared["maps_of_all_clips"] == {"median": 0.0, "low": 0.0, "high": 1.0}
     assert compared["relative_difference"]["maps"]["high"] == 0.0
     assert compared["relative_difference"]["s_obj"] == {"median": 0.005, "low": 0.0, "high": 0.01}
+
+
+def test_ties(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "ties.json"
+    found = ties.main(["--clips", "2", "--frames", "5", "--sizes", "1", "--out", str(out)])
+    assert json.loads(out.read_text()) == found and set(found["sizes"]["1"]) == set(ties.COVERAGES)
+    assert "| 1 | mask | " in capsys.readouterr().out
+
+
+def test_rules_are_compared_clip_by_clip() -> None:
+    """Two clips are tied; one of them comes out right by the first rule only."""
+    others = dict.fromkeys(list(ties.RULES)[1:], 0.0)
+    first = next(iter(ties.RULES))
+    clips = [ties.Judged(1, {ties.ANY: 1.0, first: 1.0} | dict.fromkeys(others, 1.0))] * 2
+    clips += [ties.Judged(2, {ties.ANY: 0.5, first: right} | others) for right in (1.0, 0.0)]
+    found = ties.figures(clips)
+    assert (found["clips"], found["tied"]) == (4, 2)
+    assert found["rules"][ties.ANY] == {"all": 0.75, "tied": 0.5, "gain": [0.0, 0.0, 0.0]}
+    assert (found["rules"][first]["all"], found["rules"][first]["tied"]) == (0.75, 0.5)
+    assert found["rules"]["next-brightest cells"]["gain"][0] == -0.25
+
+
+def test_the_next_brightest_decide_in_their_order() -> None:
+    attention = np.array([[[9.0, 5.0, 3.0]]])
+    coverage = np.array([[[[1, 0, 1]]], [[[1, 1, 0]]], [[[1, 0, 0]]]])
+    assert ties.RULES["next-brightest cells"](attention, coverage).argsort().tolist() == [2, 0, 1]
+    assert ties.RULES["mean attention inside"](attention, coverage).tolist() == [6, 7, 9]
+
+
+def test_one_object_lies_over_the_target_and_masks_do_not_share_a_pixel() -> None:
+    for clip in overlapping_clips(4, 21):
+        boxes = np.stack([track.at(clip.frames.indices) for track in clip.tracks])
+        others = np.delete(np.arange(len(boxes)), clip.target)
+        assert box_iou(boxes[others], boxes[clip.target], over="smaller").max() > 0.2
+        h, w = 96, 96
+        shares = mask_shares(clip.tracks, clip.frames.indices, lambda one: one, h, w)
+        # Of a cell, no more than there is: but for what is rounded at the border of a part of a box.
+        assert np.nan_to_num(shares.astype(float)).sum(axis=0).mean() <= 1
+        assert (np.nan_to_num(shares.astype(float)).sum(axis=0) > 1.5).mean() < 1e-3
 
 
 def test_gradient_memory(capsys: pytest.CaptureFixture[str]) -> None:

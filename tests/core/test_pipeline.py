@@ -130,13 +130,14 @@ def test_every_family_grounds(family: str, tmp_path: Path, clip: Path, scene: Sc
     assert (np.diff(slots) > 0).all() and slots[0] >= 0 and slots[-1] < scene.n_frames
 
 
-@pytest.mark.parametrize(("weight", "chosen"), [(0.0, 0), (1.0, 1)])
+@pytest.mark.parametrize(("weight", "ties", "chosen"), [(0.0, "first", 0), (0.0, "excess", 1), (1.0, "first", 1)])
 def test_equally_bright_tracks_are_told_apart_by_the_proposer(
-    make: Callable[..., Grounder], clip: Path, scene: Scene, weight: float, chosen: int
+    make: Callable[..., Grounder], clip: Path, scene: Scene, weight: float, ties: str, chosen: int
 ) -> None:
     (track, *_) = scene_tracks(scene)
     doubtful, sure = replace(track, score=0.2), replace(track, score=0.9)
-    found = make(settings=replace(SETTINGS, proposer_weight=weight)).ground(clip, scene.query, tracks=[doubtful, sure])
+    settings = replace(SETTINGS, proposer_weight=weight, ties=ties)
+    found = make(settings=settings).ground(clip, scene.query, tracks=[doubtful, sure])
     assert found.evidence.chosen == chosen
     assert found.score > 0  # the same object again is no rival
 

@@ -58,13 +58,18 @@ def test_a_models_preset_is_used_unless_the_caller_chose(folder: Path) -> None:
 
 def test_digests_outlive_new_versions_of_this_code() -> None:
     """Stored predictions are known by it: a changed digest asks for every video again."""
-    assert GroundingSettings().digest() == "e2efa4ac"
-    assert resolve(MODEL_DIR, None).digest() == "44b0250a"
+    assert GroundingSettings().digest() == "2b860d42"
+    assert resolve(MODEL_DIR, None).digest() == "78579688"
 
 
 def test_what_was_done_before_a_setting_was_there_keeps_its_digests() -> None:
-    """Actions named their subject by the whole phrase; what was predicted so is not asked again."""
-    before = GroundingSettings(action_subject="phrase", lra_guard=False)
+    """Actions named their subject by the whole phrase, of equal tracks the first was chosen: what was predicted so is
+    not asked again.
+    """
+    assert GroundingSettings(ties="first").digest() == "e2efa4ac"
+    assert replace(resolve(MODEL_DIR, None), ties="first").digest() == "44b0250a"
+    assert GroundingSettings(detect_every=10, tracking="chosen") == GroundingSettings()
+    before = GroundingSettings(action_subject="phrase", lra_guard=False, ties="first")
     assert before.digest() == "c490adc8"
     assert before.looks_digest() == "266975df"
     assert resolve(MODEL_DIR, None).looks_digest() == "e3e34790"
@@ -82,7 +87,7 @@ def test_an_unknown_form_of_the_action_is_refused(folder: Path) -> None:
 def test_what_decides_after_the_model_has_spoken_is_no_part_of_the_looks(name: str) -> None:
     other = {
         "attention": "raw", "guard": 0.2, "role_tokens": "token-2", "tas_operator": "forward", "tas_temporal": True,
-        "coverage": "peak", "proposer_weight": 0.5, "interval": "top_k", "top_k": 3, "centre": 0.1,
+        "coverage": "peak", "ties": "first", "proposer_weight": 0.5, "interval": "top_k", "top_k": 3, "centre": 0.1,
     }  # fmt: skip
     changed = replace(GroundingSettings(), **{name: other[name]})
     assert changed.digest() != GroundingSettings().digest()
@@ -93,7 +98,7 @@ def test_what_decides_after_the_model_has_spoken_is_no_part_of_the_looks(name: s
     "change",
     [
         {"n_slots": 12}, {"lra_steps": 0}, {"tas": False}, {"second_look": True}, {"layers": (1,)},
-        {"action_subject": "phrase"}, {"lra_guard": False},
+        {"action_subject": "phrase"}, {"lra_guard": False}, {"detect_every": 5}, {"tracking": "all"},
     ],
     ids=str,
 )  # fmt: skip
@@ -108,7 +113,14 @@ def test_every_setting_belongs_to_one_half() -> None:
     assert not seen & joined and seen | joined == whole
 
 
-@pytest.mark.parametrize("change", [{"n_slots": 0}, {"lra_steps": -1}, {"top_k": 0}, {"lra_branches": ("both",)}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n_slots": 0}, {"lra_steps": -1}, {"top_k": 0}, {"lra_branches": ("both",)}, {"detect_every": 0},
+        {"detect_every": 2.5}, {"tracking": "some"}, {"coverage": "masks"}, {"ties": "last"},
+    ],
+    ids=str,
+)  # fmt: skip
 def test_values_of_either_half_are_checked(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(change))):
         GroundingSettings(**change)  # type: ignore[arg-type]

@@ -14,27 +14,31 @@ import pytest
 
 from stvg_core.errors import VideoError
 from stvg_core.proposals import CachedProposer
+from stvg_core.proposals.base import Searching
 from stvg_core.proposals.cache import content_hash
 from stvg_core.proposals.sighted import SightedTrack
 from stvg_core.tube import Track, VideoInfo
 
 
-class Counting:
-    """Returns two tracks (none for the phrase "nothing") and remembers what it was asked."""
+class Counting(Searching):
+    """Returns two tracks (none for the words "nothing") and remembers what it was asked."""
 
     weight = 0.25
 
     def __init__(self, *, name: str = "counting-1", uses_phrase: bool = True) -> None:
         self.name, self.uses_phrase = name, uses_phrase
-        self.asked: list[str | None] = []
+        self.asked: list[str] = []
         self.dense: list[tuple[int, int]] = []
 
     def looks_at(self, info: VideoInfo) -> np.ndarray:
         return np.arange(3)
 
-    def propose(self, video: Any, phrase: str | None = None) -> list[Track]:
-        self.asked.append(phrase)
-        if phrase == "nothing":
+    def words(self, phrase: str | None) -> list[str]:
+        return [phrase or ""] if self.uses_phrase else [""]
+
+    def search(self, video: Any, words: str) -> list[Track]:
+        self.asked.append(words)
+        if words == "nothing":
             return []
         plain = Track(np.array([3, 9]), np.array([[0, 0, 0.5, 1], [0.1, 0, 0.6, 1]]), 1 / 3, "s", "ein Mädchen, 男")
         seen = SightedTrack(
@@ -98,7 +102,7 @@ def test_the_phrase_does_not_matter_where_it_is_not_used(tmp_path: Path) -> None
     clip, cached = video(tmp_path / "a.mp4"), CachedProposer(inner := Counting(uses_phrase=False), tmp_path / "kept")
     for phrase in ("man", "woman", None):
         assert len(cached.propose(clip, phrase)) == 2
-    assert inner.asked == ["man"]
+    assert inner.asked == [""]
 
 
 def test_a_replaced_file_is_searched_again(tmp_path: Path) -> None:

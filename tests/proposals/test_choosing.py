@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from stvg_core.errors import ModelError
 from stvg_core.proposals import CachedProposer, EmbeddedProposer, proposer_for
 from stvg_core.proposals.grounded import GroundedProposer
 from stvg_core.settings import GroundingSettings
+from stvg_core.tube import VideoInfo
 
 
 def test_the_embedded_one_by_default() -> None:
@@ -27,6 +29,9 @@ def test_the_papers_one_names_its_models_and_thresholds(detector_folder: Path, t
     assert (proposer.weight, proposer.uses_phrase) == (0.0, True)
     for part in (f"grounding-dino-{detector_folder.name}@", "box>0.4 text>0.4", "every 10", "sam2.1-hiera-large@main"):
         assert part in proposer.name
+    every = proposer_for(replace(settings, detect_every=5, tracking="all"), device="cpu")
+    assert isinstance(every, GroundedProposer) and every.tracking == "all" and "every 5 " in every.name
+    assert every.looks_at(VideoInfo("", 64, 48, 25, 1, 12, 0.48)).tolist() == [0, 5, 10, 11]
     other = GroundedProposer(str(detector_folder), str(tracker_folder), device="cpu", threshold=0.3)
     assert other.name != proposer.name
 

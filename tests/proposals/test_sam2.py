@@ -12,7 +12,8 @@ from transformers import Sam2VideoInferenceSession, Sam2VideoModel, Sam2VideoPro
 
 from stvg_core.errors import ModelError
 from stvg_core.proposals import sam2
-from stvg_core.proposals.sam2 import Sam2Tracker, mask_box
+from stvg_core.proposals.masks import mask_box
+from stvg_core.proposals.sam2 import Sam2Tracker
 from tests.proposals.painted import see_red_masks
 from tests.tiny_detectors import SAM_SIDE, save_grounding_dino
 

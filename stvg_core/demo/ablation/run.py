@@ -23,10 +23,10 @@ from stvg_core.demo.evaluate import right_track, scene_tracks, scene_truth, targ
 from stvg_core.demo.scenes import Scene
 from stvg_core.method.evidence import Evidence, Rows, SecondLook
 from stvg_core.method.interval import cut
-from stvg_core.method.join import Choice, View, join, refine, second_look_of, second_scores
+from stvg_core.method.join import Choice, join, refine, second_look_of, second_scores
 from stvg_core.method.look import look, look_again
 from stvg_core.method.maps import maps
-from stvg_core.method.tracks import cell_coverage, slot_scores
+from stvg_core.method.tracks import View, cell_coverage, slot_scores
 from stvg_core.metrics import tiou, viou
 from stvg_core.opened import OpenedVideo, Stopwatch
 from stvg_core.pipeline import Grounder
