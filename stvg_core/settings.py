@@ -19,7 +19,8 @@ from stvg_core.errors import ModelError
 PRESET_FILE = "stvg.json"
 TasQuestion = Literal["query", "attribute", "reversed"]
 ActionSubject = Literal["noun", "phrase"]
-BEFORE = {"action_subject": "phrase", "lra_guard": False}
+GtiRows = Literal["same", "relative", "raw"]
+BEFORE = {"action_subject": "phrase", "lra_guard": False, "gti_rows": "same"}
 """What was done before a setting was there. It is left out of the digests, so that such a model keeps its version."""
 READING = 2
 """How pictures are taken out of files. 1 took other pictures from open groups, mirrored and fragmented files: what was
@@ -103,6 +104,8 @@ class JoinedSettings:
             ignores do not blow up; relative to the row's own scale (stage 5).
         role_tokens: "gti" takes the role token with the highest maximum (stage 4), "mean" averages all of them, and
             "token-2" always takes the second from the end (the first of all where there are fewer).
+        gti_rows: of which rows "gti" compares the maxima: the "same" as ``attention``, or "relative" or "raw" ones
+            whatever the map is made of. The paper leaves it open (stage 4). It decides for "gti" alone.
         tas_operator: how the forward and the reversed map become one; "forward" looks both ways and goes by the
             forward map alone.
         tas_temporal: assemble the temporal branch in the same way; makes sense with "reversed" only.
@@ -119,6 +122,7 @@ class JoinedSettings:
     attention: Literal["relative", "raw"] = "relative"
     guard: float = 0.1
     role_tokens: str = "gti"
+    gti_rows: GtiRows = "same"
     tas_operator: Literal["mean", "max", "product", "forward"] = "mean"
     tas_temporal: bool = False
     coverage: Literal["fraction", "peak"] = "fraction"
@@ -132,6 +136,8 @@ class JoinedSettings:
             raise ValueError("top_k must be at least 1")
         if not _ROLE_TOKENS.fullmatch(self.role_tokens):
             raise ValueError(f"role_tokens is gti, mean or token-N with N of at least 1, not {self.role_tokens!r}")
+        if self.gti_rows not in get_args(GtiRows):
+            raise ValueError(f"gti_rows is same, relative or raw, not {self.gti_rows!r}")
 
 
 @dataclass(frozen=True)

@@ -81,8 +81,9 @@ def test_an_unknown_form_of_the_action_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize("name", [field.name for field in fields(JoinedSettings)])
 def test_what_decides_after_the_model_has_spoken_is_no_part_of_the_looks(name: str) -> None:
     other = {
-        "attention": "raw", "guard": 0.2, "role_tokens": "token-2", "tas_operator": "forward", "tas_temporal": True,
-        "coverage": "peak", "proposer_weight": 0.5, "interval": "top_k", "top_k": 3, "centre": 0.1,
+        "attention": "raw", "guard": 0.2, "role_tokens": "token-2", "gti_rows": "raw", "tas_operator": "forward",
+        "tas_temporal": True, "coverage": "peak", "proposer_weight": 0.5, "interval": "top_k", "top_k": 3,
+        "centre": 0.1,
     }  # fmt: skip
     changed = replace(GroundingSettings(), **{name: other[name]})
     assert changed.digest() != GroundingSettings().digest()
@@ -112,6 +113,11 @@ def test_every_setting_belongs_to_one_half() -> None:
 def test_values_of_either_half_are_checked(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(change))):
         GroundingSettings(**change)  # type: ignore[arg-type]
+
+
+def test_rows_of_another_name_are_refused_for_the_choice_of_the_token() -> None:
+    with pytest.raises(ValueError, match="same, relative or raw"):
+        GroundingSettings(gti_rows="neutral")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["gti", "mean", "token-1", "token-12"])
