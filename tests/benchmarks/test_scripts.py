@@ -13,9 +13,20 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import attention_memory, gpu_7b, gradient_memory, many_queries, reading, reduced_precision, speed
+from benchmarks import (
+    attention_memory,
+    gpu_7b,
+    gradient_memory,
+    lra_variants,
+    many_queries,
+    reading,
+    reduced_precision,
+    small_v,
+    speed,
+)  # fmt: skip
 from benchmarks.memory import peak_bytes
 from benchmarks.scores import Scores
+from tests.tiny_models import FAMILIES as TINY_MODELS
 
 TINY = ["--tiny", "--device", "cpu", "--slots", "3", "--matrix", "64", "--repeats", "1", "--warm-up", "0"]
 
@@ -87,6 +98,24 @@ def test_precisions_are_compared_clip_by_clip() -> None:
     assert compared["maps_of_all_clips"] == {"median": 0.0, "low": 0.0, "high": 1.0}
     assert compared["relative_difference"]["maps"]["high"] == 0.0
     assert compared["relative_difference"]["s_obj"] == {"median": 0.005, "low": 0.0, "high": 0.01}
+
+
+def test_small_v(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = small_v.main(["--tiny", "--clips", "1", "--precisions", "bfloat16"])
+    assert set(found) == {f"{family} bfloat16" for family in TINY_MODELS}
+    for lines in found.values():
+        assert len(lines) == len(small_v.SHARES) * len(small_v.WAYS)
+        shares = {line["share"]: (line["entries_lost"], line["v_lost"]) for line in lines}
+        assert shares[0.003][0] > shares[0.03][0] > 0, "the smaller the step, the more is lost"
+        assert shares[0.003][1] > 0.2 > shares[0.03][1]
+    assert capsys.readouterr().out.count("| kept apart |") == len(TINY_MODELS) * len(small_v.SHARES)
+
+
+def test_lra_variants(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = lra_variants.main(["--experiment", "low", "--clips", "1", "--first", "5999"])
+    assert [line["branches"] for line in lines] == ["", *lra_variants.BRANCHES * 3]
+    assert lines[0]["gain"] == (0, 0, 0) and all(line["clips"] == 1 for line in lines)
+    assert capsys.readouterr().out.count("\n| token_norm .1, margin below") == 9
 
 
 def test_gradient_memory(capsys: pytest.CaptureFixture[str]) -> None:
