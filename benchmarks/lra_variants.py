@@ -12,6 +12,7 @@ of each margin serve all variants of one step.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -86,8 +87,8 @@ class Looking:
             yield self._found(clip, name, "", self._plain, self._plain, [])
             return
         questions = self._of_sentence if variant.sentence else self._of_parts
-        seen = [self.seen_with(variant, question) for question in questions]
-        (spatial, raised_s), (temporal, raised_t) = seen
+        seen = {question: self.seen_with(variant, question) for question in dict.fromkeys(questions)}
+        (spatial, raised_s), (temporal, raised_t) = (seen[question] for question in questions)
         yield self._found(clip, name, "V_s", spatial, self._plain, [raised_s])
         yield self._found(clip, name, "V_t", self._plain, temporal, [raised_t])
         yield self._found(clip, name, "both", spatial, temporal, [raised_s, raised_t])
@@ -148,15 +149,14 @@ def _added(session: Session, v: torch.Tensor, layer: int, norms: list[torch.Tens
         yield
 
 
-def run(variants: dict[str, Variant], scenes: Iterator[tuple[int, Scene]]) -> list[Found]:
+def run(variants: dict[str, Variant], scenes: Iterator[tuple[int, Scene]]) -> Iterator[list[Found]]:
+    """Clip by clip."""
     loaded = load(MODEL_DIR, device="cpu")
     settings = replace(resolve(MODEL_DIR, None), tas=False, second_look=False)
-    found: list[Found] = []
     for number, scene in scenes:
         looking = Looking(loaded, scene, settings)
-        for name, variant in {"none": None, **variants}.items():
-            found += looking.answers(number, name, variant)
-    return found
+        everything = {"none": None, **variants}.items()
+        yield [one for name, variant in everything for one in looking.answers(number, name, variant)]
 
 
 def table(found: list[Found]) -> list[dict[str, Any]]:
@@ -195,7 +195,12 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     torch.set_num_threads(1)
     numbers = range(args.first, args.first + args.clips)
     variants = {name: variant for one in args.experiment for name, variant in EXPERIMENTS[one].items()}
-    found = run(variants, ((n, split_scene(args.split, n, difficulty="crowded")) for n in numbers))
+    found: list[Found] = []
+    try:
+        for clip in run(variants, ((n, split_scene(args.split, n, difficulty="crowded")) for n in numbers)):
+            found += clip
+    except KeyboardInterrupt:
+        print(f"Ended after {len({one.clip for one in found})} clips.", file=sys.stderr)  # noqa: T201
     lines = table(found)
     rows = [
         row(
