@@ -10,7 +10,7 @@ from stvg_core.decomposition import Decomposer, decomposer_for
 from stvg_core.freeing import sparing, twice
 from stvg_core.method.evidence import Rows, SecondLook
 from stvg_core.method.join import Choice, join, refine, second_look_of, second_scores
-from stvg_core.method.look import look, look_again
+from stvg_core.method.look import look, look_again, spatial_question
 from stvg_core.method.maps import maps
 from stvg_core.mllm.loading import LoadedModel, load
 from stvg_core.opened import OpenedVideo, OpenVideo, Stopwatch, file_key, sampled
@@ -286,8 +286,9 @@ class Grounder:
         if opened.limited:
             evidence.info[FEWER_SLOTS] = len(opened.slots)
         evidence.info.update(
-            spatial_question=parts.spatial_question, temporal_question=parts.temporal_question, split=parts.found
-        )
+            spatial_question=spatial_question(statement, parts, settings), temporal_question=parts.temporal_question,
+            split=parts.found,
+        )  # fmt: skip
         report(1.0, "done")
         return Grounding(
             query=sentence, attribute_query=parts.attribute, action_query=parts.action, video=opened.info, tube=tube,

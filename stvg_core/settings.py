@@ -20,7 +20,8 @@ PRESET_FILE = "stvg.json"
 TasQuestion = Literal["query", "attribute", "reversed"]
 ActionSubject = Literal["noun", "phrase"]
 GtiRows = Literal["same", "relative", "raw"]
-BEFORE = {"action_subject": "phrase", "lra_guard": False, "gti_rows": "same"}
+SpatialPrompt = Literal["attribute", "sentence"]
+BEFORE = {"action_subject": "phrase", "lra_guard": False, "gti_rows": "same", "v_s_question": "attribute"}
 """What was done before a setting was there. It is left out of the digests, so that such a model keeps its version."""
 READING = 2
 """How pictures are taken out of files. 1 took other pictures from open groups, mirrored and fragmented files: what was
@@ -44,6 +45,8 @@ class SeenSettings:
         lra_guard: a learnable prompt with which "yes" is less likely than without it is halved, at most twice, and then
             dropped. The paper has no such check; its plain step overshoots where the model is sure.
         lra_branches: which branches learn a prompt; the paper's are both.
+        v_s_question: what V_s is learnt with: "attribute" is the paper's Q_s, "sentence" the whole sentence, which an
+            object of the same looks that does something else does not fulfil (docs/experiments.md).
         tas: also run the reversed video and assemble the two spatial maps (stage 8).
         tas_question: what the reversed video is looked at with: the original sentence ("query", the paper), its
             attribute phrase alone ("attribute"), which stays true when the action runs backwards, or the sentence with
@@ -71,6 +74,7 @@ class SeenSettings:
     lra_lr: float = 8.0
     lra_guard: bool = True
     lra_branches: tuple[Literal["spatial", "temporal"], ...] = ("spatial", "temporal")
+    v_s_question: SpatialPrompt = "attribute"
     tas: bool = True
     tas_question: TasQuestion = "query"
     proposer: Literal["embedded", "grounding_dino"] = "embedded"
@@ -87,6 +91,8 @@ class SeenSettings:
             raise ValueError("n_slots must be at least 1, lra_steps at least 0")
         if self.action_subject not in get_args(ActionSubject):
             raise ValueError(f"action_subject is noun or phrase, not {self.action_subject!r}")
+        if self.v_s_question not in get_args(SpatialPrompt):
+            raise ValueError(f"v_s_question is attribute or sentence, not {self.v_s_question!r}")
         if not set(self.lra_branches) <= {"spatial", "temporal"}:
             raise ValueError("lra_branches holds 'spatial' or 'temporal'")
         object.__setattr__(self, "lra_branches", tuple(self.lra_branches))

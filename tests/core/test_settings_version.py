@@ -94,7 +94,7 @@ def test_what_decides_after_the_model_has_spoken_is_no_part_of_the_looks(name: s
     "change",
     [
         {"n_slots": 12}, {"lra_steps": 0}, {"tas": False}, {"second_look": True}, {"layers": (1,)},
-        {"action_subject": "phrase"}, {"lra_guard": False},
+        {"action_subject": "phrase"}, {"lra_guard": False}, {"v_s_question": "sentence"},
     ],
     ids=str,
 )  # fmt: skip
@@ -118,6 +118,11 @@ def test_values_of_either_half_are_checked(change: dict[str, object]) -> None:
 def test_rows_of_another_name_are_refused_for_the_choice_of_the_token() -> None:
     with pytest.raises(ValueError, match="same, relative or raw"):
         GroundingSettings(gti_rows="neutral")  # type: ignore[arg-type]
+
+
+def test_v_s_is_learnt_with_one_of_two_questions() -> None:
+    with pytest.raises(ValueError, match="attribute or sentence"):
+        GroundingSettings(v_s_question="action")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["gti", "mean", "token-1", "token-12"])
