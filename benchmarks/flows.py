@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.unshared import Unshared
 from stvg_core.method.evidence import Rows
-from stvg_core.method.look import look, rows_of, turned
+from stvg_core.method.look import look, rows_of, spatial_question, turned
 from stvg_core.method.lra import lra_loss
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.session import Session
@@ -54,7 +54,7 @@ def straight(asker: Unshared, query: str, parts: SubQueries, settings: Grounding
             return asker.ask(sentence, v, backwards=backwards).rows
 
         neutral = asker.ask(NEUTRAL_PROMPT, None, backwards=backwards).rows
-        spatial = branch("spatial", halves.spatial_question)
+        spatial = branch("spatial", spatial_question(sentence, halves, settings))
         temporal = spatial
         if not backwards or settings.tas_temporal:
             temporal = branch("temporal", halves.temporal_question)

@@ -10,7 +10,7 @@ from stvg_core.decomposition import Decomposer, decomposer_for
 from stvg_core.freeing import sparing, twice
 from stvg_core.method.evidence import Rows, SecondLook
 from stvg_core.method.join import Choice, join, refine, second_look_of, second_scores
-from stvg_core.method.look import look, look_again
+from stvg_core.method.look import look, look_again, spatial_question
 from stvg_core.method.maps import maps
 from stvg_core.mllm.loading import LoadedModel, load
 from stvg_core.opened import OpenedVideo, OpenVideo, Stopwatch, file_key, sampled
@@ -300,7 +300,9 @@ class Grounder:
             evidence.info["prompt"] = drawn.to_json()  # so it is called where it is stored
         if opened.limited:
             evidence.info[FEWER_SLOTS] = len(opened.slots)
-        evidence.info.update(spatial_question=parts.spatial_question, temporal_question=parts.temporal_question)
+        evidence.info.update(
+            spatial_question=spatial_question(statement, parts, settings), temporal_question=parts.temporal_question
+        )
         evidence.info.update({SPLIT: parts.found, SPLIT_BY: self.decomposer.name})
         if opened.segment is not None:
             tube = None if tube is None else Tube(opened.segment[0] + tube.start_frame, tube.boxes)

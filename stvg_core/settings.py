@@ -23,8 +23,11 @@ ActionSubject = Literal["noun", "phrase"]
 Tracking = Literal["chosen", "all"]
 Coverage = Literal["fraction", "peak", "mask"]
 Ties = Literal["excess", "first"]
+GtiRows = Literal["same", "relative", "raw"]
+SpatialPrompt = Literal["attribute", "sentence"]
 BEFORE = {
     "action_subject": "phrase", "lra_guard": False, "detect_every": 10, "tracking": "chosen", "ties": "first",
+    "gti_rows": "same", "v_s_question": "attribute",
 }  # fmt: skip
 """What was done before a setting was there. It is left out of the digests, so that such a model keeps its version."""
 READING = 2
@@ -49,6 +52,8 @@ class SeenSettings:
         lra_guard: a learnable prompt with which "yes" is less likely than without it is halved, at most twice, and then
             dropped. The paper has no such check; its plain step overshoots where the model is sure.
         lra_branches: which branches learn a prompt; the paper's are both.
+        v_s_question: what V_s is learnt with: "attribute" is the paper's Q_s, "sentence" the whole sentence, which an
+            object of the same looks that does something else does not fulfil (docs/experiments.md).
         tas: also run the reversed video and assemble the two spatial maps (stage 8).
         tas_question: what the reversed video is looked at with: the original sentence ("query", the paper), its
             attribute phrase alone ("attribute"), which stays true when the action runs backwards, or the sentence with
@@ -82,6 +87,7 @@ class SeenSettings:
     lra_lr: float = 8.0
     lra_guard: bool = True
     lra_branches: tuple[Literal["spatial", "temporal"], ...] = ("spatial", "temporal")
+    v_s_question: SpatialPrompt = "attribute"
     tas: bool = True
     tas_question: TasQuestion = "query"
     proposer: Literal["embedded", "grounding_dino"] = "embedded"
@@ -104,6 +110,8 @@ class SeenSettings:
             raise ValueError(f"tracking is chosen or all, not {self.tracking!r}")
         if self.action_subject not in get_args(ActionSubject):
             raise ValueError(f"action_subject is noun or phrase, not {self.action_subject!r}")
+        if self.v_s_question not in get_args(SpatialPrompt):
+            raise ValueError(f"v_s_question is attribute or sentence, not {self.v_s_question!r}")
         if not set(self.lra_branches) <= {"spatial", "temporal"}:
             raise ValueError("lra_branches holds 'spatial' or 'temporal'")
         object.__setattr__(self, "lra_branches", tuple(self.lra_branches))
@@ -123,6 +131,8 @@ class JoinedSettings:
             ignores do not blow up; relative to the row's own scale (stage 5).
         role_tokens: "gti" takes the role token with the highest maximum (stage 4), "mean" averages all of them, and
             "token-2" always takes the second from the end (the first of all where there are fewer).
+        gti_rows: of which rows "gti" compares the maxima: the "same" as ``attention``, or "relative" or "raw" ones
+            whatever the map is made of. The paper leaves it open (stage 4). It decides for "gti" alone.
         tas_operator: how the forward and the reversed map become one; "forward" looks both ways and goes by the
             forward map alone.
         tas_temporal: assemble the temporal branch in the same way; makes sense with "reversed" only.
@@ -145,6 +155,7 @@ class JoinedSettings:
     attention: Literal["relative", "raw"] = "relative"
     guard: float = 0.1
     role_tokens: str = "gti"
+    gti_rows: GtiRows = "same"
     tas_operator: Literal["mean", "max", "product", "forward"] = "mean"
     tas_temporal: bool = False
     coverage: Coverage = "fraction"
@@ -165,6 +176,8 @@ class JoinedSettings:
             raise ValueError(f"ties is excess or first, not {self.ties!r}")
         if not _ROLE_TOKENS.fullmatch(self.role_tokens):
             raise ValueError(f"role_tokens is gti, mean or token-N with N of at least 1, not {self.role_tokens!r}")
+        if self.gti_rows not in get_args(GtiRows):
+            raise ValueError(f"gti_rows is same, relative or raw, not {self.gti_rows!r}")
 
 
 @dataclass(frozen=True)

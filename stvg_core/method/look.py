@@ -15,7 +15,7 @@ from stvg_core.decomposition.reversal import reverse_action, reverse_parts
 from stvg_core.method.evidence import Rows
 from stvg_core.method.lra import GUARD_SHARES, learn
 from stvg_core.mllm.session import Prefix, Session
-from stvg_core.query import NEUTRAL_PROMPT, SubQueries, as_statement
+from stvg_core.query import NEUTRAL_PROMPT, SubQueries, as_statement, whole
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Array
 
@@ -30,7 +30,7 @@ def look_one_way(
     Raises:
         NonFiniteError: the model answered with NaN or infinite numbers.
     """
-    branches = _branches(parts, settings, backwards)
+    branches = _branches(query, parts, settings, backwards)
     learning = [n for n, name in enumerate(branches) if settings.lra_steps > 0 and name in settings.lra_branches]
 
     zero, prefix = session.origin(backwards=backwards, learnable=bool(learning))  # prefill at V = 0
@@ -91,10 +91,15 @@ def turned(query: str, parts: SubQueries, settings: GroundingSettings) -> tuple[
     return query, parts
 
 
-def _branches(parts: SubQueries, settings: GroundingSettings, backwards: bool) -> dict[str, str]:
+def _branches(query: str, parts: SubQueries, settings: GroundingSettings, backwards: bool) -> dict[str, str]:
     """Q_s, and Q_t: of the reversed video only where the temporal branch is assembled."""
-    branches = {"spatial": parts.spatial_question, "temporal": parts.temporal_question}
-    return {"spatial": parts.spatial_question} if backwards and not settings.tas_temporal else branches
+    spatial = {"spatial": spatial_question(query, parts, settings)}
+    return spatial if backwards and not settings.tas_temporal else spatial | {"temporal": parts.temporal_question}
+
+
+def spatial_question(query: str, parts: SubQueries, settings: GroundingSettings) -> str:
+    """What V_s is learnt with: Q_s, or the whole sentence as a question."""
+    return (parts if settings.v_s_question == "attribute" else whole(query)).spatial_question
 
 
 def _ask(

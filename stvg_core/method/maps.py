@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from stvg_core.method.evidence import Rows, finite
-from stvg_core.settings import JoinedSettings
+from stvg_core.settings import GtiRows, JoinedSettings
 from stvg_core.tube import Array
 
 
@@ -75,7 +75,7 @@ def _picked(
     for name, rows in (("spatial", seen.spatial), ("temporal", seen.temporal)):
         one, info[f"{name}_token{suffix}"] = pick_map(
             torch.from_numpy(rows), neutral, attention=settings.attention, guard=settings.guard,
-            role_tokens=settings.role_tokens,
+            role_tokens=settings.role_tokens, gti_rows=settings.gti_rows,
         )  # fmt: skip
         both.append(one)
     return both[0], both[1]
@@ -107,20 +107,26 @@ def grounding_token(maps: torch.Tensor) -> int:
 
 
 def pick_map(
-    rows: torch.Tensor, neutral: torch.Tensor, *, attention: str, guard: float, role_tokens: str
-) -> tuple[torch.Tensor, int]:
+    rows: torch.Tensor, neutral: torch.Tensor, *, attention: str, guard: float, role_tokens: str,
+    gti_rows: GtiRows = "same",
+) -> tuple[torch.Tensor, int]:  # fmt: skip
     """The one map that a question gives: ``[T, h, w]`` and the index of its token from the end (-1 for the mean).
 
     The index counts backwards (1 is the last token), because questions have different numbers of watched tokens.
+    ``gti_rows`` says by which rows the token is chosen; its map is made of the rows that ``attention`` names.
     """
     if len(neutral) < len(rows):
         # The neutral prompt ends in a full stop; a question that does not has fewer watched tokens, never more.
         rows = rows[len(rows) - len(neutral) :]
-    maps = relative_attention(rows, neutral, guard) if attention == "relative" else rows
+
+    def seen(rows_of: str) -> torch.Tensor:
+        return relative_attention(rows, neutral, guard) if rows_of == "relative" else rows
+
+    maps = seen(attention)
     if role_tokens == "mean":
         return maps.mean(dim=0), -1
     if role_tokens == "gti":
-        index = grounding_token(maps)
+        index = grounding_token(maps if gti_rows == "same" else seen(gti_rows))
     else:
         index = max(0, len(maps) - int(role_tokens.removeprefix("token-")))
     return maps[index], len(maps) - index

@@ -8,7 +8,8 @@ its keys and its feed-forward part:
 
 As it is: the inputs of the two norms in float32; queries, keys, values and attention's output; the gate before and
 after its activation and what it is multiplied with. Recomputed: norms and feed-forward parts keep their input in bf16
-(see :mod:`stvg_core.mllm.recompute`). Frozen weights need no inputs kept.
+(see :mod:`stvg_core.mllm.recompute`). Left out: 4 d bytes per token once, because the first layer's norms keep their
+input in float32 (:mod:`stvg_core.mllm.adding`). Frozen weights need no inputs kept.
 
 Asking B questions of up to L tokens on that prefill keeps B (4 k + 2 L q / k) bytes per token and layer more: the keys
 and values in front of each question's own, and who sees whom. What the questions' own few tokens keep is left out.

@@ -11,6 +11,8 @@ the same bits on a CPU; on a GPU, attention's backward pass adds up in no fixed 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,7 @@ import torch
 from transformers import DynamicCache
 
 from stvg_core.errors import ModelError
+from stvg_core.mllm.adding import added_at_the_first_layer
 from stvg_core.mllm.layout import TokenLayout
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.pixels import into_window
@@ -112,7 +115,7 @@ class Session:
         key = (backwards, learnable)
         if key not in self._origins:
             zero = self.zero_v().requires_grad_(learnable)
-            self._origins[key] = zero, self.prefill(zero, backwards=backwards)
+            self._origins[key] = zero, self.prefill(zero if learnable else None, backwards=backwards)
         return self._origins[key]
 
     def release(self) -> None:
@@ -125,7 +128,7 @@ class Session:
         self.release()
 
     def prefill(self, v: torch.Tensor | None = None, *, backwards: bool = False) -> Prefix:
-        """Run everything before the question.
+        """Run everything before the question. In half precision V is not rounded away (:mod:`stvg_core.mllm.adding`).
 
         Args:
             v: the learnable prompt V in the order in which the model sees the slots, ``[T, h*w, D]``; a gradient flows
@@ -134,14 +137,17 @@ class Session:
                 them keep theirs, as they would in a video played backwards.
         """
         visual = self.visual.flip(0) if backwards else self.visual
-        if v is not None:
+        adding: AbstractContextManager[None] = nullcontext()
+        if v is not None and torch.finfo(visual.dtype).bits < 32:
+            adding = added_at_the_first_layer(self.loaded.model.model.language_model, self.in_line(v))
+        elif v is not None:
             visual = (visual + v).to(visual.dtype)
-        pieces = [piece for slot in zip(self._texts, visual, strict=True) for piece in slot]
-        embeddings = torch.cat([*pieces, self._trailing])[None]
+        embeddings = self._row(self._texts, visual, self._trailing)
         cache = DynamicCache()
         language_model = self.loaded.model.model.language_model
         learnable = v is not None and v.requires_grad
-        with torch.set_grad_enabled(learnable), recomputing(language_model, wanted=learnable and self.recompute):
+        recompute = recomputing(language_model, wanted=learnable and self.recompute)
+        with torch.set_grad_enabled(learnable), recompute, adding:
             language_model(
                 inputs_embeds=embeddings, position_ids=self._positions, past_key_values=cache, use_cache=True,
                 **self._deepstack(backwards),
@@ -172,6 +178,16 @@ class Session:
         margin = self._pool(logits, self._yes) - self._pool(logits, self._no)
         maps = [] if capture is None else self._maps(capture.mean(), batch.watched)
         return Answer(margin, maps)
+
+    def in_line(self, v: torch.Tensor) -> torch.Tensor:
+        """V ``[T, h*w, D]`` as ``[1, N, D]`` for all tokens before the question, zero at those that are no cells."""
+        return self._row([torch.zeros_like(text, dtype=v.dtype) for text in self._texts], v,
+                         torch.zeros_like(self._trailing, dtype=v.dtype))  # fmt: skip
+
+    @staticmethod
+    def _row(texts: Sequence[torch.Tensor], cells: torch.Tensor, trailing: torch.Tensor) -> torch.Tensor:
+        pieces = [piece for slot in zip(texts, cells, strict=True) for piece in slot]
+        return torch.cat([*pieces, trailing])[None]
 
     def _chosen(self, layers: tuple[int, ...] | None) -> frozenset[int] | None:
         chosen = self.loaded.family.layers if layers is None else layers

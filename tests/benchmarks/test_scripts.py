@@ -13,12 +13,24 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import attention_memory, gpu_7b, gradient_memory, many_queries, reading, reduced_precision, speed, ties
+from benchmarks import (
+    attention_memory,
+    gpu_7b,
+    gradient_memory,
+    lra_variants,
+    many_queries,
+    reading,
+    reduced_precision,
+    small_v,
+    speed,
+    ties,
+)  # fmt: skip
 from benchmarks.memory import peak_bytes
 from benchmarks.overlapping import overlapping_clips
 from benchmarks.scores import Scores
 from stvg_core.boxes import box_iou
 from stvg_core.method.tracks import mask_shares
+from tests.tiny_models import FAMILIES as TINY_MODELS
 
 TINY = ["--tiny", "--device", "cpu", "--slots", "3", "--matrix", "64", "--repeats", "1", "--warm-up", "0"]
 
@@ -129,6 +141,24 @@ def test_one_object_lies_over_the_target_and_masks_do_not_share_a_pixel() -> Non
         # Of a cell, no more than there is: but for what is rounded at the border of a part of a box.
         assert np.nan_to_num(shares.astype(float)).sum(axis=0).mean() <= 1
         assert (np.nan_to_num(shares.astype(float)).sum(axis=0) > 1.5).mean() < 1e-3
+
+
+def test_small_v(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = small_v.main(["--tiny", "--clips", "1", "--precisions", "bfloat16"])
+    assert set(found) == {f"{family} bfloat16" for family in TINY_MODELS}
+    for lines in found.values():
+        assert len(lines) == len(small_v.SHARES) * len(small_v.WAYS)
+        shares = {line["share"]: (line["entries_lost"], line["v_lost"]) for line in lines}
+        assert shares[0.003][0] > shares[0.03][0] > 0, "the smaller the step, the more is lost"
+        assert shares[0.003][1] > 0.2 > shares[0.03][1]
+    assert capsys.readouterr().out.count("| kept apart |") == len(TINY_MODELS) * len(small_v.SHARES)
+
+
+def test_lra_variants(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = lra_variants.main(["--experiment", "low", "--clips", "1", "--first", "5999"])
+    assert [line["branches"] for line in lines] == ["", *lra_variants.BRANCHES * 3]
+    assert lines[0]["gain"] == (0, 0, 0) and all(line["clips"] == 1 for line in lines)
+    assert capsys.readouterr().out.count("\n| token_norm .1, margin below") == 9
 
 
 def test_gradient_memory(capsys: pytest.CaptureFixture[str]) -> None:

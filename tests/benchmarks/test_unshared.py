@@ -40,8 +40,9 @@ def loaded(request: pytest.FixtureRequest) -> LoadedModel:
         replace(SETTINGS, lra_steps=2, tas=False),
         replace(SETTINGS, lra_branches=("temporal",), layers=(1,)),
         replace(SETTINGS, lra_rule="plain", lra_lr=0.1),
+        replace(SETTINGS, v_s_question="sentence"),
     ],
-    ids=["whole method", "two steps", "one branch, one layer", "plain step"],
+    ids=["whole method", "two steps", "one branch, one layer", "plain step", "V_s of the sentence"],
 )
 def test_the_straight_flow_gives_the_same_scores(loaded: LoadedModel, settings: GroundingSettings) -> None:
     frames = random_frames(loaded.family.model_type, tiny=True, slots=SLOTS)

@@ -23,7 +23,10 @@ SAID: dict[str, tuple[Any, str]] = {
     "lra_branches": (("spatial", "temporal"), "3.3, Table 2"),
     "tas": (True, "3.4, Table 2"),
     "tas_question": ("query", "3.4, Figure 3"),
+    "v_s_question": ("attribute", "3.3"),
     "proposer": ("grounding_dino", "4.1, appendix 7.2"),
+    "detect_every": (10, "4.1, appendix 7.2"),
+    "tracking": ("all", "4.1"),
     "detector": (OPEN, "4.1"),
     "tracker": (OPEN, "4.1, Figure 6(c)"),
     "decomposer": ("model", "appendix 7.3"),
@@ -34,15 +37,17 @@ SAID: dict[str, tuple[Any, str]] = {
     "attention": ("relative", "appendix 7.2, Algorithm 1"),
     "guard": (OPEN, "Algorithm 1"),
     "role_tokens": ("gti", "3.2, Table 2"),
+    "gti_rows": (OPEN, "3.2"),
     "tas_operator": (OPEN, "3.4"),
     "tas_temporal": (False, "3.4"),
     "coverage": (OPEN, "Eq. 2"),
+    "ties": (OPEN, "Eq. 2"),
     "proposer_weight": (0.0, "Eq. 2"),
     "interval": ("top_k", "3.2"),
     "top_k": (7, "4.3, Figure 6(b)"),
     "centre": (OPEN, "3.2"),
 }
-FIXED = {"guard": 0.1, "tas_operator": "mean", "coverage": "fraction"}
+FIXED = {"guard": 0.1, "gti_rows": "same", "tas_operator": "mean", "coverage": "fraction", "ties": "first"}
 """Left open by the paper, and set by its preset, so that the run is one and the same for every model."""
 NAMES = [field.name for field in fields(GroundingSettings)]
 
@@ -71,7 +76,7 @@ def test_the_preset_sets_what_the_paper_names_and_nothing_else() -> None:
         n_slots=8, layers=(1,), lra_steps=0, lra_rule="token_norm", lra_lr=1.0, lra_branches=(), tas=False,
         tas_question="attribute", decomposer="rules", action_subject="phrase", second_look=True, attention="raw",
         guard=0.5, role_tokens="mean", tas_operator="max", tas_temporal=True, coverage="peak", proposer_weight=1.0,
-        interval="segment", top_k=3, centre=0.1,
+        interval="segment", top_k=3, centre=0.1, v_s_question="sentence", detect_every=5, gti_rows="raw",
     )  # fmt: skip
     assert preset_values("paper", other, {}) == named | FIXED
     GroundingSettings(**preset_values("paper", other, {}))

@@ -98,6 +98,17 @@ def test_the_evidence_says_what_the_choice_of_the_track_went_by(
     assert decided[0].argmax() == kept.chosen and decided[1] == (1.0 if weight is None else weight)
 
 
+@pytest.mark.parametrize("question", ["attribute", "sentence"])
+def test_the_evidence_says_what_v_s_was_learnt_with(
+    make: Callable[..., Grounder], clip: Path, scene: Scene, question: str
+) -> None:
+    settings = replace(SETTINGS, v_s_question=question, tas=False)  # type: ignore[arg-type]
+    found = make(settings=settings).ground(clip, scene.query, tracks=scene_tracks(scene))
+    asked = found.attribute_query if question == "attribute" else scene.query.rstrip(".")
+    assert found.evidence is not None
+    assert found.evidence.info["spatial_question"] == f"Is there {asked} in this video?"
+
+
 def test_same_input_same_answer(make: Callable[..., Grounder], clip: Path, scene: Scene) -> None:
     tracks = scene_tracks(scene)
     one, other = (make().ground(clip, scene.query, tracks=tracks) for _ in range(2))

@@ -86,8 +86,9 @@ def test_an_unknown_form_of_the_action_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize("name", [field.name for field in fields(JoinedSettings)])
 def test_what_decides_after_the_model_has_spoken_is_no_part_of_the_looks(name: str) -> None:
     other = {
-        "attention": "raw", "guard": 0.2, "role_tokens": "token-2", "tas_operator": "forward", "tas_temporal": True,
-        "coverage": "peak", "ties": "first", "proposer_weight": 0.5, "interval": "top_k", "top_k": 3, "centre": 0.1,
+        "attention": "raw", "guard": 0.2, "role_tokens": "token-2", "gti_rows": "raw", "tas_operator": "forward",
+        "tas_temporal": True, "coverage": "peak", "ties": "first", "proposer_weight": 0.5, "interval": "top_k",
+        "top_k": 3, "centre": 0.1,
     }  # fmt: skip
     changed = replace(GroundingSettings(), **{name: other[name]})
     assert changed.digest() != GroundingSettings().digest()
@@ -99,6 +100,7 @@ def test_what_decides_after_the_model_has_spoken_is_no_part_of_the_looks(name: s
     [
         {"n_slots": 12}, {"lra_steps": 0}, {"tas": False}, {"second_look": True}, {"layers": (1,)},
         {"action_subject": "phrase"}, {"lra_guard": False}, {"detect_every": 5}, {"tracking": "all"},
+        {"v_s_question": "sentence"},
     ],
     ids=str,
 )  # fmt: skip
@@ -124,6 +126,16 @@ def test_every_setting_belongs_to_one_half() -> None:
 def test_values_of_either_half_are_checked(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(change))):
         GroundingSettings(**change)  # type: ignore[arg-type]
+
+
+def test_rows_of_another_name_are_refused_for_the_choice_of_the_token() -> None:
+    with pytest.raises(ValueError, match="same, relative or raw"):
+        GroundingSettings(gti_rows="neutral")  # type: ignore[arg-type]
+
+
+def test_v_s_is_learnt_with_one_of_two_questions() -> None:
+    with pytest.raises(ValueError, match="attribute or sentence"):
+        GroundingSettings(v_s_question="action")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["gti", "mean", "token-1", "token-12"])

@@ -164,3 +164,20 @@ def test_tas_turns_the_reversed_map_back(tiny: LoadedModel, noise: Callable[...,
     np.testing.assert_allclose(one.temporal, other.temporal[::-1], rtol=1e-4, atol=1e-6)
     assert one.consistency == pytest.approx(other.consistency, abs=1e-5)
     assert -1 <= one.consistency <= 1
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_v_s_may_be_learnt_with_the_whole_sentence(
+    tiny: LoadedModel, noise: Callable[..., Frames], backwards: bool
+) -> None:
+    """Then V_s is what it would be if the attribute were the sentence; V_t and the sentence's rows without V stay."""
+    session, parts = Session(tiny, noise(4)), decompose(QUERY)
+    base = GroundingSettings(lra_rule="token_norm", lra_lr=0.05, lra_guard=False, tas_temporal=True)
+    sentence = replace(parts, attribute="the red circle moving left")
+    by_setting = look_one_way(session, QUERY, parts, replace(base, v_s_question="sentence"), backwards=backwards)
+    by_parts = look_one_way(session, QUERY, sentence, base, backwards=backwards)
+    usual = look_one_way(session, QUERY, parts, base, backwards=backwards)
+    np.testing.assert_array_equal(by_setting.spatial, by_parts.spatial)
+    np.testing.assert_array_equal(by_setting.yes_minus_no, by_parts.yes_minus_no)
+    assert np.abs(by_setting.spatial - usual.spatial).max() > 1e-6
+    np.testing.assert_allclose(by_setting.temporal, usual.temporal, atol=1e-7, rtol=1e-4)

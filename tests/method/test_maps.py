@@ -50,3 +50,38 @@ def test_a_fixed_token_is_counted_from_the_end(name: str, row: int, token: int) 
     chosen, number = pick_map(rows, torch.ones(4, 2, 2, 2), attention="raw", guard=0.1, role_tokens=name)
     torch.testing.assert_close(chosen, rows[row])
     assert number == token
+
+
+@pytest.mark.parametrize(
+    ("attention", "gti_rows", "token"),
+    [
+        ("relative", "same", 1), ("relative", "relative", 1), ("relative", "raw", 2),
+        ("raw", "same", 2), ("raw", "raw", 2), ("raw", "relative", 1),
+    ],
+)  # fmt: skip
+def test_the_token_is_chosen_by_the_rows_that_are_asked_for(attention: str, gti_rows: str, token: int) -> None:
+    """The first token looks hard at what it looks at anyway, the last one more than usual at another cell."""
+    rows = torch.tensor([[0.8, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.4]]).view(2, 1, 2, 2)
+    neutral = torch.tensor([[0.8, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.1]]).view(2, 1, 2, 2)
+    chosen, number = pick_map(
+        rows,
+        neutral,
+        attention=attention,
+        guard=0.1,
+        role_tokens="gti",
+        gti_rows=gti_rows,  # type: ignore[arg-type]
+    )
+    maps = relative_attention(rows, neutral, 0.1) if attention == "relative" else rows
+    assert number == token
+    assert torch.equal(chosen, maps[2 - token]), "the map is made of the rows that attention names"
+
+
+@pytest.mark.parametrize("role_tokens", ["mean", "token-1"])
+def test_a_token_that_is_not_chosen_by_gti_does_not_depend_on_its_rows(role_tokens: str) -> None:
+    torch.manual_seed(0)
+    rows, neutral = torch.rand(3, 2, 2, 2), torch.rand(3, 2, 2, 2)
+    same, raw = (
+        pick_map(rows, neutral, attention="relative", guard=0.1, role_tokens=role_tokens, gti_rows=by)  # type: ignore[arg-type]
+        for by in ("same", "raw")
+    )
+    assert torch.equal(same[0], raw[0]) and same[1] == raw[1]

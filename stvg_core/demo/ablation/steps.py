@@ -34,12 +34,13 @@ class Step:
 
 _PLAIN = {
     "lra_steps": 0, "tas": False, "second_look": False, "role_tokens": "gti", "attention": "relative",
-    "action_subject": "phrase",
+    "gti_rows": "same", "action_subject": "phrase",
 }  # fmt: skip
 _BOTH = _PLAIN | {"lra_steps": 1, "lra_branches": ("spatial", "temporal")}
 _TEMPORAL = _BOTH | {"lra_branches": ("temporal",)}
 _BARE = {"action_subject": "noun"}
 _TURNED = {"tas": True, "tas_question": "reversed", "tas_operator": "product"}
+GTI_RAW = "GTI by raw rows, relative map"
 MEAN, GTI, V_S, V_T, BOTH = "mean of role tokens", "+ GTI", "+ V_s", "+ V_t", "+ V_s and V_t"
 V_T_BARE, BOTH_BARE = "+ V_t, bare noun", "+ V_s and V_t, bare noun"
 TAS, TURNED, TEMPORAL, SECOND = "+ TAS", "+ TAS, action turned", "+ TAS on both branches", "+ second look"
@@ -49,6 +50,7 @@ STEPS = (
     Step(MEAN, "", _PLAIN | {"role_tokens": "mean"}),
     Step("raw attention instead of relative", MEAN, _PLAIN | {"role_tokens": "mean", "attention": "raw"}),
     Step(GTI, MEAN, _PLAIN),
+    Step(GTI_RAW, GTI, _PLAIN | {"gti_rows": "raw"}),
     Step(V_S, GTI, _BOTH | {"lra_branches": ("spatial",)}),
     Step(V_T, GTI, _TEMPORAL),
     Step(V_T_BARE, V_T, _TEMPORAL | _BARE),
