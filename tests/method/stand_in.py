@@ -3,8 +3,8 @@
 What the model says to a question is written down in a table: log p_yes - log p_no at V = 0, its slope along V, and how
 much each watched token looks at a cell whose visual token is 1. Visual tokens and V change both by simple formulas:
 
-    log p_yes - log p_no = margin + sum(slope * V) - bend / 2 * sum(V * V)
-    row of a token       = rows * |mean over D of (visual tokens + V)|, cell by cell
+    log p_yes - log p_no = margin + sum(slope * V) - bend / 2 * sum(visual tokens * V * V)
+    row of a token       = rows * |mean over D of (visual tokens + V)|, cell by cell, times the number of named layers
 
 Like the real ones, both go by the order in which slots are shown.
 """
@@ -99,11 +99,11 @@ class StandIn:
     ) -> Answer:
         self.log.append((*questions, layers) if rows else (*questions,))
         said = [self.table(question) for question in questions]
+        shown, v = prefix.tokens - prefix.v, prefix.v
         margins = [
-            one.margin + (torch.as_tensor(one.slope) * prefix.v).sum() - one.bend / 2 * (prefix.v**2).sum()
-            for one in said
+            one.margin + (torch.as_tensor(one.slope) * v).sum() - one.bend / 2 * (shown * v * v).sum() for one in said
         ]
-        bright = prefix.tokens.mean(dim=-1).abs().view(self.shape)
+        bright = prefix.tokens.mean(dim=-1).abs().view(self.shape) * (1 if layers is None else len(layers))
         return Answer(torch.stack(margins), [torch.as_tensor(one.rows) * bright for one in said] if rows else [])
 
 

@@ -32,18 +32,17 @@ class Found:
     after: list[float] = field(default_factory=list)
 
 
-def margin(model: StandIn, question: str, v: Array) -> float:
+def margin(model: StandIn, question: str, tokens: Array, v: Array) -> float:
     says = model.table(question)
-    return float(says.margin + (says.slope * v).sum() - says.bend / 2 * (v * v).sum())
+    return float(says.margin + (says.slope * v).sum() - says.bend / 2 * (tokens * v * v).sum())
 
 
-def learnt(model: StandIn, question: str, settings: GroundingSettings) -> tuple[Array, float]:
+def learnt(model: StandIn, question: str, tokens: Array, settings: GroundingSettings) -> tuple[Array, float]:
     """[6] V by gradient steps on -exp(log p_yes - log p_no), and the share of it that is used."""
-    tokens = model.visual.numpy()
     says, v = model.table(question), np.zeros(tokens.shape)
     typical = np.mean([[math.sqrt((token * token).sum()) for token in slot] for slot in tokens])
     for _ in range(settings.lra_steps):
-        gradient = -math.exp(margin(model, question, v)) * (says.slope - says.bend * v)
+        gradient = -math.exp(margin(model, question, tokens, v)) * (says.slope - says.bend * tokens * v)
         length: Any = 1.0
         if settings.lra_rule == "token_norm":
             length = typical / max(math.sqrt((token * token).sum()) for slot in gradient for token in slot)
@@ -51,7 +50,7 @@ def learnt(model: StandIn, question: str, settings: GroundingSettings) -> tuple[
     if not settings.lra_guard:
         return v, 1.0
     for share in (1.0, 0.5, 0.25):
-        if margin(model, question, share * v) >= margin(model, question, 0 * v):
+        if margin(model, question, tokens, share * v) >= margin(model, question, tokens, 0 * v):
             return v, share
     return v, 0.0
 
@@ -59,8 +58,9 @@ def learnt(model: StandIn, question: str, settings: GroundingSettings) -> tuple[
 def one_map(model: StandIn, sentence: str, tokens: Array, v: Array, settings: GroundingSettings) -> Array:
     """[3, 4, 5] The sentence's rows on T_v + V against the neutral ones on T_v, and the token that decides."""
     t, h, w = model.shape
-    looks = model.table(sentence).rows * abs((tokens + v).mean(axis=2)).reshape(t, h, w)
-    neutral = model.table("Describe this video in details.").rows * abs(tokens.mean(axis=2)).reshape(t, h, w)
+    layers = 1 if settings.layers is None else len(settings.layers)
+    looks = layers * model.table(sentence).rows * abs((tokens + v).mean(axis=2)).reshape(t, h, w)
+    neutral = layers * model.table("Describe this video in details.").rows * abs(tokens.mean(axis=2)).reshape(t, h, w)
     shared = min(len(looks), len(neutral))
     candidates = []
     for one, other in zip(looks[len(looks) - shared :], neutral[len(neutral) - shared :], strict=True):
@@ -83,11 +83,11 @@ def maps(model: StandIn, query: str, turned: str, questions: list[list[str]], se
         for name, question in zip(branches, questions[backwards], strict=False):
             v, share = np.zeros(tokens.shape), math.nan
             if settings.lra_steps and name in settings.lra_branches:
-                v, share = learnt(model, question, settings)
+                v, share = learnt(model, question, tokens, settings)
                 v = v * share
             found.shares.append(share)
-            found.margins.append(margin(model, question, 0 * v))
-            found.after.append(margin(model, question, v))
+            found.margins.append(margin(model, question, tokens, 0 * v))
+            found.after.append(margin(model, question, tokens, v))
             one = one_map(model, turned if backwards else query, tokens, v, settings)
             seen.append(one[::-1] if backwards else one)
         both.append(seen)

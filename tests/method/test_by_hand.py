@@ -20,6 +20,7 @@ import pytest
 
 from stvg_core.method.join import join, second_look_of, second_scores
 from stvg_core.method.look import look
+from stvg_core.method.lra import learn
 from stvg_core.method.maps import maps
 from stvg_core.query import SubQueries
 from stvg_core.settings import GroundingSettings
@@ -96,6 +97,36 @@ def test_a_look_prefills_three_times_and_asks_in_three_batches() -> None:
     stand_in.log.clear()
     look(stand_in, QUERY, PARTS, SETTINGS, keep=False)  # type: ignore[arg-type]
     assert stand_in.log == [(*questions,), *with_v, "release"], "what was kept is not asked again"
+
+
+def test_without_steps_one_look_serves_both_branches() -> None:
+    """One batch at V = 0; the neutral rows are asked for once, the sentence's each time."""
+    plain, stand_in = replace(SETTINGS, lra_steps=0), session()
+    *questions, sentence, neutral = TABLE
+    for asked in ((*questions, sentence, neutral, None), (*questions, sentence, None)):
+        stand_in.log.clear()
+        seen = look(stand_in, QUERY, PARTS, plain)  # type: ignore[arg-type]
+        assert stand_in.log[-1] == asked
+        assert seen.temporal is seen.spatial and len(seen.v_share) == len(seen.yes_minus_no_after) == 0
+        np.testing.assert_allclose(seen.spatial, np.broadcast_to(evenly(0.1, 0.5), seen.spatial.shape))
+        assert "v_share" not in maps(seen, plain).info
+
+
+@pytest.mark.parametrize(("tas", "shares"), [(False, [1.0]), (True, [0.5, 1.0])])
+def test_progress_goes_by_the_directions_that_are_done(tas: bool, shares: list[float]) -> None:
+    ticks: list[float] = []
+    look(session(), QUERY, PARTS, replace(SETTINGS, tas=tas), ticks.append)  # type: ignore[arg-type]
+    assert ticks == shares
+
+
+def test_a_second_step_begins_where_the_first_one_ended() -> None:
+    """V_s is 1 after one step; the next is 8 * .5 * exp(.25) * .25 = exp(.25) longer, on a prefill of its own."""
+    stand_in, question = session(), next(iter(TABLE))
+    zero, prefix = stand_in.origin(backwards=False, learnable=True)
+    margins = stand_in.ask(prefix, [question]).yes_minus_no
+    (v,) = learn(stand_in, zero, margins, [question], replace(SETTINGS, lra_steps=2))  # type: ignore[arg-type]
+    np.testing.assert_allclose(v.numpy()[:, :, 0], [[0, 1 + math.exp(0.25)], [0, 0]])
+    assert stand_in.log == ["prefill", (question,), "prefill", (question,)]
 
 
 def test_one_bright_slot_is_worth_more_than_many_dim_ones() -> None:

@@ -35,7 +35,7 @@ CHOICES: dict[str, list[Any]] = {
     "tas_question": list(BACKWARD), "lra_steps": [0, 1, 2, 3], "lra_rule": ["plain", "token_norm"],
     "lra_lr": [0.02, 0.5, 2.0], "lra_guard": [True, False], "coverage": ["fraction", "peak"],
     "lra_branches": [("spatial", "temporal"), ("spatial",), ("temporal",), ()], "proposer_weight": [None, 0.0, 2.0],
-    "interval": ["segment", "top_k"], "top_k": [1, 2, 4], "centre": [0.3, 0.5, 0.8],
+    "interval": ["segment", "top_k"], "top_k": [1, 2, 4], "centre": [0.3, 0.5, 0.8], "layers": [None, (0, 2)],
 }  # fmt: skip
 
 
