@@ -11,9 +11,9 @@
 #                                          no more kills after so many seconds
 #             TIMES=20 LOOPS=2             `make test-flaky`: how often each test runs, beside how many busy loops
 #             EXTRAS=ray                   `make check-image`: the extras of the image, as --build-arg gives them
-#             SECONDS=3600 MODULES= AGAIN=1 ANEW=1 REPORT=1
-#                                          `make mutants`: for how long; some files alone; what survived once more; all of it anew;
-#                                          only say what was found
+#             SECONDS=3600 MODULES= EVERY=7 AGAIN=1 ANEW=1 REPORT=1 NICE=19
+#                                          `make mutants`: for how long; some files alone; a sample; what survived once more; all of
+#                                          it anew; only say what was found; how far it gives way to other work
 #             SECONDS=1800 FILES=1000 REQUESTS=10000 SEED=
 #                                          `make fuzz`: when its last round begins, random videos and requests, a seed to repeat
 
@@ -74,7 +74,7 @@ chaos: $(READY) $(if $(filter real,$(LABEL_STUDIO)),$(READY_LS)) ## kill -9 of w
 
 mutants: $(READY) $(READY_MUTANTS) ## one-line faults in the method: which does no test notice? goes on where it ended; SECONDS= MODULES= AGAIN=1
 	PYTHONPATH=$(CURDIR) $(VENV_MUTANTS)/bin/python -m tests.mutants $(if $(SECONDS),--seconds $(SECONDS)) \
-	  $(if $(AGAIN),--again) $(if $(ANEW),--anew) $(if $(REPORT),--report) $(if $(MODULES),--modules $(MODULES))
+	  $(if $(EVERY),--every $(EVERY)) $(if $(NICE),--nice $(NICE)) $(if $(AGAIN),--again) $(if $(ANEW),--anew) $(if $(REPORT),--report) $(if $(MODULES),--modules $(MODULES))
 
 test-transformers: .venv-transformers-$(TRANSFORMERS_LOWEST)/.ready .venv-transformers-$(TRANSFORMERS_NEWEST)/.ready ## tests of models and words with the lowest and the newest transformers
 	@for release in $(TRANSFORMERS_LOWEST) $(TRANSFORMERS_NEWEST); do echo "transformers $$release:"; \

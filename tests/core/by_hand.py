@@ -7,7 +7,7 @@ bright as the left one, and nothing else ever happens.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -147,3 +147,12 @@ class Bench:
 
 
 MakeBench = Callable[..., Bench]
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> MakeBench:
+    def make(tracks: list[Track] | None = None, **changes: Any) -> Bench:
+        given = [whole(LEFT), whole(RIGHT)] if tracks is None else tracks
+        return Bench(monkeypatch, given, replace(SETTINGS, **changes))
+
+    return make

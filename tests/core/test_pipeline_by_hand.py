@@ -16,22 +16,27 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stvg_core.errors import ModelError, QueryError
+from stvg_core import pipeline
+from stvg_core.errors import QueryError
+from stvg_core.pipeline import Grounder
 from stvg_core.proposals.following import DrawnBox
-from stvg_core.tube import Track
-from tests.core.by_hand import FRAMES, LEFT, QUERY, RIGHT, SETTINGS, Bench, MakeBench, whole
+from stvg_core.video import VideoReader
+from tests.core.by_hand import (
+    FRAMES,
+    LEFT,
+    QUERY,
+    RIGHT,
+    SETTINGS,
+    Clip,
+    Loaded,
+    MakeBench,
+    Recorded,
+    Split,
+    whole,
+)
 
 SLOTS = list(range(25, FRAMES, 50))
 AGAIN = [262, 284, 307, 329, 352, 374, 397, 419, 442, 464, 487, 509, 532, 554, 577, 599, 622, 644, 667, 689]
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> MakeBench:
-    def make(tracks: list[Track] | None = None, **changes: Any) -> Bench:
-        given = [whole(LEFT), whole(RIGHT)] if tracks is None else tracks
-        return Bench(monkeypatch, given, replace(SETTINGS, **changes))
-
-    return make
 
 
 def test_the_exact_tube(bench: MakeBench) -> None:
@@ -131,74 +136,15 @@ def test_the_first_error_of_several_sentences(bench: MakeBench) -> None:
     assert isinstance(other, QueryError) and not isinstance(one, Exception) and not isinstance(last, Exception)
 
 
-def test_memory_is_found_by_computing_again(bench: MakeBench) -> None:
-    """One failure: the same slots, the session's graph made anew; the model remembers it."""
-    made = bench()
-    made.failures = 1
-    found = made.grounder.ground("clip.mp4", QUERY)
-    assert found.tube is not None and (found.tube.start_frame, found.tube.end_frame) == (409, 543)
-    assert made.sessions[0].recompute and made.grounder.loaded.recompute and found.warnings == ()
-    assert len(made.clips) == 1
-
-
-@pytest.mark.parametrize("changes", [{"lra_steps": 0}, {}], ids=["no gradients", "recomputed already"])
-def test_where_that_changes_nothing_half_of_the_slots_are_looked_at(bench: MakeBench, changes: dict[str, Any]) -> None:
-    made = bench(second_look=False, **changes)
-    made.most = 10
-    stages: list[str] = []
-    found = made.grounder.ground("clip.mp4", QUERY, progress=lambda share, stage: stages.append(stage))
-    assert found.evidence.slot_frames.tolist() == list(range(50, FRAMES, 100))
-    assert found.evidence.info["slots_after_out_of_memory"] == 10 and "only 10 frames" in found.warnings[-1]
-    assert found.tube is not None and (found.tube.start_frame, found.tube.end_frame) == (401, 500)
-    assert stages.count("decode") == 1, "progress does not begin again"
-    clips = len(made.clips)
-    again = made.grounder.ground("other.mp4", QUERY)
-    assert again.evidence.info["slots_after_out_of_memory"] == 10 and len(made.clips) == clips + 1, "remembered"
-    assert len(made.sessions[-1].visual) == 10
-
-
-def test_where_the_memory_does_not_suffice_at_all(bench: MakeBench) -> None:
-    made = bench()
-    made.most = 1
-    with pytest.raises(ModelError, match="not even for 10 frames instead of 20") as error:
-        made.grounder.ground("clip.mp4", QUERY)
-    assert str(error.value) == (
-        "The memory of cpu does not suffice, not even for 10 frames instead of 20. "
-        "Take a smaller model, precision 4bit, or a GPU that nothing else uses."
-    )
-    assert all(clip.closed for clip in made.clips)
-    made.most = FRAMES
-    found = made.grounder.ground("clip.mp4", QUERY)
-    assert len(found.evidence.slot_frames) == 20, "what did not help is not remembered"
-
-
 def test_extending_follows_the_box_and_asks_no_model(bench: MakeBench) -> None:
     made, seen = bench(), []
     drawn = DrawnBox(20, np.array(RIGHT))
     found = made.grounder.extend("clip.mp4", drawn, 10, 30, progress=lambda share, stage: seen.append((share, stage)))
     np.testing.assert_array_equal(found.tube.boxes, [RIGHT] * 21)
     assert found.tube.start_frame == 10 and found.seen == (10, 30) and seen == [(0.1, "follow")]
-    assert made.sessions == [] and made.clips[0].closed == 1
+    assert made.sessions == [] and made.clips[0].closed == 1 and made.clips[0].info.path == "clip.mp4"
     with pytest.raises(QueryError):
         made.grounder.extend("clip.mp4", drawn, 10, FRAMES)
-
-
-def test_extending_tries_twice(bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = bench()
-    made.grounder.ground("clip.mp4", QUERY)
-    tries = []
-
-    def follow(*_: object) -> Track:
-        tries.append(made.clips[0].closed)
-        raise MemoryError
-
-    monkeypatch.setattr(made.proposer, "follow", follow)
-    with pytest.raises(ModelError) as error:
-        made.grounder.extend("clip.mp4", DrawnBox(20, np.array(RIGHT)), 10, 30)
-    assert str(error.value) == (
-        "The memory of cpu does not suffice to follow the box. Take a smaller tracker, or a GPU that nothing else uses."
-    )
-    assert tries == [1, 2], "the last video was let go of before the second try"
 
 
 def test_what_a_sentence_will_need(bench: MakeBench) -> None:
@@ -206,6 +152,8 @@ def test_what_a_sentence_will_need(bench: MakeBench) -> None:
     info = made.grounder.ground("clip.mp4", QUERY).video
     slots, searched = made.grounder.needs(info)
     assert slots.tolist() == SLOTS and searched.tolist() == [0, FRAMES - 1]
+    slots, _ = made.grounder.needs(replace(info, n_frames=3))
+    assert slots.tolist() == [0, 1, 2]
 
 
 def test_a_file_that_changed_is_read_again(bench: MakeBench, tmp_path: Path) -> None:
@@ -215,3 +163,43 @@ def test_a_file_that_changed_is_read_again(bench: MakeBench, tmp_path: Path) -> 
             file.write_text(content)
         made.grounder.ground(file, QUERY)
     assert len(made.clips) == 2
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_what_is_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: bool) -> None:
+    """The settings say how; the caller's proposer, decomposer and reader take the places of theirs."""
+    calls: dict[str, object] = {}
+    settings = replace(SETTINGS, precision="float16", fit="checkpoint")
+
+    def record(name: str, answer: object) -> None:
+        def call(*args: object, **named: object) -> object:
+            calls[name] = args, named
+            return answer
+
+        monkeypatch.setattr(pipeline, name, call)
+
+    loaded, theirs = Loaded("cuda:1"), (object(), object())
+    for name, answer in (
+        ("resolve", settings), ("model_version", "version"), ("load", loaded), ("proposer_for", theirs[0]),
+        ("decomposer_for", theirs[1]),
+    ):  # fmt: skip
+        record(name, answer)
+    own: dict[str, Any] = {"proposer": Recorded([]), "decomposer": Split(), "open_video": Clip} if given else {}
+    made = Grounder.from_pretrained("model", device="cuda:1", settings=SETTINGS, cache=tmp_path, **own)
+    assert calls["resolve"] == (("model", SETTINGS), {}) and calls["model_version"] == (("model", settings), {})
+    assert calls["load"] == (("model",), {"device": "cuda:1", "precision": "float16", "fit": "checkpoint"})
+    assert (made.loaded, made.settings, made.model_version) == (loaded, settings, "version")
+    if given:
+        assert (made.proposer, made.decomposer, made._open_video) == tuple(own.values())
+        assert not {"proposer_for", "decomposer_for"} & set(calls)
+    else:
+        assert (made.proposer, made.decomposer, made._open_video) == (*theirs, VideoReader)
+        assert calls["proposer_for"] == ((settings,), {"device": "cuda:1", "cache": tmp_path})
+        assert calls["decomposer_for"] == ((settings, loaded), {})
+
+
+def test_a_grounder_takes_what_its_settings_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(pipeline, "proposer_for", lambda *args, **named: calls.append((args, named)) or "theirs")
+    made = Grounder(Loaded("cuda:1"), SETTINGS, "version", decomposer=Split())  # type: ignore[arg-type]
+    assert made.proposer == "theirs" and calls == [((SETTINGS,), {"device": "cuda:1"})]

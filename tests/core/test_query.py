@@ -5,13 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stvg_core.errors import QueryError
-from stvg_core.query import SubQueries, as_statement, normalise_query, without_final_mark
+from stvg_core.query import SubQueries, as_statement, normalise_query, whole, without_final_mark
 
 
 def test_both_sub_queries_are_asked_by_the_papers_template() -> None:
     parts = SubQueries("the man in red", "the man in red sits down", found=True)
     assert parts.spatial_question == "Is there the man in red in this video?"
     assert parts.temporal_question == "Is there the man in red sits down in this video?"
+
+
+def test_a_sentence_that_was_not_split_is_both_sub_queries() -> None:
+    assert whole("the man sits .") == SubQueries("the man sits", "the man sits", found=False)
 
 
 @given(st.text(max_size=200))

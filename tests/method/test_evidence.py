@@ -67,6 +67,15 @@ def test_the_view_and_the_second_look_are_kept_as_they_were() -> None:
     np.testing.assert_array_equal(back.second.rows.backward.neutral, evidence.rows.backward.packed().neutral)
 
 
+def test_absent_tracks_are_as_equal_as_others() -> None:
+    """Boxes that are NaN, in the frame and in what the model sees of it, are not stored a second time."""
+    evidence = planted(1, BOTH_WAYS).evidence
+    boxes = evidence.track_boxes.copy()
+    boxes[0, 3] = np.nan
+    with np.load(io.BytesIO(replace(evidence, track_boxes=boxes, seen=boxes.copy()).to_bytes())) as arrays:
+        assert "first.seen" not in arrays.files
+
+
 def test_a_temporal_look_of_its_own_is_kept() -> None:
     spatial, temporal, neutral = np.random.default_rng(0).random((3, 2, 10, 4, 4), dtype=np.float32)
     back = stored(replace(planted(3).evidence, rows=Rows(spatial, temporal, neutral))).rows

@@ -145,7 +145,8 @@ def test_a_character_of_several_tokens_is_read_as_a_whole(monkeypatch: pytest.Mo
 
         def decode(self, ids: list[int]) -> str:
             text = super().decode(ids).replace("\u0300\u0301", "。")
-            return text.replace("\u0300", "\N{REPLACEMENT CHARACTER}").replace("\u0301", "\N{REPLACEMENT CHARACTER}")
+            text = text.replace("\u0300", "\N{REPLACEMENT CHARACTER}").replace("\u0301", "\N{REPLACEMENT CHARACTER}")
+            return f" {text}" if text.startswith("\N{REPLACEMENT CHARACTER}") else text  # as Llama's do
 
     layout = PromptLayout.of(Bytes(), 2)
     assert layout.watched("狗。") == (4, 3, 2, 1)
@@ -227,3 +228,12 @@ def test_a_word_that_melts_into_the_line_before_is_no_answer() -> None:
     tokenizer = Vocabulary(*SIX, "\nyes")
     yes, _ = answer_ids(tokenizer, "yes", "no")
     assert yes == ids(tokenizer, "Yes", "YES", " yes", " Yes", " YES")
+
+
+def test_what_a_tokenizer_puts_around_a_text_is_no_part_of_an_answer() -> None:
+    class Closing(Vocabulary):
+        def __call__(self, text: str, add_special_tokens: bool = True) -> dict[str, list[int]]:
+            return {"input_ids": super().__call__(text, add_special_tokens)["input_ids"] + [1] * add_special_tokens}
+
+    yes, _ = answer_ids(Closing(*SIX), "yes", "no")
+    assert len(yes) == 6

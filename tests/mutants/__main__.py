@@ -35,6 +35,7 @@ def main() -> int:
     parser.add_argument(
         "--modules", nargs="*", default=list(MODULES), choices=MODULES, metavar="FILE", help="these alone"
     )
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="each Nth alone, a sample")
     parser.add_argument("--again", action="store_true", help="run once more what survived, with the tests as they are")
     parser.add_argument("--anew", action="store_true", help="forget what was found before")
     parser.add_argument("--report", action="store_true", help="run nothing, say what was found")

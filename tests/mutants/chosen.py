@@ -19,5 +19,6 @@ TESTS = (
             "assembling",
         )
     ),
-    "tests/core/test_pipeline_by_hand.py", "tests/core/test_query.py", "tests/mllm/test_prompts_by_hand.py",
+    "tests/core/test_pipeline_by_hand.py", "tests/core/test_memory_by_hand.py",
+    "tests/core/test_query.py", "tests/mllm/test_prompts_by_hand.py",
 )  # fmt: skip
