@@ -185,7 +185,7 @@ def test_what_is_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: 
     ):  # fmt: skip
         record(name, answer)
     own: dict[str, Any] = {"proposer": Recorded([]), "decomposer": Split(), "open_video": Clip} if given else {}
-    made = Grounder.from_pretrained("model", device="cuda:1", settings=SETTINGS, cache=tmp_path, **own)
+    made: Any = Grounder.from_pretrained("model", device="cuda:1", settings=SETTINGS, cache=tmp_path, **own)
     assert calls["resolve"] == (("model", SETTINGS), {}) and calls["model_version"] == (("model", settings), {})
     assert calls["load"] == (("model",), {"device": "cuda:1", "precision": "float16", "fit": "checkpoint"})
     assert (made.loaded, made.settings, made.model_version) == (loaded, settings, "version")
@@ -199,7 +199,12 @@ def test_what_is_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: 
 
 
 def test_a_grounder_takes_what_its_settings_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
-    monkeypatch.setattr(pipeline, "proposer_for", lambda *args, **named: calls.append((args, named)) or "theirs")
-    made = Grounder(Loaded("cuda:1"), SETTINGS, "version", decomposer=Split())  # type: ignore[arg-type]
+    calls: list[Any] = []
+
+    def proposer_for(*args: object, **named: object) -> str:
+        calls.append((args, named))
+        return "theirs"
+
+    monkeypatch.setattr(pipeline, "proposer_for", proposer_for)
+    made: Any = Grounder(Loaded("cuda:1"), SETTINGS, "version", decomposer=Split())  # type: ignore[arg-type]
     assert made.proposer == "theirs" and calls == [((SETTINGS,), {"device": "cuda:1"})]

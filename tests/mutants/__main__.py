@@ -47,9 +47,8 @@ def main() -> int:
     if not args.report:
         prepare()
         _mutmut(MAKE, None, args.nice)
-        names = [
-            mutant.name for mutant in read(args.modules) if (mutant.survived if args.again else mutant.code is None)
-        ]
+        wanted = ("survived",) if args.again else ("not run", "unsure")
+        names = [mutant.name for mutant in read(args.modules)[:: args.every] if mutant.verdict in wanted]
         if names:
             ended = _mutmut([*RUN, *names], args.seconds - (time.monotonic() - began), args.nice)
     return _report(read(args.modules), ended)

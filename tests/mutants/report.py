@@ -93,7 +93,7 @@ def reasons(file: Path = REASONS) -> list[Reason]:
 
 def table(mutants: Sequence[Mutant], explained: Iterable[Mutant] = ()) -> str:
     """A line for each module, and one for all."""
-    rows = [("module", "made", "run", "killed", "explained", "left", "killed of those run")]
+    rows: list[tuple[str, ...]] = [("module", "made", "run", "killed", "explained", "left", "killed of those run")]
     known = set(explained)
     for module in [*dict.fromkeys(mutant.module for mutant in mutants), "all"]:
         here = [mutant for mutant in mutants if module in (mutant.module, "all")]
@@ -108,7 +108,7 @@ def table(mutants: Sequence[Mutant], explained: Iterable[Mutant] = ()) -> str:
 
 def change_of(mutant: Mutant) -> str:
     """The lines that the fault changes, as a diff without its head."""
-    from mutmut.mutation.diff_apply import get_diff_for_mutant
+    from mutmut.mutation.diff_apply import get_diff_for_mutant  # type: ignore[import-not-found]
 
     lines = str(get_diff_for_mutant(mutant.name, path=mutant.module)).splitlines()
     return "\n".join(line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---"))

@@ -49,7 +49,7 @@ def settings() -> bytes:
     values: dict[str, object] = {
         "source_paths": ["stvg_core"], "only_mutate": list(MODULES), "also_copy": [*_FOLDERS[1:], "README.md"],
         "pytest_add_cli_args_test_selection": [test for test in TESTS if (ROOT / test).is_file()],
-        "pytest_add_cli_args": ["-p", "no:schemathesis", "-p", "no:cacheprovider"], "timeout_constant": 20.0,
+        "pytest_add_cli_args": ["-p", "no:schemathesis", "-p", "no:cacheprovider"], "timeout_constant": 2.0,
         "track_dependencies": False, "use_git_change_detection": False,
     }  # fmt: skip
     return "\n".join(
