@@ -72,6 +72,7 @@ class Recorded(FixedTracks):
         super().__init__(tracks)
         self.phrases: list[str | None] = []
         self.spans: list[tuple[int, int]] = []
+        self.dense: Track | None = None
 
     def looks_at(self, info: VideoInfo) -> Array:
         return np.array([0, info.n_frames - 1])
@@ -82,7 +83,7 @@ class Recorded(FixedTracks):
 
     def densify(self, video: Any, track: Track, start: int, end: int) -> Track:
         self.spans.append((start, end))
-        return track
+        return self.dense or track
 
     def follow(self, video: Any, drawn: DrawnBox) -> Track:
         return super().follow(video, drawn)

@@ -32,6 +32,7 @@ def test_where_that_changes_nothing_half_of_the_slots_are_looked_at(bench: MakeB
     assert found.evidence.slot_frames.tolist() == list(range(50, FRAMES, 100))
     assert found.evidence.info["slots_after_out_of_memory"] == 10 and "only 10 frames" in found.warnings[-1]
     assert found.tube is not None and (found.tube.start_frame, found.tube.end_frame) == (401, 500)
+    assert bool(made.grounder.loaded.recompute) == ("lra_steps" not in changes), "tried where there is a gradient only"
     assert stages.count("decode") == 1, "progress does not begin again"
     clips = len(made.clips)
     again = made.grounder.ground("other.mp4", QUERY)

@@ -102,7 +102,7 @@ def test_no_candidates_no_tube(bench: MakeBench) -> None:
 
 def test_a_drawn_box_stays_as_it_was_drawn(bench: MakeBench) -> None:
     made = bench()
-    drawn = DrawnBox(700, np.array([0.5, 0.25, 1.0, 1.0]))
+    drawn, made.proposer.dense = DrawnBox(700, np.array([0.5, 0.25, 1.0, 1.0])), whole(RIGHT)
     shares: list[float] = []
     found = made.grounder.follow("clip.mp4", QUERY, drawn, progress=lambda share, stage: shares.append(share))
     assert found.tube is not None and found.tube.start_frame <= 700 <= found.tube.end_frame

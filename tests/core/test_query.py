@@ -36,6 +36,18 @@ def test_refused(text: str) -> None:
         normalise_query(text)
 
 
+def test_what_is_said_of_a_query_that_cannot_be_used() -> None:
+    with pytest.raises(QueryError) as empty:
+        normalise_query("...")
+    assert str(empty.value) == (
+        "The query is empty. Write one sentence that names an object, such as: the man in red who sits down."
+    )
+    with pytest.raises(QueryError) as long:
+        normalise_query("x" * 2001)
+    assert str(long.value) == "The query has 2001 characters; at most 2000 are accepted. Write one short sentence."
+    assert normalise_query("x" * 2000) == "x" * 2000
+
+
 def test_cleaning_keeps_words_and_joins_lines() -> None:
     assert normalise_query("  the man\n\tin\u202e red\x07 ") == "the man in red"
     assert normalise_query("der Mann, caf\u0065\u0301 👨\u200d👩") == "der Mann, café 👨\u200d👩"

@@ -36,6 +36,16 @@ def test_tokens_are_matched_from_the_end() -> None:
     assert kept.unpacked().spatial.ravel().tolist() == [3.0, 4.0, 5.0]
 
 
+def test_tokens_that_one_of_the_three_lacks_are_cut() -> None:
+    two, three = np.ones((2, 1, 1, 1)), np.arange(1, 4.0).reshape(3, 1, 1, 1)
+    for rows in (Rows(two, three, three), Rows(three, two, three)):
+        kept = rows.packed().unpacked()
+        assert len(kept.spatial) == len(kept.temporal) == len(kept.neutral) == 2
+        assert kept.neutral.ravel().tolist() == [2.0, 3.0]
+    nothing = np.ones((0, 1, 1, 1))
+    assert Rows(nothing, nothing, nothing).packed().exponent == 0
+
+
 def test_equal_arrays_are_stored_once_and_come_back() -> None:
     evidence = planted(1, BOTH_WAYS).evidence
     assert evidence.rows is not None

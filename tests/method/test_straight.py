@@ -65,9 +65,9 @@ def model(seed: int) -> StandIn:
 def tracks(seed: int) -> list[Track]:
     random = np.random.default_rng(seed)
     found = []
-    for ends in ([0, 60], [0, 60], [10, 40], [20, 60]):
-        corners = np.sort(random.uniform(0, 1, (2, 2, 2)), axis=1)  # frame, low or high, x or y
-        found.append(Track(np.array(ends), corners.reshape(2, 4), float(random.uniform(0.3, 1))))
+    for frames in ([0, 30, 60], [0, 10, 60], [10, 22, 40], [20, 21, 60]):
+        corners = np.sort(random.uniform(0, 1, (3, 2, 2)), axis=1)  # frame, low or high, x or y
+        found.append(Track(np.array(frames), corners.reshape(3, 4), float(random.uniform(0.3, 1))))
     return found
 
 
