@@ -140,8 +140,11 @@ def test_the_names_in_stored_evidence_stay(whole: bool) -> None:
 def test_numbers_that_are_none_are_refused() -> None:
     rows = np.ones((1, 1, 2, 2))
     rows[0, 0, 0, 0] = np.nan
-    with pytest.raises(NonFiniteError):
+    with pytest.raises(NonFiniteError) as error:
         Rows(np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2)), rows)
+    assert str(error.value) == (
+        "The model answered with NaN or infinite numbers; try precision float32, or another checkpoint."
+    )
 
 
 def test_rows_of_a_big_model_take_some_hundred_kilobytes() -> None:
