@@ -34,6 +34,7 @@ def test_where_that_changes_nothing_half_of_the_slots_are_looked_at(bench: MakeB
     assert found.tube is not None and (found.tube.start_frame, found.tube.end_frame) == (401, 500)
     assert bool(made.grounder.loaded.recompute) == ("lra_steps" not in changes), "tried where there is a gradient only"
     assert stages.count("decode") == 1, "progress does not begin again"
+    assert made.sessions[-1].log.count("release") == 2, "nothing is kept for further sentences"
     clips = len(made.clips)
     again = made.grounder.ground("other.mp4", QUERY)
     assert again.evidence.info["slots_after_out_of_memory"] == 10 and len(made.clips) == clips + 1, "remembered"

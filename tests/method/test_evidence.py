@@ -57,6 +57,7 @@ def test_equal_arrays_are_stored_once_and_come_back() -> None:
     np.testing.assert_array_equal(back.rows.temporal, evidence.rows.packed().spatial)
     np.testing.assert_array_equal(back.seen, evidence.track_boxes)
     np.testing.assert_array_equal(back.ends, [[0, 99], [0, 99]])
+    assert back.info == evidence.info and back.chosen == evidence.chosen
 
 
 def test_the_view_and_the_second_look_are_kept_as_they_were() -> None:
