@@ -46,6 +46,13 @@ def test_tokens_that_one_of_the_three_lacks_are_cut() -> None:
     assert Rows(nothing, nothing, nothing).packed().exponent == 0
 
 
+def test_the_reversed_rows_are_unpacked_as_well() -> None:
+    forward, backward = np.full((1, 1, 2, 2), 0.5), np.full((1, 1, 2, 2), 0.25)
+    kept = Rows(forward, forward, forward, backward=Rows(backward, backward, backward)).packed().unpacked()
+    assert kept.backward is not None
+    np.testing.assert_array_equal(kept.backward.spatial, backward)
+
+
 def test_equal_arrays_are_stored_once_and_come_back() -> None:
     evidence = planted(1, BOTH_WAYS).evidence
     assert evidence.rows is not None

@@ -88,6 +88,7 @@ def test_the_maps_are_those_of_the_straight_way(seed: int) -> None:
     ):  # fmt: skip
         np.testing.assert_allclose(getattr(found, name), expected, rtol=1e-4, atol=1e-7, err_msg=name)
     np.testing.assert_allclose(found.consistency, wanted.consistency, rtol=1e-4)
+    assert settings.tas == ("spatial_token_reversed" in found.info) == ("yes_minus_no_reversed" in found.info)
     ways = [rows] if rows.backward is None else [rows, rows.backward]
     np.testing.assert_allclose(np.concatenate([way.yes_minus_no for way in ways]), wanted.margins, rtol=1e-5)
     if settings.lra_steps and settings.lra_branches == ("spatial", "temporal"):
