@@ -11,6 +11,9 @@
 #                                          no more kills after so many seconds
 #             TIMES=20 LOOPS=2             `make test-flaky`: how often each test runs, beside how many busy loops
 #             EXTRAS=ray                   `make check-image`: the extras of the image, as --build-arg gives them
+#             SECONDS=3600 MODULES= EVERY=7 AGAIN=1 ANEW=1 REPORT=1 NICE=19
+#                                          `make mutants`: for how long; some files alone; a sample; what survived once more; all of
+#                                          it anew; only say what was found; how far it gives way to other work
 #             SECONDS=1800 FILES=1000 REQUESTS=10000 SEED=
 #                                          `make fuzz`: when its last round begins, random videos and requests, a seed to repeat
 
@@ -23,14 +26,20 @@ PIP_INSTALL := bin/python -m pip install -qq --disable-pip-version-check
 VENV := .venv
 VENV_LS := .venv-ls
 VENV_LSML := .venv-lsml
+VENV_MUTANTS := .venv-mutants
+MUTMUT := 3.8.1
+# The lowest and the newest release of transformers that pyproject.toml allows, and that the tests have run with.
+TRANSFORMERS_LOWEST := 5.21.0
+TRANSFORMERS_NEWEST := 5.24.0
 
 # Each environment is stamped with a hash of what it was made from: nothing is installed twice, everything is when a pin changes.
 hash = $(shell cat $(1) | sha256sum | cut -c1-16)
 READY := $(VENV)/.ready-$(call hash,pyproject.toml constraints.txt)
 READY_LS := $(VENV_LS)/.ready-$(call hash,constraints-label-studio.txt)
 READY_LSML := $(VENV_LSML)/.ready-$(call hash,constraints-label-studio-ml.txt)
+READY_MUTANTS := $(VENV_MUTANTS)/.ready-$(MUTMUT)
 
-.PHONY: help setup setup-all venv-lsml demo test lint fuzz chaos test-flaky check-image clean distclean
+.PHONY: help setup setup-all venv-lsml demo test lint fuzz chaos mutants test-transformers test-flaky check-image clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +72,14 @@ chaos: $(READY) $(if $(filter real,$(LABEL_STUDIO)),$(READY_LS)) ## kill -9 of w
 	$(VENV)/bin/python -m tests.chaos $(if $(JOBS),--jobs $(JOBS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(DATABASE),--database $(DATABASE)) $(if $(LABEL_STUDIO),--label-studio $(LABEL_STUDIO)) $(if $(SECONDS),--seconds $(SECONDS))
 
+mutants: $(READY) $(READY_MUTANTS) ## one-line faults in the method: which does no test notice? goes on where it ended; SECONDS= MODULES= AGAIN=1
+	PYTHONPATH=$(CURDIR) $(VENV_MUTANTS)/bin/python -m tests.mutants $(if $(SECONDS),--seconds $(SECONDS)) \
+	  $(if $(EVERY),--every $(EVERY)) $(if $(NICE),--nice $(NICE)) $(if $(AGAIN),--again) $(if $(ANEW),--anew) $(if $(REPORT),--report) $(if $(MODULES),--modules $(MODULES))
+
+test-transformers: .venv-transformers-$(TRANSFORMERS_LOWEST)/.ready .venv-transformers-$(TRANSFORMERS_NEWEST)/.ready ## tests of models and words with the lowest and the newest transformers
+	@for release in $(TRANSFORMERS_LOWEST) $(TRANSFORMERS_NEWEST); do echo "transformers $$release:"; \
+	  PYTHONPATH=$(CURDIR) .venv-transformers-$$release/bin/python -m pytest -q -p no:cacheprovider tests/mllm tests/words $(PYTEST) || exit 1; done
+
 test-flaky: setup-all ## some tests many times beside busy loops: PYTEST=tests/browser TIMES=20 LOOPS=
 	$(VENV)/bin/python -m tests.flaky $(if $(TIMES),--times $(TIMES)) $(if $(LOOPS),--loops $(LOOPS)) $(PYTEST)
 
@@ -70,10 +87,10 @@ check-image: $(READY) ## run the Dockerfile's install steps in a clean directory
 	$(VENV)/bin/python tests/docker/check_image.py
 
 clean: ## remove what the demo and the tools left behind
-	rm -rf .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants
 
 distclean: clean ## also the environments
-	rm -rf $(VENV) $(VENV_LS) $(VENV_LSML)
+	rm -rf $(VENV) $(VENV_LS) $(VENV_LSML) $(VENV_MUTANTS) .venv-transformers-*
 
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }
@@ -93,3 +110,21 @@ $(READY_LSML):
 	@test -x $(VENV_LSML)/bin/python || $(PYTHON) -m venv $(VENV_LSML)
 	@$(VENV_LSML)/$(PIP_INSTALL) --requirement constraints-label-studio-ml.txt
 	@rm -f $(VENV_LSML)/.ready-* && touch $@
+
+# These two kinds see the packages of $(VENV) behind their own: torch is there once.
+share = $(1)/bin/python -c 'import pathlib, sys, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "shared.pth").write_text(sys.argv[1])' \
+	  "$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+
+$(READY_MUTANTS): | $(READY)
+	@echo 'installing mutmut into $(VENV_MUTANTS) ...'
+	@$(PYTHON) -m venv --clear $(VENV_MUTANTS)
+	@$(call share,$(VENV_MUTANTS))
+	@$(VENV_MUTANTS)/$(PIP_INSTALL) mutmut==$(MUTMUT)
+	@touch $@
+
+.venv-transformers-%/.ready: | $(READY)
+	@echo 'installing transformers $* into .venv-transformers-$* ...'
+	@$(PYTHON) -m venv --clear .venv-transformers-$*
+	@$(call share,.venv-transformers-$*)
+	@.venv-transformers-$*/$(PIP_INSTALL) --no-compile transformers==$*
+	@touch $@

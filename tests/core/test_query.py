@@ -5,13 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stvg_core.errors import QueryError
-from stvg_core.query import SubQueries, as_statement, normalise_query, without_final_mark
+from stvg_core.query import SubQueries, as_statement, normalise_query, whole, without_final_mark
 
 
 def test_both_sub_queries_are_asked_by_the_papers_template() -> None:
     parts = SubQueries("the man in red", "the man in red sits down", found=True)
     assert parts.spatial_question == "Is there the man in red in this video?"
     assert parts.temporal_question == "Is there the man in red sits down in this video?"
+
+
+def test_a_sentence_that_was_not_split_is_both_sub_queries() -> None:
+    assert whole("the man sits .") == SubQueries("the man sits", "the man sits", found=False)
 
 
 @given(st.text(max_size=200))
@@ -30,6 +34,18 @@ def test_any_text_is_cleaned_or_refused(text: str) -> None:
 def test_refused(text: str) -> None:
     with pytest.raises(QueryError, match="query"):
         normalise_query(text)
+
+
+def test_what_is_said_of_a_query_that_cannot_be_used() -> None:
+    with pytest.raises(QueryError) as empty:
+        normalise_query("...")
+    assert str(empty.value) == (
+        "The query is empty. Write one sentence that names an object, such as: the man in red who sits down."
+    )
+    with pytest.raises(QueryError) as long:
+        normalise_query("x" * 2001)
+    assert str(long.value) == "The query has 2001 characters; at most 2000 are accepted. Write one short sentence."
+    assert normalise_query("x" * 2000) == "x" * 2000
 
 
 def test_cleaning_keeps_words_and_joins_lines() -> None:

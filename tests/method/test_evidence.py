@@ -36,6 +36,23 @@ def test_tokens_are_matched_from_the_end() -> None:
     assert kept.unpacked().spatial.ravel().tolist() == [3.0, 4.0, 5.0]
 
 
+def test_tokens_that_one_of_the_three_lacks_are_cut() -> None:
+    two, three = np.ones((2, 1, 1, 1)), np.arange(1, 4.0).reshape(3, 1, 1, 1)
+    for rows in (Rows(two, three, three), Rows(three, two, three)):
+        kept = rows.packed().unpacked()
+        assert len(kept.spatial) == len(kept.temporal) == len(kept.neutral) == 2
+        assert kept.neutral.ravel().tolist() == [2.0, 3.0]
+    nothing = np.ones((0, 1, 1, 1))
+    assert Rows(nothing, nothing, nothing).packed().exponent == 0
+
+
+def test_the_reversed_rows_are_unpacked_as_well() -> None:
+    forward, backward = np.full((1, 1, 2, 2), 0.5), np.full((1, 1, 2, 2), 0.25)
+    kept = Rows(forward, forward, forward, backward=Rows(backward, backward, backward)).packed().unpacked()
+    assert kept.backward is not None
+    np.testing.assert_array_equal(kept.backward.spatial, backward)
+
+
 def test_equal_arrays_are_stored_once_and_come_back() -> None:
     evidence = planted(1, BOTH_WAYS).evidence
     assert evidence.rows is not None
@@ -47,6 +64,7 @@ def test_equal_arrays_are_stored_once_and_come_back() -> None:
     np.testing.assert_array_equal(back.rows.temporal, evidence.rows.packed().spatial)
     np.testing.assert_array_equal(back.seen, evidence.track_boxes)
     np.testing.assert_array_equal(back.ends, [[0, 99], [0, 99]])
+    assert back.info == evidence.info and back.chosen == evidence.chosen
 
 
 def test_the_view_and_the_second_look_are_kept_as_they_were() -> None:
@@ -65,6 +83,15 @@ def test_the_view_and_the_second_look_are_kept_as_they_were() -> None:
     np.testing.assert_array_equal(back.second.seen, back.second.boxes / 2)
     assert evidence.rows.backward is not None and back.second.rows.backward is not None
     np.testing.assert_array_equal(back.second.rows.backward.neutral, evidence.rows.backward.packed().neutral)
+
+
+def test_absent_tracks_are_as_equal_as_others() -> None:
+    """Boxes that are NaN, in the frame and in what the model sees of it, are not stored a second time."""
+    evidence = planted(1, BOTH_WAYS).evidence
+    boxes = evidence.track_boxes.copy()
+    boxes[0, 3] = np.nan
+    with np.load(io.BytesIO(replace(evidence, track_boxes=boxes, seen=boxes.copy()).to_bytes())) as arrays:
+        assert "first.seen" not in arrays.files
 
 
 def test_a_temporal_look_of_its_own_is_kept() -> None:
@@ -121,8 +148,11 @@ def test_the_names_in_stored_evidence_stay(whole: bool) -> None:
 def test_numbers_that_are_none_are_refused() -> None:
     rows = np.ones((1, 1, 2, 2))
     rows[0, 0, 0, 0] = np.nan
-    with pytest.raises(NonFiniteError):
+    with pytest.raises(NonFiniteError) as error:
         Rows(np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2)), rows)
+    assert str(error.value) == (
+        "The model answered with NaN or infinite numbers; try precision float32, or another checkpoint."
+    )
 
 
 def test_rows_of_a_big_model_take_some_hundred_kilobytes() -> None:

@@ -70,7 +70,7 @@ def test_a_second_look_sets_the_ends_and_nothing_else() -> None:
 
     found = refine(choice, tracks()[1], evidence, SETTINGS, look_again)
     assert asked == [(1, 180)], "three sampled frames of the first look on both sides"
-    assert found.second is not None and found.second.window == (1, 180) and not found.lost
+    assert found.chosen == 1 and found.second is not None and found.second.window == (1, 180) and not found.lost
     slots = found.second.slots
     assert found.span == ((slots[1] + slots[2]) // 2 + 1, (slots[3] + slots[4]) // 2)
     assert (found.tube.start_frame, found.tube.end_frame) == found.span

@@ -40,6 +40,13 @@ def test_the_slot_counts_as_one_of_the_k_best() -> None:
     assert top_k_span(scores, 2, 1) == top_k_span(scores, 2) == (1, 3)
 
 
+def test_both_rules_are_told_the_slot() -> None:
+    scores = np.array([3, 2, 0, 0.0])
+    for rule in ("segment", "top_k"):
+        settings = replace(GroundingSettings(), interval=rule, top_k=2)
+        assert interval(scores, settings) == (0, 1) and interval(scores, settings, 3) == (0, 3)
+
+
 @pytest.mark.parametrize("slots", [[5, 15, 25, 35], [0, 1, 2, 3], [7], [0, 3, 4, 30]])
 def test_every_frame_has_the_slot_whose_frames_it_is_among(slots: list[int]) -> None:
     for frame in range(40):

@@ -64,3 +64,14 @@ def test_evidence_that_does_not_say_what_the_choice_went_by() -> None:
     # From before the weight in force was kept, under another than the proposer's usual one.
     assert decided_by(stored([0.9, 0.6], [0.5, 1.0], 0, proposer_weight=1.0)) is None
     assert decided_by(stored([], [], -1, proposer_weight=1.0)) is None
+
+
+def test_tracks_without_light_are_equally_good() -> None:
+    found = decided_by(stored([0.0, 0.0], [0.5, 1.0], 0, choice_weight=1.0))
+    assert found is not None and found[0].tolist() == [0.0, 0.0]
+
+
+def test_half_of_the_smaller_box_is_enough() -> None:
+    half, less = [0.25, 0, 0.75, 1], [0.375, 0, 0.875, 1]  # of a box as wide as the chosen one: .25 of .5, .125 of .5
+    boxes = np.array([[[0, 0, 0.5, 1]], [half], [less]])
+    assert same_object(boxes, 0).tolist() == [True, True, False]

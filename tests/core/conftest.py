@@ -1,0 +1,3 @@
+from tests.core.by_hand import bench
+
+__all__ = ["bench"]

@@ -1,0 +1,150 @@
+"""The method once more, straight and slow: loops over slots, cells, tracks and intervals, as the paper tells it.
+
+Nothing of the product is used but its settings. ``model`` is a stand-in (:mod:`tests.method.stand_in`), read by its
+table alone. Numbers in brackets are the stages of docs/method.md.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from stvg_core.settings import GroundingSettings
+from tests.method.stand_in import StandIn
+
+Array = Any  # numpy's; this file is about numbers
+
+
+@dataclass
+class Found:
+    """``(T, h, w)`` maps, slots in the video's order, and what was seen on the way to them."""
+
+    spatial: Array
+    temporal: Array
+    forward: Array
+    backward: Array
+    consistency: float = math.nan
+    shares: list[float] = field(default_factory=list)
+    margins: list[float] = field(default_factory=list)
+    after: list[float] = field(default_factory=list)
+
+
+def margin(model: StandIn, question: str, tokens: Array, v: Array) -> float:
+    says = model.table(question)
+    return float(says.margin + (says.slope * v).sum() - says.bend / 2 * (tokens * v * v).sum())
+
+
+def learnt(model: StandIn, question: str, tokens: Array, settings: GroundingSettings) -> tuple[Array, float]:
+    """[6] V by gradient steps on -exp(log p_yes - log p_no), and the share of it that is used."""
+    says, v = model.table(question), np.zeros(tokens.shape)
+    typical = np.mean([[math.sqrt((token * token).sum()) for token in slot] for slot in tokens])
+    for _ in range(settings.lra_steps):
+        gradient = -math.exp(margin(model, question, tokens, v)) * (says.slope - says.bend * tokens * v)
+        length: Any = 1.0
+        if settings.lra_rule == "token_norm":
+            length = typical / max(math.sqrt((token * token).sum()) for slot in gradient for token in slot)
+        v = v - settings.lra_lr * length * gradient
+    if not settings.lra_guard:
+        return v, 1.0
+    for share in (1.0, 0.5, 0.25):
+        if margin(model, question, tokens, share * v) >= margin(model, question, tokens, 0 * v):
+            return v, share
+    return v, 0.0
+
+
+def one_map(model: StandIn, sentence: str, tokens: Array, v: Array, settings: GroundingSettings) -> Array:
+    """[3, 4, 5] The sentence's rows on T_v + V against the neutral ones on T_v, and the token that decides."""
+    t, h, w = model.shape
+    layers = 1 if settings.layers is None else len(settings.layers)
+    looks = layers * model.table(sentence).rows * abs((tokens + v).mean(axis=2)).reshape(t, h, w)
+    neutral = layers * model.table("Describe this video in details.").rows * abs(tokens.mean(axis=2)).reshape(t, h, w)
+    shared = min(len(looks), len(neutral))
+    candidates = []
+    for one, other in zip(looks[len(looks) - shared :], neutral[len(neutral) - shared :], strict=True):
+        candidates.append(one / (other + settings.guard * other.mean()) if settings.attention == "relative" else one)
+    if settings.role_tokens == "mean":
+        return np.mean(candidates, axis=0)
+    if settings.role_tokens == "gti":
+        return max(candidates, key=lambda candidate: candidate.max())
+    return candidates[max(0, shared - int(settings.role_tokens[len("token-") :]))]
+
+
+def maps(model: StandIn, query: str, turned: str, questions: list[list[str]], settings: GroundingSettings) -> Found:
+    """[6, 7, 8] A_S and A_T; ``questions`` are Q_s and Q_t as asked forwards, and backwards."""
+    nothing = np.empty(0)
+    both, found = [], Found(nothing, nothing, nothing, nothing)
+    for backwards in [False, True][: 2 if settings.tas else 1]:
+        tokens = model.visual.numpy()[:: -1 if backwards else 1]
+        branches = ["spatial"] if backwards and not settings.tas_temporal else ["spatial", "temporal"]
+        seen = []
+        for name, question in zip(branches, questions[backwards], strict=False):
+            v, share = np.zeros(tokens.shape), math.nan
+            if settings.lra_steps and name in settings.lra_branches:
+                v, share = learnt(model, question, tokens, settings)
+                v = v * share
+            found.shares.append(share)
+            found.margins.append(margin(model, question, tokens, 0 * v))
+            found.after.append(margin(model, question, tokens, v))
+            one = one_map(model, turned if backwards else query, tokens, v, settings)
+            seen.append(one[::-1] if backwards else one)
+        both.append(seen)
+    found.forward = found.backward = found.spatial = both[0][0]
+    found.temporal = both[0][1]
+    if settings.tas:
+        found.backward = both[1][0]
+        found.spatial = assembled(found.forward, found.backward, settings)
+        if settings.tas_temporal:
+            found.temporal = assembled(both[0][1], both[1][1], settings)
+        one, other = found.forward.ravel(), found.backward.ravel()
+        found.consistency = float((one * other).sum() / math.sqrt((one * one).sum() * (other * other).sum()))
+    return found
+
+
+def assembled(forward: Array, backward: Array, settings: GroundingSettings) -> Array:
+    one, other = forward / forward.sum(), backward / backward.sum()
+    joined = {
+        "mean": (one + other) / 2, "max": np.where(one > other, one, other), "product": np.sqrt(one * other),
+        "forward": one,
+    }[settings.tas_operator]  # fmt: skip
+    return joined / joined.sum()
+
+
+def covered(box: Array, row: int, column: int, h: int, w: int) -> float:
+    """[7, B2M] The share of a cell that a box covers; the cell under its centre counts in full."""
+    if not np.isfinite(box).all():
+        return 0.0
+    x1, y1, x2, y2 = (min(max(float(value), 0.0), 1.0) for value in box)
+    if min(int((x1 + x2) / 2 * w), w - 1) == column and min(int((y1 + y2) / 2 * h), h - 1) == row:
+        return 1.0
+    across = min(x2, (column + 1) / w) - max(x1, column / w)
+    down = min(y2, (row + 1) / h) - max(y1, row / h)
+    return max(across, 0) * w * max(down, 0) * h
+
+
+def brightest(attention: Array, box: Array, settings: GroundingSettings) -> float:
+    """[7] The largest attention inside a box in one slot."""
+    h, w = attention.shape
+    shares = {(row, column): covered(box, row, column, h, w) for row in range(h) for column in range(w)}
+    largest = max(shares.values()) if settings.coverage == "peak" else 1.0
+    return float(max(attention[cell] * share / (largest or 1.0) for cell, share in shares.items()))
+
+
+def span(scores: list[float], settings: GroundingSettings) -> tuple[int, int]:
+    """[9] First and last slot, by trying all of them."""
+    count = len(scores)
+    if settings.interval == "top_k":
+        best = sorted(range(count), key=lambda slot: -scores[slot])[: settings.top_k]
+        return min(best), max(best)
+    border = min(scores) + settings.centre * (max(scores) - min(scores))
+    all_of_them = [(first, last) for first in range(count) for last in range(first, count)]
+    return max(all_of_them, key=lambda ends: sum(score - border for score in scores[ends[0] : ends[1] + 1]))
+
+
+def in_frames(slots: list[int], ends: tuple[int, int], lowest: int, highest: int) -> tuple[int, int]:
+    """[9] A slot stands for the frames that are nearest to it."""
+    first, last = ends
+    start = lowest if first == 0 else (slots[first - 1] + slots[first]) // 2 + 1
+    return start, highest if last == len(slots) - 1 else (slots[last] + slots[last + 1]) // 2
