@@ -137,9 +137,10 @@ class JoinedSettings:
             forward map alone.
         tas_temporal: assemble the temporal branch in the same way; makes sense with "reversed" only.
         coverage: how a track covers a cell: "fraction" is the exact share of the box (the paper's rule, section 3.2),
-            "peak" is that share divided by the track's largest one in the frame, so that small objects can reach full
-            weight; "mask" is the exact share of the mask, which ``tracking`` "all" gives, its largest one in full.
-            Where a track has no mask, its box counts, and the answer's warnings say so if it has none at all.
+            "peak" is that share divided by the track's largest one in the frame, so that a small object counts in
+            the cells around its centre too; "mask" is the exact share of the mask, which ``tracking`` "all" gives, its
+            largest one in full. Where a track has no mask, its box counts, and the answer's warnings say so if it has
+            none at all.
         ties: which of several tracks with the same highest score is chosen, two that overlap around the brightest
             cell: "excess" is the one that holds more attention than its area's share, over all slots, and never
             depends on the order of the candidates; "first" is the first of them, as the detector gave them (the

@@ -41,14 +41,14 @@ def cell_coverage(boxes: Array, h: int, w: int, *, rule: str = "fraction") -> Ar
     across = _shares(clean[..., 0], clean[..., 2], w)
     down = _shares(clean[..., 1], clean[..., 3], h)
     coverage: Array = down[..., :, None] * across[..., None, :]
+    if rule == "peak":
+        largest = coverage.max(axis=(-2, -1), keepdims=True)
+        coverage = np.divide(coverage, largest, out=np.zeros_like(coverage), where=largest > 0)
     column = np.minimum(((clean[..., 0] + clean[..., 2]) / 2 * w).astype(int), w - 1)
     row = np.minimum(((clean[..., 1] + clean[..., 3]) / 2 * h).astype(int), h - 1)
     centre = (np.arange(h)[:, None] == row[..., None, None]) & (np.arange(w)[None, :] == column[..., None, None])
     coverage = np.where(centre, 1.0, coverage)
     kept: Array = np.where(present[..., None, None], coverage, 0.0)
-    if rule == "peak":
-        largest = kept.max(axis=(-2, -1), keepdims=True)
-        kept = np.divide(kept, largest, out=np.zeros_like(kept), where=largest > 0)
     return kept
 
 

@@ -302,6 +302,8 @@ def test_the_papers_method_on_the_embedded_model(rendered: tuple[Path, str], mon
         decomposer="rules",
         lra_guard=False,
         interval="top_k",
+        tracking="all",
+        ties="first",
         proposer_weight=0.0,
         centre=resolve(MODEL_DIR, None).centre,
     )

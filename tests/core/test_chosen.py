@@ -64,7 +64,7 @@ def test_the_papers_preset_on_the_embedded_model() -> None:
     found = choose(MODEL_DIR, Place("paper", said=LINE)).settings
     assert found == GroundingSettings(
         proposer="grounding_dino", proposer_weight=0.0, interval="top_k", lra_guard=False, decomposer="rules",
-        centre=resolve(MODEL_DIR, None).centre,
+        tracking="all", ties="first", centre=resolve(MODEL_DIR, None).centre,
     )  # fmt: skip
     found = choose(MODEL_DIR, Place("paper", {"proposer": "embedded"}, LINE)).settings
     assert found.proposer == "embedded" and found.proposer_weight == 0.0

@@ -62,13 +62,16 @@ def one_map(model: StandIn, sentence: str, tokens: Array, v: Array, settings: Gr
     looks = layers * model.table(sentence).rows * abs((tokens + v).mean(axis=2)).reshape(t, h, w)
     neutral = layers * model.table("Describe this video in details.").rows * abs(tokens.mean(axis=2)).reshape(t, h, w)
     shared = min(len(looks), len(neutral))
-    candidates = []
+    kinds: dict[str, list[Array]] = {"relative": [], "raw": []}
     for one, other in zip(looks[len(looks) - shared :], neutral[len(neutral) - shared :], strict=True):
-        candidates.append(one / (other + settings.guard * other.mean()) if settings.attention == "relative" else one)
+        kinds["relative"].append(one / (other + settings.guard * other.mean()))
+        kinds["raw"].append(one)
+    candidates = kinds[settings.attention]
     if settings.role_tokens == "mean":
         return np.mean(candidates, axis=0)
     if settings.role_tokens == "gti":
-        return max(candidates, key=lambda candidate: candidate.max())
+        judged = candidates if settings.gti_rows == "same" else kinds[settings.gti_rows]
+        return candidates[max(range(shared), key=lambda token: judged[token].max())]
     return candidates[max(0, shared - int(settings.role_tokens[len("token-") :]))]
 
 
@@ -113,23 +116,43 @@ def assembled(forward: Array, backward: Array, settings: GroundingSettings) -> A
 
 
 def covered(box: Array, row: int, column: int, h: int, w: int) -> float:
-    """[7, B2M] The share of a cell that a box covers; the cell under its centre counts in full."""
+    """[7, B2M] The share of a cell that a box covers."""
     if not np.isfinite(box).all():
         return 0.0
     x1, y1, x2, y2 = (min(max(float(value), 0.0), 1.0) for value in box)
-    if min(int((x1 + x2) / 2 * w), w - 1) == column and min(int((y1 + y2) / 2 * h), h - 1) == row:
-        return 1.0
     across = min(x2, (column + 1) / w) - max(x1, column / w)
     down = min(y2, (row + 1) / h) - max(y1, row / h)
     return max(across, 0) * w * max(down, 0) * h
 
 
+def centre(box: Array, h: int, w: int) -> tuple[int, int]:
+    """The cell under a box's centre."""
+    x1, y1, x2, y2 = (min(max(float(value), 0.0), 1.0) for value in box)
+    return min(int((y1 + y2) / 2 * h), h - 1), min(int((x1 + x2) / 2 * w), w - 1)
+
+
+def shares_of(box: Array, h: int, w: int, settings: GroundingSettings) -> dict[tuple[int, int], float]:
+    """[7, B2M] By how much each cell counts for a box; the cell under its centre counts in full."""
+    shares = {(row, column): covered(box, row, column, h, w) for row in range(h) for column in range(w)}
+    if settings.coverage == "peak" and (largest := max(shares.values())) > 0:
+        shares = {cell: share / largest for cell, share in shares.items()}
+    if np.isfinite(box).all():
+        shares[centre(box, h, w)] = 1.0
+    return shares
+
+
 def brightest(attention: Array, box: Array, settings: GroundingSettings) -> float:
     """[7] The largest attention inside a box in one slot."""
-    h, w = attention.shape
-    shares = {(row, column): covered(box, row, column, h, w) for row in range(h) for column in range(w)}
-    largest = max(shares.values()) if settings.coverage == "peak" else 1.0
-    return float(max(attention[cell] * share / (largest or 1.0) for cell, share in shares.items()))
+    return float(max(attention[cell] * share for cell, share in shares_of(box, *attention.shape, settings).items()))
+
+
+def excess(attention: Array, boxes: list[Array], settings: GroundingSettings) -> float:
+    """[7] The share of the map inside a track, all slots together, less the share of the cells that it takes."""
+    inside = area = 0.0
+    for one, box in zip(attention, boxes, strict=True):
+        for cell, share in shares_of(box, *one.shape, settings).items():
+            inside, area = inside + one[cell] * share, area + share
+    return inside / attention.sum() - area / attention.size
 
 
 def span(scores: list[float], settings: GroundingSettings) -> tuple[int, int]:

@@ -40,3 +40,12 @@ def test_areas_add_up_but_for_the_centres_cell(x: float, y: float, u: float, v: 
     assert coverage.min() >= 0 and coverage.max() == 1.0
     area = (box[2] - box[0]) * (box[3] - box[1]) * h * w
     assert area - 1e-9 <= coverage.sum() <= area + 1 + 1e-9
+
+
+def test_peak_counts_what_a_small_box_covers_beside_its_centre() -> None:
+    """Its largest share is that of the cell under its centre, so the other cell counts by what it has of that."""
+    box = np.array([0.05, 0.0, 0.6, 0.1])  # .9 and .2 of two cells' widths, .2 of their height
+    np.testing.assert_allclose(cell_coverage(box, 2, 2), [[1.0, 0.04], [0.0, 0.0]])
+    np.testing.assert_allclose(cell_coverage(box, 2, 2, rule="peak"), [[1.0, 0.2 / 0.9], [0.0, 0.0]])
+    assert cell_coverage(np.array([0.3, 0.3, 0.3, 0.3]), 2, 2, rule="peak").tolist() == [[1.0, 0.0], [0.0, 0.0]]
+    assert (cell_coverage(np.full(4, np.nan), 2, 2, rule="peak") == 0).all()

@@ -43,7 +43,7 @@ def test_the_slot_counts_as_one_of_the_k_best() -> None:
 def test_both_rules_are_told_the_slot() -> None:
     scores = np.array([3, 2, 0, 0.0])
     for rule in ("segment", "top_k"):
-        settings = replace(GroundingSettings(), interval=rule, top_k=2)
+        settings = replace(GroundingSettings(), interval=rule, top_k=2, n_slots=4)
         assert interval(scores, settings) == (0, 1) and interval(scores, settings, 3) == (0, 3)
 
 
