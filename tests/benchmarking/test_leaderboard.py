@@ -18,7 +18,10 @@ from stvg_core.mllm.checkpoints import CHECKPOINTS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/leaderboard.md").read_text()
-ROWS = ROOT / "docs/figures/benchmark_rendered.csv"
+ROWS = {
+    "model's own": "benchmark_rendered.csv",
+    "paper, proposals of the embedded model": "benchmark_rendered_paper.csv",
+}
 TABLE = [
     [cell.strip() for cell in line.strip("|").split("|")]
     for line in PAGE.partition("## Leaderboard")[2].splitlines()
@@ -72,14 +75,28 @@ def test_the_papers_figures_are_the_papers(tmp_path: Path, monkeypatch: pytest.M
     assert seen == 12
 
 
-def test_the_measured_row_is_that_of_the_committed_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("preset", ROWS)
+def test_the_measured_rows_are_those_of_the_committed_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str
+) -> None:
     monkeypatch.chdir(tmp_path)
-    [row] = [one for one in TABLE if one[1] == "rendered"]
-    with ROWS.open() as file:
+    [row] = [one for one in TABLE if one[1] == "rendered" and one[3] == preset]
+    with (ROOT / "docs/figures" / ROWS[preset]).open() as file:
         rows = list(csv.DictReader(file))
     viou = np.array([float(one["vIoU"]) for one in rows])
     figures = 100 * np.array([viou.mean(), (viou > 0.3).mean(), (viou > 0.5).mean()])
     assert row[4] == " / ".join(f"{figure:.1f}" for figure in figures)
-    assert parsed(row[2].strip("`"), tmp_path)["limit"] == len(rows)
+    options = parsed(row[2].strip("`"), tmp_path)
+    assert options["limit"] == len(rows) and (options["preset"] is not None) == (preset != "model's own")
     [version] = {one["model_version"] for one in rows if one["model_version"]}
     assert f"`{version}`" in PAGE
+
+
+def test_the_rows_that_stand_beside_the_papers_take_its_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _, what, typed, preset, _, _ in TABLE:
+        if what != "rendered":
+            name = typed.strip("`").split()[2]
+            assert parsed(typed.strip("`").replace("...", FILES[name]), tmp_path)["preset"] == preset == "paper"
