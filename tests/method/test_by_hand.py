@@ -182,6 +182,14 @@ def test_the_guard_takes_the_largest_share_with_which_yes_is_no_less_likely(
     np.testing.assert_allclose(maps(seen, guarded).spatial, expected, rtol=1e-6)
 
 
+def test_a_branch_that_learns_no_v_has_no_share() -> None:
+    spatial = replace(SETTINGS, lra_branches=("spatial",))
+    found = maps(look(session(), QUERY, PARTS, spatial), spatial)  # type: ignore[arg-type]
+    assert found.info["v_share"] == [1.0, None], "None, which JSON can hold"
+    assert found.info["yes_minus_no_after"] == [-0.4431, -1.3863]
+    np.testing.assert_allclose(found.temporal, [[[0.8, 0.8]], [[0.8, 0.8]]], rtol=1e-6)
+
+
 def test_v_s_may_be_learnt_with_the_whole_sentence() -> None:
     """It says yes to the right cell of slot 1 then, where Q_s says yes to that of slot 0."""
     sentence, settings = "Is there the man in red who sits in this video?", replace(SETTINGS, v_s_question="sentence")

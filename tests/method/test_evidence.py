@@ -101,6 +101,25 @@ def test_a_temporal_look_of_its_own_is_kept() -> None:
     np.testing.assert_allclose(back.unpacked().temporal, temporal, rtol=1e-3)
 
 
+def test_evidence_of_a_part_in_the_frame_numbers_of_the_whole_video() -> None:
+    """Everything that is a frame moves by the part's first one; nothing else does."""
+    evidence = planted(5).evidence
+    assert evidence.rows is not None and evidence.bounds == (0, 99)
+    first = second_look_of(evidence.rows, (18, 61), np.arange(20, 60, 4), lambda boxes: boxes, tracks(), 0, tracks()[0])
+    info = evidence.info | {"second_look": [18, 61, 22, 48]}
+    found = replace(evidence, second=first, info=info).of_whole((300, 399), 1000)
+    assert found.bounds == (300, 399)
+    assert found.info == info | {"segment": [300, 399], "n_frames": 1000, "second_look": [318, 361, 322, 348]}
+    assert found.slot_frames.tolist() == list(range(305, 400, 10)) and found.ends.tolist() == [[300, 399]] * 2
+    assert found.second is not None and found.second.window == (318, 361)
+    assert found.second.slots.tolist() == list(range(320, 360, 4))
+    assert (
+        found.second.rows is first.rows and found.rows is evidence.rows and found.frame_scores is evidence.frame_scores
+    )
+    plain = evidence.of_whole((300, 399), 1000)
+    assert plain.second is None and "second_look" not in plain.info and plain.bounds == (300, 399)
+
+
 def test_evidence_from_before_is_readable() -> None:
     before = replace(planted(4).evidence, rows=None, proposer_scores=np.empty(0))
     after = stored(before)

@@ -78,6 +78,25 @@ def test_a_clear_answer_is_more_confident_than_a_close_one() -> None:
     assert score_of(0.0, np.zeros(1), np.zeros(3), 0, 2) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("best", "rivals", "first", "last", "squared"),
+    [
+        (0.8, [0.2, 0.6], 1, 2, 0.25 * 0.5),  # 1 - .6 / .8; inside .6, outside .2
+        (0.8, [0.2, 0.6], 0, 3, 0.25),  # nothing outside
+        (0.8, [], 1, 2, 0.5),  # no rival
+        (0.5, [0.9], 1, 2, 0.0),  # a rival above it
+        (0.8, [], 0, 0, 0.0),  # .1 inside, more outside
+        (0.8, [], 3, 3, 0.0),
+        (0.8, [], 2, 3, 0.25),  # inside .5, outside .3
+    ],
+)
+def test_the_score_is_the_root_of_two_margins(
+    best: float, rivals: list[float], first: int, last: int, squared: float
+) -> None:
+    frames = np.array([0.1, 0.5, 0.7, 0.3])
+    assert score_of(best, np.array(rivals), frames, first, last) == pytest.approx(np.sqrt(squared))
+
+
 def test_a_tube_ends_where_its_track_ends() -> None:
     track = Track(np.array([10, 20]), np.array([[0, 0, 0.2, 0.2], [0.5, 0.5, 0.7, 0.7]]))
     tube = cut(track, 5, 15)
