@@ -77,6 +77,30 @@ def test_between_two_frames_the_nearer_mask_counts_and_outside_of_the_track_none
     assert track([0, 0, 1, 1], None).masks_at(SLOTS) is None
 
 
+def test_where_a_track_is_absent_its_mask_is_unknown_and_elsewhere_it_counts() -> None:
+    one = Track(
+        np.array([2, 6]), np.tile(np.float32([0, 0, 1, 1]), (2, 1)), masks=np.tile(np.uint8(LEFT_HALF), (2, 1, 1))
+    )
+    (shares,) = mask_shares([one], np.array([1, 4]), whole, 2, 2)
+    assert np.isnan(shares[0]).all()
+    np.testing.assert_array_equal(shares[1], [[1, 0], [1, 0]])
+
+
+def test_the_parts_of_a_box_are_seen_as_exactly_as_the_box_is_known() -> None:
+    """Two rows and two columns of a box from (.1, .3) to (.8, .7), with all digits of its float32 numbers."""
+    asked: list[Array] = []
+
+    def view(boxes: Array) -> Array:
+        asked.append(boxes)
+        return boxes
+
+    mask_shares([track([0.1, 0.3, 0.8, 0.7], LEFT_HALF)], np.array([0]), view, 2, 2)
+    x1, y1, x2, y2 = (float(np.float32(number)) for number in (0.1, 0.3, 0.8, 0.7))
+    x, y = x1 + (x2 - x1) / 2, y1 + (y2 - y1) / 2
+    ((parts,),) = asked
+    assert parts.tolist() == [[[x1, y1, x, y], [x, y1, x2, y]], [[x1, y, x, y2], [x, y, x2, y2]]]
+
+
 @pytest.mark.parametrize(
     "masks", [np.zeros((1, 2, 2), np.uint8), np.zeros((2, 2, 2)), np.zeros((2, 4), np.uint8)], ids=["n", "type", "flat"]
 )
