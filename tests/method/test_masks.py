@@ -123,6 +123,11 @@ def test_the_cell_with_the_largest_share_counts_in_full_and_a_box_where_there_is
         cell_coverage(seen, 2, 2, rule="mask")
 
 
+def test_in_each_slot_one_cell_counts_in_full() -> None:
+    masks, seen = np.float16([[[[0.5], [0.25]], [[0.75], [0.125]]]]), np.zeros((1, 2, 4))
+    assert covered_cells(seen, masks, 2, 1, "mask").tolist() == [[[[1.0], [0.25]], [[1.0], [0.125]]]]
+
+
 ATTENTION = np.tile(np.float32([[1, 8, 3, 0], [0, 0, 6, 0]]), (2, 1, 1))
 """The brightest cell lies in both boxes, but only in one of the masks."""
 
@@ -176,6 +181,13 @@ def test_who_has_no_mask_is_scored_by_the_box_and_counted() -> None:
     evidence, choice = joined([replace(left, masks=None), right], MASKS)
     np.testing.assert_array_equal(evidence.track_scores, [8, 8])
     assert evidence.info[NO_MASK] == 1 and choice.chosen == 0
+
+
+def test_where_no_track_has_a_mask_all_are_scored_by_their_boxes() -> None:
+    nobody = [replace(one, masks=None) for one in people()]
+    evidence, choice = joined(nobody, MASKS)
+    np.testing.assert_array_equal(evidence.track_scores, [8, 8])
+    assert evidence.info[NO_MASK] == 2 and evidence.masks.size == 0 and choice.chosen == 0
 
 
 @pytest.mark.parametrize("change", [{}, {"proposer": "grounding_dino"}, {"tracking": "all"}], ids=str)

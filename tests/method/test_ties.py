@@ -41,6 +41,7 @@ def test_the_excess_is_the_attention_inside_above_what_the_area_would_hold() -> 
     coverage = cell_coverage(np.tile(np.float32([LEFT, RIGHT, WHOLE])[:, None], (1, 2, 1)), 4, 4)
     # Of 23 in all, 12 + 2 lie in LEFT and 16 + 5 in RIGHT; each covers 8 of 32 cells, and WHOLE all of them.
     np.testing.assert_allclose(excess(ATTENTION, coverage), [14 / 23 - 1 / 4, 21 / 23 - 1 / 4, 0.0], atol=1e-12)
+    np.testing.assert_allclose(excess(ATTENTION * 1e-6, coverage), excess(ATTENTION, coverage), atol=1e-12)
     assert excess(np.zeros((2, 4, 4)), coverage).tolist() == [-0.25, -0.25, -1.0]
 
 

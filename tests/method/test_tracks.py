@@ -31,6 +31,11 @@ def test_the_papers_rule_is_the_largest_score() -> None:
     assert preference(totals, scores, 0.0).tolist() == totals.tolist()
 
 
+def test_confidences_are_weighed_with_all_digits() -> None:
+    found = preference(np.ones(1, np.float32), np.float32([0.1]), 0.5)
+    assert found.tolist() == [float(np.float32(0.1)) ** 0.5]
+
+
 def test_a_doubtful_track_must_be_brighter() -> None:
     totals, scores = np.array([1.0, 0.6, 0.5, 0.0]), np.array([0.2, 0.9, 1.0, 1.0])
     assert int(preference(totals, scores, 1.0).argmax()) == 1
