@@ -75,6 +75,7 @@ class Recorded(FixedTracks):
         super().__init__(tracks)
         self.phrases: list[str] = []
         self.spans: list[tuple[int, int]] = []
+        self.lengths: list[int] = []
         self.dense: Track | None = None
 
     def looks_at(self, info: VideoInfo) -> Array:
@@ -89,6 +90,7 @@ class Recorded(FixedTracks):
 
     def densify(self, video: Any, track: Track, start: int, end: int) -> Track:
         self.spans.append((start, end))
+        self.lengths.append(video.info.n_frames)
         return self.dense or track
 
     def follow(self, video: Any, drawn: DrawnBox) -> Track:

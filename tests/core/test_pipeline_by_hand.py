@@ -20,6 +20,7 @@ from stvg_core import pipeline
 from stvg_core.errors import QueryError
 from stvg_core.pipeline import Grounder
 from stvg_core.proposals.following import DrawnBox
+from stvg_core.query import NEUTRAL_PROMPT
 from stvg_core.tube import Track
 from stvg_core.video import VideoReader
 from tests.core.by_hand import (
@@ -63,7 +64,7 @@ def test_who_is_asked_what(bench: MakeBench) -> None:
     made = bench()
     found = made.grounder.ground("clip.mp4", QUERY)
     assert made.proposer.phrases == ["the man in red"], "the proposer hears the attribute phrase, not the sentence"
-    assert made.proposer.spans == [(401, 550)]
+    assert made.proposer.spans == [(401, 550)] and made.proposer.lengths == [FRAMES]
     assert (found.query, found.attribute_query, found.action_query) == (QUERY, "the man in red", "the man sits")
     info = found.evidence.info
     assert info["spatial_question"] == "Is there the man in red in this video?"
@@ -79,6 +80,30 @@ def test_who_is_asked_what(bench: MakeBench) -> None:
     stages = {"decompose", "decode", "vision", "propose", "attention", "join", "densify", "second_look"}
     assert set(found.timings) == {*stages, "total"}
     assert found.timings["total"] == pytest.approx(sum(found.timings[stage] for stage in stages))
+
+
+def test_what_the_second_look_is_asked_and_looks_at(bench: MakeBench) -> None:
+    made, upper = bench(), (0.5, 0.0, 1.0, 0.5)
+    made.proposer.dense = whole(upper)
+    found = made.grounder.ground("clip.mp4", QUERY)
+    (asked,) = (entry for entry in made.sessions[1].log if isinstance(entry, tuple))
+    questions = [f"Is there {words} in this video?" for words in ("the man in red", "the man sits")]
+    assert asked == (*questions, f"{QUERY}.", NEUTRAL_PROMPT, None)
+    second = found.evidence.second
+    assert second is not None and found.evidence.rows is not None
+    np.testing.assert_array_equal(second.boxes[:, 7], [LEFT, upper])
+
+
+def test_the_sentence_as_the_spatial_question_is_in_the_evidence(bench: MakeBench) -> None:
+    found = bench(v_s_question="sentence").grounder.ground("clip.mp4", QUERY)
+    assert found.evidence.info["spatial_question"] == "Is there the man in red who sits in this video?"
+    assert found.evidence.info["temporal_question"] == "Is there the man sits in this video?"
+
+
+def test_both_directions_have_their_part_of_the_progress(bench: MakeBench) -> None:
+    made, seen = bench(tas=True), []
+    made.grounder.ground("clip.mp4", QUERY, progress=lambda share, stage: seen.append((share, stage)))
+    assert [share for share, stage in seen if stage == "look"] == pytest.approx([0.4, 0.6, 0.8])
 
 
 def test_without_a_second_look_the_first_one_stands(bench: MakeBench) -> None:
@@ -111,6 +136,13 @@ def test_a_drawn_box_stays_as_it_was_drawn(bench: MakeBench) -> None:
     assert found.evidence.info["prompt"] == {"frame": 700, "box": [0.5, 0.25, 1.0, 1.0]}
     assert len(found.evidence.track_scores) == 1 and made.proposer.phrases == []
     assert shares[0] == 0 and shares[-1] == 1 and made.clips[0].closed == 1
+
+
+def test_the_first_look_holds_the_drawn_frame_too(bench: MakeBench) -> None:
+    """Frame 700 is the last one of slot 13 (651 to 700); slots 8 to 10 are bright."""
+    made = bench(second_look=False, interval="top_k", top_k=1)
+    found = made.grounder.follow("clip.mp4", QUERY, DrawnBox(700, np.array(RIGHT)))
+    assert found.tube is not None and (found.tube.start_frame, found.tube.end_frame) == (651, 700)
 
 
 def test_sentences_share_one_video(bench: MakeBench) -> None:
@@ -180,7 +212,8 @@ def test_a_part_is_answered_in_the_frame_numbers_of_the_whole_video(bench: MakeB
     assert evidence.second is not None and evidence.second.window == (321, 650)
     assert evidence.second.slots[:6].tolist() == [329, 345, 362, 378, 395, 411]
     assert clip.reads == [list(range(215, 800, 30)), evidence.second.slots.tolist()] and clip.expected == [200, 799]
-    assert found.video is clip.info and made.proposer.spans == [(211, 360)], "what looks at the part counts from 0"
+    assert found.video is clip.info
+    assert made.proposer.spans == [(211, 360)] and made.proposer.lengths == [600], "the proposer counts from 0"
 
 
 def test_all_that_is_asked_about_a_part_is_about_the_same_part(bench: MakeBench) -> None:

@@ -65,6 +65,7 @@ def test_equal_arrays_are_stored_once_and_come_back() -> None:
     np.testing.assert_array_equal(back.seen, evidence.track_boxes)
     np.testing.assert_array_equal(back.ends, [[0, 99], [0, 99]])
     assert back.info == evidence.info and back.chosen == evidence.chosen
+    assert back.consistency == evidence.consistency and 0.9 < back.consistency < 1
 
 
 def test_the_view_and_the_second_look_are_kept_as_they_were() -> None:
@@ -162,6 +163,14 @@ def test_the_names_in_stored_evidence_stay(whole: bool) -> None:
         for name, values in arrays.items():
             assert written[name].dtype == values.dtype
             np.testing.assert_array_equal(written[name], values)
+
+
+def test_stored_objects_are_not_unpacked() -> None:
+    """Unpacking one could run anything."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, slot_frames=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        Evidence.from_bytes(buffer.getvalue(), chosen=-1, consistency=0.5, info={})
 
 
 def test_numbers_that_are_none_are_refused() -> None:
