@@ -58,6 +58,7 @@ def test_k_is_a_share_where_fewer_slots_were_looked_at(seen: int, k: int) -> Non
 
 def test_top_k_is_the_papers_rule() -> None:
     assert top_k_span(np.array([0, 3, 0, 2, 1, 0.0]), 2) == (1, 3)
+    assert top_k_span(np.repeat([0.0, 1.0, 0.0], 40), 3) == (40, 42), "of equal ones the first"
 
 
 def test_slots_become_frames_halfway() -> None:
@@ -104,6 +105,9 @@ def test_a_tube_ends_where_its_track_ends() -> None:
     np.testing.assert_allclose(tube.boxes[-1], [0.25, 0.25, 0.45, 0.45], atol=1e-6)
     assert cut(track, 0, 4).start_frame == 10 == cut(track, 0, 4).end_frame
     assert cut(track, 30, 40).start_frame == 20
+    longer = Track(np.array([10, 20, 30]), np.tile(np.float32([0, 0, 1, 1]), (3, 1)))
+    assert (cut(longer, 0, 40).start_frame, cut(longer, 0, 40).end_frame) == (10, 30)
+    assert cut(longer, 35, 40).start_frame == 30 == cut(longer, 35, 40).end_frame
 
 
 def test_statements_end_in_a_full_stop() -> None:
