@@ -35,6 +35,10 @@ def test_maximum_sum_segment(scores: list[float], span: tuple[int, int]) -> None
     assert maximum_sum_segment(np.array(scores, dtype=float), 0.5) == span
 
 
+def test_centred_at_the_highest_score_that_slot_is_left() -> None:
+    assert maximum_sum_segment(np.array([0, 0.5, 1, 0.5]), 1.0) == (2, 2)
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.floats(0.05, 0.95))
 def test_no_other_segment_is_better(values: list[float], centre: float) -> None:
     scores = np.array(values)
