@@ -41,6 +41,8 @@ def test_the_brighter_track_is_chosen_and_its_bright_slots_are_its_frames() -> N
     np.testing.assert_array_equal(evidence.frame_scores[0], np.zeros(T))
     assert choice.chosen == evidence.chosen == 1
     assert evidence.info["looks"] == SETTINGS.looks_digest() and evidence.info["n_frames"] == FRAMES
+    assert evidence.spatial_map.dtype == evidence.temporal_map.dtype == np.float16
+    np.testing.assert_array_equal(evidence.spatial_map[4], np.float16([[1 / 3, 1]]))
     assert choice.span == (61, 120), "slots 3 to 5, as far as halfway to their neighbours"
     # sqrt of (1 - .25 / .75) for the track, and of (1 - 0) / (1 + 0) for the frames
     assert choice.score == pytest.approx(np.sqrt(2 / 3))
