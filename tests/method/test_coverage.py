@@ -22,6 +22,12 @@ def test_known_boxes(box: tuple[float, ...], expected: list[list[float]]) -> Non
     np.testing.assert_allclose(cell_coverage(np.array(box), 2, 2), expected, atol=1e-9)
 
 
+def test_a_centre_left_of_a_border_by_less_than_float32_can_hold_is_left_of_it() -> None:
+    """From 2**-25 to 1 - 2**-24: the middle is .5 - 2**-26."""
+    box = np.float32([2.0**-25, 0.0, 1 - 2.0**-24, 0.5])
+    np.testing.assert_allclose(cell_coverage(box, 1, 2), [[1.0, 0.5]], rtol=1e-6)
+
+
 def test_an_absent_track_covers_nothing() -> None:
     boxes = np.array([[[0.1, 0.1, 0.2, 0.2], [np.nan] * 4]])
     coverage = cell_coverage(boxes, 6, 6)

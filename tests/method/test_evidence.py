@@ -20,6 +20,8 @@ def test_float16_keeps_ratios_over_eight_decades() -> None:
     back = Rows(rows, rows, rows / 7).packed().unpacked()
     np.testing.assert_allclose(back.spatial, rows, rtol=6e-4)
     np.testing.assert_allclose(back.spatial / back.neutral, 7, rtol=2e-3)
+    assert back.exponent == 0 and back.spatial.dtype == back.neutral.dtype == np.float32
+    assert back.unpacked() is back
 
 
 @pytest.mark.parametrize("largest", [0.0, 1e-30, 1.0, 0.5, 3e4])

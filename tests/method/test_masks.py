@@ -52,7 +52,8 @@ def test_shares_are_exact() -> None:
 
 def test_nothing_is_kept_where_no_track_has_a_mask() -> None:
     assert mask_shares([track([0, 0, 1, 1], None)], SLOTS, whole, 2, 2).shape == (0, 0, 0, 0)
-    assert mask_shares([], SLOTS, whole, 2, 2).shape == (0, 0, 0, 0)
+    nothing = mask_shares([], SLOTS, whole, 2, 2)
+    assert nothing.shape == (0, 0, 0, 0) and nothing.dtype == np.float16
 
 
 def test_a_view_cuts_the_mask_where_it_cuts_the_frame() -> None:
