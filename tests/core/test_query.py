@@ -57,8 +57,8 @@ def test_cleaning_keeps_words_and_joins_lines() -> None:
 @pytest.mark.parametrize(
     ("sentence", "bare"),
     [
-        ("the man sits .", "the man sits"), ("who sits?!", "who sits"), ("the letter X.", "the letter X"), ("红色的圆。", "红色的圆"), ("dog", "dog"),
-        ("the man sits…", "the man sits"), ("红色的圆．", "红色的圆"),
+        ("the man sits .", "the man sits"), ("who sits?!", "who sits"), ("红色的圆。", "红色的圆"), ("dog", "dog"),
+        ("the letter X.", "the letter X"), ("the man sits…", "the man sits"), ("红色的圆．", "红色的圆"),
     ],
 )  # fmt: skip
 def test_the_final_mark_goes(sentence: str, bare: str) -> None:

@@ -16,6 +16,8 @@ from stvg_core.method.tracks import cell_coverage
         ((0.25, 0.0, 0.875, 0.5), [[0.5, 1.0], [0, 0]]),
         ((0.6, 0.6, 0.6001, 0.6001), [[0, 0], [0, 1.0]]),  # a speck still covers its cell
         ((-0.5, -0.5, 2.0, 2.0), [[1, 1], [1, 1]]),
+        ((0.2, 1.0, 0.4, 1.0), [[0, 0], [1.0, 0]]),  # a line on the frame's lower border
+        ((1.0, 0.2, 1.0, 0.4), [[0, 1.0], [0, 0]]),  # and on its right one
     ],
 )
 def test_known_boxes(box: tuple[float, ...], expected: list[list[float]]) -> None:
