@@ -62,7 +62,7 @@ class Clip:
     def read(self, indices: Array, *, max_side: int | None = None) -> Frames:
         self.reads.append(indices.tolist())
         acts = (indices >= ACTION[0]) & (indices <= ACTION[1])
-        pixels = np.tile(np.uint8(acts)[:, None, None, None], (1, 1, 1, 3))
+        pixels = np.tile(acts.astype(np.uint8)[:, None, None, None], (1, 1, 1, 3))
         return Frames(pixels, np.asarray(indices), indices / 25)
 
 
