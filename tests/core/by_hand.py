@@ -70,16 +70,20 @@ class Recorded(FixedTracks):
 
     def __init__(self, tracks: list[Track]) -> None:
         super().__init__(tracks)
-        self.phrases: list[str | None] = []
+        self.phrases: list[str] = []
         self.spans: list[tuple[int, int]] = []
         self.dense: Track | None = None
 
     def looks_at(self, info: VideoInfo) -> Array:
         return np.array([0, info.n_frames - 1])
 
-    def propose(self, video: Any, phrase: str | None = None) -> list[Track]:
-        self.phrases.append(phrase)
-        return super().propose(video, phrase)
+    def words(self, phrase: str | None) -> list[str]:
+        """The whole phrase."""
+        return [phrase or ""]
+
+    def search(self, video: Any, words: str) -> list[Track]:
+        self.phrases.append(words)
+        return super().search(video, words)
 
     def densify(self, video: Any, track: Track, start: int, end: int) -> Track:
         self.spans.append((start, end))
