@@ -45,14 +45,16 @@ class Guard:
     def tell(self) -> None:
         """A signal came, and was taken from where the guard looks."""
         if self._process is not None and self._process.stdin is not None:
-            with suppress(OSError):
+            with suppress(OSError, ValueError):  # it is gone, or its end was said
                 self._process.stdin.write(b"!")
 
     def end(self) -> None:
+        """It has nothing to finish: whatever it does, it is gone then."""
         if self._process is not None and self._process.stdin is not None:
+            self._process.kill()
+            self._process.wait()
             with suppress(OSError):
                 self._process.stdin.close()
-            self._process.wait()
 
 
 def _guard(seconds: float, signals: socket.socket) -> None:
@@ -69,8 +71,9 @@ def _came(signals: socket.socket) -> bool:
     while True:
         if 0 in select.select([0, signals.fileno()], [], [])[0]:
             return os.read(0, 1) == b"!"
-        if set(signals.recv(64, socket.MSG_PEEK)) & set(SIGNALS):
-            return True
+        with suppress(BlockingIOError):  # the worker was faster, and tells us
+            if set(signals.recv(64, socket.MSG_PEEK | socket.MSG_DONTWAIT)) & set(SIGNALS):
+                return True
         time.sleep(_LOOK_S)  # another signal's number, which nobody has taken yet
 
 

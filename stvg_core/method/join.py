@@ -113,7 +113,7 @@ def choose(evidence: Evidence, settings: GroundingSettings, through: int | None 
     """
     (lowest, highest), slots = evidence.bounds, evidence.slot_frames
     if len(evidence.track_scores) == 0:
-        return Choice(-1, evidence.bounds, 0.0)  # nothing is there that could be the object
+        return without_candidates(evidence.bounds)
     weight = settings.proposer_weight
     weight = float(evidence.info["proposer_weight"]) if weight is None else weight
     preferred = preference(evidence.track_scores, evidence.proposer_scores, weight)
@@ -123,6 +123,11 @@ def choose(evidence: Evidence, settings: GroundingSettings, through: int | None 
     rivals = preferred[~same_object(evidence.track_boxes, chosen)]
     score = score_of(float(preferred[chosen]), rivals, scores, first, last)
     return Choice(chosen, slot_span_to_frames(slots, first, last, lowest, highest), score)
+
+
+def without_candidates(bounds: tuple[int, int]) -> Choice:
+    """No track and score 0: there is nothing in the video, or in its part, that could be the object."""
+    return Choice(-1, bounds, 0.0)
 
 
 def refine(

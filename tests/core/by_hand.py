@@ -81,8 +81,9 @@ class Recorded(FixedTracks):
     def looks_at(self, info: VideoInfo) -> Array:
         return np.array([0, info.n_frames - 1])
 
-    def words(self, phrase: str | None) -> tuple[str, ...]:
-        return (str(phrase),)
+    def words(self, phrase: str | None) -> list[str]:
+        """The whole phrase."""
+        return [phrase or ""]
 
     def search(self, video: Any, words: str) -> list[Track]:
         self.phrases.append(words)

@@ -64,8 +64,8 @@ def loop(sqlite_database: Database, tmp_path: Path) -> Loop:
     return make_loop(sqlite_database, tmp_path)
 
 
-def unsaid(n_frames: int) -> Choice:
-    return Choice(-1, (0, n_frames - 1), NAN)
+def unsaid(bounds: tuple[int, int]) -> Choice:
+    return Choice(-1, bounds, NAN)
 
 
 @fault(23, guard="stvg_core.method.join.without_candidates", without=unsaid)
