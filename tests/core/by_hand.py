@@ -38,12 +38,13 @@ def whole(box: tuple[float, ...], score: float = 1.0) -> Track:
 
 
 class Clip:
-    """An open video of which only the numbers of frames matter."""
+    """An open video of 1 x 1 pictures: 1 during the action, else 0."""
 
     def __init__(self, path: str | Path) -> None:
         self.info = VideoInfo(str(path), 200, 100, 25, 1, FRAMES, FRAMES / 25)
         self.expected: list[int] = []
         self.reads: list[list[int]] = []
+        self.seconds = np.arange(FRAMES) / 25
         self.closed = 0
 
     def __enter__(self) -> Clip:
@@ -60,7 +61,9 @@ class Clip:
 
     def read(self, indices: Array, *, max_side: int | None = None) -> Frames:
         self.reads.append(indices.tolist())
-        return Frames(np.zeros((len(indices), 1, 1, 3), np.uint8), np.asarray(indices), indices / 25)
+        acts = (indices >= ACTION[0]) & (indices <= ACTION[1])
+        pixels = np.tile(acts.astype(np.uint8)[:, None, None, None], (1, 1, 1, 3))
+        return Frames(pixels, np.asarray(indices), indices / 25)
 
 
 class Recorded(FixedTracks):
@@ -72,6 +75,7 @@ class Recorded(FixedTracks):
         super().__init__(tracks)
         self.phrases: list[str] = []
         self.spans: list[tuple[int, int]] = []
+        self.lengths: list[int] = []
         self.dense: Track | None = None
 
     def looks_at(self, info: VideoInfo) -> Array:
@@ -87,6 +91,7 @@ class Recorded(FixedTracks):
 
     def densify(self, video: Any, track: Track, start: int, end: int) -> Track:
         self.spans.append((start, end))
+        self.lengths.append(video.info.n_frames)
         return self.dense or track
 
     def follow(self, video: Any, drawn: DrawnBox) -> Track:
@@ -130,7 +135,7 @@ class Bench:
         return self.clips[-1]
 
     def _session(self, loaded: Loaded, frames: Frames) -> StandIn:
-        acts = (frames.indices >= ACTION[0]) & (frames.indices <= ACTION[1])
+        acts = frames.pixels[:, 0, 0, 0] > 0
         seen = np.stack([np.full(len(acts), 0.25), np.where(acts, 0.75, 0.25)], axis=1)[None, :, None]
 
         def says(question: str) -> Says:

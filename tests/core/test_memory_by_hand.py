@@ -9,7 +9,7 @@ import pytest
 
 from stvg_core.errors import ModelError
 from stvg_core.proposals.following import DrawnBox
-from stvg_core.tube import Track
+from stvg_core.tube import FEWER_SLOTS, Track
 from tests.core.by_hand import FRAMES, QUERY, RIGHT, MakeBench
 
 
@@ -39,6 +39,30 @@ def test_where_that_changes_nothing_half_of_the_slots_are_looked_at(bench: MakeB
     again = made.grounder.ground("other.mp4", QUERY)
     assert again.evidence.info["slots_after_out_of_memory"] == 10 and len(made.clips) == clips + 1, "remembered"
     assert len(made.sessions[-1].visual) == 10
+
+
+def test_of_two_slots_one_is_left(bench: MakeBench) -> None:
+    made = bench(second_look=False, n_slots=2)
+    made.most = 1
+    found = made.grounder.ground("clip.mp4", QUERY)
+    assert found.evidence.slot_frames.tolist() == [FRAMES // 2] and found.evidence.info[FEWER_SLOTS] == 1
+    assert found.tube is not None and (found.tube.start_frame, found.tube.end_frame) == (0, FRAMES - 1)
+
+
+def test_where_memory_is_short_nothing_is_kept_for_the_sentences_that_follow(bench: MakeBench) -> None:
+    made = bench(second_look=False, lra_steps=0)
+    made.most = 10
+    made.grounder.ground_many("clip.mp4", [QUERY, "the dog in blue who sits"])
+    assert [len(session.visual) for session in made.sessions] == [20, 10]
+    assert made.sessions[1].log.count("release") == 3, "after each look, and at the end"
+
+
+def test_what_is_computed_again_is_not_kept_either(bench: MakeBench) -> None:
+    made = bench(second_look=False)
+    made.failures = 1
+    made.grounder.ground_many("clip.mp4", [QUERY, "the dog in blue who sits"])
+    assert len(made.sessions) == 1
+    assert made.sessions[0].log.count("release") == 4, "for the second try, after each look, and at the end"
 
 
 def test_where_the_memory_does_not_suffice_at_all(bench: MakeBench) -> None:

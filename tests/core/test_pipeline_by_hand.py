@@ -20,6 +20,8 @@ from stvg_core import pipeline
 from stvg_core.errors import QueryError
 from stvg_core.pipeline import Grounder
 from stvg_core.proposals.following import DrawnBox
+from stvg_core.query import NEUTRAL_PROMPT
+from stvg_core.tube import Track
 from stvg_core.video import VideoReader
 from tests.core.by_hand import (
     FRAMES,
@@ -62,7 +64,7 @@ def test_who_is_asked_what(bench: MakeBench) -> None:
     made = bench()
     found = made.grounder.ground("clip.mp4", QUERY)
     assert made.proposer.phrases == ["the man in red"], "the proposer hears the attribute phrase, not the sentence"
-    assert made.proposer.spans == [(401, 550)]
+    assert made.proposer.spans == [(401, 550)] and made.proposer.lengths == [FRAMES]
     assert (found.query, found.attribute_query, found.action_query) == (QUERY, "the man in red", "the man sits")
     info = found.evidence.info
     assert info["spatial_question"] == "Is there the man in red in this video?"
@@ -78,6 +80,30 @@ def test_who_is_asked_what(bench: MakeBench) -> None:
     stages = {"decompose", "decode", "vision", "propose", "attention", "join", "densify", "second_look"}
     assert set(found.timings) == {*stages, "total"}
     assert found.timings["total"] == pytest.approx(sum(found.timings[stage] for stage in stages))
+
+
+def test_what_the_second_look_is_asked_and_looks_at(bench: MakeBench) -> None:
+    made, upper = bench(), (0.5, 0.0, 1.0, 0.5)
+    made.proposer.dense = whole(upper)
+    found = made.grounder.ground("clip.mp4", QUERY)
+    (asked,) = (entry for entry in made.sessions[1].log if isinstance(entry, tuple))
+    questions = [f"Is there {words} in this video?" for words in ("the man in red", "the man sits")]
+    assert asked == (*questions, f"{QUERY}.", NEUTRAL_PROMPT, None)
+    second = found.evidence.second
+    assert second is not None and found.evidence.rows is not None
+    np.testing.assert_array_equal(second.boxes[:, 7], [LEFT, upper])
+
+
+def test_the_sentence_as_the_spatial_question_is_in_the_evidence(bench: MakeBench) -> None:
+    found = bench(v_s_question="sentence").grounder.ground("clip.mp4", QUERY)
+    assert found.evidence.info["spatial_question"] == "Is there the man in red who sits in this video?"
+    assert found.evidence.info["temporal_question"] == "Is there the man sits in this video?"
+
+
+def test_both_directions_have_their_part_of_the_progress(bench: MakeBench) -> None:
+    made, seen = bench(tas=True), []
+    made.grounder.ground("clip.mp4", QUERY, progress=lambda share, stage: seen.append((share, stage)))
+    assert [share for share, stage in seen if stage == "look"] == pytest.approx([0.4, 0.6, 0.8])
 
 
 def test_without_a_second_look_the_first_one_stands(bench: MakeBench) -> None:
@@ -110,6 +136,13 @@ def test_a_drawn_box_stays_as_it_was_drawn(bench: MakeBench) -> None:
     assert found.evidence.info["prompt"] == {"frame": 700, "box": [0.5, 0.25, 1.0, 1.0]}
     assert len(found.evidence.track_scores) == 1 and made.proposer.phrases == []
     assert shares[0] == 0 and shares[-1] == 1 and made.clips[0].closed == 1
+
+
+def test_the_first_look_holds_the_drawn_frame_too(bench: MakeBench) -> None:
+    """Frame 700 is the last one of slot 13 (651 to 700); slots 8 to 10 are bright."""
+    made = bench(second_look=False, interval="top_k", top_k=1)
+    found = made.grounder.follow("clip.mp4", QUERY, DrawnBox(700, np.array(RIGHT)))
+    assert found.tube is not None and (found.tube.start_frame, found.tube.end_frame) == (651, 700)
 
 
 def test_sentences_share_one_video(bench: MakeBench) -> None:
@@ -154,6 +187,63 @@ def test_what_a_sentence_will_need(bench: MakeBench) -> None:
     assert slots.tolist() == SLOTS and searched.tolist() == [0, FRAMES - 1]
     slots, _ = made.grounder.needs(replace(info, n_frames=3))
     assert slots.tolist() == [0, 1, 2]
+
+
+SEGMENT = (200, 799)
+
+
+def part_of(box: tuple[float, ...]) -> Track:
+    return Track(np.array([0, 599]), np.array([box, box]))
+
+
+def test_a_part_is_answered_in_the_frame_numbers_of_the_whole_video(bench: MakeBench) -> None:
+    """20 slots of 600 frames stand for 215, 245, ...: 425 to 545 lie in the action, so the first look says 411 (after
+    halfway from 395 to 425) to 560. Three sampled frames (90) on both sides are 321 to 650; 20 slots of those stand for
+    321 + 8, 24, 41, 57, 74, 90, ...: the action holds 411 (321 + 90) to 543 (321 + 222), with 395 before and 560 after.
+    """
+    made = bench([part_of(LEFT), part_of(RIGHT)])
+    found = made.grounder.ground("clip.mp4", QUERY, segment=SEGMENT)
+    assert found.tube is not None and (found.tube.start_frame, found.tube.end_frame) == (404, 551)
+    np.testing.assert_array_equal(found.tube.boxes, [RIGHT] * 148)
+    evidence, (clip,) = found.evidence, made.clips
+    assert evidence.info["second_look"] == [321, 650, 404, 551] and evidence.info["segment"] == [200, 799]
+    assert evidence.slot_frames.tolist() == list(range(215, 800, 30)) and evidence.bounds == found.segment == SEGMENT
+    assert evidence.ends.tolist() == [[200, 799]] * 2 and evidence.info["n_frames"] == FRAMES
+    assert evidence.second is not None and evidence.second.window == (321, 650)
+    assert evidence.second.slots[:6].tolist() == [329, 345, 362, 378, 395, 411]
+    assert clip.reads == [list(range(215, 800, 30)), evidence.second.slots.tolist()] and clip.expected == [200, 799]
+    assert found.video is clip.info
+    assert made.proposer.spans == [(211, 360)] and made.proposer.lengths == [600], "the proposer counts from 0"
+
+
+def test_all_that_is_asked_about_a_part_is_about_the_same_part(bench: MakeBench) -> None:
+    made = bench([part_of(LEFT), part_of(RIGHT)])
+    both = made.grounder.ground_many("clip.mp4", [QUERY, "the dog in blue who sits"], segment=SEGMENT)
+    assert [one.segment for one in both] == [SEGMENT] * 2 and len(made.clips) == 1
+    (each,) = made.grounder.ground_each("clip.mp4", [QUERY], segment=SEGMENT)
+    assert not isinstance(each, Exception) and each.segment == SEGMENT and len(made.clips) == 1
+    assert made.grounder.ground("clip.mp4", QUERY).segment is None and len(made.clips) == 2, "the whole is another"
+
+
+def test_given_tracks_are_cut_to_the_part(bench: MakeBench) -> None:
+    made = bench()
+    found = made.grounder.ground("clip.mp4", QUERY, tracks=[whole(RIGHT)], segment=SEGMENT)
+    assert found.tube is not None and (found.tube.start_frame, found.tube.end_frame) == (404, 551)
+    assert found.evidence.ends.tolist() == [[200, 799]] and made.proposer.phrases == []
+
+
+def test_a_part_without_candidates_has_no_tube(bench: MakeBench) -> None:
+    found = bench([]).grounder.ground("clip.mp4", QUERY, segment=SEGMENT)
+    assert found.tube is None and found.evidence.bounds == SEGMENT
+
+
+def test_what_a_sentence_about_a_part_will_need(bench: MakeBench) -> None:
+    made = bench()
+    info = Clip("clip.mp4").info
+    slots, searched = made.grounder.needs(info, SEGMENT)
+    assert slots.tolist() == list(range(215, 800, 30)) and searched.tolist() == [200, 799]
+    with pytest.raises(QueryError):
+        made.grounder.needs(info, (0, FRAMES))
 
 
 def test_a_file_that_changed_is_read_again(bench: MakeBench, tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ def test_what_is_said_of_a_query_that_cannot_be_used() -> None:
 
 def test_cleaning_keeps_words_and_joins_lines() -> None:
     assert normalise_query("  the man\n\tin\u202e red\x07 ") == "the man in red"
+    assert normalise_query("👍") == "👍", "a symbol says something"
     assert normalise_query("der Mann, caf\u0065\u0301 👨\u200d👩") == "der Mann, café 👨\u200d👩"
 
 
@@ -57,7 +58,7 @@ def test_cleaning_keeps_words_and_joins_lines() -> None:
     ("sentence", "bare"),
     [
         ("the man sits .", "the man sits"), ("who sits?!", "who sits"), ("红色的圆。", "红色的圆"), ("dog", "dog"),
-        ("the man sits…", "the man sits"), ("红色的圆．", "红色的圆"),
+        ("the letter X.", "the letter X"), ("the man sits…", "the man sits"), ("红色的圆．", "红色的圆"),
     ],
 )  # fmt: skip
 def test_the_final_mark_goes(sentence: str, bare: str) -> None:

@@ -163,3 +163,38 @@ def test_the_ends_too_go_by_boxes_as_the_model_sees_them() -> None:
     second = second_look_of(seen, (0, 39), SLOTS, half, [inner, outer], 0, inner)
     np.testing.assert_array_equal(second.seen[:, 1], [LEFT, RIGHT])
     np.testing.assert_allclose(second_scores(second, SETTINGS), [[0.8, 0.8], [0.8, 1.6]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("bend", "share", "gain"), [(0.5, 1.0, 0.0), (0.75, 0.5, 0.03125), (1.5, 0.25, 0.015625), (4.0, 0.0, 0.0)]
+)
+def test_the_guard_takes_the_largest_share_with_which_yes_is_no_less_likely(
+    bend: float, share: float, gain: float
+) -> None:
+    """With a share s of V_s = 1 the margin grows by .25 s - bend / 2 * s * s, up to s = .5 / bend."""
+    question, guarded = next(iter(TABLE)), replace(SETTINGS, lra_guard=True)
+    table = TABLE | {question: replace(TABLE[question], bend=bend)}
+    stand_in = StandIn(np.ones((2, 2, 1)), (1, 2), table.__getitem__)
+    seen = look(stand_in, QUERY, PARTS, guarded)  # type: ignore[arg-type]
+    assert seen.v_share.tolist() == [share, 1.0]
+    np.testing.assert_allclose(seen.yes_minus_no_after, [math.log(0.5) + gain, math.log(0.25) + 0.5], rtol=1e-6)
+    expected = [[[0.8, 0.8 * (1 + share)]], [[0.8, 0.8]]]
+    np.testing.assert_allclose(maps(seen, guarded).spatial, expected, rtol=1e-6)
+
+
+def test_a_branch_that_learns_no_v_has_no_share() -> None:
+    spatial = replace(SETTINGS, lra_branches=("spatial",))
+    found = maps(look(session(), QUERY, PARTS, spatial), spatial)  # type: ignore[arg-type]
+    assert found.info["v_share"] == [1.0, None], "None, which JSON can hold"
+    assert found.info["yes_minus_no_after"] == [-0.4431, -1.3863]
+    np.testing.assert_allclose(found.temporal, [[[0.8, 0.8]], [[0.8, 0.8]]], rtol=1e-6)
+
+
+def test_v_s_may_be_learnt_with_the_whole_sentence() -> None:
+    """It says yes to the right cell of slot 1 then, where Q_s says yes to that of slot 0."""
+    sentence, settings = "Is there the man in red who sits in this video?", replace(SETTINGS, v_s_question="sentence")
+    table = TABLE | {sentence: Says(math.log(0.5), np.array([[[0], [0]], [[0], [0.25]]]), evenly(0))}
+    stand_in = StandIn(np.ones((2, 2, 1)), (1, 2), table.__getitem__)
+    found = maps(look(stand_in, QUERY, PARTS, settings), settings)  # type: ignore[arg-type]
+    np.testing.assert_allclose(found.spatial, [[[0.8, 0.8]], [[0.8, 1.6]]], rtol=1e-6)
+    np.testing.assert_allclose(found.info["yes_minus_no_after"], [-0.4431, -0.8863])

@@ -16,10 +16,18 @@ from stvg_core.method.tracks import cell_coverage
         ((0.25, 0.0, 0.875, 0.5), [[0.5, 1.0], [0, 0]]),
         ((0.6, 0.6, 0.6001, 0.6001), [[0, 0], [0, 1.0]]),  # a speck still covers its cell
         ((-0.5, -0.5, 2.0, 2.0), [[1, 1], [1, 1]]),
+        ((0.2, 1.0, 0.4, 1.0), [[0, 0], [1.0, 0]]),  # a line on the frame's lower border
+        ((1.0, 0.2, 1.0, 0.4), [[0, 1.0], [0, 0]]),  # and on its right one
     ],
 )
 def test_known_boxes(box: tuple[float, ...], expected: list[list[float]]) -> None:
     np.testing.assert_allclose(cell_coverage(np.array(box), 2, 2), expected, atol=1e-9)
+
+
+def test_a_centre_left_of_a_border_by_less_than_float32_can_hold_is_left_of_it() -> None:
+    """From 2**-25 to 1 - 2**-24: the middle is .5 - 2**-26."""
+    box = np.float32([2.0**-25, 0.0, 1 - 2.0**-24, 0.5])
+    np.testing.assert_allclose(cell_coverage(box, 1, 2), [[1.0, 0.5]], rtol=1e-6)
 
 
 def test_an_absent_track_covers_nothing() -> None:

@@ -20,6 +20,8 @@ def test_float16_keeps_ratios_over_eight_decades() -> None:
     back = Rows(rows, rows, rows / 7).packed().unpacked()
     np.testing.assert_allclose(back.spatial, rows, rtol=6e-4)
     np.testing.assert_allclose(back.spatial / back.neutral, 7, rtol=2e-3)
+    assert back.exponent == 0 and back.spatial.dtype == back.neutral.dtype == np.float32
+    assert back.unpacked() is back
 
 
 @pytest.mark.parametrize("largest", [0.0, 1e-30, 1.0, 0.5, 3e4])
@@ -65,6 +67,7 @@ def test_equal_arrays_are_stored_once_and_come_back() -> None:
     np.testing.assert_array_equal(back.seen, evidence.track_boxes)
     np.testing.assert_array_equal(back.ends, [[0, 99], [0, 99]])
     assert back.info == evidence.info and back.chosen == evidence.chosen
+    assert back.consistency == evidence.consistency and 0.9 < back.consistency < 1
 
 
 def test_the_view_and_the_second_look_are_kept_as_they_were() -> None:
@@ -99,6 +102,25 @@ def test_a_temporal_look_of_its_own_is_kept() -> None:
     back = stored(replace(planted(3).evidence, rows=Rows(spatial, temporal, neutral))).rows
     assert back is not None
     np.testing.assert_allclose(back.unpacked().temporal, temporal, rtol=1e-3)
+
+
+def test_evidence_of_a_part_in_the_frame_numbers_of_the_whole_video() -> None:
+    """Everything that is a frame moves by the part's first one; nothing else does."""
+    evidence = planted(5).evidence
+    assert evidence.rows is not None and evidence.bounds == (0, 99)
+    first = second_look_of(evidence.rows, (18, 61), np.arange(20, 60, 4), lambda boxes: boxes, tracks(), 0, tracks()[0])
+    info = evidence.info | {"second_look": [18, 61, 22, 48]}
+    found = replace(evidence, second=first, info=info).of_whole((300, 399), 1000)
+    assert found.bounds == (300, 399)
+    assert found.info == info | {"segment": [300, 399], "n_frames": 1000, "second_look": [318, 361, 322, 348]}
+    assert found.slot_frames.tolist() == list(range(305, 400, 10)) and found.ends.tolist() == [[300, 399]] * 2
+    assert found.second is not None and found.second.window == (318, 361)
+    assert found.second.slots.tolist() == list(range(320, 360, 4))
+    assert (
+        found.second.rows is first.rows and found.rows is evidence.rows and found.frame_scores is evidence.frame_scores
+    )
+    plain = evidence.of_whole((300, 399), 1000)
+    assert plain.second is None and "second_look" not in plain.info and plain.bounds == (300, 399)
 
 
 def test_evidence_from_before_is_readable() -> None:
@@ -143,6 +165,14 @@ def test_the_names_in_stored_evidence_stay(whole: bool) -> None:
         for name, values in arrays.items():
             assert written[name].dtype == values.dtype
             np.testing.assert_array_equal(written[name], values)
+
+
+def test_stored_objects_are_not_unpacked() -> None:
+    """Unpacking one could run anything."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, slot_frames=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        Evidence.from_bytes(buffer.getvalue(), chosen=-1, consistency=0.5, info={})
 
 
 def test_numbers_that_are_none_are_refused() -> None:

@@ -35,6 +35,10 @@ def test_maximum_sum_segment(scores: list[float], span: tuple[int, int]) -> None
     assert maximum_sum_segment(np.array(scores, dtype=float), 0.5) == span
 
 
+def test_centred_at_the_highest_score_that_slot_is_left() -> None:
+    assert maximum_sum_segment(np.array([0, 0.5, 1, 0.5]), 1.0) == (2, 2)
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.floats(0.05, 0.95))
 def test_no_other_segment_is_better(values: list[float], centre: float) -> None:
     scores = np.array(values)
@@ -58,6 +62,7 @@ def test_k_is_a_share_where_fewer_slots_were_looked_at(seen: int, k: int) -> Non
 
 def test_top_k_is_the_papers_rule() -> None:
     assert top_k_span(np.array([0, 3, 0, 2, 1, 0.0]), 2) == (1, 3)
+    assert top_k_span(np.repeat([0.0, 1.0, 0.0], 40), 3) == (40, 42), "of equal ones the first"
 
 
 def test_slots_become_frames_halfway() -> None:
@@ -78,6 +83,25 @@ def test_a_clear_answer_is_more_confident_than_a_close_one() -> None:
     assert score_of(0.0, np.zeros(1), np.zeros(3), 0, 2) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("best", "rivals", "first", "last", "squared"),
+    [
+        (0.8, [0.2, 0.6], 1, 2, 0.25 * 0.5),  # 1 - .6 / .8; inside .6, outside .2
+        (0.8, [0.2, 0.6], 0, 3, 0.25),  # nothing outside
+        (0.8, [], 1, 2, 0.5),  # no rival
+        (0.5, [0.9], 1, 2, 0.0),  # a rival above it
+        (0.8, [], 0, 0, 0.0),  # .1 inside, more outside
+        (0.8, [], 3, 3, 0.0),
+        (0.8, [], 2, 3, 0.25),  # inside .5, outside .3
+    ],
+)
+def test_the_score_is_the_root_of_two_margins(
+    best: float, rivals: list[float], first: int, last: int, squared: float
+) -> None:
+    frames = np.array([0.1, 0.5, 0.7, 0.3])
+    assert score_of(best, np.array(rivals), frames, first, last) == pytest.approx(np.sqrt(squared))
+
+
 def test_a_tube_ends_where_its_track_ends() -> None:
     track = Track(np.array([10, 20]), np.array([[0, 0, 0.2, 0.2], [0.5, 0.5, 0.7, 0.7]]))
     tube = cut(track, 5, 15)
@@ -85,6 +109,9 @@ def test_a_tube_ends_where_its_track_ends() -> None:
     np.testing.assert_allclose(tube.boxes[-1], [0.25, 0.25, 0.45, 0.45], atol=1e-6)
     assert cut(track, 0, 4).start_frame == 10 == cut(track, 0, 4).end_frame
     assert cut(track, 30, 40).start_frame == 20
+    longer = Track(np.array([10, 20, 30]), np.tile(np.float32([0, 0, 1, 1]), (3, 1)))
+    assert (cut(longer, 0, 40).start_frame, cut(longer, 0, 40).end_frame) == (10, 30)
+    assert cut(longer, 35, 40).start_frame == 30 == cut(longer, 35, 40).end_frame
 
 
 def test_statements_end_in_a_full_stop() -> None:

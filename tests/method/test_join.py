@@ -40,6 +40,9 @@ def test_the_brighter_track_is_chosen_and_its_bright_slots_are_its_frames() -> N
     np.testing.assert_allclose(evidence.track_scores, [0.25, 0.75])
     np.testing.assert_array_equal(evidence.frame_scores[0], np.zeros(T))
     assert choice.chosen == evidence.chosen == 1
+    assert evidence.info["looks"] == SETTINGS.looks_digest() and evidence.info["n_frames"] == FRAMES
+    assert evidence.spatial_map.dtype == evidence.temporal_map.dtype == np.float16
+    np.testing.assert_array_equal(evidence.spatial_map[4], np.float16([[1 / 3, 1]]))
     assert choice.span == (61, 120), "slots 3 to 5, as far as halfway to their neighbours"
     # sqrt of (1 - .25 / .75) for the track, and of (1 - 0) / (1 + 0) for the frames
     assert choice.score == pytest.approx(np.sqrt(2 / 3))
@@ -71,10 +74,21 @@ def test_a_second_look_sets_the_ends_and_nothing_else() -> None:
     found = refine(choice, tracks()[1], evidence, SETTINGS, look_again)
     assert asked == [(1, 180)], "three sampled frames of the first look on both sides"
     assert found.chosen == 1 and found.second is not None and found.second.window == (1, 180) and not found.lost
+    np.testing.assert_array_equal(found.track.boxes, tracks()[1].boxes)
     slots = found.second.slots
     assert found.span == ((slots[1] + slots[2]) // 2 + 1, (slots[3] + slots[4]) // 2)
     assert (found.tube.start_frame, found.tube.end_frame) == found.span
     np.testing.assert_array_equal(found.tube.boxes, np.tile(np.float32(RIGHT), (len(found.tube.boxes), 1)))
+
+
+@pytest.mark.parametrize(("n_frames", "margin"), [(111, 33), (112, 34)])
+def test_a_margin_of_three_slots_goes_by_their_mean_distance(n_frames: int, margin: int) -> None:
+    """Of ten slots in a part that begins at frame 100: 3 * 11.1 = 33.3, and 3 * 11.2 = 33.6."""
+    part = {"segment": [100, 99 + n_frames]}
+    evidence = replace(first()[0], slot_frames=np.arange(10), info=part)
+    asked: list[tuple[int, int]] = []
+    refine(Choice(1, (150, 159), 0.5), tracks()[1], evidence, SETTINGS, lambda within: asked.append(within))
+    assert asked == [(150 - margin, 159 + margin)]
 
 
 def test_without_a_second_look_or_where_it_is_lost_the_first_one_stands() -> None:
@@ -98,3 +112,4 @@ def test_no_candidate_is_no_answer() -> None:
     evidence, choice = join(rows, maps(rows, SETTINGS), [], SLOTS, lambda boxes: boxes, FRAMES, SETTINGS, 1.0)
     assert choice == Choice(-1, (0, FRAMES - 1), 0.0)
     assert evidence.chosen == -1 and evidence.rows is None and evidence.track_boxes.shape == (0, T, 4)
+    assert evidence.track_boxes.dtype == np.float32 and evidence.ends.shape == (0, 2)

@@ -76,6 +76,14 @@ def test_the_token_is_chosen_by_the_rows_that_are_asked_for(attention: str, gti_
     assert torch.equal(chosen, maps[2 - token]), "the map is made of the rows that attention names"
 
 
+def test_left_open_the_token_is_chosen_by_its_map() -> None:
+    """Of two tokens, the first looks harder, and the last one harder than usual."""
+    rows, neutral = torch.tensor([0.8, 0.4]).view(2, 1, 1, 1), torch.tensor([0.8, 0.1]).view(2, 1, 1, 1)
+    by = {"neutral": neutral, "guard": 0.0, "role_tokens": "gti"}
+    assert pick_map(rows, attention="relative", **by)[1] == 1  # type: ignore[arg-type]
+    assert pick_map(rows, attention="raw", **by)[1] == 2  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("role_tokens", ["mean", "token-1"])
 def test_a_token_that_is_not_chosen_by_gti_does_not_depend_on_its_rows(role_tokens: str) -> None:
     torch.manual_seed(0)

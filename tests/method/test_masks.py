@@ -52,7 +52,8 @@ def test_shares_are_exact() -> None:
 
 def test_nothing_is_kept_where_no_track_has_a_mask() -> None:
     assert mask_shares([track([0, 0, 1, 1], None)], SLOTS, whole, 2, 2).shape == (0, 0, 0, 0)
-    assert mask_shares([], SLOTS, whole, 2, 2).shape == (0, 0, 0, 0)
+    nothing = mask_shares([], SLOTS, whole, 2, 2)
+    assert nothing.shape == (0, 0, 0, 0) and nothing.dtype == np.float16
 
 
 def test_a_view_cuts_the_mask_where_it_cuts_the_frame() -> None:
@@ -77,6 +78,30 @@ def test_between_two_frames_the_nearer_mask_counts_and_outside_of_the_track_none
     assert track([0, 0, 1, 1], None).masks_at(SLOTS) is None
 
 
+def test_where_a_track_is_absent_its_mask_is_unknown_and_elsewhere_it_counts() -> None:
+    one = Track(
+        np.array([2, 6]), np.tile(np.float32([0, 0, 1, 1]), (2, 1)), masks=np.tile(np.uint8(LEFT_HALF), (2, 1, 1))
+    )
+    (shares,) = mask_shares([one], np.array([1, 4]), whole, 2, 2)
+    assert np.isnan(shares[0]).all()
+    np.testing.assert_array_equal(shares[1], [[1, 0], [1, 0]])
+
+
+def test_the_parts_of_a_box_are_seen_as_exactly_as_the_box_is_known() -> None:
+    """Two rows and two columns of a box from (.1, .3) to (.8, .7), with all digits of its float32 numbers."""
+    asked: list[Array] = []
+
+    def view(boxes: Array) -> Array:
+        asked.append(boxes)
+        return boxes
+
+    mask_shares([track([0.1, 0.3, 0.8, 0.7], LEFT_HALF)], np.array([0]), view, 2, 2)
+    x1, y1, x2, y2 = (float(np.float32(number)) for number in (0.1, 0.3, 0.8, 0.7))
+    x, y = x1 + (x2 - x1) / 2, y1 + (y2 - y1) / 2
+    ((parts,),) = asked
+    assert parts.tolist() == [[[x1, y1, x, y], [x, y1, x2, y]], [[x1, y, x, y2], [x, y, x2, y2]]]
+
+
 @pytest.mark.parametrize(
     "masks", [np.zeros((1, 2, 2), np.uint8), np.zeros((2, 2, 2)), np.zeros((2, 4), np.uint8)], ids=["n", "type", "flat"]
 )
@@ -97,6 +122,11 @@ def test_the_cell_with_the_largest_share_counts_in_full_and_a_box_where_there_is
         np.testing.assert_array_equal(covered_cells(seen, masks, 2, 2, rule), cell_coverage(seen, 2, 2, rule=rule))
     with pytest.raises(ValueError, match="not by mask"):
         cell_coverage(seen, 2, 2, rule="mask")
+
+
+def test_in_each_slot_one_cell_counts_in_full() -> None:
+    masks, seen = np.float16([[[[0.5], [0.25]], [[0.75], [0.125]]]]), np.zeros((1, 2, 4))
+    assert covered_cells(seen, masks, 2, 1, "mask").tolist() == [[[[1.0], [0.25]], [[1.0], [0.125]]]]
 
 
 ATTENTION = np.tile(np.float32([[1, 8, 3, 0], [0, 0, 6, 0]]), (2, 1, 1))
@@ -152,6 +182,13 @@ def test_who_has_no_mask_is_scored_by_the_box_and_counted() -> None:
     evidence, choice = joined([replace(left, masks=None), right], MASKS)
     np.testing.assert_array_equal(evidence.track_scores, [8, 8])
     assert evidence.info[NO_MASK] == 1 and choice.chosen == 0
+
+
+def test_where_no_track_has_a_mask_all_are_scored_by_their_boxes() -> None:
+    nobody = [replace(one, masks=None) for one in people()]
+    evidence, choice = joined(nobody, MASKS)
+    np.testing.assert_array_equal(evidence.track_scores, [8, 8])
+    assert evidence.info[NO_MASK] == 2 and evidence.masks.size == 0 and choice.chosen == 0
 
 
 @pytest.mark.parametrize("change", [{}, {"proposer": "grounding_dino"}, {"tracking": "all"}], ids=str)

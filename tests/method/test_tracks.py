@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from stvg_core.method.evidence import Evidence
-from stvg_core.method.tracks import decided_by, preference, same_object
+from stvg_core.method.tracks import best_track, decided_by, preference, same_object
 
 WHOLE = np.tile([0.1, 0.1, 0.3, 0.3], (3, 1))
 PART = np.tile([0.15, 0.15, 0.2, 0.2], (3, 1))
@@ -27,6 +29,11 @@ def test_tracks_that_never_meet_in_time_are_not_one() -> None:
 def test_the_papers_rule_is_the_largest_score() -> None:
     totals, scores = np.array([1.0, 0.99, 0.5, 0.0]), np.array([0.1, 0.9, 1.0, 1.0])
     assert preference(totals, scores, 0.0).tolist() == totals.tolist()
+
+
+def test_confidences_are_weighed_with_all_digits() -> None:
+    found = preference(np.ones(1, np.float32), np.float32([0.1]), 0.5)
+    assert found.tolist() == [float(np.float32(0.1)) ** 0.5]
 
 
 def test_a_doubtful_track_must_be_brighter() -> None:
@@ -75,3 +82,26 @@ def test_half_of_the_smaller_box_is_enough() -> None:
     half, less = [0.25, 0, 0.75, 1], [0.375, 0, 0.875, 1]  # of a box as wide as the chosen one: .25 of .5, .125 of .5
     boxes = np.array([[[0, 0, 0.5, 1]], [half], [less]])
     assert same_object(boxes, 0).tolist() == [True, True, False]
+
+
+def test_the_shares_of_boxes_are_averaged_over_the_slots_in_which_both_are() -> None:
+    a, half, third, gone = [0, 0, 0.6, 1], [0.3, 0, 0.9, 1], [0.4, 0, 1, 1], [np.nan] * 4  # .3 and .2 of .6 are shared
+    boxes = np.array([[a, a, a, gone], [a, gone, third, a], [third, half, half, a], [half, gone, half, half]])
+    assert same_object(boxes, 0).tolist() == [True, True, False, True]
+
+
+def test_of_tracks_that_are_tied_in_all_else_the_first_number_that_differs_decides() -> None:
+    evidence = stored([1.0, 1.0], None, 0)
+    left, low = np.float32([[[0.1, 0.1, 0.6, 0.6]], [[0.2, 0.1, 0.6, 0.5]]])
+    outside, gone = np.float32([[-0.5, 0, 0.5, 1]]), np.full((1, 4), np.nan, np.float32)
+    for first, second in ((left, low), (gone, outside), (gone, left)):
+        for swapped in (False, True):
+            boxes = np.stack([second, first] if swapped else [first, second])
+            found = best_track(np.ones(2), replace(evidence, track_boxes=boxes), "excess")
+            assert found == int(swapped), "an absent track comes before all boxes"
+
+
+def test_a_choice_that_rounding_made_the_second_best_is_still_the_choice() -> None:
+    found = decided_by(stored([0.9995, 1.0], [1.0, 1.0], 0, choice_weight=1.0))
+    assert found is not None and found[0].tolist() == [0.9995, 1.0]
+    assert decided_by(stored([0.9985, 1.0], [1.0, 1.0], 0, choice_weight=1.0)) is None

@@ -54,7 +54,7 @@ class Vocabulary:
         (message,) = messages
         video, text = message["content"]
         assert message["role"] == "user" and video == {"type": "video"} and text["type"] == "text"
-        assert not tokenize and add_generation_prompt
+        assert tokenize is False and add_generation_prompt is True
         return self.template.format(text["text"])
 
 
@@ -156,6 +156,11 @@ def test_a_character_of_several_tokens_is_read_as_a_whole(monkeypatch: pytest.Mo
 def test_special_tokens_in_a_question_stay_words() -> None:
     layout = PromptLayout.of(Vocabulary(), 2)
     assert layout.suffix("a <end> and <video>.")[:-3] == codes("a < end> and < video>.")
+
+
+def test_without_special_tokens_a_question_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Vocabulary, "get_added_vocab", lambda _: {})
+    assert PromptLayout.of(Vocabulary(), 2).suffix("a <b>.")[:-3] == codes("a <b>.")
 
 
 def test_a_batch_ends_together() -> None:

@@ -32,8 +32,12 @@ def prepare() -> None:
         for file in (WORK / top).rglob("*"):
             if file.is_file() and str(file.relative_to(WORK)) not in wanted:
                 file.unlink()
-    for name in wanted:
+    changed = [
         _update(WORK / name, (ROOT / name).read_bytes() + (settings() if name == "pyproject.toml" else b""))
+        for name in wanted
+    ]
+    if any(changed):  # mutmut asks only new tests which functions they reach, also where a function is new
+        (WORK / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)
     for module in MODULES:
         if not meta(module).is_file():
             (WORK / "mutants" / module).unlink(missing_ok=True)
@@ -62,7 +66,10 @@ def forget() -> None:
     shutil.rmtree(WORK, ignore_errors=True)
 
 
-def _update(file: Path, content: bytes) -> None:
-    if not file.is_file() or file.read_bytes() != content:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
+def _update(file: Path, content: bytes) -> bool:
+    """Whether the file was another one, or none."""
+    if file.is_file() and file.read_bytes() == content:
+        return False
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+    return True
