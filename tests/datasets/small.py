@@ -17,8 +17,9 @@ def vidor(
     *,
     n_frames: int = 40,
     categories: Mapping[int, str] | None = None,
+    size: tuple[int, int] = (200, 100),
 ) -> Path:
-    """A VidOR file with each track's boxes, 200x100 pixels, 25 fps."""
+    """A VidOR file with each track's boxes, in pixels of pictures of ``size`` (width, height), 25 fps."""
     trajectories: list[list[dict[str, Any]]] = [[] for _ in range(n_frames)]
     for tid, boxes in tracks.items():
         for frame, box in boxes.items():
@@ -26,7 +27,7 @@ def vidor(
             trajectories[frame].append({"tid": tid, "bbox": sides, "generated": 0, "tracker": "none"})
     names = categories or {}
     content = {
-        "video_id": video, "fps": 25.0, "frame_count": n_frames, "width": 200, "height": 100,
+        "video_id": video, "fps": 25.0, "frame_count": n_frames, "width": size[0], "height": size[1],
         "subject/objects": [{"tid": tid, "category": names.get(tid, "dog")} for tid in tracks],
         "trajectories": trajectories,
     }  # fmt: skip

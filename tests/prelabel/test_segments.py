@@ -20,16 +20,20 @@ from tests.datasets.small import moving, vidor, vidstg_entry
 from tests.prelabel.conftest import Command
 from tests.prelabel.given import written
 
+PICTURE = (320, 240)
+"""As the fake engine has it."""
+
 
 def part(first: int, last: int) -> dict[str, Any]:
-    return {"used_segment": {"begin_fid": first, "end_fid": last}}
+    width, height = PICTURE
+    return {"used_segment": {"begin_fid": first, "end_fid": last}, "width": width, "height": height}
 
 
 @pytest.fixture
 def arguments(command: Command) -> list[object]:
     """One sentence about two parts of a video, and another one about the first part."""
     (command.folder / "123.mp4").write_bytes((command.folder / "a.mp4").read_bytes())
-    vidor(command.folder / "vidor", "123", {0: moving(range(40)), 1: moving(range(12, 40), corner=50)})
+    vidor(command.folder / "vidor", "123", {0: moving(range(40)), 1: moving(range(12, 40), corner=50)}, size=PICTURE)
     entries = [
         vidstg_entry("123", 12, 18, **part(5, 20)),
         vidstg_entry("123", 24, 30, questions=[], **part(21, 40)),  # 40: the frame behind the last one
