@@ -3,9 +3,8 @@
     python -m benchmarks.gpu_7b --device cuda --out gpu_7b.json
     python -m benchmarks.gpu_7b --device cpu --tiny            # tries the same code in seconds
 
-Needs torch, transformers 5.17 or newer, and what those bring: no Pillow, no video library, no OpenCV. Release 5.17 has
-no ``mm_encoder_outputs`` yet; the session does not use it, because it calls the language model directly, with the
-visual tokens as embeddings.
+Needs torch, transformers as pyproject.toml bounds it (5.21 to 5.24), and what those bring: no Pillow, no video library,
+no OpenCV.
 
 For each family, at full depth: the whole grounding (vision tower, LRA, TAS, with one step per prompt) as the product
 runs it, its operations counted from the sizes (:mod:`benchmarks.flops`) over its time and over the rate of a large bf16

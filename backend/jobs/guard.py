@@ -62,8 +62,8 @@ def _guard(seconds: float, signals: socket.socket) -> None:
         signal.signal(number, signal.SIG_IGN)
     worker = os.getppid()
     if _came(signals) and not _is_over(time.monotonic() + seconds) and os.getppid() == worker:
-        sys.stderr.write(f"the worker hangs and runs no code of its own: it is killed after {seconds:g} s\n")
-        os.kill(worker, signal.SIGKILL)
+        os.kill(worker, signal.SIGKILL)  # before it is said: whoever reads what is said may be gone
+        sys.stderr.write(f"the worker hung and ran no code of its own: it was killed after {seconds:g} s\n")
 
 
 def _came(signals: socket.socket) -> bool:

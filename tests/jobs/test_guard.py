@@ -14,7 +14,7 @@ import pytest
 from backend.jobs import guard
 
 
-def started(signals: socket.socket, seconds: float) -> subprocess.Popen[bytes]:
+def started(signals: socket.socket, seconds: float, *, nobody_reads: bool = False) -> subprocess.Popen[bytes]:
     """A guard whose worker is a process that only starts it."""
     worker = (
         "import subprocess, sys, time; "
@@ -22,9 +22,14 @@ def started(signals: socket.socket, seconds: float) -> subprocess.Popen[bytes]:
         "print(guard.pid, flush=True); time.sleep(3600)"
     )
     command = [sys.executable, "-c", worker, guard.__file__, str(seconds), str(signals.fileno())]
-    return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=(signals.fileno(),), bufsize=0
-    )
+    reading, errors = os.pipe()
+    os.close(reading)  # who writes there is told that nobody reads
+    worker = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors if nobody_reads else None,
+        pass_fds=(signals.fileno(),), bufsize=0,
+    )  # fmt: skip
+    os.close(errors)
+    return worker
 
 
 def is_there(pid: int) -> bool:
@@ -35,12 +40,12 @@ def is_there(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("way", ["it sees it", "it is told"])
+@pytest.mark.parametrize("way", ["it sees it", "it is told", "it sees it, and nobody reads its words"])
 def test_a_worker_that_stays_after_a_signal_is_killed(way: str) -> None:
     reading, writing = socket.socketpair()
-    worker = started(reading, 0.1)
+    worker = started(reading, 0.1, nobody_reads=way.endswith("words"))
     assert worker.stdin is not None
-    if way == "it sees it":
+    if way.startswith("it sees it"):
         writing.send(bytes([signal.SIGCHLD]))
         writing.send(bytes([signal.SIGTERM]))
     else:
