@@ -1,7 +1,7 @@
 """Draws docs/images/overview.svg and docs/images/architecture.svg.
 
 ``python docs/figures/drawings.py`` writes them again. The layers of the backend are read from the import contracts in
-pyproject.toml, so the drawing cannot tell another story than the check; a test compares the files with what is drawn here.
+pyproject.toml, so the drawing cannot tell another story than the check. A test compares the files with this.
 """
 
 from __future__ import annotations
@@ -17,13 +17,18 @@ INK, SOFT, LINE = "#1f2937", "#4b5563", "#6b7280"
 BLUE, GREEN, AMBER, GREY = "#dbeafe", "#dcfce7", "#fef3c7", "#f3f4f6"
 
 
-def text(x: float, y: float, words: str, *, size: int = 14, bold: bool = False, color: str = INK, at: str = "middle") -> str:
+def text(
+    x: float, y: float, words: str, *, size: int = 14, bold: bool = False, color: str = INK, at: str = "middle"
+) -> str:
     weight = ' font-weight="600"' if bold else ""
-    return f'<text x="{x:g}" y="{y:g}" font-size="{size}" text-anchor="{at}" fill="{color}"{weight}>{escape(words)}</text>'
+    return (
+        f'<text x="{x:g}" y="{y:g}" font-size="{size}" text-anchor="{at}" fill="{color}"{weight}>{escape(words)}</text>'
+    )
 
 
 def box(
-    x: float, y: float, width: float, height: float, title: str, lines: Iterable[str] = (), fill: str = BLUE, size: int = 13
+    x: float, y: float, width: float, height: float, title: str, lines: Iterable[str] = (), fill: str = BLUE,
+    size: int = 13,
 ) -> str:  # fmt: skip
     """A box with a bold title and smaller lines below it."""
     said = list(lines)
@@ -38,7 +43,8 @@ def box(
 
 
 def arrow(x1: float, y1: float, x2: float, y2: float, words: str = "", *, above: bool = True) -> str:
-    line = f'<line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" stroke="{LINE}" stroke-width="1.5" marker-end="url(#to)"/>'
+    ends = f'x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}"'
+    line = f'<line {ends} stroke="{LINE}" stroke-width="1.5" marker-end="url(#to)"/>'
     if not words:
         return line
     return line + text((x1 + x2) / 2, (y1 + y2) / 2 + (-7 if above else 16), words, size=12, color=SOFT)
@@ -80,7 +86,9 @@ def overview() -> str:
 
 def layers() -> list[str]:
     """The layers of the backend, the topmost first, as the import contract has them."""
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
     [found] = [list(contract["layers"]) for contract in contracts if contract["type"] == "layers"]
     return found
 

@@ -17,8 +17,8 @@ from backend.settings import Settings
 
 HEAD = """# HTTP
 
-Read from the OpenAPI description that the service gives at `/openapi.json` (with the credentials). Whoever writes a program
-against the service should read that file: it has every field of every body.
+Read from the OpenAPI description that the service gives at `/openapi.json` (with the credentials). Whoever
+writes a program against the service should read that file: it has every field of every body.
 
 How to log in: [deployment](../deployment.md#other-programs), [accounts](../accounts.md).
 """
@@ -62,7 +62,14 @@ def _about(operation: dict[str, Any]) -> Iterator[str]:
             yield f"| `{each['name']}` | {each['in']} | {_values(each.get('schema', {}))} |"
         yield ""
     for kind, body in operation.get("requestBody", {}).get("content", {}).items():
-        yield from (f"Body, `{kind}`:", "", "```json", json.dumps(body["schema"], indent=2, ensure_ascii=False), "```", "")
+        yield from (
+            f"Body, `{kind}`:",
+            "",
+            "```json",
+            json.dumps(body["schema"], indent=2, ensure_ascii=False),
+            "```",
+            "",
+        )
     yield from ("| status | what |", "|---|---|")
     for status, answer in operation["responses"].items():
         kinds = ", ".join(f"`{kind}`" for kind in answer.get("content", {}))

@@ -14,8 +14,9 @@ from stvg_core.demo import MODEL_DIR
 
 HEAD = """# Service settings
 
-Every variable of the environment that the program reads. Kind and default are read from the classes in `backend/settings.py`;
-what it is for is said in [deployment](../deployment.md#settings), which also says which belong together. The settings of the method itself (`STVG_SET`, `--set`): [settings](../settings.md).
+Every variable of the environment that the program reads. Kind and default are read from the classes in
+`backend/settings.py`; what each is for comes from [deployment](../deployment.md#settings), which also says which belong
+together. The settings of the method itself (`STVG_SET`, `--set`): [settings](../settings.md).
 
 A variable that is empty counts as not set where its default is "not set".
 """
