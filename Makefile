@@ -132,7 +132,7 @@ $(READY_DOCS): constraints-docs.txt | $(READY)
 	@echo 'installing mkdocs into $(VENV_DOCS) ...'
 	@$(PYTHON) -m venv --clear $(VENV_DOCS)
 	@$(call share,$(VENV_DOCS))
-	@$(VENV_DOCS)/$(PIP_INSTALL) --ignore-installed --requirement constraints-docs.txt
+	@$(VENV_DOCS)/$(PIP_INSTALL) --ignore-installed --no-deps --requirement constraints-docs.txt
 	@touch $@
 
 .venv-transformers-%/.ready: | $(READY)
