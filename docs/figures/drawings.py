@@ -1,7 +1,8 @@
 """Draws docs/images/overview.svg and docs/images/architecture.svg.
 
 ``python docs/figures/drawings.py`` writes them again. The layers of the backend are read from the import contracts in
-pyproject.toml, so the drawing cannot tell another story than the check. A test compares the files with this.
+pyproject.toml, the packages of the library from its folder, so the drawing cannot tell another story than the code. A
+test compares the files with what is drawn here.
 """
 
 from __future__ import annotations
@@ -118,6 +119,14 @@ LIBRARY = (
 )
 
 
+def library() -> list[tuple[str, str]]:
+    """The packages of the library with what they are for; those that nobody described yet stand at the end."""
+    known = {name for names, _ in LIBRARY for name in names.split(", ")}
+    there = {folder.parent.name for folder in (ROOT / "stvg_core").glob("*/__init__.py")}
+    further = ", ".join(sorted(there - known))
+    return [*LIBRARY, *([(further, "")] if further else [])]
+
+
 def architecture() -> str:
     """The way of the data above, the rooms below."""
     parts = [text(30, 34, "The way of the data", size=16, bold=True, at="start")]
@@ -152,7 +161,7 @@ def architecture() -> str:
         parts.append(f'<rect x="30" y="{y}" width="480" height="34" rx="4" fill="{GREEN}" stroke="{LINE}"/>')
         parts.append(text(42, y + 22, names, size=12, bold=True, at="start"))
         parts.append(text(500, y + 22, SAYS.get(names, ""), size=11, color=SOFT, at="end"))
-    for at, (name, said) in enumerate(LIBRARY):
+    for at, (name, said) in enumerate(library()):
         y = 264 + at * 44
         parts.append(f'<rect x="585" y="{y}" width="355" height="38" rx="4" fill="{BLUE}" stroke="{LINE}"/>')
         parts.append(text(597, y + 16, name, size=13, bold=True, at="start"))
@@ -160,9 +169,9 @@ def architecture() -> str:
     bottom = 264 + 40 * len(layers())
     parts.append(arrow(510, 440, 582, 440))
     parts.append(text(546, 430, "imports", size=11, color=SOFT))
-    parts.append(text(585, 264 + 44 * len(LIBRARY) + 22, "backend.http and what it needs run without torch.", size=12,
+    parts.append(text(585, 264 + 44 * len(library()) + 22, "backend.http and what it needs run without torch.", size=12,
                       color=SOFT, at="start"))  # fmt: skip
-    parts.append(text(585, 264 + 44 * len(LIBRARY) + 40, "Only backend.runs.ray_cluster imports Ray.", size=12,
+    parts.append(text(585, 264 + 44 * len(library()) + 40, "Only backend.runs.ray_cluster imports Ray.", size=12,
                       color=SOFT, at="start"))  # fmt: skip
     return drawing(970, bottom + 16, "The way of the data, and the rooms of the project with their imports", parts)
 

@@ -33,6 +33,8 @@ def test_the_drawings_are_those_of_the_contracts(name: str) -> None:
 def test_every_layer_of_the_drawing_says_what_it_is_for() -> None:
     found = _drawings()
     assert set(found.layers()) == set(found.SAYS)
+    named = {name for names, _ in found.LIBRARY for name in names.split(", ")}
+    assert named <= {folder.parent.name for folder in (ROOT / "stvg_core").glob("*/__init__.py")}
 
 
 def test_every_command_has_a_heading() -> None:
