@@ -20,6 +20,9 @@ GENERATED = {
     "reference/python.md": modules.page,
     "reference/server-settings.md": variables.page,
 }
+LISTED = {
+    "The command line": "cli.md", "HTTP": "http.md", "Python": "python.md", "Service settings": "server-settings.md",
+}  # fmt: skip
 _COMMENT = re.compile(r"^(<!--.*-->)\n(?=\|)", re.MULTILINE)
 
 
@@ -35,6 +38,8 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
     """Links out of docs/, and a blank line before a table that follows a comment (GitHub does without it)."""
+    if page.file.src_uri == "reference/index.md":  # these pages are not in the repository, so no file can link to them
+        markdown += "\n\nOn this site:\n\n" + "\n".join(f"- [{title}]({name})" for title, name in LISTED.items())
     return _COMMENT.sub(r"\1\n\n", mended(markdown, page.file.src_uri))
 
 
