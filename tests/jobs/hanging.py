@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.media.decoding import reporting
-from stvg_core.video.child import ChildLimits
+from stvg_core.children.child import ChildLimits
 from stvg_core.video.child_processes import DecodingProcesses
 from tests.jobs.conftest import Loop
 
