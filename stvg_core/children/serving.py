@@ -60,6 +60,10 @@ class Serving(ABC):
         """May it have been raised for lack of memory? Libraries fail in many ways then."""
         return self.short_of_memory() or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
+    def spent(self) -> bool:
+        """Must this process not be used for another request?"""
+        return False
+
     def working(self) -> AbstractContextManager[None]:
         """What surrounds the work on a request."""
         return nullcontext()
@@ -109,7 +113,7 @@ class Serving(ABC):
                 reply = {"error": "memory"}
             else:
                 reply = self.expected(error) or {"error": "defect", "text": traceback.format_exc()}
-        self._send(reply | {"last": True})
+        self._send(reply | {"last": True, "spent": self.spent()})
 
     def _listen(self) -> None:
         """Ends the process when the parent is gone, also in the middle of an answer."""

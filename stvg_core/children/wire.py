@@ -9,6 +9,9 @@ from typing import Any
 
 _LENGTH = struct.Struct(">I")
 _PIECE = 1 << 16
+_LARGEST = 64 << 20
+"""Bytes of a message: requests name a few million frames at most."""
+_WITH_FILE = "with_file"
 
 
 class Closed(Exception):
@@ -30,7 +33,7 @@ class Wire:
 
     def send(self, message: dict[str, Any], file: int | None = None) -> None:
         """Send a message, and with it the open file of that number, which both have then. Raises Closed."""
-        data = json.dumps(message).encode()
+        data = json.dumps(message if file is None else message | {_WITH_FILE: True}).encode()
         data = _LENGTH.pack(len(data)) + data
         try:
             self._end.settimeout(None)
@@ -67,11 +70,14 @@ class Wire:
     def _whole(self) -> dict[str, Any] | None:
         if len(self._got) < _LENGTH.size:
             return None
-        end = _LENGTH.size + _LENGTH.unpack_from(self._got)[0]
+        length = _LENGTH.unpack_from(self._got)[0]
+        if length > _LARGEST:  # a process that was taken over could fill the memory of the other one
+            raise Closed
+        end = _LENGTH.size + length
         if len(self._got) < end:
             return None
         message: dict[str, Any] = json.loads(self._got[_LENGTH.size : end])
         del self._got[:end]
-        if self._files:
-            message["descriptor"] = self._files.pop(0)
+        if message.pop(_WITH_FILE, False) and self._takes_files:
+            message["descriptor"] = self._files.pop(0)  # it comes with the message's first byte at the latest
         return message
