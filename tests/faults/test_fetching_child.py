@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import psutil
 import pytest
 
 from backend.jobs.lease import Stopping
@@ -20,7 +19,7 @@ from backend.media.fetching_child import FetchingProcesses
 from backend.media.watch import Alive
 from tests.faults import naive_cache
 from tests.faults.fault import fault
-from tests.faults.servers import Server, redirect, said
+from tests.faults.servers import Server, redirect, said, talking_to
 from tests.faults.service import Service
 from tests.faults.without import hour, nothing, yes
 from tests.media.hostile import HELD_BYTES
@@ -88,9 +87,8 @@ def test_a_worker_that_is_told_to_end_does_not_wait_for_a_handshake(service: Ser
     media = fetching(service, FetchingProcesses(600, 0, 600), Downloader(allowed_origins=[url], timeout_s=600))
 
     def look() -> None:
-        for one in psutil.Process().children():
-            if any(place.status == "ESTABLISHED" for place in one.net_connections()):
-                raise Stopping
+        if talking_to(silent.port):
+            raise Stopping
 
     try:
         with pytest.raises(Stopping):
@@ -144,9 +142,8 @@ def test_a_kill_of_the_process_that_fetches_is_said_and_its_part_is_no_video(ser
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + bytes(150_000))
         while not any(file.stat().st_size for file in service.kept()):
             killed.wait(0.02)
-        for one in psutil.Process().children():
-            if "backend.media.fetching_main" in one.cmdline():
-                one.kill()
+        for one in talking_to(source.port):
+            one.kill()
         killed.set()
 
     with Server(half, said(200, b"video" * 40_000)) as source:

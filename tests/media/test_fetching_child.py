@@ -25,7 +25,7 @@ from backend.media.download import Downloader
 from backend.media.fetching import Source, fetch_here, open_fetching
 from backend.media.fetching_child import FetchingProcesses
 from backend.media.parts import Part
-from tests.faults.servers import VIDEO, Answer, Server, redirect, said
+from tests.faults.servers import VIDEO, Answer, Server, redirect, said, talking_to
 from tests.media.test_drip import Drip
 from tests.video.test_child import alive
 
@@ -286,18 +286,12 @@ def test_whoever_waits_can_give_up_while_a_handshake_hangs(tmp_path: Path) -> No
     silent = Drip(b"", b"")
     url, processes = silent.url.replace("http", "https"), patient()
     taken: list[int] = []
-    take = processes.take
-
-    def taking(place: str = "") -> Any:
-        child = take(place)
-        taken.append(child.pid)
-        return child
 
     def look() -> None:
-        if any(one.status == "ESTABLISHED" for one in psutil.Process(taken[0]).net_connections()):
+        taken.extend(one.pid for one in talking_to(silent.port))
+        if taken:
             raise InVain
 
-    processes.take = taking  # type: ignore[method-assign]
     library = MediaLibrary(
         MediaCache(tmp_path, 1 << 30), Downloader(allowed_origins=[url], timeout_s=600), fetch=processes.fetch
     )
