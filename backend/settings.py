@@ -162,6 +162,11 @@ class Settings(MethodSettings):
     media_allowed_origins: str = ""
     """Comma-separated origins (``http://files.intern:8000``) that may have private addresses."""
 
+    fetch_seconds: float = Field(default=300.0, ge=0)
+    """A download of which nothing comes for so long is ended, with its process. 0: fetch in the process itself."""
+    fetch_memory_bytes: int = Field(default=1024 * MEBIBYTE, ge=0)
+    """Address space of a process that fetches. 0: no limit."""
+
     decode_seconds: float = Field(default=300.0, ge=0)
     """A decoder that does not move on for so long is ended, and the job fails. 0: decode in the process itself."""
     decode_memory_bytes: int = Field(default=4096 * MEBIBYTE, ge=0)
