@@ -6,18 +6,22 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from stvg_core.decomposition import Decomposer, decomposer_for
 from stvg_core.freeing import sparing, twice
+from stvg_core.grouped import GROUP, Looked, Room, look_together, rising
 from stvg_core.method.evidence import Rows, SecondLook
 from stvg_core.method.join import Choice, join, refine, second_look_of, second_scores
-from stvg_core.method.look import look, look_again, spatial_question
+from stvg_core.method.look import Sentence, look_again, look_each, spatial_question
 from stvg_core.method.maps import maps
 from stvg_core.mllm.loading import LoadedModel, load
+from stvg_core.mllm.session import Session
 from stvg_core.opened import OpenedVideo, OpenVideo, Stopwatch, file_key, sampled
 from stvg_core.proposals import Proposer, proposer_for
 from stvg_core.proposals.extending import Extended, extend
 from stvg_core.proposals.following import DrawnBox, pinned
-from stvg_core.query import SubQueries, as_statement, normalise_query
+from stvg_core.query import as_statement, normalise_query
 from stvg_core.segment import check_segment, part_info
 from stvg_core.settings import GroundingSettings, resolve
 from stvg_core.tube import FEWER_SLOTS, SPLIT, SPLIT_BY, Array, Grounding, Segment, Track, Tube, VideoInfo
@@ -42,6 +46,7 @@ class _Asked:
         segment: first and last frame of the part of the video that is looked at; None for all of it.
         report: called with a share in [0, 1] and the name of the stage.
         keep: further sentences on this video follow, see :func:`stvg_core.method.look.look`.
+        looked: what was seen together with other sentences; None where it is still to be looked at.
     """
 
     video: str | Path
@@ -50,6 +55,7 @@ class _Asked:
     report: Progress = _silent
     keep: bool = False
     segment: Segment | None = None
+    looked: Looked | None = None
 
 
 class Grounder:
@@ -72,6 +78,7 @@ class Grounder:
         self._opened: OpenedVideo | None = None
         self._most: dict[tuple[int, int], int] = {}
         self._fewer: int | None = None
+        self._room = Room()
 
     @classmethod
     def from_pretrained(
@@ -189,12 +196,22 @@ class Grounder:
             progress: speaks of the sentence that is in work; what it raises ends that sentence alone.
             segment: as of :meth:`ground`, for all of them.
         """
+        asked = [
+            _Asked(video, query, None, progress or _silent, keep=n + 1 < len(queries), segment=segment)
+            for n, query in enumerate(queries)
+        ]
+        waiting: list[Looked | Exception | None] = []
         try:
-            for left, query in zip(range(len(queries) - 1, -1, -1), queries, strict=True):
+            for n, one in enumerate(asked):
                 answer: Grounding | Exception
                 try:
-                    asked = _Asked(video, query, None, progress or _silent, keep=left > 0, segment=segment)
-                    answer = self._with_less_memory(asked)
+                    if not waiting:
+                        report = rising(one.report)
+                        waiting, one = self._look_together(asked[n:], report), replace(one, report=report)
+                    looked = waiting.pop(0) if waiting else None
+                    if isinstance(looked, Exception):
+                        raise looked
+                    answer = self._with_less_memory(replace(one, looked=looked))
                 except Exception as error:
                     answer = error
                 yield answer
@@ -224,7 +241,7 @@ class Grounder:
         def with_fewer() -> Grounding:
             self._fewer = fewer
             try:
-                found = self._ground(replace(asked, report=_silent, keep=False))
+                found = self._ground(replace(asked, report=_silent, keep=False, looked=None))
             finally:
                 self._fewer = None
             self._most[found.video.width, found.video.height] = fewer
@@ -241,18 +258,17 @@ class Grounder:
         slots = self.settings.n_slots
         return min(slots, self._most.get((info.width, info.height), slots), self._fewer or slots)
 
-    def _look(self, opened: OpenedVideo, statement: str, parts: SubQueries, asked: _Asked) -> Rows:
-        session, keep = opened.session, asked.keep
+    def _look(
+        self, session: Session, sentences: Sequence[Sentence], tick: Callable[[float], None], keep: bool
+    ) -> list[Rows]:
+        keep = keep and self._keeps(session)
 
-        def tick(share: float) -> None:
-            asked.report(0.4 + 0.4 * share, "look")
-
-        def run() -> Rows:
-            return look(session, statement, parts, self.settings, tick, keep=keep)
+        def run() -> list[Rows]:
+            return look_each(session, sentences, self.settings, tick, keep=keep)
 
         def spare() -> None:
             nonlocal keep
-            keep = False
+            keep = self._room.keep = False
             session.spare()
             self.loaded = replace(self.loaded, recompute=True)
 
@@ -260,11 +276,41 @@ class Grounder:
             run, possible=lambda: self.settings.lra_steps > 0 and (keep or not session.recompute), spare=spare
         )
 
+    def _keeps(self, session: Session) -> bool:
+        """Does the memory suffice for what further sentences could share? As was calculated, or found out before."""
+        return self._room.keep and session.keeps
+
+    def _look_together(self, asked: Sequence[_Asked], report: Progress) -> list[Looked | Exception | None]:
+        """What the next sentences see, as one group; nothing where one by one is as good, or nobody knows yet.
+
+        Whatever fails here is done alone when its turn comes, and fails there.
+        """
+        opened, group = self._opened, asked[:GROUP]
+        known = opened is not None and opened.key == (file_key(asked[0].video), asked[0].segment)
+        if opened is None or not known or len(group) < 2 or self.settings.lra_steps == 0 or not self._room.together:
+            return []
+        session = opened.session
+        if self._keeps(session) and session.at_once() == 1:
+            return []
+
+        def run(sentences: Sequence[Sentence], tick: Callable[[float], None]) -> list[Rows]:
+            return self._look(session, sentences, tick, group[-1].keep)
+
+        def failed() -> None:
+            self._room.together = False
+            session.release()
+            torch.cuda.empty_cache()
+
+        return look_together(session, [one.query for one in group], self.decomposer, run, report, failed)
+
     def _ground(self, asked: _Asked) -> Grounding:
-        watch, settings, report = Stopwatch(), self.settings, asked.report
+        watch, settings, report, looked = Stopwatch(), self.settings, asked.report, asked.looked
         sentence = normalise_query(asked.query)
-        with watch("decompose"):
-            parts = self.decomposer.decompose(sentence)
+        if looked is not None:
+            parts, watch.seconds = looked.parts, dict(looked.seconds)
+        else:
+            with watch("decompose"):
+                parts = self.decomposer.decompose(sentence)
         report(0.0, "decode")
         opened = self._open(asked, watch)
         report(0.1, "propose")
@@ -272,8 +318,15 @@ class Grounder:
         drawn = asked.given if isinstance(asked.given, DrawnBox) else None
         statement, through = as_statement(sentence), None if drawn is None else drawn.frame
         report(0.4, "look")
+
+        def tick(share: float) -> None:
+            report(0.4 + 0.4 * share, "look")
+
         with watch("attention"):
-            rows = self._look(opened, statement, parts, asked)
+            if looked is not None and looked.session is opened.session:
+                rows = looked.rows
+            else:
+                rows = self._look(opened.session, [(statement, parts)], tick, asked.keep)[0]
             found = maps(rows, settings)
         with watch("join"):
             evidence, choice = join(
