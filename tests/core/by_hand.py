@@ -119,13 +119,15 @@ class Bench:
     """A grounder on stand-ins, with all that it made.
 
     Attributes:
-        memory: how often a prefill still fails for lack of memory, and for how many slots it suffices at last.
+        failures, most: how often a prefill still fails for lack of memory, and for how many slots it suffices at last.
+        keeps, batch: what new sessions say of the memory, see :class:`StandIn`.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, tracks: list[Track], settings: GroundingSettings) -> None:
         self.clips: list[Clip] = []
         self.sessions: list[StandIn] = []
         self.failures, self.most = 0, FRAMES
+        self.keeps, self.batch = True, 1
         self.proposer = Recorded(tracks)
         monkeypatch.setattr(opened, "Session", self._session)
         self.grounder = Grounder(Loaded(), settings, "stand-in", self.proposer, Split(), self._open)  # type: ignore[arg-type]
@@ -151,7 +153,7 @@ class Bench:
             return real(v, backwards=backwards)
 
         session.prefill = prefill  # type: ignore[method-assign]
-        session.recompute = bool(loaded.recompute)
+        session.recompute, session.keeps, session.batch = bool(loaded.recompute), self.keeps, self.batch
         self.sessions.append(session)
         return session
 

@@ -46,6 +46,11 @@ class Shown:
     tokens: torch.Tensor
     v: torch.Tensor
 
+    @property
+    def keys_values(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """What answers come from, in the place of a real prefill's states."""
+        return [(self.tokens, self.v)]
+
 
 class StandIn:
     """What :mod:`stvg_core.method.look` asks of a session.
