@@ -30,13 +30,12 @@ import torch
 from benchmarks.report import between, machine, publish, ratios, row, spread
 from benchmarks.shapes import PARTS, QUERY, build, random_frames
 from stvg_core.demo import MODEL_DIR
-from stvg_core.grouped import GROUP
 from stvg_core.method.evidence import Rows
 from stvg_core.method.look import Sentence, look_each
 from stvg_core.mllm import together
 from stvg_core.mllm.loading import LoadedModel, load
 from stvg_core.mllm.session import Session
-from stvg_core.mllm.together import Together
+from stvg_core.mllm.together import GROUP, Together
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Frames
 
@@ -49,7 +48,8 @@ Seen = list[torch.Tensor]
 def prefills(session: Session, count: int, size: int) -> Seen:
     """The last layer's values of each."""
     generator = torch.Generator().manual_seed(0)
-    vs = [1e-2 * torch.randn(session.visual.shape, generator=generator) for _ in range(count)]
+    zero = session.zero_v()
+    vs = [zero + 1e-2 * torch.randn(zero.shape, generator=generator).to(zero) for _ in range(count)]
     with torch.no_grad():
         found = [one for n in range(0, count, size) for one in session.prefill_each(vs[n : n + size])]
     return [one.keys_values[-1][1] for one in found]

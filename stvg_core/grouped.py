@@ -20,9 +20,6 @@ from stvg_core.mllm.session import Session
 from stvg_core.opened import Stopwatch
 from stvg_core.query import SubQueries, as_statement, normalise_query
 
-GROUP = 4
-"""Sentences in a group, at most: the first answer waits for the looks of all, and each holds two V."""
-
 Progress = Callable[[float, str], None]
 _log = logging.getLogger(__name__)
 

@@ -10,13 +10,14 @@ import torch
 
 from stvg_core.decomposition import Decomposer, decomposer_for
 from stvg_core.freeing import sparing, twice
-from stvg_core.grouped import GROUP, Looked, Room, look_together, rising
+from stvg_core.grouped import Looked, Room, look_together, rising
 from stvg_core.method.evidence import Rows, SecondLook
 from stvg_core.method.join import Choice, join, refine, second_look_of, second_scores
 from stvg_core.method.look import Sentence, look_again, look_each, spatial_question
 from stvg_core.method.maps import maps
 from stvg_core.mllm.loading import LoadedModel, load
 from stvg_core.mllm.session import Session
+from stvg_core.mllm.together import GROUP
 from stvg_core.opened import OpenedVideo, OpenVideo, Stopwatch, file_key, sampled
 from stvg_core.proposals import Proposer, proposer_for
 from stvg_core.proposals.extending import Extended, extend

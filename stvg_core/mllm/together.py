@@ -23,6 +23,8 @@ FULL = {"cpu": 256, "cuda": 2048}
 """Tokens in the largest batch, by the kind of device; on all others each prefill goes alone."""
 MOST = 8
 """Prefills in the largest batch."""
+GROUP = 4
+"""Sentences that are looked at as a group, at most: the first answer waits for all, and each holds two V."""
 SHARE = 0.5
 """Of the free memory, as the rest of the estimate is rough."""
 
