@@ -154,7 +154,7 @@ def _room_for(loaded: LoadedModel, tokens: int) -> Iterator[None]:
         with small_memory(tokens):
             yield
         return
-    needed = LanguageShape.of(loaded.model).kept(tokens, recompute=True)
+    needed = LanguageShape.of(loaded.model).peak(tokens, recompute=True)
     with limited(str(loaded.device), (torch.cuda.memory_allocated(loaded.device) + needed) / 1e9):
         yield
 

@@ -49,14 +49,17 @@ def look_one_way(
     Raises:
         NonFiniteError: the model answered with NaN or infinite numbers.
     """
-    return _one_way(session, [(query, parts)], settings, 1, backwards=backwards)[0]
+    return _one_way(session, [(query, parts)], settings, 1, True, backwards)[0]
 
 
 def _one_way(
-    session: Session, sentences: Sequence[Sentence], settings: GroundingSettings, at_once: int, *,
-    backwards: bool = False,
+    session: Session, sentences: Sequence[Sentence], settings: GroundingSettings, at_once: int, keep: bool,
+    backwards: bool,
 ) -> list[Rows]:  # fmt: skip
-    """Several sentences in one direction; up to ``at_once`` prefills with V run as one batch."""
+    """Several sentences in one direction; up to ``at_once`` prefills with V run as one batch.
+
+    Without ``keep`` the graph of the prefill at V = 0 is let go of before those with V are made.
+    """
     found, learnt = [], []
     for query, parts in sentences:
         branches = _branches(query, parts, settings, backwards)
@@ -72,6 +75,10 @@ def _one_way(
         margins = margins.detach()  # the graph of the questions is let go of
         learnt += [_Learnt(v, query, *of) for v, *of in zip(vs, questions, margins[learning], strict=True)]
         found.append((margins, seen, neutral, learning))
+
+    if not keep:
+        session.release()
+        prefix = prefix.without_graph()
 
     def watched(some: Sequence[_Learnt]) -> list[_Seen]:
         return _watched(session, prefix, some, settings, backwards)
@@ -102,7 +109,7 @@ def look(
         parts: its sub-queries.
         tick: called with the share that is done.
         keep: leave the session's prefills at V = 0 for the next query on this video. Without it, the graph of one
-            direction is gone before the other one's is made, which halves the memory for gradients.
+            direction is gone before anything else is made, which halves the memory for gradients.
 
     Raises: as :func:`look_one_way`.
     """
@@ -117,16 +124,12 @@ def look_each(
     at V = 0 per direction. Prefills with V run in batches where the session says so; of one sentence they never do.
     """
     at_once = session.at_once() if len(sentences) > 1 else 1
-    forward = _one_way(session, sentences, settings, at_once)
-    if not keep:
-        session.release()
+    forward = _one_way(session, sentences, settings, at_once, keep, False)
     tick(0.5 if settings.tas else 1.0)
     if not settings.tas:
         return forward
     reverse = [turned(query, parts, settings) for query, parts in sentences]
-    backward = _one_way(session, reverse, settings, at_once, backwards=True)
-    if not keep:
-        session.release()
+    backward = _one_way(session, reverse, settings, at_once, keep, True)
     tick(1.0)
     return [replace(one, backward=other) for one, other in zip(forward, backward, strict=True)]
 

@@ -25,7 +25,9 @@ def is_short(model: Any, device: torch.device, tokens: int, *, recompute: bool =
     """Would the graphs of two prefills of so many tokens not fit beside what is on the GPUs? Never on a CPU."""
     if device.type != "cuda":
         return False
-    return BOTH * LanguageShape.of(model).kept(tokens, recompute=recompute) > free_bytes(model)
+    shape = LanguageShape.of(model)
+    needed = (BOTH - 1) * shape.kept(tokens, recompute=recompute) + shape.peak(tokens, recompute=recompute)
+    return needed > free_bytes(model)
 
 
 def free_bytes(model: Any) -> int:

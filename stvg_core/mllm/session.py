@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -38,6 +38,10 @@ class Prefix:
     keys_values: list[tuple[torch.Tensor, torch.Tensor]]
     length: int
     next_position: int
+
+    def without_graph(self) -> Prefix:
+        """The same state, from which no gradient flows; what was kept for one can go."""
+        return replace(self, keys_values=[(keys.detach(), values.detach()) for keys, values in self.keys_values])
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,7 @@ class Bench:
 
     Attributes:
         failures, most: how often a prefill still fails for lack of memory, and for how many slots it suffices at last.
+        graphs: how many prefills with a graph may be kept at once; ``refused`` counts those that were not made.
         keeps, batch: what new sessions say of the memory, see :class:`StandIn`.
     """
 
@@ -127,6 +128,7 @@ class Bench:
         self.clips: list[Clip] = []
         self.sessions: list[StandIn] = []
         self.failures, self.most = 0, FRAMES
+        self.graphs, self.refused = FRAMES, 0
         self.keeps, self.batch = True, 1
         self.proposer = Recorded(tracks)
         monkeypatch.setattr(opened, "Session", self._session)
@@ -149,6 +151,9 @@ class Bench:
         def prefill(v: torch.Tensor, *, backwards: bool = False) -> Shown:
             if self.failures > 0 or len(acts) > self.most:
                 self.failures -= 1
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            if v.requires_grad and len(session._origins) >= self.graphs:
+                self.refused += 1
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return real(v, backwards=backwards)
 

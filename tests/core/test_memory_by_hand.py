@@ -100,6 +100,17 @@ def test_extending_tries_twice(bench: MakeBench, monkeypatch: pytest.MonkeyPatch
     assert tries == [1, 2], "the last video was let go of before the second try"
 
 
+def test_that_two_graphs_do_not_fit_is_found_out_once(bench: MakeBench) -> None:
+    """Of the forward and the reversed video, in whatever order sentences make them; then on the next video, too."""
+    made = bench(second_look=False, tas=True)
+    made.graphs = 1
+    for video in ("clip.mp4", "other.mp4"):
+        found = made.grounder.ground_many(video, [QUERY, "the dog in blue who sits"] * 3)
+        assert all(one.warnings == () and len(one.evidence.slot_frames) == 20 for one in found)
+        assert made.refused == 1, "not tried again"
+    assert len(made.sessions) == 2, "the vision tower runs once for each video"
+
+
 SEVERAL = [QUERY, "the man in red who runs", "the dog in blue who sits", "the cat in grey who lies", "  ", QUERY, QUERY]
 
 

@@ -51,6 +51,9 @@ class Shown:
         """What answers come from, in the place of a real prefill's states."""
         return [(self.tokens, self.v)]
 
+    def without_graph(self) -> Shown:
+        return Shown(self.tokens.detach(), self.v.detach())
+
 
 class StandIn:
     """What :mod:`stvg_core.method.look` asks of a session.
