@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from stvg_core.decomposition import Decomposer
-from stvg_core.errors import StvgError
 from stvg_core.freeing import is_short_of_memory
 from stvg_core.method.evidence import Rows
 from stvg_core.method.look import Sentence
@@ -84,12 +84,10 @@ def look_together(
         tick(0.0, "decode")
         with watch("decompose"):
             for n, query in enumerate(queries):
-                try:
+                with suppress(Exception):  # it is told when the sentence's turn comes
                     sentence = normalise_query(query)
                     sentences.append((as_statement(sentence), decomposer.decompose(sentence)))
                     places.append(n)
-                except StvgError:
-                    pass  # told when its turn comes
         if len(sentences) < 2:
             return found
         with watch("attention"):

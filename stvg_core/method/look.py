@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
@@ -54,13 +55,13 @@ def look_one_way(
 
 def _one_way(
     session: Session, sentences: Sequence[Sentence], settings: GroundingSettings, at_once: int, keep: bool,
-    backwards: bool,
+    backwards: bool, tick: Callable[[float], None] = lambda share: None,
 ) -> list[Rows]:  # fmt: skip
     """Several sentences in one direction; up to ``at_once`` prefills with V run as one batch.
 
     Without ``keep`` the graph of the prefill at V = 0 is let go of before those with V are made.
     """
-    found, learnt = [], []
+    found, learnt, done = [], [], 0
     for query, parts in sentences:
         branches = _branches(query, parts, settings, backwards)
         learning = [n for n, name in enumerate(branches) if settings.lra_steps > 0 and name in settings.lra_branches]
@@ -75,13 +76,18 @@ def _one_way(
         margins = margins.detach()  # the graph of the questions is let go of
         learnt += [_Learnt(v, query, *of) for v, *of in zip(vs, questions, margins[learning], strict=True)]
         found.append((margins, seen, neutral, learning))
+        tick(len(found) / len(sentences) / 2)
 
     if not keep:
         session.release()
         prefix = prefix.without_graph()
 
     def watched(some: Sequence[_Learnt]) -> list[_Seen]:
-        return _watched(session, prefix, some, settings, backwards)
+        nonlocal done
+        seen = _watched(session, prefix, some, settings, backwards)
+        done += len(some)
+        tick((1 + done / len(learnt)) / 2)
+        return seen
 
     with_v = iter(in_batches(learnt, watched, at_once, session.shrink))  # prefill with V_s and with V_t, rows of Q
     looked = []
@@ -123,13 +129,19 @@ def look_each(
     """:func:`look` for each of several sentences, direction by direction: without ``keep``, too, all share one prefill
     at V = 0 per direction. Prefills with V run in batches where the session says so; of one sentence they never do.
     """
-    at_once = session.at_once() if len(sentences) > 1 else 1
-    forward = _one_way(session, sentences, settings, at_once, keep, False)
+    alone = len(sentences) == 1
+    at_once, directions = 1 if alone else session.at_once(), 2 if settings.tas else 1
+
+    def part(share: float, before: int = 0) -> None:
+        if not alone:  # a group's step from one direction to the next is long
+            tick((before + share) / directions)
+
+    forward = _one_way(session, sentences, settings, at_once, keep, False, part)
     tick(0.5 if settings.tas else 1.0)
     if not settings.tas:
         return forward
     reverse = [turned(query, parts, settings) for query, parts in sentences]
-    backward = _one_way(session, reverse, settings, at_once, keep, True)
+    backward = _one_way(session, reverse, settings, at_once, keep, True, partial(part, before=1))
     tick(1.0)
     return [replace(one, backward=other) for one, other in zip(forward, backward, strict=True)]
 

@@ -130,6 +130,17 @@ def test_where_not_even_one_fits_the_error_is_told(
         look_each(session, SENTENCES, SETTINGS)
 
 
+def test_a_group_moves_all_the_while(tiny: LoadedModel, noise: Callable[..., Frames]) -> None:
+    """After each sentence's step and each batch, in both directions: who waits sees that it is not stuck."""
+    seen: list[float] = []
+    look_each(Session(tiny, noise(3)), SENTENCES, replace(SETTINGS, lra_guard=False), seen.append)
+    assert seen == sorted(seen) and seen[-1] == 1
+    assert seen == [0.0625, 0.125, 0.1875, 0.25, 0.5, 0.5, 0.5625, 0.625, 0.6875, 0.75, 1.0, 1.0]
+    seen.clear()
+    look_each(Session(tiny, noise(3)), SENTENCES[:1], SETTINGS, seen.append)
+    assert seen == [0.5, 1.0]
+
+
 def test_without_keeping_all_share_one_prefill_per_direction(
     tiny: LoadedModel, noise: Callable[..., Frames], batches: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
