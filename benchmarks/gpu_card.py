@@ -13,16 +13,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
 
 from benchmarks.gpu_parts import limited
 from benchmarks.shapes import QUERY
-from stvg_core import opened
 from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.errors import ModelError
+from stvg_core.locating import attention
+from stvg_core.locating.attention import AttentionView
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.memory import LanguageShape
 from stvg_core.mllm.session import Prefix, Session
@@ -84,17 +85,17 @@ def small_memory(tokens: int) -> Iterator[None]:
 def counted() -> Iterator[list[int]]:
     """How many frames each session was made of: each is a run of the vision tower."""
     made: list[int] = []
-    real = opened.Session
+    real = attention.Session
 
     def noted(loaded: LoadedModel, frames: Frames) -> Session:
         made.append(len(frames))
         return real(loaded, frames)
 
-    opened.Session = noted  # type: ignore[assignment, misc]
+    attention.Session = noted  # type: ignore[assignment, misc]
     try:
         yield made
     finally:
-        opened.Session = real  # type: ignore[misc]
+        attention.Session = real  # type: ignore[misc]
 
 
 def suffices(loaded: LoadedModel, settings: GroundingSettings, size: tuple[int, int]) -> dict[str, Any]:
@@ -119,7 +120,7 @@ def suffices(loaded: LoadedModel, settings: GroundingSettings, size: tuple[int, 
 
 
 def _recomputes(grounder: Grounder) -> bool:
-    return grounder._opened is not None and grounder._opened.session.recompute
+    return grounder._opened is not None and cast(AttentionView, grounder._opened.view).session.recompute
 
 
 def remembered(loaded: LoadedModel, settings: GroundingSettings, size: tuple[int, int]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from stvg_core.opened import Stopwatch
+from stvg_core.stopwatch import Stopwatch
 
 
 class Machine:
