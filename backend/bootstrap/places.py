@@ -16,6 +16,7 @@ from backend.media.cloud import CloudFiles
 from backend.media.download import Downloader
 from backend.settings import Settings, SettingsError
 
+NOT_PUSHED = "STVG_LABEL_STUDIO_URL or STVG_LABEL_STUDIO_TOKEN is not set: nothing is pushed"
 _LABEL_STUDIO_TIMEOUT_S = 10.0
 
 
