@@ -14,7 +14,7 @@ from backend.settings import Settings, SettingsError
 from backend.up.gpus import names, shared_out
 from backend.up.workers import Workers
 
-GRACE_S = 12.0
+GRACE_S = 11.0
 """Longer than a worker or the web process takes to end by itself, also one that hangs."""
 _LOOK_S = 0.5
 _PATIENCE_S = 300.0
