@@ -28,7 +28,9 @@ VENV_LS := .venv-ls
 VENV_LSML := .venv-lsml
 VENV_MUTANTS := .venv-mutants
 VENV_DOCS := .venv-docs
+VENV_MANIFESTS := .venv-manifests
 MUTMUT := 3.8.1
+KUBERNETES_VALIDATE := 1.37.0
 # The lowest and the newest release of transformers that pyproject.toml allows, and that the tests have run with.
 TRANSFORMERS_LOWEST := 5.21.0
 TRANSFORMERS_NEWEST := 5.24.0
@@ -40,8 +42,9 @@ READY_LS := $(VENV_LS)/.ready-$(call hash,constraints-label-studio.txt)
 READY_LSML := $(VENV_LSML)/.ready-$(call hash,constraints-label-studio-ml.txt)
 READY_DOCS := $(VENV_DOCS)/.ready-$(call hash,constraints-docs.txt)
 READY_MUTANTS := $(VENV_MUTANTS)/.ready-$(MUTMUT)
+READY_MANIFESTS := $(VENV_MANIFESTS)/.ready-$(KUBERNETES_VALIDATE)
 
-.PHONY: help setup setup-all venv-lsml demo test lint fuzz chaos mutants test-transformers test-flaky check-image docs clean distclean
+.PHONY: help setup setup-all venv-lsml demo test lint fuzz chaos mutants test-transformers test-flaky check-image check-manifests docs clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -88,6 +91,9 @@ test-flaky: setup-all ## some tests many times beside busy loops: PYTEST=tests/b
 check-image: $(READY) ## run the Dockerfile's install steps in a clean directory with a fresh environment; EXTRAS=
 	$(VENV)/bin/python tests/docker/check_image.py
 
+check-manifests: $(READY) $(READY_MANIFESTS) ## the Kubernetes manifests against the schemas of its API
+	PYTHONPATH=$(CURDIR) $(VENV_MANIFESTS)/bin/python -m pytest -q -p no:cacheprovider tests/docker/test_kubernetes.py
+
 docs: $(READY) $(READY_DOCS) ## the documentation site into build/site; no broken link, no broken anchor
 	PYTHONPATH=$(CURDIR) NO_MKDOCS_2_WARNING=1 $(VENV_DOCS)/bin/python -m mkdocs build --strict --quiet
 	@echo "built: $(CURDIR)/build/site/index.html"
@@ -96,7 +102,7 @@ clean: ## remove what the demo and the tools left behind
 	rm -rf .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants build/site
 
 distclean: clean ## also the environments
-	rm -rf $(VENV) $(VENV_LS) $(VENV_LSML) $(VENV_MUTANTS) $(VENV_DOCS) .venv-transformers-*
+	rm -rf $(VENV) $(VENV_LS) $(VENV_LSML) $(VENV_MUTANTS) $(VENV_DOCS) $(VENV_MANIFESTS) .venv-transformers-*
 
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }
@@ -117,7 +123,7 @@ $(READY_LSML):
 	@$(VENV_LSML)/$(PIP_INSTALL) --requirement constraints-label-studio-ml.txt
 	@rm -f $(VENV_LSML)/.ready-* && touch $@
 
-# These three kinds see the packages of $(VENV) behind their own: torch is there once.
+# These four kinds see the packages of $(VENV) behind their own: torch is there once.
 share = $(1)/bin/python -c 'import pathlib, sys, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "shared.pth").write_text(sys.argv[1])' \
 	  "$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
@@ -126,6 +132,13 @@ $(READY_MUTANTS): | $(READY)
 	@$(PYTHON) -m venv --clear $(VENV_MUTANTS)
 	@$(call share,$(VENV_MUTANTS))
 	@$(VENV_MUTANTS)/$(PIP_INSTALL) mutmut==$(MUTMUT)
+	@touch $@
+
+$(READY_MANIFESTS): | $(READY)
+	@echo 'installing kubernetes-validate into $(VENV_MANIFESTS) ...'
+	@$(PYTHON) -m venv --clear $(VENV_MANIFESTS)
+	@$(call share,$(VENV_MANIFESTS))
+	@$(VENV_MANIFESTS)/$(PIP_INSTALL) --no-compile kubernetes-validate==$(KUBERNETES_VALIDATE)
 	@touch $@
 
 $(READY_DOCS): constraints-docs.txt | $(READY)
