@@ -146,7 +146,7 @@ class Settings(MethodSettings):
     """Signs the review pages' sessions; where it is not set, a key is made and kept in the data folder."""
     session_hours: float = Field(default=12.0, gt=0, le=24 * 365)
     trusted_proxies: int = Field(default=0, ge=0)
-    """So many proxies in front, whose word about the caller's address and about https is taken."""
+    """Number of trusted reverse proxies in front: what they say of the caller's address and of https is used."""
 
     label_studio_url: str | None = None
     label_studio_aliases: str = ""
