@@ -109,6 +109,7 @@ SAYS = {
 }
 LIBRARY = (
     ("video", "one reader: frame i is the i-th picture a player shows"),
+    ("children", "work in processes with limits"),
     ("proposals", "candidate tracks, masks, following a box"),
     ("decomposition", "attribute and action sub-queries"),
     ("mllm", "one model in front of one video"),
