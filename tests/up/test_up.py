@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from backend.cli import serve, up
-from backend.processes import ProcessError, alone, free_port, own_command
+from backend.processes import Child, ProcessError, alone, free_port, own_command
 from backend.settings import Settings, SettingsError
 from backend.up.service import Service
 
@@ -162,6 +162,21 @@ def test_each_worker_has_its_gpu_its_metrics_and_its_log(tmp_path: Path) -> None
     assert len(said) == 1 and "3 workers share the GPUs that are there (2)" in said[0]
     with pytest.raises(SettingsError, match="STVG_WORKER_METRICS_PORT=65534"):
         Service(Settings(worker_metrics_port=65534), 3, tmp_path, said.append, {})
+
+
+@pytest.mark.parametrize(("answers", "said"), [(False, "ended before it was ready"), (True, "The web process ended")])
+def test_nothing_goes_on_without_the_web_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: bool, said: str
+) -> None:
+    service = Service(Settings(), 1, tmp_path, lambda _: None, {})
+    ends = [sys.executable, "-c", "raise SystemExit('the port is taken')"]
+    service.web = Child("the web process", ends, log=tmp_path / "web.log", env={})
+    sleeps = [sys.executable, "-c", "import time; time.sleep(600)"]
+    service.workers = [Child("worker 1", sleeps, log=tmp_path / "worker-1.log", env={})]
+    monkeypatch.setattr(service, "_answers", lambda: answers)
+    with pytest.raises(ProcessError, match=rf"(?s){said}.*the port is taken"):
+        service.run()
+    assert service.workers[0].status == -signal.SIGTERM and not service.workers[0].group_alive
 
 
 def test_a_folder_with_a_package_of_the_same_name_is_not_taken(tmp_path: Path) -> None:
