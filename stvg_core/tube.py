@@ -38,6 +38,8 @@ class Track:
         masks: ``(N, m, m)`` uint8, by each of m x m equal parts of the box the share of it that the object's mask
             covers, in 255ths; all 0 on a frame without a mask. None where the proposer gives none. Relative to the box,
             so that small objects keep theirs and a long track stays small in memory.
+        acts: ``(R, 2)`` int64, first and last frame of each time in which the object moves, grows, shakes or blinks,
+            between two in which it rests; -1 for a border that is not clear. None where the proposer does not say.
     """
 
     frames: Array
@@ -46,6 +48,7 @@ class Track:
     source: str = ""
     label: str = ""
     masks: Array | None = field(default=None, repr=False, kw_only=True)
+    acts: Array | None = field(default=None, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         frames = np.asarray(self.frames, dtype=np.int64)
@@ -64,6 +67,8 @@ class Track:
             self.masks.dtype != np.uint8 or self.masks.ndim != 3 or len(self.masks) != len(frames)
         ):
             raise ValueError(f"a track's masks are (N, m, m) uint8, got {self.masks.shape} {self.masks.dtype}")
+        if self.acts is not None and (self.acts.ndim != 2 or self.acts.shape[1] != 2):
+            raise ValueError(f"a track's acts are (R, 2) frames, got {self.acts.shape}")
         object.__setattr__(self, "frames", frames)
         object.__setattr__(self, "boxes", boxes)
 
