@@ -294,6 +294,7 @@ class Grounder:
 
             refined = refine(choice, track, evidence, settings, again, through)
             tube, evidence = refined.tube, replace(evidence, second=refined.second)
+            evidence = evidence.with_acts(choice.chosen, track.acts)
             if refined.second is not None:
                 evidence.info["second_look"] = [*refined.second.window, *refined.span]
         if drawn is not None:

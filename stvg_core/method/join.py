@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stvg_core.method.evidence import Evidence, Rows, SecondLook
-from stvg_core.method.interval import cut, ends, interval, score_of, slot_of, slot_span_to_frames, window
+from stvg_core.method.interval import cut, ends, interval, score_of, slot_of, slot_span_to_frames, snapped, window
 from stvg_core.method.maps import Maps, maps
 from stvg_core.method.tracks import (
     View,
@@ -134,7 +134,8 @@ def refine(
     choice: Choice, track: Track, evidence: Evidence, settings: GroundingSettings, look_again: LookAgain,
     through: int | None = None,
 ) -> Refined:  # fmt: skip
-    """The chosen track cut to its interval, whose ends a second look sets where one is worth it.
+    """The chosen track cut to its interval, whose ends a second look sets where one is worth it, and which are moved to
+    what the track does there where the settings say so.
 
     Args:
         track: the chosen one, as dense as it can be had.
@@ -149,6 +150,8 @@ def refine(
         second, scores = taken
         span = ends(scores[choice.chosen], second.slots, second.window, settings, through)
     lost = wanted is not None and taken is None
+    if settings.snap_ends:
+        span = snapped(span, track.acts, spacing, through)
     return Refined(choice.chosen, track, span, cut(track, *span), None if taken is None else taken[0], lost)
 
 

@@ -94,6 +94,17 @@ def test_what_the_second_look_is_asked_and_looks_at(bench: MakeBench) -> None:
     np.testing.assert_array_equal(second.boxes[:, 7], [LEFT, upper])
 
 
+def test_what_the_dense_track_does_sets_the_ends_and_is_kept(bench: MakeBench) -> None:
+    acts = np.array([[410, 540]])
+    for snap in (True, False):
+        made = bench(snap_ends=snap, second_look=False)
+        made.proposer.dense = replace(whole(RIGHT), acts=acts)
+        found = made.grounder.ground("clip.mp4", QUERY)
+        assert found.tube is not None
+        assert (found.tube.start_frame, found.tube.end_frame) == ((410, 540) if snap else (401, 550))
+        np.testing.assert_array_equal(found.evidence.acts, [[found.evidence.chosen, 410, 540]])
+
+
 def test_the_sentence_as_the_spatial_question_is_in_the_evidence(bench: MakeBench) -> None:
     found = bench(v_s_question="sentence").grounder.ground("clip.mp4", QUERY)
     assert found.evidence.info["spatial_question"] == "Is there the man in red who sits in this video?"
