@@ -9,7 +9,9 @@ from stvg_core.proposals.detections import Detections
 from stvg_core.proposals.regions import to_lab
 from stvg_core.tube import Array
 
-_MIN_AREA, _MAX_AREA = 0.002, 0.5  # of the picture
+SMALLEST = 0.002
+"""Of the picture's area: what is smaller is not found here."""
+_MAX_AREA = 0.5
 _MAX_FOREGROUND = 0.6  # more than this differs: the camera moves or the scene has changed
 
 
@@ -37,7 +39,7 @@ class MedianMotion:
         boxes, colours, scores = [], [], []
         for label in range(1, len(stats)):
             x, y, w, h, area = stats[label]
-            if not _MIN_AREA < area / mask.size < _MAX_AREA:
+            if not SMALLEST < area / mask.size < _MAX_AREA:
                 continue
             window = (slice(y, y + h), slice(x, x + w))
             inside = (labels[window] == label).astype(np.uint8)
