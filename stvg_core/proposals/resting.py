@@ -18,6 +18,7 @@ REST_S = 0.7
 BORDER_REST_S = 0.3
 """The same at the first and the last picture, beyond which the rest may go on."""
 _STILL, _STILL_PX, _NOISES = 0.018, 0.4, 4.0  # of the size, pixels, and noise of the edges: what is no motion
+_MOST_NOISE = 0.035  # of the size: more is no noise but shaking, in a clip that shows little else
 _DRIFT = 0.35  # of that: more from one half of a rest's beginning to the other is slow motion
 _CREEP = 0.5  # of that: the same from the first third of a whole rest to its last
 _STEPS = 4.0  # of that: rests that are so near to each other in place and time are slow motion, too
@@ -27,7 +28,7 @@ _FAINT = 0.62  # of how strongly the object is mostly seen
 _GLITCH_S = 0.15  # between two rests at the same place: too short for an act
 _MISSED = 2  # pictures in a row whose boxes may disagree within a rest; unseen is none
 _WAY_S = 0.2  # on both sides: for so long, a way is about a parabola
-_FITS = 0.02  # of the size: the median distance of the edges from it
+_FITS = 0.03  # of the size: so near to it are three quarters of the edges
 _ONSET_S = 0.3  # so long before it was seen an act has begun at most
 _SOON = 3  # rows: what is that fast has begun when it is seen
 _POWER = 2**0.5, 2.0  # of an even acceleration, and of an even motion: see _leaves
@@ -58,7 +59,7 @@ class Course:
             # The quarter that changes least: what moves, or shakes, must not count as noise.
             second = np.quantile(np.abs(np.diff(boxes[known], n=2, axis=0)), 0.25, axis=0)
             noise = float(second.max()) / 0.319 / 6**0.5
-        still = max(_STILL * size, _STILL_PX, _NOISES * noise)
+        still = max(_STILL * size, _STILL_PX, min(_NOISES * noise, _MOST_NOISE * size))
         seen = shown >= _FAINT * float(np.percentile(shown, 80))
         edges = running_median(boxes, max(1, round(_SMOOTH_S * fps)))
         sides = (edges[:, 2:] - edges[:, :2]) / 2**0.5  # as noisy as an edge
@@ -156,7 +157,8 @@ def smooth(boxes: Array, reach: int) -> Array:
             off = np.abs(values - np.einsum("twi,ti->tw", terms, solved))
             spread = np.maximum(np.median(off, axis=1), 0.1)
             weights = (1 - (off / (4.5 * spread[:, None])).clip(0, 1) ** 2) ** 2 + 1e-3
-        fits = spread <= np.maximum(_FITS * sizes, 0.3)
+        # Three quarters, not half: of a few rows that shake, half lie near some parabola.
+        fits = np.sort(off, axis=1)[:, (3 * off.shape[1]) // 4] <= np.maximum(_FITS * sizes, 0.5)
         out[:, edge] = np.where(fits, solved[:, 0], boxes[:, edge])
     return out
 

@@ -155,6 +155,15 @@ def test_what_never_rests_has_no_clear_ends_and_what_always_rests_does_nothing()
     assert abs(first - 60) <= 1 and last == -1, "the clip ends before it rests"
 
 
+def test_shaking_is_no_noise_where_there_is_little_else() -> None:
+    """Nearly all of a short clip, at few frames per second: it was once taken for one long rest."""
+    wave = np.sin(2 * np.pi * 3.46 * np.arange(60) / 15 + 0.6) * 10 * (np.arange(60) > 4)
+    boxes = still(60) + wave[:, None] * np.array([1, 0.6, 1, 0.6])
+    one = Course.of(boxes, np.ones(60), np.ones(60, bool), 15.0)
+    assert rests(one) in ([], [(0, 4)])
+    assert np.abs(steady(boxes, rests(one), np.ones(60, bool), 15.0) - boxes).max() < 3
+
+
 def test_slow_growth_is_no_row_of_rests() -> None:
     """Three hundredths of a side each second: within a rest's time it hardly differs."""
     boxes = still(400) + (np.arange(400) / FPS)[:, None] * 0.6 * np.array([-1, -1, 1, 1])
