@@ -20,12 +20,13 @@ from stvg_core.method.tracks import (
     covered_cells,
     excess,
     mask_shares,
+    none_worth_choosing,
     preference,
     same_object,
     slot_scores,
 )
 from stvg_core.settings import GroundingSettings, JoinedSettings
-from stvg_core.tube import NO_MASK, Array, Track, Tube
+from stvg_core.tube import NO_MASK, NOTHING_MOVES, Array, Track, Tube
 
 LookAgain = Callable[[tuple[int, int]], tuple[SecondLook, Array] | None]
 """First and last frame of a window -> the second look at it and every track's frame scores ``(P, T)`` by it; None where
@@ -103,6 +104,8 @@ def join(
         )  # fmt: skip
         if settings.coverage == "mask" and (without := sum(track.masks is None for track in tracks)):
             evidence.info[NO_MASK] = without
+        if none_worth_choosing(tracks, boxes):
+            evidence.info[NOTHING_MOVES] = len(tracks)
     choice = choose(evidence, settings, through)
     return replace(evidence, chosen=choice.chosen), choice
 

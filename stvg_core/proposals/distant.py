@@ -42,7 +42,7 @@ class DistantMotion:
         if mask.mean() > _MAX_FOREGROUND:
             return Detections.empty()
         # Heads, bodies and legs are joined upwards and downwards, people beside each other are not.
-        mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((9, 3), np.uint8))
+        mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((9, 1), np.uint8))
         mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
         boxes, colours, scores = [], [], []
@@ -59,15 +59,6 @@ class DistantMotion:
         if not boxes:
             return Detections.empty()
         return Detections(np.array(boxes, np.float32), np.array(colours, np.float32), np.array(scores, np.float32))
-
-    def any_in(self, pictures: Array) -> bool:
-        """Whether most of some pictures show such a thing, smaller than what is found in small pictures."""
-        limit = SMALLEST * pictures.shape[1] * pictures.shape[2]
-        seen = 0
-        for picture in pictures:
-            boxes = self.detect(picture).boxes
-            seen += bool(len(boxes) and ((boxes[:, 2:] - boxes[:, :2]).prod(axis=1) < 1.5 * limit).any())
-        return 2 * seen > len(pictures)
 
 
 def _grey(picture: Array) -> Array:
