@@ -41,6 +41,7 @@ SLOTS = 20
 """Of so many the paper keeps the ``top_k`` best; with another number of slots K is scaled."""
 
 PAPER: dict[str, Said] = {
+    "locator": Said("3.1, 3.2", ("attention",), note="text-to-visual attention of the model says where and when"),
     "n_slots": Said("4.3, Figure 6(a); appendix 7.2", (SLOTS,)),
     "fit": _open("4.1", "it names the models, not how they are given frames"),
     "layers": Said("3.1, text-to-visual attention", (None,), note="the mean over all layers and heads"),

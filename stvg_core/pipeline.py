@@ -1,4 +1,4 @@
-"""From a video and a sentence to a tube: the whole way, in the order in which the paper tells it."""
+"""From a video and a sentence to a tube: open, propose, locate, refine, answer."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stvg_core.decomposition import Decomposer, decomposer_for
-from stvg_core.freeing import sparing, twice
-from stvg_core.method.evidence import Rows, SecondLook
-from stvg_core.method.join import Choice, join, refine, second_look_of, second_scores
-from stvg_core.method.look import look, look_again, spatial_question
-from stvg_core.method.maps import maps
+from stvg_core.freeing import twice
+from stvg_core.locating.attention import AttentionLocator
+from stvg_core.locating.base import Located, Locator, Question
 from stvg_core.mllm.loading import LoadedModel, load
-from stvg_core.opened import OpenedVideo, OpenVideo, Stopwatch, file_key, sampled
+from stvg_core.opened import OpenedVideo, OpenVideo, file_key
 from stvg_core.proposals import Proposer, proposer_for
 from stvg_core.proposals.extending import Extended, extend
 from stvg_core.proposals.following import DrawnBox, pinned
-from stvg_core.query import SubQueries, as_statement, normalise_query
+from stvg_core.query import as_statement, normalise_query
 from stvg_core.segment import check_segment, part_info
 from stvg_core.settings import GroundingSettings, resolve
+from stvg_core.stopwatch import Stopwatch
 from stvg_core.tube import FEWER_SLOTS, SPLIT, SPLIT_BY, Array, Grounding, Segment, Track, Tube, VideoInfo
 from stvg_core.version import model_version
 from stvg_core.video import VideoReader
@@ -63,15 +62,18 @@ class Grounder:
         self, loaded: LoadedModel, settings: GroundingSettings, version: str, proposer: Proposer | None = None,
         decomposer: Decomposer | None = None, open_video: OpenVideo = VideoReader,
     ) -> None:  # fmt: skip
-        self.loaded = loaded
+        self.locator: Locator = AttentionLocator(loaded)
         self._open_video = open_video
         self.settings = settings
         self.model_version = version
         self.proposer = proposer or proposer_for(settings, device=str(loaded.device))
         self.decomposer = decomposer or decomposer_for(settings, loaded)
         self._opened: OpenedVideo | None = None
-        self._most: dict[tuple[int, int], int] = {}
-        self._fewer: int | None = None
+
+    @property
+    def loaded(self) -> LoadedModel | None:
+        """The model on this machine that the locator looks or speaks with; None where there is none."""
+        return self.locator.loaded
 
     @classmethod
     def from_pretrained(
@@ -154,7 +156,7 @@ class Grounder:
                 return extend(self.proposer, opened, drawn, first, last)
 
         refused = (
-            f"The memory of {self.loaded.device} does not suffice to follow the box. "
+            f"The memory of {self.locator.device} does not suffice to follow the box. "
             "Take a smaller tracker, or a GPU that nothing else uses."
         )
         return twice(follow, follow, self._forget, refused)
@@ -210,54 +212,12 @@ class Grounder:
         first, part = 0, info
         if segment is not None:
             first, part = segment[0], part_info(info, check_segment(segment, info))
-        slots = sampled(0, part.n_frames - 1, self.settings.n_slots, self.loaded.family.frames_per_slot)
-        return first + slots, first + self.proposer.looks_at(part)
+        return first + self.locator.frames(part, self.settings), first + self.proposer.looks_at(part)
 
     def _with_less_memory(self, asked: _Asked) -> Grounding:
-        """Memory is looked for in this order: what is kept for further sentences, what the backward pass can compute
-        again (:meth:`_look`), half of the frames. What helped is remembered: the first for the model, the second for
-        frames of this size.
-        """
-        slots = self.settings.n_slots
-        fewer = max(1, slots // 2)
-
-        def with_fewer() -> Grounding:
-            self._fewer = fewer
-            try:
-                found = self._ground(replace(asked, report=_silent, keep=False))
-            finally:
-                self._fewer = None
-            self._most[found.video.width, found.video.height] = fewer
-            return found
-
-        refused = (
-            f"The memory of {self.loaded.device} does not suffice, not even for {fewer} frames instead of {slots}. "
-            "Take a smaller model, precision 4bit, or a GPU that nothing else uses."
-        )
-        return twice(lambda: self._ground(asked), with_fewer, self._forget, refused)
-
-    def _limit(self, info: VideoInfo) -> int:
-        """For how many slots the memory suffices, as far as is known."""
-        slots = self.settings.n_slots
-        return min(slots, self._most.get((info.width, info.height), slots), self._fewer or slots)
-
-    def _look(self, opened: OpenedVideo, statement: str, parts: SubQueries, asked: _Asked) -> Rows:
-        session, keep = opened.session, asked.keep
-
-        def tick(share: float) -> None:
-            asked.report(0.4 + 0.4 * share, "look")
-
-        def run() -> Rows:
-            return look(session, statement, parts, self.settings, tick, keep=keep)
-
-        def spare() -> None:
-            nonlocal keep
-            keep = False
-            session.spare()
-            self.loaded = replace(self.loaded, recompute=True)
-
-        return sparing(
-            run, possible=lambda: self.settings.lra_steps > 0 and (keep or not session.recompute), spare=spare
+        again = replace(asked, report=_silent, keep=False)
+        return self.locator.within_memory(
+            self.settings, lambda: self._ground(asked), lambda: self._ground(again), self._forget
         )
 
     def _ground(self, asked: _Asked) -> Grounding:
@@ -270,39 +230,22 @@ class Grounder:
         report(0.1, "propose")
         tracks = opened.candidates(asked.given, parts.attribute, watch)
         drawn = asked.given if isinstance(asked.given, DrawnBox) else None
-        statement, through = as_statement(sentence), None if drawn is None else drawn.frame
+        through = None if drawn is None else drawn.frame
+        question = Question(sentence, as_statement(sentence), parts, through, asked.keep)
         report(0.4, "look")
-        with watch("attention"):
-            rows = self._look(opened, statement, parts, asked)
-            found = maps(rows, settings)
-        with watch("join"):
-            evidence, choice = join(
-                rows, found, tracks, opened.slots, opened.session.view, opened.info.n_frames, settings,
-                self.proposer.weight, through,
-            )  # fmt: skip
+        located = opened.view.locate(
+            question, tracks, self.proposer.weight, settings, watch, lambda share: report(0.4 + 0.4 * share, "look")
+        )
         report(0.8, "refine")
-        tube = None
-        if choice.chosen >= 0:
-            track = self._dense(opened, tracks[choice.chosen], choice, drawn, watch)
-
-            def again(within: tuple[int, int]) -> tuple[SecondLook, Array]:
-                slots, session = opened.look_at(*within, watch)
-                with watch("second_look"):
-                    seen = look_again(session, statement, parts, settings)
-                    second = second_look_of(seen, within, slots, session.view, tracks, choice.chosen, track)
-                    return second, second_scores(second, settings)
-
-            refined = refine(choice, track, evidence, settings, again, through)
-            tube, evidence = refined.tube, replace(evidence, second=refined.second)
-            if refined.second is not None:
-                evidence.info["second_look"] = [*refined.second.window, *refined.span]
+        tube, score, evidence = None, located.choice.score, located.evidence
+        if located.choice.chosen >= 0:
+            track = self._dense(opened, located, drawn, watch)
+            answer = opened.view.refine(located, track, question, settings, watch)
+            tube, score, evidence = answer.tube, answer.score, answer.evidence
         if drawn is not None:
             evidence.info["prompt"] = drawn.to_json()  # so it is called where it is stored
-        if opened.limited:
-            evidence.info[FEWER_SLOTS] = len(opened.slots)
-        evidence.info.update(
-            spatial_question=spatial_question(statement, parts, settings), temporal_question=parts.temporal_question
-        )
+        if opened.view.limited:
+            evidence.info[FEWER_SLOTS] = len(opened.view.slots)
         evidence.info.update({SPLIT: parts.found, SPLIT_BY: self.decomposer.name})
         if opened.segment is not None:
             tube = None if tube is None else Tube(opened.segment[0] + tube.start_frame, tube.boxes)
@@ -310,15 +253,15 @@ class Grounder:
         report(1.0, "done")
         return Grounding(
             query=sentence, attribute_query=parts.attribute, action_query=parts.action, video=opened.whole, tube=tube,
-            score=choice.score, model_version=self.model_version,
+            score=score, model_version=self.model_version,
             timings=watch.seconds | {"total": sum(watch.seconds.values())}, evidence=evidence,
             segment=opened.segment,
         )  # fmt: skip
 
-    def _dense(
-        self, opened: OpenedVideo, track: Track, choice: Choice, drawn: DrawnBox | None, watch: Stopwatch
-    ) -> Track:
+    def _dense(self, opened: OpenedVideo, located: Located, drawn: DrawnBox | None, watch: Stopwatch) -> Track:
         """The chosen track as exact as the proposer can be around its interval; a drawn box stays as it was drawn."""
+        choice = located.choice
+        track = located.tracks[choice.chosen]
         with watch("densify"):
             track = self.proposer.densify(opened.video, track, *choice.span)
         return track if drawn is None else pinned(track, drawn)
@@ -329,8 +272,8 @@ class Grounder:
         if kept is None or kept.key != (file_key(asked.video), asked.segment):
             self._forget()  # its memory is free before the next one needs some
             self._opened = OpenedVideo(
-                self.loaded, self.proposer, asked.video, self.settings.n_slots, watch,
-                not isinstance(asked.given, list), self._open_video, self._limit, asked.segment,
+                self.locator, self.proposer, asked.video, self.settings, watch, not isinstance(asked.given, list),
+                self._open_video, asked.segment,
             )  # fmt: skip
         assert self._opened is not None
         return self._opened
@@ -338,7 +281,7 @@ class Grounder:
     def _release(self) -> None:
         """Between two calls neither the file nor decoded pictures are held."""
         if self._opened is not None:
-            self._opened.session.release()
+            self._opened.view.release()
             self._opened.close()
 
     def _forget(self) -> None:

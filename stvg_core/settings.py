@@ -18,6 +18,7 @@ from stvg_core import typed
 from stvg_core.errors import ModelError
 
 PRESET_FILE = "stvg.json"
+LocatorName = Literal["attention"]
 TasQuestion = Literal["query", "attribute", "reversed"]
 ActionSubject = Literal["noun", "phrase"]
 Tracking = Literal["chosen", "all"]
@@ -27,7 +28,7 @@ GtiRows = Literal["same", "relative", "raw"]
 SpatialPrompt = Literal["attribute", "sentence"]
 BEFORE = {
     "action_subject": "phrase", "lra_guard": False, "detect_every": 10, "tracking": "chosen", "ties": "first",
-    "gti_rows": "same", "v_s_question": "attribute",
+    "gti_rows": "same", "v_s_question": "attribute", "locator": "attention",
 }  # fmt: skip
 """What was done before a setting was there. It is left out of the digests, so that such a model keeps its version."""
 READING = 2
@@ -41,6 +42,7 @@ class SeenSettings:
     """What the model is shown and asked. Evidence of other such settings cannot be joined under these.
 
     Attributes:
+        locator: who says which track it is and from when to when: "attention" is the paper's, a model's attention.
         fit: how frames become the square of families that have one: "squash" shows the whole frame, "checkpoint" does
             what the checkpoint's processor does, a centre crop included, which cuts off objects at the border.
         n_slots: T_v, how many uniformly sampled frames the model sees (stage 1).
@@ -79,6 +81,7 @@ class SeenSettings:
             checkpoint was published in, else bfloat16.
     """
 
+    locator: LocatorName = "attention"
     n_slots: int = 20
     fit: Literal["squash", "checkpoint"] = "squash"
     layers: tuple[int, ...] | None = None
@@ -102,6 +105,8 @@ class SeenSettings:
     precision: Literal["auto", "float32", "bfloat16", "float16", "4bit"] = "auto"
 
     def __post_init__(self) -> None:
+        if self.locator not in get_args(LocatorName):
+            raise ValueError(f"locator is {' or '.join(get_args(LocatorName))}, not {self.locator!r}")
         if self.n_slots < 1 or self.lra_steps < 0:
             raise ValueError("n_slots must be at least 1, lra_steps at least 0")
         if not isinstance(self.detect_every, int) or self.detect_every < 1:

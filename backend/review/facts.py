@@ -7,6 +7,7 @@ from datetime import datetime
 
 from backend.review.queue import QueueRow
 from backend.review.uncertainty import Uncertainty
+from stvg_core.locating.said import Said
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Suggestion:
         uncertainty: None where the evidence cannot be read.
         timings: seconds per stage, the total last.
         newer: version of a later suggestion for the same task, None where this is the newest.
+        said: what the model was shown and said, where words decided; else None.
     """
 
     id: int
@@ -67,6 +69,7 @@ class Suggestion:
     tracks: int
     timings: tuple[tuple[str, float], ...]
     newer: str | None
+    said: Said | None = None
 
 
 @dataclass(frozen=True)

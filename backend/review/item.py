@@ -115,6 +115,7 @@ def _suggestion(session: Session, task_id: int, label: Annotation | None) -> Sug
         tracks=0 if evidence is None else len(evidence.track_scores),
         timings=tuple(sorted(seconds.items(), key=lambda entry: (entry[0] == "total", -entry[1]))),
         newer=newest.model_version if newest is not None and newest.id > row.id else None,
+        said=None if evidence is None else evidence.said,
     )
 
 

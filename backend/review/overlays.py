@@ -149,7 +149,8 @@ def _scores(evidence: Evidence) -> dict[str, Any]:
     """One entry per track; ``boxes`` and ``frames`` by sampled frame, a box null where the track is absent.
 
     ``score`` is S_obj, ``proposer`` the proposer's confidence, ``choice`` what the choice went by (the highest was
-    chosen): S_obj times that confidence to the power ``weight``. Null where the evidence does not hold it.
+    chosen): S_obj times that confidence to the power ``weight``. Null where the evidence does not hold it. ``words``: a
+    model named the track, so its score is 1 and that of the others is 0.
     """
     decided, sure = decided_by(evidence), evidence.proposer_scores
     tracks = [
@@ -167,6 +168,7 @@ def _scores(evidence: Evidence) -> dict[str, Any]:
     weight = None if decided is None else decided[1]
     return {
         "slots": evidence.slot_frames.tolist(), "chosen": int(evidence.chosen), "weight": weight, "tracks": tracks,
+        "words": evidence.said is not None,
     }  # fmt: skip
 
 

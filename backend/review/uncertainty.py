@@ -7,7 +7,8 @@ well each orders real groundings.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from sqlalchemy import select
@@ -33,18 +34,23 @@ class Uncertainty:
             evidence does not say what the choice was made by (it is from before that was kept).
         peakiness: how clearly the chosen track's frame scores fall into two levels, inside and outside of the action.
         value: 1 is the most uncertain; 1 without a tube.
+        said: for a locator that uses words, what speaks for the answer in place of those three, which are NaN; each in
+            [0, 1] under a few words for a person.
     """
 
     consistency: float
     margin: float
     peakiness: float
     value: float
+    said: Mapping[str, float] = field(default_factory=dict)
 
 
 def of_evidence(evidence: Evidence) -> Uncertainty:
     """The parts that are known, and the value by their mean; without candidates nothing is known but the value, 1."""
     if evidence.chosen < 0:
         return Uncertainty(math.nan, math.nan, math.nan, 1.0)
+    if evidence.said is not None:
+        return Uncertainty(math.nan, math.nan, math.nan, 1.0 - evidence.said.score, dict(evidence.said.certainty))
     consistency = float(np.clip(evidence.consistency, 0.0, 1.0))
     peakiness = separation(np.asarray(evidence.frame_scores[evidence.chosen], dtype=np.float64))
     parts = (consistency, margin(evidence), peakiness)

@@ -47,6 +47,8 @@ class Rejoiner:
     """
 
     def __init__(self, evidence: Evidence) -> None:
+        if evidence.said is not None:
+            raise CannotRejoin("a model's words: no scores that could be joined again")
         if evidence.rows is None:
             raise CannotRejoin("no rows" if evidence.chosen >= 0 else "no candidate object")
         self._evidence, self._rows = evidence, evidence.rows

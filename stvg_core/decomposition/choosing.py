@@ -15,11 +15,12 @@ class DecomposerError(StvgError):
     """The decomposer that the settings name cannot be made from the settings alone."""
 
 
-def decomposer_for(settings: SeenSettings, loaded: LoadedModel) -> Decomposer:
+def decomposer_for(settings: SeenSettings, loaded: LoadedModel | None) -> Decomposer:
     """The decomposer that ``settings.decomposer`` names.
 
     Raises:
-        DecomposerError: "endpoint", whose address and key are not among the settings of the method.
+        DecomposerError: "endpoint", whose address and key are not among the settings of the method; "model" where none
+            is loaded.
     """
     if settings.decomposer == "rules":
         return RuleDecomposer(settings.action_subject)
@@ -27,6 +28,10 @@ def decomposer_for(settings: SeenSettings, loaded: LoadedModel) -> Decomposer:
         raise DecomposerError(
             "Sentences are to be split by a language model behind an endpoint, but none was given. Pass one as "
             "decomposer=..., or set the decomposer to model or rules."
+        )
+    if loaded is None:
+        raise DecomposerError(
+            "Sentences are to be split by the model itself, and none is loaded. Pass a decomposer, or set it to rules."
         )
     return model_decomposer(loaded, settings.action_subject)
 

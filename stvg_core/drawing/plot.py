@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 
 from stvg_core.drawing.outputs import growing
 from stvg_core.errors import VideoError
+from stvg_core.method.evidence import Evidence
 from stvg_core.method.tracks import decided_by
 from stvg_core.notice import notices
 from stvg_core.tube import Array, Grounding
@@ -37,16 +38,15 @@ def write_plot(grounding: Grounding, out: str | Path) -> Path:
     width = 2.1 * max(4, len(columns)) + 0.6
     # A row of pictures is as high as they are at this width, with room for a caption; tall videos get tall rows.
     row = 0.35 + min(4.0, width / len(columns) * grounding.video.height / grounding.video.width)
-    figure = Figure(figsize=(width, 3.6 + 2 * row), layout="constrained", facecolor="white")
+    layers = _layers(evidence)
+    figure = Figure(figsize=(width, 3.6 + len(layers) * row), layout="constrained", facecolor="white")
     figure.suptitle(_title(grounding), x=0.01, ha="left", fontsize=12, fontweight="bold")
-    grid = figure.add_gridspec(3, 1, height_ratios=(3.2, row, row))
+    grid = figure.add_gridspec(1 + len(layers), 1, height_ratios=(3.2, *(row for _ in layers)))
     top = grid[0].subgridspec(1, 2, width_ratios=(2.2, 1))
     _frame_scores(figure.add_subplot(top[0]), grounding)
     _track_scores(figure.add_subplot(top[1]), grounding)
     pictures = read_frames(grounding.video, evidence.slot_frames[columns], max_side=480).pixels
-    for line, (name, maps) in enumerate(
-        (("where: spatial attention", evidence.spatial_map), ("when: temporal attention", evidence.temporal_map)), 1
-    ):
+    for line, (name, maps) in enumerate(layers, 1):
         cells = grid[line].subgridspec(1, len(columns))
         shown = np.asarray(maps, dtype=np.float64)[columns]
         ceiling = max(float(np.nanmax(shown, initial=0.0)), 1e-9)  # one scale per row: frames can be compared
@@ -70,6 +70,13 @@ def write_plot(grounding: Grounding, out: str | Path) -> Path:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
     return out
+
+
+def _layers(evidence: Evidence) -> list[tuple[str, Array]]:
+    """The rows of pictures, with what lies over them: both maps; nothing where words decided."""
+    if evidence.said is not None:
+        return [("what was shown", np.zeros((len(evidence.slot_frames), 1, 1)))]
+    return [("where: spatial attention", evidence.spatial_map), ("when: temporal attention", evidence.temporal_map)]
 
 
 def _title(grounding: Grounding) -> str:
@@ -111,7 +118,8 @@ def _frame_scores(axes: Any, grounding: Grounding) -> None:
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=8, frameon=False, loc="upper right")
     axes.set(xlabel="seconds", ylabel="frame score", xlim=(0, max(grounding.video.duration_s, 1e-3)))
-    axes.set_title("When? Temporal attention inside each track", fontsize=10, loc="left")
+    how = "Temporal attention inside each track" if evidence.said is None else "As the model said"
+    axes.set_title(f"When? {how}", fontsize=10, loc="left")
     _plain(axes)
 
 
@@ -129,7 +137,8 @@ def _track_scores(axes: Any, grounding: Grounding) -> None:
         axes.legend(fontsize=7, frameon=False, loc="lower right")
     axes.set_yticks(places, [f"track {track + 1}" for track in order], fontsize=7)
     axes.invert_yaxis()
-    axes.set_xlabel(_bars(weight, known=decided is not None or len(order) == 0), fontsize=8)
+    known = decided is not None or len(order) == 0
+    axes.set_xlabel(_bars(weight, known=known) if evidence.said is None else "named by the model", fontsize=8)
     more = f" (best {len(order)} of {len(scores)})" if len(scores) > len(order) else ""
     axes.set_title(f"Which object?{more}", fontsize=10, loc="left")
     if len(order) == 0:

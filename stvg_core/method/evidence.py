@@ -1,7 +1,8 @@
-"""What is kept of a grounding: every score that led to the tube, and the attention rows that they were made of.
+"""What is kept of a grounding: every score that led to the tube, and what they were made of.
 
-With the rows, every choice after the look can be made again under other settings, without the model
-(:mod:`stvg_core.calibration`). Nothing here needs torch.
+There are two kinds. Of the paper's locator it is attention rows; with them every choice after the look can be made
+again under other settings, without the model (:mod:`stvg_core.calibration`). Of a locator that uses words it is what
+the model was shown and said (:mod:`stvg_core.locating.said`). Nothing here needs torch.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from stvg_core.errors import NonFiniteError
+from stvg_core.locating.said import Said
 from stvg_core.tube import Array, Segment
 
 _HIGHEST = 15  # float16 ends just below 2**16
@@ -31,6 +33,15 @@ def finite(values: Array) -> Array:
             "The model answered with NaN or infinite numbers; try precision float32, or another checkpoint."
         )
     return values
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which track (-1 without candidates), between which frames (both included), with which score in [0, 1]."""
+
+    chosen: int
+    span: tuple[int, int]
+    score: float
 
 
 @dataclass(frozen=True)
@@ -152,7 +163,7 @@ class Evidence:
         track_scores: ``(P,)`` S_obj of the assembled maps (method, stage 7).
         track_scores_forward, track_scores_reversed: ``(P,)`` the same before assembling (TAS, stage 8).
         frame_scores: ``(P, T)`` S_frame of every track from A_T; the chosen track's row decides the interval.
-        spatial_map, temporal_map: ``(T, h, w)`` float16, A_S (assembled) and A_T.
+        spatial_map, temporal_map: ``(T, h, w)`` float16, A_S (assembled) and A_T; ``(T, 0, 0)`` where words decided.
         chosen: index of the chosen track, -1 without tracks.
         consistency: S_cons between forward and reversed maps in [-1, 1], NaN without TAS.
         info: small facts (grounding tokens chosen, p_yes before and after LRA, sub-queries); ``looks`` is the digest of
@@ -167,6 +178,8 @@ class Evidence:
         proposer_scores: ``(P,)`` the proposer's confidence in each track.
         ends: ``(P, 2)`` int64, first and last frame of each track; ``end_boxes`` ``(P, 2, 4)`` its boxes there.
         second: the second look, if one was taken.
+        said: what the model was shown and said, of a locator that uses words; else None. Then scores of tracks are 1
+            for the chosen one and 0 for the others, frame scores 1 between its ends, and there are no rows and no maps.
     """
 
     slot_frames: Array
@@ -188,6 +201,7 @@ class Evidence:
     ends: Array = field(default_factory=lambda: np.empty((0, 2), np.int64))
     end_boxes: Array = field(default_factory=lambda: np.empty((0, 2, 4), np.float32))
     second: SecondLook | None = None
+    said: Said | None = None
 
     @property
     def bounds(self) -> Segment:
@@ -210,8 +224,9 @@ class Evidence:
         if second is not None:
             window = second.window[0] + first, second.window[1] + first
             second = replace(second, window=window, slots=second.slots + first)
+        said = None if self.said is None else self.said.moved(first)
         return replace(
-            self, slot_frames=self.slot_frames + first, ends=self.ends + first, second=second, info=info
+            self, slot_frames=self.slot_frames + first, ends=self.ends + first, second=second, said=said, info=info
         )  # fmt: skip
 
     _ALWAYS = (
@@ -233,6 +248,8 @@ class Evidence:
             arrays |= {"second.masks": self.second.masks} if self.second.masks.size else {}
             arrays |= {"second.slots": self.second.slots, "second.boxes": self.second.boxes}
             arrays |= self.second.rows.to_arrays("second") | _seen(self.second.seen, self.second.boxes, "second")
+        if self.said is not None:
+            arrays["said"] = self.said.to_array()
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)
         return buffer.getvalue()
@@ -246,7 +263,8 @@ class Evidence:
             if rows is not None:
                 found["seen"] = arrays.get("first.seen", found["track_boxes"])
             return cls(
-                **found, chosen=chosen, consistency=consistency, info=info, rows=rows, second=_second(arrays)
+                **found, chosen=chosen, consistency=consistency, info=info, rows=rows, second=_second(arrays),
+                said=Said.from_array(arrays["said"]) if "said" in arrays else None,
             )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stvg_core.method.evidence import Evidence, Rows, SecondLook
+from stvg_core.method.evidence import Choice, Evidence, Rows, SecondLook
 from stvg_core.method.interval import cut, ends, interval, score_of, slot_of, slot_span_to_frames, window
 from stvg_core.method.maps import Maps, maps
 from stvg_core.method.tracks import (
@@ -30,15 +30,6 @@ from stvg_core.tube import NO_MASK, Array, Track, Tube
 LookAgain = Callable[[tuple[int, int]], tuple[SecondLook, Array] | None]
 """First and last frame of a window -> the second look at it and every track's frame scores ``(P, T)`` by it; None where
 it cannot be looked at."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which track (-1 without candidates), between which frames (both included), with which score in [0, 1]."""
-
-    chosen: int
-    span: tuple[int, int]
-    score: float
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from stvg_core import opened
+from stvg_core.locating import attention
 from stvg_core.pipeline import Grounder
 from stvg_core.proposals.base import FixedTracks
 from stvg_core.proposals.following import DrawnBox
@@ -127,7 +127,7 @@ class Bench:
         self.sessions: list[StandIn] = []
         self.failures, self.most = 0, FRAMES
         self.proposer = Recorded(tracks)
-        monkeypatch.setattr(opened, "Session", self._session)
+        monkeypatch.setattr(attention, "Session", self._session)
         self.grounder = Grounder(Loaded(), settings, "stand-in", self.proposer, Split(), self._open)  # type: ignore[arg-type]
 
     def _open(self, path: str | Path) -> Any:

@@ -13,6 +13,7 @@ from stvg_core.settings import GroundingSettings
 
 OPEN = "the paper leaves it open"
 SAID: dict[str, tuple[Any, str]] = {
+    "locator": ("attention", "3.1, 3.2"),
     "n_slots": (20, "4.3, Figure 6(a); appendix 7.2"),
     "fit": (OPEN, "4.1"),
     "layers": (None, "3.1"),

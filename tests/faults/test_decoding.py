@@ -15,10 +15,13 @@ import pytest
 from backend.db.engine import Database
 from backend.media.decoding import reporting
 from stvg_core.errors import VideoError
-from stvg_core.opened import OpenedVideo, Stopwatch
+from stvg_core.locating.attention import AttentionLocator
+from stvg_core.opened import OpenedVideo
 from stvg_core.proposals.dense import plan
 from stvg_core.proposals.embedded import EmbeddedProposer
 from stvg_core.proposals.sparse import spread
+from stvg_core.settings import GroundingSettings
+from stvg_core.stopwatch import Stopwatch
 from stvg_core.tube import Frames, Track, VideoInfo
 from stvg_core.video import VideoReader, probe, read_frames
 from stvg_core.video.child import ChildLimits
@@ -223,14 +226,18 @@ def every(n_frames: int, count: int) -> np.ndarray:
     return np.arange(n_frames)
 
 
-@fault(18, guard="stvg_core.opened.sample_indices", without=every, by=ValueError)
+@fault(18, guard="stvg_core.locating.attention.sample_indices", without=every, by=ValueError)
 @fault(18, guard="stvg_core.proposals.embedded.sample_indices", without=every)
 def test_ten_hours_cost_as_many_pictures_as_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stvg_core.opened.Session", nothing)
+    monkeypatch.setattr("stvg_core.locating.attention.Session", nothing)
     model: Any = SimpleNamespace(family=SimpleNamespace(frames_per_slot=2))
-    opened = OpenedVideo(model, EmbeddedProposer(), "a.mp4", 20, Stopwatch(), open_video=Counted)
+    settings = GroundingSettings(n_slots=20)
+    opened = OpenedVideo(
+        AttentionLocator(model), EmbeddedProposer(), "a.mp4", settings, Stopwatch(), open_video=Counted
+    )  # fmt: skip
+    slots = opened.view.slots
     assert opened.video.asked == 64 + 40
-    assert opened.slots[0] < 25_000 and opened.slots[-1] > 875_000, "they are spread over all of it"
+    assert slots[0] < 25_000 and slots[-1] > 875_000, "they are spread over all of it"
 
 
 @fault(18, guard="stvg_core.proposals.dense.MAX_FRAMES", without=10**9)

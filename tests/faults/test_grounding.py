@@ -16,11 +16,11 @@ from sqlalchemy import select
 from backend.db.engine import Database
 from backend.db.tables import Delivery, Prediction
 from backend.review.queue import QueueFilter, look
-from stvg_core import opened
 from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.demo.evaluate import scene_tracks
 from stvg_core.demo.scenes import Scene
 from stvg_core.errors import ModelError, NonFiniteError
+from stvg_core.locating import attention
 from stvg_core.method.evidence import Rows
 from stvg_core.method.join import Choice, join
 from stvg_core.method.maps import maps
@@ -227,8 +227,8 @@ class OutOfMemory:
 
     def __init__(self, most: int, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
         self.tried: list[int] = []
-        self._most, self._error, self._real = most, error, opened.Session
-        monkeypatch.setattr(opened, "Session", self)
+        self._most, self._error, self._real = most, error, attention.Session
+        monkeypatch.setattr(attention, "Session", self)
 
     def __call__(self, loaded: LoadedModel, frames: Frames) -> Session:
         self.tried.append(len(frames))
@@ -245,7 +245,7 @@ UNSAID = (RuntimeError, MemoryError)
 
 
 @pytest.mark.parametrize("number", range(len(SHORT)))
-@fault(25, guard="stvg_core.pipeline.twice", without=once, by=UNSAID)
+@fault(25, guard="stvg_core.locating.attention.twice", without=once, by=UNSAID)
 def test_out_of_memory_is_tried_once_with_half_of_the_frames(
     make: Callable[..., Grounder], clip: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:

@@ -30,7 +30,7 @@ export function tracks(place, scores, show) {
     for (const name of ['pointerleave', 'blur']) button.addEventListener(name, () => show(null));
     return button;
   });
-  const legend = html('p', { className: 'muted small', textContent: meaning(scores.weight) });
+  const legend = html('p', { className: 'muted small', textContent: meaning(scores.weight, scores.words) });
   const first = bars.filter((bar, place) => place < AT_ONCE || bar.classList.contains('chosen'));
   place.replaceChildren(legend, ...first);
   if (first.length < bars.length) {
@@ -40,8 +40,9 @@ export function tracks(place, scores, show) {
   }
 }
 
-/** What are the bars? `weight` is the power to which the proposer's confidence counts, null where it is not known. */
-function meaning(weight) {
+/** What are the bars? `words`: a model named the track; `weight` is the power to which the proposer's confidence counts, null where it is not known. */
+function meaning(weight, words) {
+  if (words) return 'Bar: the candidate that the model named.';
   if (weight === null) return 'Bar: attention on the track (S_obj). The choice also went by the proposer’s confidence; how, was not kept for this suggestion.';
   if (weight === 0) return 'Bar: attention on the track (S_obj). The highest is chosen.';
   const power = POWERS[weight] ?? ` to the power ${weight}`;

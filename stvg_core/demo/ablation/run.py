@@ -21,17 +21,19 @@ from stvg_core.demo.ablation.steps import STEPS, SharedLooks, settings_of
 from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.demo.evaluate import right_track, scene_tracks, scene_truth, target_track, whole_tube
 from stvg_core.demo.scenes import Scene
-from stvg_core.method.evidence import Evidence, Rows, SecondLook
+from stvg_core.locating.attention import AttentionView
+from stvg_core.method.evidence import Choice, Evidence, Rows, SecondLook
 from stvg_core.method.interval import cut
-from stvg_core.method.join import Choice, join, refine, second_look_of, second_scores
+from stvg_core.method.join import join, refine, second_look_of, second_scores
 from stvg_core.method.look import look, look_again
 from stvg_core.method.maps import maps
 from stvg_core.method.tracks import View, cell_coverage, slot_scores
 from stvg_core.metrics import tiou, viou
-from stvg_core.opened import OpenedVideo, Stopwatch
+from stvg_core.opened import OpenedVideo
 from stvg_core.pipeline import Grounder
 from stvg_core.query import SubQueries, as_statement
 from stvg_core.settings import ActionSubject, GroundingSettings
+from stvg_core.stopwatch import Stopwatch
 from stvg_core.tube import Array, Track, Tube
 
 SETS: dict[str, dict[str, object]] = {
@@ -97,34 +99,36 @@ def clip_rows(grounder: Grounder, task: Task) -> list[Row]:
 
     with tempfile.TemporaryDirectory() as folder:
         video = write_clip(Path(folder) / "clip.mp4", scene)
-        opened = OpenedVideo(grounder.loaded, grounder.proposer, video, grounder.settings.n_slots, Stopwatch())
+        opened = OpenedVideo(grounder.locator, grounder.proposer, video, grounder.settings, Stopwatch())
+        view = opened.view
+        assert isinstance(view, AttentionView)
         candidates = {"oracle": scene_tracks(scene), "proposed": opened.tracks(parts["phrase"].attribute, Stopwatch())}
         rows = []
         for kind, tracks in candidates.items():
             rows += _bounds(row, kind, tracks, target, truth, opened)
-        second_looks = _SecondLooks(opened, as_statement(scene.query))
-        looks = SharedLooks(opened.session, as_statement(scene.query), parts, grounder.settings)
+        second_looks = _SecondLooks(view, as_statement(scene.query))
+        looks = SharedLooks(view.session, as_statement(scene.query), parts, grounder.settings)
         for step in STEPS:
             if task.steps and step.name not in task.steps:
                 continue
             settings = settings_of(step, grounder.settings)
             halves = parts[settings.action_subject]
-            seconds = _seconds(opened, scene.query, halves, settings) if task.timed else math.nan
+            seconds = _seconds(view, opened.info.n_frames, scene.query, halves, settings) if task.timed else math.nan
             seen = looks(settings)
             found = maps(seen, settings)
-            coverage = cell_coverage(target.at(opened.slots)[None], *found.temporal.shape[1:], rule=settings.coverage)
+            coverage = cell_coverage(target.at(view.slots)[None], *found.temporal.shape[1:], rule=settings.coverage)
             frame_scores = slot_scores(found.temporal, coverage)[0]
-            inside = (opened.slots >= truth.start_frame) & (opened.slots <= truth.end_frame)
+            inside = (view.slots >= truth.start_frame) & (view.slots <= truth.end_frame)
             facts = {"outside": _ratio(frame_scores[~inside], frame_scores[inside]), "seconds": seconds}
             for kind, tracks in candidates.items():
                 evidence, choice = join(
-                    seen, found, tracks, opened.slots, opened.session.view, opened.info.n_frames, settings,
+                    seen, found, tracks, view.slots, view.session.view, opened.info.n_frames, settings,
                     grounder.proposer.weight,
                 )  # fmt: skip
                 tube = second_looks.tube(evidence, choice, tracks, halves, settings)
                 more = facts | (_margins(evidence, tracks, scene) if kind == "oracle" else {})
                 rows.append(row(kind, step.name, right_track(evidence, target), tube, **more))
-        opened.session.release()
+        view.release()
         opened.close()
     return rows
 
@@ -141,7 +145,7 @@ def sub_queries(grounder: Grounder, query: str) -> dict[ActionSubject, SubQuerie
 class _SecondLooks:
     """The second looks of all steps at one video and sentence; one that several steps share is done once."""
 
-    def __init__(self, opened: OpenedVideo, asked: str) -> None:
+    def __init__(self, opened: AttentionView, asked: str) -> None:
         self._opened, self._asked = opened, asked
         self._seen: dict[object, tuple[Rows, Array, View]] = {}
 
@@ -192,14 +196,14 @@ def _whole(tubes: list[Tube], target: Track) -> Tube | None:
     return max(tubes, key=lambda tube: viou(tube, whole_tube(target)), default=None)
 
 
-def _seconds(opened: OpenedVideo, query: str, parts: SubQueries, settings: GroundingSettings) -> float:
+def _seconds(view: AttentionView, n_frames: int, query: str, parts: SubQueries, settings: GroundingSettings) -> float:
     """Of everything in front of the model, on a session of its own: nothing is shared with other steps."""
     began = time.perf_counter()
-    _, session = opened.look_at(0, opened.info.n_frames - 1, Stopwatch())
+    _, session = view.look_at(0, n_frames - 1, Stopwatch())
     maps(look(session, as_statement(query), parts, settings), settings)
     if settings.second_look:
-        middle = (opened.info.n_frames // 3, 2 * opened.info.n_frames // 3)
-        _, session = opened.look_at(*middle, Stopwatch())
+        middle = (n_frames // 3, 2 * n_frames // 3)
+        _, session = view.look_at(*middle, Stopwatch())
         maps(look_again(session, as_statement(query), parts, settings), settings)
     return time.perf_counter() - began
 
