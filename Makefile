@@ -5,6 +5,7 @@
 #             PORT= LABEL_STUDIO_PORT=     fixed ports for `make demo` (free ones are chosen otherwise)
 #             CLIPS=6 MODEL=               how many clips the demo renders; a model folder or hub id instead of the embedded one
 #             PYTEST="-k video"            more arguments for pytest
+#             PROCESSES=2                  so many test processes at a time (as many as there are cores, at most 4); 0: in one, for a debugger
 #             JOBS=400 KILLS=200 SEED=     `make chaos`: how many jobs and kills, and a seed to repeat the draws
 #             DATABASE=sqlite LABEL_STUDIO=real SECONDS=
 #                                          `make chaos`: on one database only; with the Label Studio of .venv-ls, not a fake one;
@@ -34,6 +35,7 @@ KUBERNETES_VALIDATE := 1.37.0
 # The lowest and the newest release of transformers that pyproject.toml allows, and that the tests have run with.
 TRANSFORMERS_LOWEST := 5.21.0
 TRANSFORMERS_NEWEST := 5.24.0
+PROCESSES ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
 
 # Each environment is stamped with a hash of what it was made from: nothing is installed twice, everything is when a pin changes.
 hash = $(shell cat $(1) | sha256sum | cut -c1-16)
@@ -67,7 +69,7 @@ lint: $(READY) ## style, types, direction of imports
 	$(VENV)/bin/lint-imports
 
 test: setup-all lint ## everything: lint, unit, contract, database, end-to-end and browser tests
-	$(VENV)/bin/pytest --durations=15 $(PYTEST)
+	$(VENV)/bin/pytest --durations=15 --numprocesses $(PROCESSES) --dist loadgroup $(PYTEST)
 
 fuzz: $(READY) ## random videos, requests and examples for the property tests; SECONDS= FILES= REQUESTS= SEED=
 	$(VENV)/bin/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(FILES),--files $(FILES)) \
