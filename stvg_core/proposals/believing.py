@@ -57,7 +57,8 @@ def _one_size(boxes: Array, expected: Array, there: Array, fps: float, limits: t
     # At the picture's border a side may be cut: it is compared with nothing.
     cut = np.stack([(boxes[rows, k] < _BORDER) | (boxes[rows, k + 2] > limits[k] - _BORDER) for k in (0, 1)], axis=1)
     seconds = np.diff(rows) / fps
-    jumps = (np.abs(np.diff(sides, axis=0)) > _JUMP + _PER_S * seconds[:, None]) & ~cut[1:] & ~cut[:-1]
+    allowed = np.minimum(_JUMP + _PER_S * seconds, _AS_EXPECTED)[:, None]
+    jumps = (np.abs(np.diff(sides, axis=0)) > allowed) & ~cut[1:] & ~cut[:-1]
     starts = np.concatenate([[0], np.flatnonzero(jumps.any(axis=1)) + 1])
     ends = np.concatenate([starts[1:], [len(rows)]]) - 1
     same = np.abs(sides - np.log(np.maximum(expected[rows, 2:] - expected[rows, :2], 0.5))).max(axis=1) < _AS_EXPECTED
@@ -72,8 +73,8 @@ def _one_size(boxes: Array, expected: Array, there: Array, fps: float, limits: t
         last = int(ends[best] if near is starts else starts[best])
         for part in parts:
             here = int(near[part])
-            allowed = min(_JUMP + _WITHOUT * abs(int(rows[here]) - int(rows[last])) / fps, _AS_EXPECTED)
-            apart = (np.abs(sides[here] - sides[last]) > allowed) & ~cut[here] & ~cut[last]
+            most = min(_JUMP + _WITHOUT * abs(int(rows[here]) - int(rows[last])) / fps, _AS_EXPECTED)
+            apart = (np.abs(sides[here] - sides[last]) > most) & ~cut[here] & ~cut[last]
             # Where the proposer agrees with the best part, it is asked of the others too.
             other = agree[part] < 0.5 * lengths[part] and agree[best] >= 0.5 * lengths[best]
             if not apart.any() and not other:
