@@ -14,6 +14,7 @@ from stvg_core.tube import Array
 
 _JUMP = 0.13  # of the logarithm of a side, from one picture to the next
 _PER_S = 0.5  # the same for each second in between
+_WITHOUT = 0.1  # the same for each second that is left out
 _AS_EXPECTED = 0.25  # of the logarithm: the proposer's boxes are not as exact
 _NEAR = 0.2  # of a side: so far from where it was an edge is believed
 _BORDER = 1.0  # pixels
@@ -56,11 +57,13 @@ def _one_size(boxes: Array, expected: Array, there: Array, fps: float, limits: t
     # At the picture's border a side may be cut: it is compared with nothing.
     cut = np.stack([(boxes[rows, k] < _BORDER) | (boxes[rows, k + 2] > limits[k] - _BORDER) for k in (0, 1)], axis=1)
     seconds = np.diff(rows) / fps
-    jumps = (np.abs(np.diff(sides, axis=0)) > _JUMP + _PER_S * seconds[:, None]) & ~cut[1:] & ~cut[:-1]
+    allowed = np.minimum(_JUMP + _PER_S * seconds, _AS_EXPECTED)[:, None]
+    jumps = (np.abs(np.diff(sides, axis=0)) > allowed) & ~cut[1:] & ~cut[:-1]
     starts = np.concatenate([[0], np.flatnonzero(jumps.any(axis=1)) + 1])
     ends = np.concatenate([starts[1:], [len(rows)]]) - 1
     same = np.abs(sides - np.log(np.maximum(expected[rows, 2:] - expected[rows, :2], 0.5))).max(axis=1) < _AS_EXPECTED
     agree = np.add.reduceat(same.astype(float), starts)
+    lengths = ends - starts + 1
     best = int((agree + 1e-3 * (ends - starts)).argmax())
     out = np.zeros(len(boxes), dtype=bool)
     out[rows[starts[best] : ends[best] + 1]] = True
@@ -70,14 +73,21 @@ def _one_size(boxes: Array, expected: Array, there: Array, fps: float, limits: t
         last = int(ends[best] if near is starts else starts[best])
         for part in parts:
             here = int(near[part])
-            apart = (
-                np.abs(sides[here] - sides[last]) > _JUMP + _PER_S * abs(int(rows[here]) - int(rows[last])) / fps * 0.2
-            )
-            if not (apart & ~cut[here] & ~cut[last]).any():
+            most = min(_JUMP + _WITHOUT * abs(int(rows[here]) - int(rows[last])) / fps, _AS_EXPECTED)
+            apart = (np.abs(sides[here] - sides[last]) > most) & ~cut[here] & ~cut[last]
+            # Where the proposer agrees with the best part, it is asked of the others too.
+            other = agree[part] < 0.5 * lengths[part] and agree[best] >= 0.5 * lengths[best]
+            if not apart.any() and not other:
                 first, end = sorted((here, int(far[part])))
                 out[rows[first : end + 1]] = True
                 last = int(far[part])
     return out
+
+
+def as_expected(boxes: Array, expected: Array) -> bool:
+    """Do boxes ``(N, 4)`` mostly have the size that the proposer's have? Unlike their place, it does not lag behind."""
+    one, other = (np.log(np.maximum(some[:, 2:] - some[:, :2], 0.5)) for some in (boxes, expected))
+    return bool(np.median(np.abs(one - other).max(axis=1)) < _AS_EXPECTED)
 
 
 def _outwards(known: Array) -> list[tuple[int, int]]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from stvg_core.boxes import box_iou
-from stvg_core.proposals.believing import believed
+from stvg_core.proposals.believing import as_expected, believed
 from stvg_core.proposals.following import SOURCE
 from stvg_core.proposals.resting import Course, acts, rests, steady
 from stvg_core.proposals.tightening import Crop, main_colour, measure
@@ -78,7 +78,8 @@ def _measured(video: Pictures, track: Track, frames: Array, side: int) -> tuple[
     fps = video.info.fps * (len(frames) - 1) / float(frames[-1] - frames[0])
     found = measure(crops, expected, colour)
     boxes, known = believed(found.boxes, expected, fps, int(size[0]), int(size[1]))
-    if known.mean() < _KNOWN or np.median(box_iou(found.boxes[known], expected[known])) < _ALIKE[track.source]:
+    own, near = found.boxes[known], expected[known]
+    if known.mean() < _KNOWN or np.median(box_iou(own, near)) < _ALIKE[track.source] or not as_expected(own, near):
         return None, expected
     course = Course.of(boxes, found.shown, known, fps)
     still = rests(course)

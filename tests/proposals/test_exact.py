@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stvg_core.boxes import box_iou
-from stvg_core.proposals.believing import believed
+from stvg_core.proposals.believing import as_expected, believed
 from stvg_core.proposals.embedded import EmbeddedProposer
 from stvg_core.proposals.exact import exact
 from stvg_core.proposals.resting import Course, acts, rests, smooth, steady
@@ -87,6 +87,26 @@ def test_a_neighbour_of_the_same_colour_that_touches_does_not_stretch_the_box() 
     found, known = believed(raw, true + np.array([2, 2, 2, 2]), FPS, WIDTH, HEIGHT)
     assert known[:40].all() and not known[-1]
     assert box_iou(found, true).min() > 0.93
+
+
+def test_what_touches_all_the_time_is_told_by_the_proposers_size() -> None:
+    """Measured is half as wide again as proposed, on each picture: there is no answer then. A lag is no other size."""
+    near = np.stack([box((40 + n, 60), 10) for n in range(20)])
+    both = near + np.array([0, 0, 10, 0])
+    assert (
+        not as_expected(both, near) and as_expected(near + 8, near) and as_expected(near + np.array([0, 0, 3, 0]), near)
+    )
+
+
+def test_a_late_part_of_another_size_is_not_taken_for_growth() -> None:
+    """Ten seconds at one size, a gap, and then something half as wide again, with which the proposer does not agree."""
+    near = np.tile(box((60, 60), 10), (140, 1))
+    found = near.copy()
+    found[100:110] = np.nan
+    found[110:] += np.array([0, 0, 10, 0])
+    out, known = believed(found, near, 10.0, WIDTH, HEIGHT)
+    assert known[:100].all() and not known[100:].any()
+    assert box_iou(out, near).min() > 0.95
 
 
 def test_a_box_that_is_not_found_lies_between_its_neighbours() -> None:
