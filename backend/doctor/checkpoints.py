@@ -36,6 +36,9 @@ def check_model(installation: Installation) -> Iterator[Finding]:
     except ModelError as error:
         yield fail(MODEL, str(error), "Set STVG_MODEL.")
         return
+    if method_settings(settings).locator_model:
+        yield ok(MODEL, f"No model is loaded on this machine: predictions are by {version}.")
+        return
     yield look(MODEL, settings.model, set(FAMILIES), as_version=version, tokenizer=True)
 
 

@@ -258,7 +258,7 @@ def test_out_of_memory_is_tried_once_with_half_of_the_frames(
     assert "The memory of the GPU did not suffice: only 10 frames were looked at." in found.to_json()["warnings"]
 
 
-@fault(25, guard="stvg_core.pipeline.twice", without=once, by=UNSAID)
+@fault(25, guard="stvg_core.locating.attention.twice", without=once, by=UNSAID)
 def test_how_many_frames_fit_is_remembered_for_frames_of_that_size(
     make: Callable[..., Grounder], clip: Path, tmp_path: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,7 +299,7 @@ def unspared(run: Callable[[], Any], **_: object) -> Any:
     return run()
 
 
-@fault(25, guard="stvg_core.pipeline.sparing", without=unspared, by=ModelError)
+@fault(25, guard="stvg_core.locating.attention.sparing", without=unspared, by=ModelError)
 def test_the_graph_is_spared_before_frames_are_left_out(
     make: Callable[..., Grounder], clip: Path, tmp_path: Path, scene: Scene
 ) -> None:
