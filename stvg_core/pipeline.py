@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stvg_core.chat.base import Chat
 from stvg_core.decomposition import Decomposer, decomposer_for
+from stvg_core.errors import ModelError
 from stvg_core.freeing import twice
 from stvg_core.locating.base import Located, Locator, Question
 from stvg_core.locating.choosing import locator_for
@@ -117,6 +118,8 @@ class Grounder:
             ModelError: the settings name the locator attention, which looks with a model on this machine.
             ValueError: they do not name the model.
         """
+        if settings.locator == "attention":
+            raise ModelError("The locator attention looks with a model on this machine, and none is loaded here.")
         if not settings.locator_model:
             raise ValueError("locator_model is empty: predictions must say which model they are by")
         where = device or str(Placement.of(None, "auto").device)

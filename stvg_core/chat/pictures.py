@@ -45,10 +45,10 @@ def paint(
     scale = height / _DIGIT_HEIGHT
     thick = max(1, round(height / 8))
     (width, tall), _ = cv2.getTextSize(text, _FONT, scale, thick)
-    border = thick + 1
+    border = thick + 2
     left = _inside(centre[0] - width / 2, border, pixels.shape[1] - width - border)
     bottom = _inside(centre[1] + tall / 2, tall + border, pixels.shape[0] - border)
-    for shade, wide in ((outline, thick + 2), (colour, thick)):
+    for shade, wide in ((outline, thick + 4), (colour, thick)):
         cv2.putText(pixels, text, (left, bottom), _FONT, scale, shade, wide, cv2.LINE_AA)
 
 

@@ -24,10 +24,8 @@ class Digits:
 def read(picture: np.ndarray, height: float) -> list[Digits]:
     """All numbers in ``(H, W, 3)`` RGB whose digits are about ``height`` pixels high."""
     red = picture.astype(int)
-    mask = ((red[..., 0] > 190) & (red[..., 1] < 95) & (red[..., 2] < 95) & (red[..., 0] - red[..., 1] > 140)).astype(
-        np.uint8
-    )
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    mask = ((red[..., 0] > 190) & (red[..., 1:].max(axis=-1) < 80)).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
     found = []
     for label in range(1, count):
         left, top, width, tall, _ = stats[label]

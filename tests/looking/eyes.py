@@ -122,6 +122,17 @@ def _overlap(part: np.ndarray, shape: str) -> float:
     return float((part & ideal).sum() / max(1, (part | ideal).sum()))
 
 
+def clear(trace: Trace, action: str) -> Trace:
+    """Without the pictures in which it is hidden in part, or joined with another thing of its colour."""
+    sizes = np.array([np.sqrt((blob.box[2:] - blob.box[:2]).prod()) for blob in trace.blobs])
+    likeness = np.array([blob.likeness for blob in trace.blobs])
+    if action not in DIRECTIONS:
+        return trace  # its size changes, and with it how much a painted number hides
+    good = (likeness >= np.median(likeness) - 0.1) & (np.abs(np.log(sizes / np.median(sizes))) < 0.12)
+    kept = np.flatnonzero(good)
+    return Trace([trace.pictures[n] for n in kept], [trace.blobs[n] for n in kept])
+
+
 def measure(trace: Trace, action: str) -> np.ndarray:
     """``(N,)`` what rises while the action is done: the way in its direction in pixels, or the size's logarithm."""
     if action in DIRECTIONS:
@@ -132,14 +143,14 @@ def measure(trace: Trace, action: str) -> np.ndarray:
 
 
 def ramp(times: np.ndarray, values: np.ndarray) -> tuple[float, float, float]:
-    """Start, end and rise of the best "level, straight up, level" through values, by least squares."""
+    """Start, end and rise of the best "level, straight up, level" through values, by the least error."""
     grid = np.linspace(times[0], times[-1], STEPS)
     first, last = np.triu_indices(STEPS, k=1)
     starts, ends = grid[first], grid[last]
     share = np.clip((times[None] - starts[:, None]) / (ends - starts)[:, None], 0, 1)
     centred, wanted = share - share.mean(axis=1, keepdims=True), values - values.mean()
     slope = (centred @ wanted) / np.maximum((centred**2).sum(axis=1), 1e-9)
-    errors = ((wanted[None] - slope[:, None] * centred) ** 2).sum(axis=1)
+    errors = np.abs(wanted[None] - slope[:, None] * centred).sum(axis=1)
     best = int(errors.argmin())
     return float(starts[best]), float(ends[best]), float(slope[best])
 

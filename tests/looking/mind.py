@@ -96,7 +96,8 @@ def think(seen: Seen) -> Facts:
 def _best(seen: Seen, wanted: eyes.Wanted) -> tuple[eyes.Trace, tuple[float, float]]:
     """The trace that looks and acts most like what is wanted, and when it acts."""
     best: tuple[float, eyes.Trace, tuple[float, float]] | None = None
-    for trace in eyes.traces(seen.pictures, wanted):
+    for every in eyes.traces(seen.pictures, wanted):
+        trace = eyes.clear(every, wanted.action)
         times = seen.times[trace.pictures]
         if len(times) < 3:
             continue
@@ -111,7 +112,8 @@ def _best(seen: Seen, wanted: eyes.Wanted) -> tuple[eyes.Trace, tuple[float, flo
 
 def _moment(seen: Seen, wanted: eyes.Wanted, which: str) -> float:
     best = -np.inf, float(seen.times.mean())
-    for trace in eyes.traces(seen.pictures, wanted):
+    for every in eyes.traces(seen.pictures, wanted):
+        trace = eyes.clear(every, wanted.action)
         times = seen.times[trace.pictures]
         if len(times) < 4:
             continue
