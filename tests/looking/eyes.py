@@ -93,6 +93,9 @@ def _blobs(picture: np.ndarray, wanted: Wanted) -> list[Blob]:
     smooth = cv2.medianBlur(picture, 3).astype(int)
     apart = np.stack([np.abs(smooth - np.array(PALETTE[name])).sum(axis=-1) for name in names])
     mask = ((apart.argmin(axis=0) == names.index(wanted.colour)) & (apart.min(axis=0) < 130)).astype(np.uint8)
+    if wanted.colour == "white":  # what is white around a painted number is no object
+        red = (picture[..., 0] > 190) & (picture[..., 1:].max(axis=-1) < 80)
+        mask &= 1 - cv2.dilate(red.astype(np.uint8), np.ones((9, 9), np.uint8))
     # A painted number makes a hole in the patch.
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
