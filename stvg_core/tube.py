@@ -240,6 +240,8 @@ class Grounding:
         if NO_MASK in info:
             count, every = info[NO_MASK], len(self.evidence.track_scores)
             said.append(f"{count} of {every} candidate tracks have no mask: their boxes were scored instead.")
+        if self.evidence.said is not None:
+            said += [f"The model's answer was mended. {repair}" for repair in self.evidence.said.repairs]
         return (*self.video.warnings, *notices([self.model_version]), *said)
 
     def to_json(self) -> dict[str, Any]:

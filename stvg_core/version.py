@@ -15,6 +15,8 @@ from typing import Any
 from stvg_core.errors import ModelError
 from stvg_core.settings import WORDINGS, GroundingSettings, resolve
 
+_NAME = 160  # characters of a name; a database holds 255 of a version, and the digest has the whole name
+
 
 def package_version() -> str:
     """The installed package's version, "unknown" where the code runs without having been installed."""
@@ -41,7 +43,7 @@ def model_version(model: str | Path, settings: GroundingSettings | None = None) 
     chosen = resolve(model, settings)
     digest = chosen.digest()
     if chosen.locator in WORDINGS and chosen.locator_model:
-        name = re.sub(r"[^\w.:-]+", "--", chosen.locator_model, flags=re.ASCII)
+        name = re.sub(r"[^\w.:-]+", "--", chosen.locator_model, flags=re.ASCII)[:_NAME]
         return f"endpoint-{name}@{chosen.locator}-{WORDINGS[chosen.locator]}/{digest}"
     folder = Path(model)
     if not folder.is_dir():

@@ -1,7 +1,8 @@
 """What locators that use words share: the pictures, questions with a second try, the evidence, and the ends.
 
 A question is asked once more where its answer cannot be read, with the reason; then the model's words are the error.
-The second look is a round about each end: pictures around it, as many as can be shown, both asked side by side.
+The second look is a round about each end: pictures around it, as many as can be shown, both asked side by side. In a
+long video more rounds follow.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from stvg_core.chat.pictures import fitted
 from stvg_core.errors import ModelError
 from stvg_core.locating import prompts, reading
 from stvg_core.locating.base import Answer, Located, Question
+from stvg_core.locating.continuing import continued
 from stvg_core.locating.painting import painted
 from stvg_core.locating.said import Mark, Round, Said
 from stvg_core.locating.stopwatch import Stopwatch
@@ -31,7 +33,10 @@ from stvg_core.video import Pictures, sample_indices
 
 ROUNDS, FORM = "both rounds about the time agree", "answered in the form asked for"
 AROUND = 1.5
-"""Of the distance of two pictures of the first round, on both sides of an end: what the second round shows."""
+"""Of the distance of two pictures of the round before, on both sides of an end: what the next round shows."""
+MOST_ROUNDS, FINE_S = 3, 0.5
+"""Further rounds about the ends: one, and in a long video more, until its pictures are this many seconds apart."""
+CROSSED = "The end lies before the start, so those of the round before were kept."
 _QUOTED = 240
 _KEPT = 20_000
 _TRIES = 2
@@ -164,16 +169,23 @@ class WordsView:
         """
         evidence, span, said = located.evidence, located.choice.span, located.evidence.said
         assert said is not None
-        spacing = self._video.info.n_frames / len(self.slots)
-        if settings.second_look and spacing > 1:
+        spacing, first = self._video.info.n_frames / len(self.slots), span
+        for number in range(MOST_ROUNDS if settings.second_look else 0):
+            if spacing <= 1 or (number and spacing / self._video.info.fps <= FINE_S):
+                break
             rounds, new = self._ends(span, spacing, question, watch)
-            new = _through(new if new[0] <= new[1] else span, question.through)
+            if new[0] > new[1]:
+                rounds[-1] = replace(rounds[-1], repairs=(*rounds[-1].repairs, CROSSED))
+            span = _through(new if new[0] <= new[1] else span, question.through)
             parts = {name: value for name, value in said.certainty.items() if name != FORM}
-            said = said.with_rounds(rounds, certainty([*said.rounds, *rounds], parts | {ROUNDS: _tiou(span, new)}))
-            span = new
+            said = said.with_rounds(rounds, certainty([*said.rounds, *rounds], parts | {ROUNDS: _tiou(first, span)}))
+            spacing *= 2 * AROUND / (max(2, self._most // 2) - 1)
+            self._tick(1.0)
+        if span != first or said is not evidence.said:
             scores = frame_scores(len(located.tracks), located.choice.chosen, self.slots, span)
             evidence = replace(evidence, said=said, frame_scores=scores)
-        return Answer(cut(track, *span), said.score, evidence)
+        others = [one for number, one in enumerate(located.tracks) if number != located.choice.chosen]
+        return Answer(cut(continued(track, others, *span), *span), said.score, evidence)
 
     def ask(
         self, about: str, question: str, read: Read[T], pictures: tuple[list[Array], Array], frames: Array,

@@ -122,6 +122,23 @@ def test_the_second_round_sets_both_ends() -> None:
     assert (found.evidence.frame_scores[1] > 0).sum() < 101 and len(opened[0].reads) == 3
 
 
+def test_in_a_long_video_the_ends_are_looked_at_until_they_are_fine() -> None:
+    answers = [GOOD, *['{"start": 2}', '{"end": 6}'] * 3]
+    made, chat, _ = grounder("marks", *answers, second_look=True, shown_most=4)
+    found = made.ground("clip.mp4", QUERY)
+    assert found.tube is not None and len(chat.asked) == 7, "four pictures first, then two of each end: three rounds"
+    assert found.evidence.said is not None and len(found.evidence.said.rounds) == 7
+
+
+def test_ends_that_cross_are_not_taken() -> None:
+    made, _, _ = grounder(
+        "marks", '{"number": 2, "start": 4, "end": 4.2}', '{"start": 4.3}', '{"end": 4.1}', second_look=True
+    )
+    found = made.ground("clip.mp4", QUERY)
+    assert found.tube is not None and (found.tube.start_frame, found.tube.end_frame) == (100, 105)
+    assert any("lies before the start" in said for said in found.warnings), "whoever asks is told"
+
+
 @pytest.mark.parametrize("bad", ["no idea", '{"start": 9.5}'])
 def test_an_end_that_cannot_be_read_stays_the_first_rounds(bad: str) -> None:
     made, _, _ = grounder("marks", GOOD, bad, '{"end": 5.8}', second_look=True)

@@ -13,6 +13,7 @@ from backend.language import EndpointError, PictureChat
 from stvg_core.demo.clips import write_clip
 from stvg_core.demo.evaluate import scene_truth
 from stvg_core.demo.scenes import Scene
+from stvg_core.drawing import write_plot
 from stvg_core.locating.reading import CUT, IN_WORDS, SWAPPED
 from stvg_core.locating.words import AnswerError
 from stvg_core.metrics import viou
@@ -107,6 +108,15 @@ def _in_pixels(facts: Facts) -> str:
     for entry, (_, box) in zip(found["boxes"], facts.boxes, strict=True):
         entry["box"] = [round(float(side)) for side in box]
     return json.dumps(found)
+
+
+def test_the_plot_and_the_json_need_no_attention(
+    server: Looking, clips: list[tuple[Scene, Path, list[Track]]], tmp_path: Path
+) -> None:
+    scene, path, tracks = clips[0]
+    found = grounder(server, "marks", second_look=False).ground(path, scene.query, tracks=tracks)
+    assert write_plot(found, tmp_path / "scores.png").stat().st_size > 10_000
+    assert json.loads(json.dumps(found.to_json(), allow_nan=False))["score"] == 1.0
 
 
 def test_boxes_in_pixels_find_the_same_candidate(server: Looking, clips: list[tuple[Scene, Path, list[Track]]]) -> None:
