@@ -11,7 +11,8 @@ from stvg_core.chat.base import ChatError
 from stvg_core.errors import ModelError
 from stvg_core.locating import speak
 from stvg_core.locating.painting import digit_height, marks_of, numbered, painted
-from stvg_core.locating.words import FORM, ROUNDS, AnswerError
+from stvg_core.locating.showing import AnswerError
+from stvg_core.locating.words import FORM, ROUNDS
 from stvg_core.proposals.following import DrawnBox
 from stvg_core.tube import Track
 from tests.locating.script import FPS, FRAMES, HEIGHT, LEFT, QUERY, RIGHT, TINY, WIDTH, grounder, whole

@@ -15,7 +15,7 @@ from stvg_core.demo.evaluate import scene_truth
 from stvg_core.demo.scenes import Scene
 from stvg_core.drawing import write_plot
 from stvg_core.locating.reading import CUT, IN_WORDS, SWAPPED
-from stvg_core.locating.words import AnswerError
+from stvg_core.locating.showing import AnswerError
 from stvg_core.metrics import viou
 from stvg_core.pipeline import Grounder
 from stvg_core.proposals.embedded import EmbeddedProposer
