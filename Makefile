@@ -27,6 +27,7 @@ VENV := .venv
 VENV_LS := .venv-ls
 VENV_LSML := .venv-lsml
 VENV_MUTANTS := .venv-mutants
+VENV_DOCS := .venv-docs
 MUTMUT := 3.8.1
 # The lowest and the newest release of transformers that pyproject.toml allows, and that the tests have run with.
 TRANSFORMERS_LOWEST := 5.21.0
@@ -37,9 +38,10 @@ hash = $(shell cat $(1) | sha256sum | cut -c1-16)
 READY := $(VENV)/.ready-$(call hash,pyproject.toml constraints.txt)
 READY_LS := $(VENV_LS)/.ready-$(call hash,constraints-label-studio.txt)
 READY_LSML := $(VENV_LSML)/.ready-$(call hash,constraints-label-studio-ml.txt)
+READY_DOCS := $(VENV_DOCS)/.ready-$(call hash,constraints-docs.txt)
 READY_MUTANTS := $(VENV_MUTANTS)/.ready-$(MUTMUT)
 
-.PHONY: help setup setup-all venv-lsml demo test lint fuzz chaos mutants test-transformers test-flaky check-image clean distclean
+.PHONY: help setup setup-all venv-lsml demo test lint fuzz chaos mutants test-transformers test-flaky check-image docs clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -86,11 +88,15 @@ test-flaky: setup-all ## some tests many times beside busy loops: PYTEST=tests/b
 check-image: $(READY) ## run the Dockerfile's install steps in a clean directory with a fresh environment; EXTRAS=
 	$(VENV)/bin/python tests/docker/check_image.py
 
+docs: $(READY) $(READY_DOCS) ## the documentation site into build/site; no broken link, no broken anchor
+	PYTHONPATH=$(CURDIR) NO_MKDOCS_2_WARNING=1 $(VENV_DOCS)/bin/python -m mkdocs build --strict --quiet
+	@echo "built: $(CURDIR)/build/site/index.html"
+
 clean: ## remove what the demo and the tools left behind
-	rm -rf .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants
+	rm -rf .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants build/site
 
 distclean: clean ## also the environments
-	rm -rf $(VENV) $(VENV_LS) $(VENV_LSML) $(VENV_MUTANTS) .venv-transformers-*
+	rm -rf $(VENV) $(VENV_LS) $(VENV_LSML) $(VENV_MUTANTS) $(VENV_DOCS) .venv-transformers-*
 
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }
@@ -111,7 +117,7 @@ $(READY_LSML):
 	@$(VENV_LSML)/$(PIP_INSTALL) --requirement constraints-label-studio-ml.txt
 	@rm -f $(VENV_LSML)/.ready-* && touch $@
 
-# These two kinds see the packages of $(VENV) behind their own: torch is there once.
+# These three kinds see the packages of $(VENV) behind their own: torch is there once.
 share = $(1)/bin/python -c 'import pathlib, sys, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "shared.pth").write_text(sys.argv[1])' \
 	  "$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
@@ -120,6 +126,13 @@ $(READY_MUTANTS): | $(READY)
 	@$(PYTHON) -m venv --clear $(VENV_MUTANTS)
 	@$(call share,$(VENV_MUTANTS))
 	@$(VENV_MUTANTS)/$(PIP_INSTALL) mutmut==$(MUTMUT)
+	@touch $@
+
+$(READY_DOCS): constraints-docs.txt | $(READY)
+	@echo 'installing mkdocs into $(VENV_DOCS) ...'
+	@$(PYTHON) -m venv --clear $(VENV_DOCS)
+	@$(call share,$(VENV_DOCS))
+	@$(VENV_DOCS)/$(PIP_INSTALL) --ignore-installed --no-deps --requirement constraints-docs.txt
 	@touch $@
 
 .venv-transformers-%/.ready: | $(READY)

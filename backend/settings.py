@@ -155,7 +155,7 @@ class Settings(MethodSettings):
     """Signs the review pages' sessions; where it is not set, a key is made and kept in the data folder."""
     session_hours: float = Field(default=12.0, gt=0, le=24 * 365)
     trusted_proxies: int = Field(default=0, ge=0)
-    """So many proxies in front, whose word about the caller's address and about https is taken."""
+    """Number of trusted reverse proxies in front: what they say of the caller's address and of https is used."""
 
     label_studio_url: str | None = None
     label_studio_aliases: str = ""
@@ -170,6 +170,11 @@ class Settings(MethodSettings):
     media_deadline_s: float = 1800.0
     media_allowed_origins: str = ""
     """Comma-separated origins (``http://files.intern:8000``) that may have private addresses."""
+
+    fetch_seconds: float = Field(default=300.0, ge=0)
+    """A download of which nothing comes for so long is ended, with its process. 0: fetch in the process itself."""
+    fetch_memory_bytes: int = Field(default=1024 * MEBIBYTE, ge=0)
+    """Address space of a process that fetches. 0: no limit."""
 
     decode_seconds: float = Field(default=300.0, ge=0)
     """A decoder that does not move on for so long is ended, and the job fails. 0: decode in the process itself."""

@@ -14,6 +14,7 @@ from backend.media import MediaLibrary, MediaUnavailable
 from backend.media.cache import MediaCache
 from backend.media.cloud import CloudFiles
 from backend.media.download import Downloader
+from backend.media.fetching import open_fetching
 from backend.settings import Settings, SettingsError
 
 _LABEL_STUDIO_TIMEOUT_S = 10.0
@@ -41,7 +42,10 @@ def open_media(
     """Where videos come from; arguments as of :func:`open_downloader`. They give way to the database's own needs."""
     cache = MediaCache(settings.data_dir / "media", settings.media_cache_bytes)
     downloader = open_downloader(settings, label_studio, database)
-    media = MediaLibrary(cache, downloader, document_root=settings.document_root, cloud=open_cloud(settings))
+    media = MediaLibrary(
+        cache, downloader, document_root=settings.document_root, cloud=open_cloud(settings),
+        fetch=open_fetching(settings.fetch_seconds, settings.fetch_memory_bytes, settings.media_deadline_s),
+    )  # fmt: skip
     if database is not None and (file := sqlite_file(database.engine)) is not None:
         database.make_room = partial(media.make_room_beside, file)
     return media

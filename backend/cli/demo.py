@@ -26,7 +26,9 @@ from backend.demo.run import DemoOptions, run_demo
     help="Databases, clips, logs and summary.json.",
 )
 @click.option("--clips", type=click.IntRange(3, 100), default=6, show_default=True, help="How many clips to render.")
-@click.option("--check", is_flag=True, help="Play the annotator too, verify everything, stop; exit 0 only if all held.")
+@click.option(
+    "--check", is_flag=True, help="Play the annotator too, verify everything, stop; exit 0 only if every check passes."
+)
 @click.option("--port", type=int, help="The backend's port. [default: a free one]")
 @click.option("--label-studio-port", type=int, help="Label Studio's port. [default: a free one]")
 @click.option("--model", help="A model folder or hub id. [default: the embedded model]")

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from threading import Event
-from urllib.parse import unquote, urlsplit
 
 import click
-from sqlalchemy.orm import Session
 
 from backend.bootstrap import (
-    find_database,
     open_cloud,
     open_downloader,
     open_label_studio,
@@ -27,6 +23,8 @@ from backend.bootstrap import (
     require_label_studio,
 )
 from backend.cli.method_options import method_options
+from backend.cli.prelabel_asked import SOME_FAILED, Asked, local_places, name_of
+from backend.cli.prelabel_dry_run import only_look, prober
 from backend.cli.prelabel_engines import Chosen, Engine, engine_options, open_engine
 from backend.cli.prelabel_output import JsonLines, Output, Terminal
 from backend.cli.stopping import Stopped, Stopping
@@ -38,8 +36,6 @@ from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import read_config
 from backend.labelstudio.connect import find_project
 from backend.logs import configure_logging
-from backend.media.decoding import open_decoding
-from backend.prelabel.checking import LOOKS, Known, Pace, check
 from backend.prelabel.errors import SourceError
 from backend.prelabel.item import Found
 from backend.prelabel.looking import Look
@@ -48,18 +44,12 @@ from backend.prelabel.project import PREFIX
 from backend.prelabel.recognise import Kind
 from backend.prelabel.shard import Shard
 from backend.prelabel.sources import Source, open_source
-from backend.runs.enqueue import Enqueued, LabelStudioPlaces, LocalPlaces, Places, enqueue
-from backend.runs.known import KnownItems
-from backend.runs.publishing import address_or_none
+from backend.runs.enqueue import Enqueued, LabelStudioPlaces, Places, enqueue
 from backend.runs.summary import Summary, summarise, write_json
 from backend.runs.watch import Standing, Watch
 from backend.settings import Settings, load_settings
 from labeling_config import video_tube
 from stvg_core.errors import StvgError
-from stvg_core.tube import VideoInfo
-
-SOME_FAILED = 3
-"""Exit status where the run came to its end, but a sentence failed or a record was left out."""
 
 
 @click.command("prelabel")
@@ -122,18 +112,6 @@ def command(
     raise SystemExit(status)
 
 
-@dataclass(frozen=True)
-class Asked:
-    """The source, as it was named on the command line."""
-
-    text: str
-    title: str | None
-    videos: str | None
-    vidor: Path | None
-    kind: str | None
-    encoding: str | None
-
-
 def _prelabel(
     settings: Settings, asked: Asked, chosen: Chosen, output: Output, stopping: Stopping, *, share: Shard | None,
     enqueue_only: bool, limit: int | None, retry_failed: bool, dry_run: bool, summary_file: Path | None,
@@ -156,12 +134,12 @@ def _prelabel(
         stack.callback(output.close)
         if dry_run:
             stopping.said = "stopped; nothing was stored"
-            probe = _prober(settings, stopping, stack)
+            probe = prober(settings, stopping, stack)
             look = Look(
                 place=downloader.place, document_root=settings.document_root, cloud=cloud,
                 fetch=partial(downloader.fetch, alive=stopping.check), probe=probe, alive=stopping.check,
             )  # fmt: skip
-            return _dry_run(
+            return only_look(
                 settings, source, asked, look, output, share=share, workers=chosen.workers, limit=limit,
                 retry_failed=retry_failed,
             )  # fmt: skip
@@ -207,7 +185,7 @@ class _Target:
             raise UnknownProject(f"{error} Name one: --project.") from None
         name = f'the local project "{project.title}"'
         slug = f"{'-'.join(''.join(ch if ch.isalnum() else ' ' for ch in title).split())[:60]}{project.id}"
-        return cls(project.id, name, slug, version, _local_places(settings, project.id))
+        return cls(project.id, name, slug, version, local_places(settings, project.id))
 
     def folder(self, settings: Settings, share: Shard | None) -> Path:
         """For the summary, the list of what was left out, and the workers' logs; each share has its own."""
@@ -297,73 +275,3 @@ def _begun(found: Iterator[Found]) -> Iterator[Found]:
     """The same, once the first was read: a source that cannot be read leaves no empty project and no database."""
     first = list(islice(found, 1))
     return chain(first, found)
-
-
-def name_of(text: str) -> str:
-    """A local project's name from that of its source: the file's or the folder's, without its ending."""
-    try:
-        parts = urlsplit(text)
-        path = unquote(parts.path) if parts.scheme and "://" in text else text
-        path = path if path.strip("/") else parts.netloc
-    except ValueError:
-        path = text
-    last = Path(path.rstrip("/")).resolve().name if "://" not in text else path.rstrip("/").rpartition("/")[2]
-    stem, mark, ending = last.rpartition(".")
-    return stem if mark and stem and ending.isalnum() else last
-
-
-def _dry_run(
-    settings: Settings, source: Source, asked: Asked, look: Look, output: Output, *, share: Shard | None, workers: int,
-    limit: int | None, retry_failed: bool,
-) -> int:  # fmt: skip
-    """Say what a run would do; returns the exit status, which is 3 where some of it could not be done."""
-    pace, known = None, lambda item: Known.NEW
-    with ExitStack() as stack:
-        if (database := find_database(settings)) is not None:
-            stack.callback(database.close)
-            with database.read() as session:
-                version = open_versions(settings).present(session)
-                each = runs.seconds_each(session, version)
-                known = _known(session, settings, source, asked, version, retry_failed) or known
-            pace = None if each is None else Pace(0.0, each, workers)
-        media = open_media(settings, None, database)
-        result = check(
-            source.read(), look, pace=pace, shard=share, have=lambda one: media.here(one, project=-1) is not None,
-            known=known, limit=limit, every_repetition=source.kind is Kind.PROJECT, tell=output.found,
-            progress=output.looking,
-        )  # fmt: skip
-    output.dry_run(result)
-    return SOME_FAILED if result.bad else 0
-
-
-def _known(
-    session: Session, settings: Settings, source: Source, asked: Asked, version: str, retry_failed: bool
-) -> KnownItems | None:
-    """What the database knows of the source's items; None where it does not know the project."""
-    if source.project is not None:
-        return KnownItems(session, source.project, version, retry_failed=retry_failed)
-    project = projects.find_local(session, asked.title or name_of(asked.text))
-    if project is None:
-        return None
-    places = _local_places(settings, project.id)
-    return KnownItems(session, project.id, version, retry_failed=retry_failed, places=places)
-
-
-def _local_places(settings: Settings, project_id: int) -> LocalPlaces:
-    return LocalPlaces(project_id, partial(address_or_none, document_root=settings.document_root))
-
-
-def _prober(settings: Settings, stopping: Stopping, stack: ExitStack) -> Callable[[Path], VideoInfo]:
-    """What is in a file of this machine, as a process of its own finds it out: a file may make a decoder hang."""
-    decoding = open_decoding(settings.decode_seconds, settings.decode_memory_bytes, idle=LOOKS)
-    if decoding is None:
-        return _probe
-    decoding.alive = stopping.check
-    stack.callback(decoding.close)
-    return decoding.probe
-
-
-def _probe(path: Path) -> VideoInfo:
-    from stvg_core.video import probe  # the decoders are slow to load
-
-    return probe(path)

@@ -182,7 +182,7 @@ def _in_words(url: str) -> Iterator[None]:
     name = shown(url)
     try:
         yield
-    except (MediaError, ImportError):
+    except (MediaError, ImportError, MemoryError):
         raise
     except FileNotFoundError:
         raise MediaError(f"{name} is not there.") from None

@@ -25,7 +25,7 @@ def open_decoding(
     if seconds == 0:
         return None
     # Loaded where videos are opened: answering Label Studio needs no decoder.
-    from stvg_core.video.child import ChildLimits
+    from stvg_core.children.child import ChildLimits
     from stvg_core.video.child_processes import DecodingProcesses
 
     return DecodingProcesses(ChildLimits(seconds, memory_bytes, in_all_s), idle=idle)

@@ -17,6 +17,7 @@ from backend.media.cache import MediaCache
 from backend.media.cloud import CloudFiles
 from backend.media.download import Downloader
 from backend.media.errors import MediaError, MediaUnavailable
+from backend.media.fetching import Fetch, fetch_here
 from backend.media.file import MediaFile
 from backend.media.file_address import file_path, is_file_address
 from backend.media.source import Local, Remote, Stored, find_source
@@ -38,7 +39,11 @@ class Own:
 
 
 class MediaLibrary:
-    """Finds, fetches and keeps videos; safe to use from several processes on one folder."""
+    """Finds, fetches and keeps videos; safe to use from several processes on one folder.
+
+    Args:
+        fetch: what has the downloader, or the cloud's storages, fetch an address (:mod:`backend.media.fetching`).
+    """
 
     def __init__(
         self,
@@ -47,11 +52,12 @@ class MediaLibrary:
         *,
         document_root: Path | None = None,
         cloud: CloudFiles | None = None,
+        fetch: Fetch = fetch_here,
         tries: int = 3,
         pause_s: float = 1.0,
     ) -> None:
         self._cache, self._downloader = cache, downloader
-        self._document_root, self._cloud = document_root, cloud or CloudFiles()
+        self._document_root, self._cloud, self._fetch = document_root, cloud or CloudFiles(), fetch
         self._tries, self._pause_s = tries, pause_s
         self._hashes: dict[tuple[Path, int, int], str] = {}
 
@@ -145,7 +151,11 @@ class MediaLibrary:
 
     def _own(self, address: str, alive: Alive | None) -> MediaFile:
         """An object of a storage that a local project names."""
-        return self._kept(address, safe_name(address), lambda file: self._cloud.fetch(address, file, alive), alive)
+
+        def fetch(file: BinaryIO) -> tuple[str, int]:
+            return self._fetch(self._cloud, address, file, alive)
+
+        return self._kept(address, safe_name(address), fetch, alive)
 
     def _remote(self, key: str, name: str, url: str, alive: Alive | None) -> MediaFile:
         """What the cache knows as ``key``, else what ``url`` gives."""
@@ -168,7 +178,7 @@ class MediaLibrary:
     def _download(self, url: str, file: BinaryIO, alive: Alive | None) -> tuple[str, int]:
         for attempt in range(self._tries):
             try:
-                return self._downloader.fetch(url, file, alive)
+                return self._fetch(self._downloader, url, file, alive)
             except MediaUnavailable as error:
                 if attempt == self._tries - 1:
                     raise

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from backend.media.locks import unused
 
@@ -59,11 +59,20 @@ class _Looking(io.BufferedWriter):
         self._look, self._since = look, _LOOK_EVERY
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
-        self._since += len(data)
+        self.grows(len(data))
+        return super().write(data)
+
+    def grows(self, more: int) -> None:
+        self._since += more
         if self._since >= _LOOK_EVERY:
             self._since = 0
             self._look()
-        return super().write(data)
+
+
+def has_grown(file: BinaryIO, more: int) -> None:
+    """Another process writes into the file, and has written so many more bytes: does all still fit?"""
+    if isinstance(file, _Looking):
+        file.grows(more)
 
 
 def parts(folder: Path) -> int:

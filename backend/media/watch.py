@@ -20,6 +20,8 @@ Alive = Callable[[], None]
 """Called several times a second while a video is fetched. It may raise, to give up."""
 
 _TICK_S = 0.25
+LOOK_UP = "look-up"
+"""The name of a thread in which something is asked that knows no time limit."""
 _Found = TypeVar("_Found")
 
 
@@ -70,7 +72,7 @@ class Watch:
             except BaseException as error:
                 answers.put((False, error))
 
-        Thread(target=work, name="look-up", daemon=True).start()
+        Thread(target=work, name=LOOK_UP, daemon=True).start()
         while True:
             try:
                 good, answer = answers.get(timeout=min(_TICK_S, self.left()))

@@ -16,7 +16,10 @@ from backend.settings import Settings
 
 PREFIX = "STVG_"
 
-OWN = ("DATA_DIR", "DOCUMENT_ROOT", "MODEL", "MEDIA_CACHE_BYTES", "DECODE_MEMORY_BYTES", "LOG_LEVEL", "LOG_FORMAT")
+OWN = (
+    "DATA_DIR", "DOCUMENT_ROOT", "MODEL", "MEDIA_CACHE_BYTES", "DECODE_MEMORY_BYTES", "FETCH_MEMORY_BYTES", "LOG_LEVEL",
+    "LOG_FORMAT",
+)  # fmt: skip
 """A machine's own value goes before that of the run."""
 _AT_HOME = re.compile(
     r"HOST|PORT|WEB_.*|MAX_BODY_BYTES|INTERACTIVE_WAIT_S|USERNAME|PASSWORD|API_TOKEN|WEBHOOK_TOKEN|SECRET_KEY"

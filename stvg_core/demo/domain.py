@@ -44,6 +44,45 @@ LEVELS: dict[str, Level] = {
 }
 
 
+@dataclass(frozen=True)
+class World:
+    """Within which bounds clips differ, beside their difficulty; pairs are ranges, ends included.
+
+    The defaults are the world of the validation, test and demo clips. Training draws from :data:`WIDE` too, so that
+    the model does not depend on what these clips have in common.
+    """
+
+    frame_rates: tuple[Fraction, ...] = FRAME_RATES
+    frame_sizes: tuple[tuple[int, int], ...] = FRAME_SIZES  # width, height
+    seconds: tuple[float, float] = (6.0, 20.0)
+    size: tuple[float, float] = (1.0, 1.0)  # times the difficulty's half extents
+    travel: tuple[float, float] = (0.3, 0.65)  # how far a moving object goes, as a share of the frame
+    growth: tuple[float, float] = (1.6, 2.2)  # how many times larger it grows, or smaller it shrinks
+    shake: tuple[float, float] = (0.03, 0.05)  # amplitude, as a share of the frame
+    blink: tuple[float, float] = (0.55, 0.95)  # seconds
+    faint: tuple[float, float] = (0.15, 0.15)  # what is left of a blinking object's opacity
+    ease: tuple[float, float] = (0.0, 0.0)  # 0: even speed; 1: slow at both ends of the way
+    noise: tuple[float, float] = (2.0, 7.0)  # of the sensor, grey values
+    backdrops: tuple[str, ...] = ("clutter",)  # kinds, see stvg_core/demo/backdrops.py
+
+
+USUAL = World()
+WIDE = World(
+    frame_rates=(*FRAME_RATES, *(Fraction(*r) for r in ((20, 1), (48, 1), (50, 1), (60000, 1001), (60, 1)))),
+    frame_sizes=(*FRAME_SIZES, (640, 272), (272, 640), (480, 270), (270, 480), (360, 360), (400, 300), (300, 400)),
+    seconds=(3.0, 40.0),
+    size=(0.75, 1.25),
+    travel=(0.15, 0.75),
+    growth=(1.4, 2.8),
+    shake=(0.02, 0.06),
+    blink=(0.4, 1.4),
+    faint=(0.0, 0.35),
+    ease=(0.0, 1.0),
+    noise=(0.0, 9.0),
+    backdrops=("clutter", "plain", "gradient", "tiles", "clouds", "light"),
+)
+
+
 def describe(colour: str, shape: str, action: str, phrasing: int = 0) -> str:
     """The query for an object in one of the ``PHRASINGS``."""
     return PHRASINGS[phrasing].format(c=colour, s=shape, ing=action, verb=FINITE_VERB[action])

@@ -1,4 +1,4 @@
-"""How a scene looks: backdrop, shapes, sensor noise.
+"""How a scene looks: shapes on a backdrop, sensor noise.
 
 Everything is drawn from fractions of the frame, so the same scene can be drawn small and squashed for
 training or at the clip's size for a video file.
@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-SUBPIXEL_BITS = 4
+from stvg_core.demo.backdrops import SUBPIXEL_BITS, backdrop_of
+from stvg_core.demo.domain import USUAL
 
 
 def draw_frames(
@@ -22,21 +23,24 @@ def draw_frames(
     seed: int,
     width: int,
     height: int,
+    kind: str = "clutter",
+    noise: tuple[float, float] = USUAL.noise,
 ) -> np.ndarray:
     """uint8 RGB (T, height, width, 3).
 
     ``poses`` (objects, T, 4): centre x, y, half, opacity; ``shapes``: name and RGB of each object; ``reach``:
-    what half = 1 spans in fractions of the frame; ``frames`` (T,): the frame numbers, which seed the noise.
+    what half = 1 spans in fractions of the frame; ``frames`` (T,): the frame numbers, which seed the noise;
+    ``kind``: of the backdrop; ``noise``: between which grey values the sensor's lies.
     """
-    backdrop, sigma = _backdrop(seed, width, height)
-    noise = _noise_sheet(seed, sigma, width, height)
+    backdrop, sigma = backdrop_of(kind, seed, width, height, noise)
+    sheet = _noise_sheet(seed, sigma, width, height)
     out = np.empty((len(frames), height, width, 3), np.uint8)
     for t, frame in enumerate(frames):
         canvas = backdrop.copy()
         for (name, tint), (x, y, half, opacity) in zip(shapes, poses[:, t], strict=True):
             _draw_shape(canvas, name, tint, (x, y), (half * reach[0], half * reach[1]), opacity)
         top, left = int(frame * 7919 % 29), int(frame * 104729 % 31)  # another cut of the sheet in every frame
-        cv2.add(canvas, noise[top : top + height, left : left + width], dst=out[t], dtype=cv2.CV_8U)
+        cv2.add(canvas, sheet[top : top + height, left : left + width], dst=out[t], dtype=cv2.CV_8U)
     return out
 
 
@@ -66,34 +70,6 @@ def _draw_shape(
         return
     cv2.fillPoly(canvas, outlines, tint, cv2.LINE_AA, SUBPIXEL_BITS)
     canvas[window] = cv2.addWeighted(canvas[window], opacity, below, 1 - opacity, 0)
-
-
-def _backdrop(seed: int, width: int, height: int) -> tuple[np.ndarray, float]:
-    """A dull texture with clutter, uint8 (height, width, 3), and the clip's noise level in grey values."""
-    rng = np.random.default_rng(seed)
-    sigma = float(rng.uniform(2.0, 7.0))
-    base = rng.uniform(45, 125) + rng.normal(0, 9, 3)
-    picture = np.empty((height, width, 3), np.float32)
-    picture[:] = base
-    for cells, strength in ((4, rng.uniform(6, 20)), (13, rng.uniform(3, 12)), (40, rng.uniform(1, 7))):
-        coarse = rng.normal(0, strength, (cells, cells, 1)) + rng.normal(0, strength * 0.25, (cells, cells, 3))
-        picture += cv2.resize(coarse.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    canvas = picture.clip(0, 165).astype(np.uint8)
-    scale = np.array([width, height]) * (1 << SUBPIXEL_BITS)
-    for _ in range(int(rng.integers(6, 22))):
-        grey = rng.uniform(25, 150) + rng.normal(0, 8, 3)
-        shade = tuple(float(v) for v in grey.clip(0, 165))
-        ends = rng.uniform(-0.1, 1.1, (2, 2))
-        if rng.random() < 0.5:
-            thickness = max(1, round(rng.uniform(0.004, 0.02) * min(width, height)))
-            first, second = (tuple(int(v) for v in e) for e in (ends * scale).round())
-            cv2.line(canvas, first, second, shade, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
-        else:
-            corners = ends[0] + rng.uniform(-0.14, 0.14, (int(rng.integers(3, 6)), 2))
-            cv2.fillConvexPoly(
-                canvas, cv2.convexHull((corners * scale).round().astype(np.int32)), shade, cv2.LINE_AA, SUBPIXEL_BITS
-            )
-    return canvas, sigma
 
 
 def _noise_sheet(seed: int, sigma: float, width: int, height: int) -> np.ndarray:

@@ -26,8 +26,10 @@ from stvg_core.demo.domain import (
     PALETTE,
     PHRASINGS,
     SHAPES,
+    USUAL,
     Difficulty,
     Level,
+    World,
     describe,
 )
 from stvg_core.demo.drawing import draw_frames
@@ -54,6 +56,8 @@ class SceneObject:
     amount: float  # moving: distance; growing, shrinking: factor; shaking: amplitude; blinking: period in seconds
     opacity: float
     tint: tuple[int, int, int]  # RGB
+    faint: float = 0.15  # blinking: what is left of the opacity in the faint half
+    ease: float = 0.0  # moving, growing, shrinking: 0 is an even speed, 1 slow at both ends
 
     def pose(self, frames: np.ndarray, fps: float) -> np.ndarray:
         """Centre x, centre y, half, opacity at each of ``frames`` (T,), as (T, 4)."""
@@ -65,6 +69,7 @@ class SceneObject:
         progress = np.clip((frames - self.start) / max(self.end - self.start, 1), 0.0, 1.0)
         acting = (frames >= self.start) & (frames <= self.end)
         seconds = (frames - self.start) / fps
+        progress += self.ease * progress * (1 - progress) * (2 * progress - 1)
         if self.action in DIRECTIONS:
             pose[:, :2] += progress[:, None] * self.amount * np.array(DIRECTIONS[self.action])
         elif self.action in ("growing", "shrinking"):
@@ -73,7 +78,7 @@ class SceneObject:
             # An uneven rhythm, so that no sampling rate sees only the bright or only the faint half of it.
             turn = 2 * np.pi * seconds / self.amount
             faint = acting & (np.sin(turn + 1.3 * np.sin(turn / 2.7)) > 0)
-            pose[faint, 3] *= 0.15
+            pose[faint, 3] *= self.faint
         else:  # shaking: two frequencies without a common period
             pose[:, 0] += acting * self.amount * np.sin(2 * np.pi * 2.7 * seconds)
             pose[:, 1] += acting * self.amount * np.sin(2 * np.pi * 1.9 * seconds + 0.7) * 0.7
@@ -95,6 +100,8 @@ class Scene:
     target: int  # index into objects
     query: str
     backdrop_seed: int
+    backdrop: str = "clutter"
+    noise: tuple[float, float] = USUAL.noise
 
     @property
     def truth(self) -> tuple[int, int]:
@@ -144,7 +151,9 @@ def render(scene: Scene, frame_indices: np.ndarray | None = None, size: tuple[in
     width, height = size or (scene.width, scene.height)
     reach = half_extent(scene.width, scene.height)
     shapes = [(o.shape, o.tint) for o in scene.objects]
-    return draw_frames(scene.poses(frames), shapes, reach, frames, scene.backdrop_seed, width, height)
+    return draw_frames(
+        scene.poses(frames), shapes, reach, frames, scene.backdrop_seed, width, height, scene.backdrop, scene.noise
+    )
 
 
 def sample_scene(
@@ -154,13 +163,15 @@ def sample_scene(
     difficulty: Difficulty = "medium",
     phrasing: int | None = None,
     action: str | None = None,
-    max_seconds: float = 20.0,
+    max_seconds: float | None = None,
+    world: World = USUAL,
 ) -> Scene:
     """Draw a scene. ``action`` fixes the target's action, ``phrasing`` the query's form."""
     level = LEVELS[difficulty]
-    fps = FRAME_RATES[rng.integers(len(FRAME_RATES))]
-    width, height = FRAME_SIZES[rng.integers(len(FRAME_SIZES))]
-    n_frames = round(rng.uniform(6.0, max(max_seconds, 6.0)) * fps)
+    fps = world.frame_rates[rng.integers(len(world.frame_rates))]
+    width, height = world.frame_sizes[rng.integers(len(world.frame_sizes))]
+    shortest, longest = world.seconds
+    n_frames = round(rng.uniform(shortest, max(longest if max_seconds is None else max_seconds, shortest)) * fps)
     count = n_objects or int(rng.integers(level.n_objects[0], level.n_objects[1] + 1))
     identities = _identities(rng, count, level, action)
     placed: list[SceneObject] = []
@@ -168,7 +179,7 @@ def sample_scene(
         start, end = _interval(rng, n_frames, level)
         best, least = None, np.inf
         for _ in range(14):
-            candidate = _place(rng, colour, shape, what, start, end, level, (width, height), number == 0)
+            candidate = _place(rng, colour, shape, what, start, end, level, world, (width, height), number == 0)
             clash = _overlap(candidate, placed, float(fps), n_frames)
             if clash < least:
                 best, least = candidate, clash
@@ -183,6 +194,7 @@ def sample_scene(
     return Scene(
         fps, width, height, n_frames, tuple(placed[i] for i in order), int(np.flatnonzero(order == 0)[0]),
         describe(colour, shape, what, form), int(rng.integers(2**31)),
+        world.backdrops[0] if len(world.backdrops) == 1 else str(rng.choice(world.backdrops)), world.noise,
     )  # fmt: skip
 
 
@@ -229,26 +241,27 @@ def _place(
     start: int,
     end: int,
     level: Level,
+    world: World,
     size: tuple[int, int],
     is_target: bool,
 ) -> SceneObject:
     """One try at a position and strength of motion; the target stays inside the frame throughout."""
-    half = float(rng.uniform(*level.half))
+    half = float(rng.uniform(*level.half)) * _within(rng, world.size)
     widest, amount, span = half, 0.0, np.zeros(2)
     if action in DIRECTIONS:
-        amount = float(rng.uniform(0.3, 0.65))
+        amount = float(rng.uniform(*world.travel))
         span = amount * np.array(DIRECTIONS[action], dtype=float)
     elif action == "growing":
-        amount = float(rng.uniform(1.6, 2.2))
+        amount = float(rng.uniform(*world.growth))
         half *= 0.85
         widest = half * amount
     elif action == "shrinking":
-        amount = float(1 / rng.uniform(1.6, 2.2))
+        amount = float(1 / rng.uniform(*world.growth))
         half = widest = half * 0.85 / amount
     elif action == "shaking":
-        amount = float(rng.uniform(0.03, 0.05))
+        amount = float(rng.uniform(*world.shake))
     elif action == "blinking":
-        amount = float(rng.uniform(0.55, 0.95))
+        amount = float(rng.uniform(*world.blink))
     margin = widest * np.array(half_extent(*size)) + (amount if action == "shaking" else 0.0)
     low, high = margin, 1.0 - margin
     low, high = low + np.maximum(-span, 0.0), high - np.maximum(span, 0.0)
@@ -265,8 +278,14 @@ def _place(
     item = SceneObject(
         colour, shape, action, start, end, (float(centre[0]), float(centre[1])), half, amount,
         float(rng.uniform(level.contrast, 1.0)), tint,  # type: ignore[arg-type]
+        _within(rng, world.faint), _within(rng, world.ease),
     )  # fmt: skip
     return item if action else replace(item, start=-1, end=-1)
+
+
+def _within(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
+    """A number between two bounds; nothing is drawn where they leave no choice."""
+    return bounds[0] if bounds[0] == bounds[1] else float(rng.uniform(*bounds))
 
 
 def _overlap(item: SceneObject, others: list[SceneObject], fps: float, n_frames: int) -> float:

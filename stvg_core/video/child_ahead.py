@@ -8,8 +8,8 @@ from threading import Lock
 
 import numpy as np
 
+from stvg_core.children.child import Alive
 from stvg_core.tube import Array, VideoInfo
-from stvg_core.video.child import Alive
 from stvg_core.video.child_processes import DecodingProcesses
 from stvg_core.video.child_reader import ChildReader
 from stvg_core.video.pictures import Pictures

@@ -1,22 +1,20 @@
-"""Which process decodes the next file? They are few, and used again."""
+"""Which process decodes the next file?"""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from threading import Lock
 
+from stvg_core.children.child import Alive, ChildLimits
+from stvg_core.children.pool import Pool
 from stvg_core.tube import VideoInfo
-from stvg_core.video.child import READER, Alive, ChildLimits, DecodingChild
+from stvg_core.video.child import READER, DecodingChild
 from stvg_core.video.child_reader import ChildReader
 from stvg_core.video.container import Limits
 
-_FILES_PER_CHILD = 200
-"""A process is replaced after so many files, whatever they left in its memory."""
 
-
-class DecodingProcesses:
-    """Decoding processes for one program: started when they are needed, used again for the next file.
+class DecodingProcesses(Pool[DecodingChild]):
+    """Decoding processes for one program.
 
     Args:
         idle: how many wait for the next file at most.
@@ -27,9 +25,7 @@ class DecodingProcesses:
     """
 
     def __init__(self, limits: ChildLimits, *, idle: int = 1, reader: str = READER) -> None:
-        self._limits, self._at_most, self._reader = limits, idle, reader
-        self._idle: list[DecodingChild] = []
-        self._lock = Lock()
+        super().__init__(lambda: DecodingChild(limits, reader), idle=idle)
         self.alive: Alive | None = None
 
     def open(self, video: str | Path | VideoInfo) -> ChildReader:
@@ -44,33 +40,3 @@ class DecodingProcesses:
             return child.described(child.last(asked, Path(path).name, self.alive))
         finally:
             self.give_back(child)
-
-    def take(self) -> DecodingChild:
-        """A process that waits, else a new one."""
-        with self._lock:
-            while self._idle:
-                child = self._idle.pop()
-                if child.running:
-                    return child
-                child.kill()
-        return DecodingChild(self._limits, self._reader)
-
-    def give_back(self, child: DecodingChild) -> None:
-        """A process that is not needed any more, in whatever state it is."""
-        child.served += 1
-        with self._lock:
-            if child.running and child.served < _FILES_PER_CHILD:
-                self._idle.append(child)
-            else:
-                child.kill()
-            surplus = self._idle[: -self._at_most] if self._at_most else self._idle[:]
-            del self._idle[: len(surplus)]
-        for other in surplus:
-            other.kill()
-
-    def close(self) -> None:
-        """End the waiting processes."""
-        with self._lock:
-            waiting, self._idle = self._idle, []
-        for child in waiting:
-            child.kill()

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from stvg_core.children.child import Alive
 from stvg_core.errors import VideoError
 from stvg_core.tube import Array, Frames, VideoInfo
-from stvg_core.video.child import Alive, DecodingChild
+from stvg_core.video.child import DecodingChild
 from stvg_core.video.child_wire import BATCH, info_to_json
 from stvg_core.video.container import Limits
 from stvg_core.video.indices import check_indices

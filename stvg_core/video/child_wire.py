@@ -1,4 +1,4 @@
-"""How do a process and its decoding child talk? JSON messages over a socket, pictures in a file that lies in memory.
+"""How do pictures come from a decoding child? In a file that lies in memory; what is said of them is JSON.
 
 Nothing is unpickled: a file that takes over the decoder gets no further than to wrong pictures.
 """
@@ -6,11 +6,8 @@ Nothing is unpickled: a file that takes over the decoder gets no further than to
 from __future__ import annotations
 
 import fcntl
-import json
 import mmap
 import os
-import socket
-import struct
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -18,61 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from stvg_core.children.wire import Closed
 from stvg_core.tube import Array, VideoInfo
 
-_LENGTH = struct.Struct(">I")
-_PIECE = 1 << 16
 BATCH = 8
 """Pictures that one request asks for at most: as many as a reader looks ahead."""
-
-
-class Closed(Exception):
-    """The other end is gone."""
-
-
-class Wire:
-    """Messages over one end of a socket."""
-
-    def __init__(self, end: socket.socket) -> None:
-        self._end = end
-        self._got = bytearray()
-
-    def send(self, message: dict[str, Any]) -> None:
-        """Raises Closed."""
-        data = json.dumps(message).encode()
-        try:
-            self._end.settimeout(None)
-            self._end.sendall(_LENGTH.pack(len(data)) + data)
-        except OSError:
-            raise Closed from None
-
-    def receive(self, timeout_s: float | None = None) -> dict[str, Any] | None:
-        """The next message; None where nothing came for so long. Raises Closed."""
-        while (message := self._whole()) is None:
-            try:
-                self._end.settimeout(timeout_s)
-                piece = self._end.recv(_PIECE)
-            except TimeoutError:
-                return None
-            except OSError:
-                raise Closed from None
-            if not piece:
-                raise Closed
-            self._got += piece
-        return message
-
-    def close(self) -> None:
-        self._end.close()
-
-    def _whole(self) -> dict[str, Any] | None:
-        if len(self._got) < _LENGTH.size:
-            return None
-        end = _LENGTH.size + _LENGTH.unpack_from(self._got)[0]
-        if len(self._got) < end:
-            return None
-        message: dict[str, Any] = json.loads(self._got[_LENGTH.size : end])
-        del self._got[:end]
-        return message
 
 
 class SharedMemory:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from stvg_core.demo.clips import split_scene
+from stvg_core.demo.domain import USUAL, WIDE
 from stvg_core.demo.recipe.__main__ import write_log
 from stvg_core.demo.recipe.answering import ROLE_TOKENS, QuestionStage
 from stvg_core.demo.recipe.architecture import CELLS, build_model
@@ -18,7 +19,7 @@ from stvg_core.demo.recipe.optimise import Optimiser, schedule
 from stvg_core.demo.recipe.plan import build_stages
 from stvg_core.demo.recipe.questions import KINDS, Clip, ask
 from stvg_core.demo.recipe.runner import Stage, run_stages
-from stvg_core.demo.recipe.vision import VisionStage
+from stvg_core.demo.recipe.vision import VisionStage, draw_scene
 from stvg_core.demo.scenes import ACTIONS, COLOURS, FINITE_VERB, SHAPES, uniform_frames
 
 FEW = {"look": 2, "full": 1, "action": 1, "noun": 1, "bare": 1, "neutral": 1}
@@ -28,6 +29,14 @@ FEW = {"look": 2, "full": 1, "action": 1, "noun": 1, "bare": 1, "neutral": 1}
 def model():
     torch.set_num_threads(1)
     return build_model(0)
+
+
+def test_training_sees_both_worlds():
+    rng = np.random.default_rng(0)
+    drawn = [draw_scene(rng) for _ in range(60)]
+    usual = sum(scene.noise == USUAL.noise for scene in drawn)
+    assert 15 < usual < 45
+    assert {scene.noise for scene in drawn} == {USUAL.noise, WIDE.noise}
 
 
 def test_packed_questions_equal_the_models_own_forward(model):

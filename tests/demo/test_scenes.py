@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from stvg_core.demo.backdrops import BRIGHTEST_LIGHT, KINDS, backdrop_of
+from stvg_core.demo.domain import USUAL, WIDE
 from stvg_core.demo.scenes import (
     ACTIONS,
     COLOURS,
@@ -10,6 +12,7 @@ from stvg_core.demo.scenes import (
     FRAME_RATES,
     SHAPES,
     Scene,
+    SceneObject,
     describe,
     render,
     sample_scene,
@@ -54,6 +57,45 @@ def test_domain_is_covered_and_bounded():
         assert 5.9 <= scene.duration <= 20.1
         start, end = scene.truth
         assert 0 <= start < end < scene.n_frames
+
+
+def test_the_wide_world_reaches_further_in_every_direction():
+    drawn = scenes(200, world=WIDE)
+    assert {s.backdrop for s in drawn} == set(WIDE.backdrops)
+    assert {s.fps for s in drawn} == set(WIDE.frame_rates)
+    assert {(s.width, s.height) for s in drawn} == set(WIDE.frame_sizes)
+    assert min(s.duration for s in drawn) < 5 and max(s.duration for s in drawn) > 35
+    objects = [o for s in drawn for o in s.objects]
+    moved = [o.amount for o in objects if o.action in DIRECTIONS]
+    assert min(moved) < USUAL.travel[0] and max(moved) > USUAL.travel[1]
+    assert all(WIDE.travel[0] <= amount <= WIDE.travel[1] for amount in moved)
+    assert len({o.ease for o in objects}) > 100 and len({o.faint for o in objects}) > 100
+
+
+@pytest.mark.parametrize("ease", [0.0, 0.5, 1.0])
+def test_an_eased_way_goes_forward_from_start_to_end(ease: float):
+    moving = SceneObject("red", "circle", "moving right", 10, 50, (0.2, 0.5), 0.1, 0.6, 1.0, (222, 32, 38), ease=ease)
+    x = moving.pose(np.arange(61), 25.0)[:, 0]
+    assert x[:11] == pytest.approx(0.2) and x[50:] == pytest.approx(0.8) and x[30] == pytest.approx(0.5)
+    steps = np.diff(x[10:51])
+    assert (steps > 0).all()
+    assert steps[0] == pytest.approx(0.015 * (1 - ease), abs=2e-3)  # 0.6 in 40 frames where the speed is even
+    assert steps[20] == pytest.approx(0.015 * (1 + ease / 2), abs=2e-3)
+
+
+def test_what_blinks_keeps_its_faint_share():
+    blinking = SceneObject("red", "circle", "blinking", 0, 99, (0.5, 0.5), 0.1, 0.6, 0.8, (222, 32, 38), faint=0.3)
+    assert {round(float(o), 3) for o in blinking.pose(np.arange(100), 25.0)[:, 3]} == {0.8, 0.24}
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_backdrops_are_dull_and_the_same_for_the_same_seed(kind: str):
+    first, noise = backdrop_of(kind, 5, 60, 40, (2.0, 7.0))
+    again, _ = backdrop_of(kind, 5, 60, 40, (2.0, 7.0))
+    other, _ = backdrop_of(kind, 6, 60, 40, (2.0, 7.0))
+    assert first.shape == (40, 60, 3) and first.dtype == np.uint8 and 2.0 <= noise <= 7.0
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+    assert first.max() <= BRIGHTEST_LIGHT  # a white object is still seen on it
 
 
 def test_duplicates_by_look_occur():

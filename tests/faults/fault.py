@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import pickle
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,7 @@ class Fault:
             )
             monkeypatch.setenv(TAKEN_OUT, json.dumps(given))
             monkeypatch.setenv("PYTHONPATH", path)
+            monkeypatch.setattr(sys, "path", [str(CHILDREN), *sys.path])  # what our own children look in
 
     def failed(self, error: BaseException) -> bool:
         """Is this how the body fails for lack of its guard, and not a defect of the test?"""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
+
+import psutil
 
 VIDEO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nvideo"
 Answer = bytes | Callable[[socket.socket], None]
@@ -19,6 +22,16 @@ def redirect(target: str, status: int = 302) -> bytes:
 def said(status: int, body: bytes = b"", *headers: str) -> bytes:
     lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", "Connection: close", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def talking_to(port: int) -> list[psutil.Process]:
+    """The children of this process that have a connection to a port."""
+    found = []
+    for one in psutil.Process().children():
+        with suppress(psutil.Error):  # it has ended meanwhile
+            if any(place.status == "ESTABLISHED" and place.raddr.port == port for place in one.net_connections()):
+                found.append(one)
+    return found
 
 
 class Server:

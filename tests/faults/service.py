@@ -10,6 +10,7 @@ from backend.labelstudio.payloads import TaskPayload
 from backend.media import MediaLibrary
 from backend.media.cache import MediaCache
 from backend.media.download import Downloader
+from backend.media.fetching import Fetch, fetch_here
 from backend.testing import FakeEngine
 from stvg_core.tube import Grounding
 from stvg_core.video import probe
@@ -40,8 +41,8 @@ class Service:
         self.use(MediaCache(folder, 1 << 30))
         self._tasks = 0
 
-    def use(self, cache: MediaCache) -> None:
-        self.loop.worker.media = MediaLibrary(cache, self.downloader, document_root=self.videos, pause_s=0)
+    def use(self, cache: MediaCache, fetch: Fetch = fetch_here) -> None:
+        self.loop.worker.media = MediaLibrary(cache, self.downloader, document_root=self.videos, fetch=fetch, pause_s=0)
 
     def ask(self, ref: str, query: str = "the red box") -> int:
         """Queue a task's video; returns the job's number."""

@@ -14,6 +14,7 @@ import pytest
 
 from backend.db.engine import Database
 from backend.media.decoding import reporting
+from stvg_core.children.child import ChildLimits
 from stvg_core.errors import VideoError
 from stvg_core.locating.attention import AttentionLocator
 from stvg_core.locating.stopwatch import Stopwatch
@@ -24,7 +25,6 @@ from stvg_core.proposals.sparse import spread
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Frames, Track, VideoInfo
 from stvg_core.video import VideoReader, probe, read_frames
-from stvg_core.video.child import ChildLimits
 from stvg_core.video.child_processes import DecodingProcesses
 from stvg_core.video.compact import Compact
 from stvg_core.video.display import STORED
@@ -304,7 +304,7 @@ LIMITS = ChildLimits(0.5)
 NEVER = float("inf")
 
 
-@fault(19, guard="stvg_core.video.child.DecodingChild._deadline", without=lambda child: NEVER, by=StillWaiting)
+@fault(19, guard="stvg_core.children.child.Child._deadline", without=lambda child: NEVER, by=StillWaiting)
 def test_a_decoder_that_hangs_is_ended_with_a_reason(tmp_path: Path) -> None:
     clip = write_painted(tmp_path / "a.mp4", 5)
     processes = DecodingProcesses(LIMITS, idle=0, reader="tests.video.hostile:hangs")
@@ -316,7 +316,7 @@ def test_a_decoder_that_hangs_is_ended_with_a_reason(tmp_path: Path) -> None:
         assert not Path(f"/proc/{told.read_text()}").exists()
 
 
-@fault(19, guard="stvg_core.video.child.DecodingChild._deadline", without=lambda child: NEVER, by=StillWaiting)
+@fault(19, guard="stvg_core.children.child.Child._deadline", without=lambda child: NEVER, by=StillWaiting)
 def test_a_decoder_that_hangs_in_the_middle_says_where(tmp_path: Path) -> None:
     clip = write_painted(tmp_path / "a.mp4", 20)
     processes = DecodingProcesses(ChildLimits(600), idle=0, reader="tests.video.hostile:HangsAtFrame3")
@@ -329,7 +329,7 @@ def test_a_decoder_that_hangs_in_the_middle_says_where(tmp_path: Path) -> None:
         assert not Path(f"/proc/{pid}").exists()
 
 
-@fault(19, guard="stvg_core.video.child.DecodingChild._deadline", without=lambda child: NEVER)
+@fault(19, guard="stvg_core.children.child.Child._deadline", without=lambda child: NEVER)
 def test_the_job_of_a_decoder_that_hangs_fails_and_the_next_is_done(loop: Loop) -> None:
     write_painted(loop.videos / "a.mp4", 5)
     decoding, ground = DecodingProcesses(LIMITS, idle=0, reader="tests.video.hostile:hangs"), loop.engine.ground

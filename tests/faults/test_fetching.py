@@ -27,7 +27,7 @@ from tests.faults import naive_cache
 from tests.faults.fault import ROOT, fault
 from tests.faults.servers import VIDEO, Answer, Server, said
 from tests.faults.service import Service
-from tests.faults.without import no, nothing, yes
+from tests.faults.without import hour, no, nothing, yes
 from tests.media.test_drip import CASES, Drip
 
 FAULTS = range(7, 12)
@@ -99,11 +99,7 @@ def test_a_source_that_stays_away_fails_the_job_after_some_tries(
     assert service.kept() == []
 
 
-def _patient(self: Watch) -> float:
-    return 3600.0
-
-
-@fault(8, guard="backend.media.watch.Watch.left", without=_patient, hangs_s=2.0)
+@fault(8, guard="backend.media.watch.Watch.left", without=hour, hangs_s=2.0)
 @pytest.mark.parametrize("case", CASES)
 def test_a_source_that_drips_ends_at_the_deadline(case: str, tmp_path: Path) -> None:
     """Each read is answered in time, and the whole never comes."""

@@ -26,6 +26,7 @@ from backend.db.tables import Event
 from backend.http.app import create_app
 from backend.logs import configure_logging
 from backend.media.cache import MediaCache
+from backend.media.fetching import open_fetching
 from stvg_core.errors import StvgError
 from tests.db.helpers import CONFIG
 from tests.export.labels import export, store
@@ -94,13 +95,14 @@ def test_the_videos_that_were_not_used_for_longest_make_room(
 
 
 @fault(12, guard="backend.media.library._FULL", without=())
+@pytest.mark.parametrize("seconds", [0, 600], ids=["fetched here", "fetched in a child"])
 def test_a_video_that_fits_on_no_account_fails_its_job_and_the_next_is_worked_on(
-    service: Service, disk: Callable[[int], SmallDisk]
+    service: Service, disk: Callable[[int], SmallDisk], seconds: float
 ) -> None:
     small = disk(2 * MIB)
     cache = MediaCache(small.path, 1 << 40)
     in_use = keep(cache, "used", 450 * KIB, age_s=0)
-    service.use(cache)
+    service.use(cache, open_fetching(seconds, 0, 600))
     with Source(said(200, b"video" * (3 * MIB // 5)), said(200, b"video")) as source:
         service.downloader.allowed_origins = [source.url]
         job = service.ground(f"{source.url}/a.mp4")

@@ -15,6 +15,11 @@ def no(*_: object, **__: object) -> bool:
     return False
 
 
+def hour(*_: object, **__: object) -> float:
+    """Seconds that are never over in a test."""
+    return 3600.0
+
+
 def same(value: object, *_: object, **__: object) -> object:
     """The first argument as it came: nothing is made of it."""
     return value

@@ -32,8 +32,8 @@ from backend.media.download import Downloader
 from backend.review import decisions
 from backend.review.keyset import END, Cursor
 from backend.review.queue import PAGE, QueueFilter
+from stvg_core.children.child import ChildLimits
 from stvg_core.demo.clips import split_scene, write_clip
-from stvg_core.video.child import ChildLimits
 from stvg_core.video.child_processes import DecodingProcesses
 from tests.db import helpers
 from tests.db.helpers import CONFIG

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from backend.http.stills import Stills, StillsBusy
+from stvg_core.children.child import ChildLimits
 from stvg_core.errors import VideoError
 from stvg_core.video import VideoReader, probe
-from stvg_core.video.child import ChildLimits
 from stvg_core.video.child_processes import DecodingProcesses
 from tests.video.painted import write_painted
 

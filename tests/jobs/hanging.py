@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 from backend.media.decoding import reporting
-from stvg_core.video.child import ChildLimits
+from backend.media.download import Downloader
+from backend.media.fetching_child import FetchingProcesses
+from stvg_core.children.child import ChildLimits
 from stvg_core.video.child_processes import DecodingProcesses
 from tests.jobs.conftest import Loop
 
@@ -45,6 +48,23 @@ def holds_the_lock(loop: Loop) -> None:
             ctypes.PyDLL(None).sleep(3600)
 
     loop.engine.ground = ground  # type: ignore[method-assign]
+
+
+def fetches_for_ever(loop: Loop) -> None:
+    """A server that hangs the process that fetches from it."""
+    media: Any = loop.worker.media
+    processes = FetchingProcesses(3600, 0, 3600, fetcher="tests.media.hostile:hangs")
+
+    def fetch(source: Any, url: str, file: Any, alive: Any) -> tuple[str, int]:
+        def seen() -> None:
+            if os.fstat(file.fileno()).st_size:
+                (loop.videos / "hangs").touch()
+            alive()
+
+        return processes.fetch(source, url, file, seen)
+
+    media._document_root, media._downloader = None, Downloader(label_studio_url="http://ls.example")
+    media._fetch = fetch
 
 
 def decodes_for_ever(loop: Loop) -> None:

@@ -11,8 +11,8 @@ import pytest
 from backend.bootstrap import LoadedGrounder
 from backend.media.decoding import open_decoding, reporting
 from backend.settings import Settings
+from stvg_core.children.child import ChildLimits
 from stvg_core.demo.clips import split_scene, write_clip
-from stvg_core.video.child import ChildLimits
 from stvg_core.video.child_processes import DecodingProcesses
 from tests.jobs.conftest import Loop
 from tests.video.painted import write_painted

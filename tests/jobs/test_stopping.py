@@ -65,7 +65,7 @@ class Started:
         self.process.wait()
 
 
-@pytest.mark.parametrize("engine", ["sleeps", "holds_the_main_thread", "decodes_for_ever"])
+@pytest.mark.parametrize("engine", ["sleeps", "holds_the_main_thread", "decodes_for_ever", "fetches_for_ever"])
 def test_sigterm_ends_a_worker_that_hangs(loop: Loop, sqlite_url: str, engine: str) -> None:
     write_painted(loop.videos / "a.mp4", 5)
     loop.ask(loop.task(1))
@@ -76,8 +76,8 @@ def test_sigterm_ends_a_worker_that_hangs(loop: Loop, sqlite_url: str, engine: s
         said = worker.ended()
     finally:
         worker.end()
-    # A decoder in another process is waited for in short pieces: that worker ends as one that works.
-    assert ("ended by itself" in said) == (engine == "decodes_for_ever")
+    # Another process is waited for in short pieces: that worker ends as one that works.
+    assert ("ended by itself" in said) == (engine in ("decodes_for_ever", "fetches_for_ever"))
     job = loop.job()
     assert (job.state, job.attempts, job.leased_by) == ("queued", 0, None)
 

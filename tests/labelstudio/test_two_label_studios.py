@@ -62,7 +62,9 @@ class Named(FakeLabelStudio):
 @pytest.fixture
 def settings(tmp_path: Path) -> Callable[[str, str], Settings]:
     def make(url: str, token: str) -> Settings:
-        return make_settings(label_studio_url=url, label_studio_token=SecretStr(token), data_dir=tmp_path / token)
+        return make_settings(
+            label_studio_url=url, label_studio_token=SecretStr(token), data_dir=tmp_path / token, fetch_seconds=0
+        )
 
     return make
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from backend.cli import evaluate
 from backend.cli import prelabel as module
 from backend.cli.main import main
+from backend.cli.prelabel_asked import name_of
 from backend.cli.prelabel_engines import Engine
 from backend.cli.project_option import in_label_studio
 from backend.db import deliveries, jobs, projects, runs, work_lists
@@ -208,9 +209,9 @@ def test_a_dry_run_stores_nothing(command: Command, monkeypatch: pytest.MonkeyPa
 
 
 def test_names_of_projects(command: Command) -> None:
-    assert module.name_of("/data/My clips/") == "My clips" and module.name_of("a/train_v2.json") == "train_v2"
-    assert module.name_of("s3://bucket/sets/hc.csv") == "hc" and module.name_of("s3://bucket") == "bucket"
-    assert module.name_of("https://host/a%20b.csv?x=1") == "a b"
+    assert name_of("/data/My clips/") == "My clips" and name_of("a/train_v2.json") == "train_v2"
+    assert name_of("s3://bucket/sets/hc.csv") == "hc" and name_of("s3://bucket") == "bucket"
+    assert name_of("https://host/a%20b.csv?x=1") == "a b"
     for title in ("12", "-3", " "):
         error = command.result(command.folder / "videos.csv", "--project", title).exception
         assert isinstance(error, StvgError) and "--project" in str(error)
@@ -377,7 +378,7 @@ def test_a_dry_run_says_what_a_run_would_do(command: Command) -> None:
         return tuple(last[name] for name in ("items", "asked", "answered", "ended", "beyond_limit"))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_prober", lambda *given: lambda path: VideoInfo(str(path), 320, 240, 25, 1, 50, 2.0))
+        patch.setattr(module, "prober", lambda *given: lambda path: VideoInfo(str(path), 320, 240, 25, 1, 50, 2.0))
         assert look() == (6, 6, 0, 0, 0) and look("--limit", 4) == (6, 4, 0, 0, 2)
         command(table, "--limit", 5, status=3)
         assert look() == (6, 1, 4, 1, 0)

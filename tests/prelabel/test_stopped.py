@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from backend.cli import prelabel as module
+from backend.cli.prelabel_dry_run import prober
 from backend.cli.stopping import Stopped, Stopping
 from tests.prelabel.conftest import Command
 from tests.video.painted import write_painted
@@ -180,7 +180,7 @@ def test_a_look_into_a_file_is_in_a_process_of_its_own_and_given_up_at_a_signal(
     clip = command.folder / "painted.mp4"
     write_painted(clip, 5)
     with Stopping() as stopping, ExitStack() as stack:
-        probe = module._prober(command.settings, stopping, stack)
+        probe = prober(command.settings, stopping, stack)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("stvg_core.video.probe", None)  # this process has none
             assert probe(clip).n_frames == 5

@@ -11,11 +11,11 @@ import pytest
 
 from backend.bootstrap import LoadedGrounder
 from backend.settings import Settings
+from stvg_core.children.child import ChildLimits
 from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.errors import VideoError
 from stvg_core.tube import Array, VideoInfo
 from stvg_core.video import VideoReader, sample_indices
-from stvg_core.video.child import ChildLimits
 from stvg_core.video.child_ahead import OpensAhead
 from stvg_core.video.child_processes import DecodingProcesses
 from stvg_core.video.child_reader import ChildReader

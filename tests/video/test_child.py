@@ -14,9 +14,9 @@ import av
 import numpy as np
 import pytest
 
+from stvg_core.children.child import ChildLimits
 from stvg_core.errors import VideoError
 from stvg_core.video import VideoReader, probe
-from stvg_core.video.child import ChildLimits
 from stvg_core.video.child_processes import DecodingProcesses
 from stvg_core.video.child_wire import BATCH
 from tests.video.generated import make
@@ -146,6 +146,18 @@ def test_a_decoder_that_is_killed_while_it_waits_is_replaced(processes: Decoding
         assert len(reader.read(np.array([2]))) == 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_whole_group_is_for_the_parent(
+    processes: DecodingProcesses, clip: Path, number: signal.Signals
+) -> None:
+    """A decoder that died of it would fail a job that only has to go back to the queue."""
+    with processes.open(clip) as reader:
+        assert reader._child is not None
+        pid = reader._child.pid
+        os.kill(pid, number)
+        assert len(reader.read(np.array([2]))) == 1 and reader._child.pid == pid
+
+
 def test_a_decoder_beyond_its_memory_is_a_failure_in_words(clip: Path) -> None:
     processes = hostile("needs_memory", ChildLimits(600, 2 << 30))
     with pytest.raises(VideoError, match=r"needs more than 2048 MiB of memory.*STVG_DECODE_MEMORY_BYTES"):
@@ -209,7 +221,7 @@ def test_work_that_is_in_vain_ends_the_decoder_at_once(clip: Path) -> None:
 
 PARENT = """
 import sys
-from stvg_core.video.child import ChildLimits
+from stvg_core.children.child import ChildLimits
 from stvg_core.video.child_processes import DecodingProcesses
 DecodingProcesses(ChildLimits(600), reader="tests.video.hostile:hangs").open(sys.argv[1])
 """

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stvg_core.children import child
+from stvg_core.children.child import ChildLimits
+from stvg_core.children.wire import Wire
 from stvg_core.errors import VideoError
-from stvg_core.video import VideoReader, child
+from stvg_core.video import VideoReader
 from stvg_core.video.beat import DECODED, PACKETS, heard_by
-from stvg_core.video.child import ChildLimits
 from stvg_core.video.child_processes import DecodingProcesses
-from stvg_core.video.child_wire import Wire
 from stvg_core.video.container import Limits, open_container
 from stvg_core.video.packets import read_packets
 from stvg_core.video.timeline import read_timeline

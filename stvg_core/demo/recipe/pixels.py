@@ -17,7 +17,7 @@ def training_frames(rng: np.random.Generator, scene: Scene, frames: np.ndarray) 
     side = IMAGE_SIZE * (2 if rng.random() < 0.3 else 1)  # now and then drawn large and shrunk, as decoded frames are
     pictures = render(scene, frames, (side, side))
     blur = rng.uniform(0.3, 0.9) if rng.random() < 0.4 else 0.0
-    quality = int(rng.integers(45, 96)) if rng.random() < 0.4 else 0
+    quality = int(rng.integers(20, 96)) if rng.random() < 0.4 else 0
     gain, offset = rng.uniform(0.85, 1.15), rng.uniform(-12, 12)
     table = (np.arange(256) * gain + offset).clip(0, 255).astype(np.uint8)
     out = np.empty((len(pictures), IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)

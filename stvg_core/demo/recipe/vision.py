@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from transformers import LlavaOnevisionForConditionalGeneration
 
+from stvg_core.demo.domain import USUAL, WIDE
 from stvg_core.demo.recipe.architecture import CELLS
 from stvg_core.demo.recipe.cells import CellTruth, cell_truth
 from stvg_core.demo.recipe.heads import TrainingHeads
@@ -16,13 +17,15 @@ from stvg_core.demo.recipe.pixels import to_pixel_values, training_frames
 from stvg_core.demo.scenes import Scene, sample_scene
 
 MIX = (("easy", 0.15), ("medium", 0.4), ("hard", 0.45))
+WIDE_SHARE = 0.5  # of the clips; the others are of the world that the splits have
 FRAMES_PER_SCENE = 4  # a backdrop costs as much as the frames on it
 
 
 def draw_scene(rng: np.random.Generator) -> Scene:
-    """A training scene of any difficulty."""
+    """A training scene of any difficulty, from either world."""
     names, shares = zip(*MIX, strict=True)
-    return sample_scene(rng, difficulty=str(rng.choice(names, p=shares)))  # type: ignore[arg-type]
+    world = WIDE if rng.random() < WIDE_SHARE else USUAL
+    return sample_scene(rng, difficulty=str(rng.choice(names, p=shares)), world=world)  # type: ignore[arg-type]
 
 
 def visual_tokens(model: LlavaOnevisionForConditionalGeneration, pixels: torch.Tensor) -> torch.Tensor:
