@@ -27,6 +27,8 @@ LONGEST_PAUSE_S = 10.0
 
 MAX_ANSWER_BYTES = 1 << 20
 _PATH = "/chat/completions"
+_WANTED = ("max_completion_tokens", "temperature")
+"""What refusals of newer hosted models name: another word for the limit of tokens, no temperature but their own."""
 
 
 class EndpointError(ChatError):
@@ -85,6 +87,7 @@ class ChatEndpoint:
         self.costs = Costs()
         self._http = httpx.Client(timeout=timeout, follow_redirects=False)
         self._plain = threading.Event()  # set once the endpoint has refused response_format
+        self._other: set[str] = set()  # what it wants in another way, of _WANTED
 
     def __repr__(self) -> str:
         return f"ChatEndpoint({self._shown!r}, {self.model!r})"
@@ -110,10 +113,10 @@ class ChatEndpoint:
         }
         until = time.monotonic() + self._deadline
         if not self._plain.is_set():
-            reply = self._send(body | {"response_format": {"type": "json_object"}}, until)
+            reply = self._exchange(body | {"response_format": {"type": "json_object"}}, until)
             if reply.status not in (400, 422):
                 return self._text(reply)
-        reply = self._send(body, until)
+        reply = self._exchange(body, until)
         if 200 <= reply.status < 300:
             self._plain.set()  # the format was the reason, so it is left out from now on
         return self._text(reply)
@@ -131,7 +134,21 @@ class ChatEndpoint:
             "model": self.model, "messages": [{"role": "user", "content": content}], "temperature": 0,
             "max_tokens": max_tokens,
         }  # fmt: skip
-        return self._text(self._send(body, time.monotonic() + self._deadline, pictures))
+        return self._text(self._exchange(body, time.monotonic() + self._deadline, pictures))
+
+    def _exchange(self, body: dict[str, Any], until: float, pictures: int = 0) -> _Reply:
+        """The reply to a request in the spelling that the endpoint takes; once it has named another one, in that."""
+        while True:
+            said = dict(body)
+            if "max_completion_tokens" in self._other:
+                said["max_completion_tokens"] = said.pop("max_tokens")
+            if "temperature" in self._other:
+                del said["temperature"]
+            reply = self._send(said, until, pictures)
+            new = {name for name in _WANTED if name.encode() in reply.content} - self._other
+            if reply.status != 400 or not new or b"upport" not in reply.content:  # "Unsupported", "does not support"
+                return reply
+            self._other |= new
 
     def _send(self, body: dict[str, Any], until: float, pictures: int = 0) -> _Reply:
         """The last reply to at most ``retries + 1`` requests. None is under way during a pause."""

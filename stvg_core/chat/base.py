@@ -47,7 +47,7 @@ class Ask:
 
     pictures: tuple[Shown, ...]
     question: str
-    max_tokens: int = 400
+    max_tokens: int = 1000
 
 
 class Chat(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 
 from stvg_core.locating import prompts, reading
@@ -27,6 +29,8 @@ class MarksView(WordsView):
         known = next(iter(numbers)) if question.through is not None else None
 
         def read(answer: str, repairs: list[str]) -> tuple[tuple[int, tuple[int, int]], dict[str, object]]:
+            both = reading.last_with(answer, "number", "start", "end")
+            answer = answer if both is None else json.dumps(both)  # not the number of one guess and the time of another
             number = known or reading.number(answer, list(numbers), repairs)
             if number == 0:
                 return (0, NOTHING), {"number": 0}

@@ -155,6 +155,25 @@ def test_every_refusal_is_a_sentence_without_key_and_picture(
         assert KEY not in text and "hidden" not in str(caught.value) and f"base64,{picture}" not in text
 
 
+def test_newer_models_get_their_own_words_for_the_limit_and_no_temperature(server: ChatServer) -> None:
+    """The refusals of a hosted service name what it wants; from then on it is asked so."""
+
+    def answer(request: Request) -> Reply:
+        if "max_tokens" in request.body:
+            return Reply(
+                400, b'{"error": {"message": "Unsupported parameter: max_tokens. Use max_completion_tokens."}}'
+            )
+        if "temperature" in request.body:
+            return Reply(400, b'{"error": {"message": "Unsupported value: temperature does not support 0."}}')
+        return said("x")
+
+    server.answer = answer
+    chat = chat_of(server.url)
+    assert chat.answers([ASK]) == ["x"] and len(server.requests) == 3
+    assert chat.answers([ASK]) == ["x"] and len(server.requests) == 4
+    assert server.requests[-1].body["max_completion_tokens"] == 77
+
+
 def test_a_text_in_parts_is_read(server: ChatServer) -> None:
     parts = [{"type": "text", "text": "number "}, {"type": "text", "text": "2"}, {"type": "other"}]
     server.replies = [Reply(body=json.dumps({"choices": [{"message": {"content": parts}}]}).encode())]

@@ -88,6 +88,13 @@ def test_then_it_fails_with_the_models_words(bad: str) -> None:
     assert str(caught.value).isprintable(), "control characters are escaped"
 
 
+def test_number_and_time_are_of_one_guess() -> None:
+    said = '{"number": 1, "start": 0, "end": 1} or rather {"number": 2, "start": 2, "end": 6}; sure of {"number": 1}?'
+    made, _, _ = grounder("marks", said)
+    found = made.ground("clip.mp4", QUERY)
+    assert found.evidence.chosen == 1 and found.tube is not None and found.tube.start_frame == 50
+
+
 def test_what_the_chat_raises_is_the_sentences_error_alone() -> None:
     made, _, opened = grounder("marks", ChatError("away"), GOOD)
     one, other = made.ground_each("clip.mp4", [QUERY, QUERY])
