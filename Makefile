@@ -5,6 +5,7 @@
 #             PORT= LABEL_STUDIO_PORT=     fixed ports for `make demo` (free ones are chosen otherwise)
 #             CLIPS=6 MODEL=               how many clips the demo renders; a model folder or hub id instead of the embedded one
 #             PYTEST="-k video"            more arguments for pytest
+#             PROCESSES=2                  so many test processes at a time (as many as there are cores, at most 4); 0: in one, for a debugger
 #             JOBS=400 KILLS=200 SEED=     `make chaos`: how many jobs and kills, and a seed to repeat the draws
 #             DATABASE=sqlite LABEL_STUDIO=real SECONDS=
 #                                          `make chaos`: on one database only; with the Label Studio of .venv-ls, not a fake one;
@@ -28,10 +29,13 @@ VENV_LS := .venv-ls
 VENV_LSML := .venv-lsml
 VENV_MUTANTS := .venv-mutants
 VENV_DOCS := .venv-docs
+VENV_MANIFESTS := .venv-manifests
 MUTMUT := 3.8.1
+KUBERNETES_VALIDATE := 1.37.0
 # The lowest and the newest release of transformers that pyproject.toml allows, and that the tests have run with.
 TRANSFORMERS_LOWEST := 5.21.0
 TRANSFORMERS_NEWEST := 5.24.0
+PROCESSES ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
 
 # Each environment is stamped with a hash of what it was made from: nothing is installed twice, everything is when a pin changes.
 hash = $(shell cat $(1) | sha256sum | cut -c1-16)
@@ -40,8 +44,9 @@ READY_LS := $(VENV_LS)/.ready-$(call hash,constraints-label-studio.txt)
 READY_LSML := $(VENV_LSML)/.ready-$(call hash,constraints-label-studio-ml.txt)
 READY_DOCS := $(VENV_DOCS)/.ready-$(call hash,constraints-docs.txt)
 READY_MUTANTS := $(VENV_MUTANTS)/.ready-$(MUTMUT)
+READY_MANIFESTS := $(VENV_MANIFESTS)/.ready-$(KUBERNETES_VALIDATE)
 
-.PHONY: help setup setup-all venv-lsml demo test lint fuzz chaos mutants test-transformers test-flaky check-image docs clean distclean
+.PHONY: help setup setup-all venv-lsml demo test lint fuzz chaos mutants test-transformers test-flaky check-image check-manifests docs clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,7 +69,7 @@ lint: $(READY) ## style, types, direction of imports
 	$(VENV)/bin/lint-imports
 
 test: setup-all lint ## everything: lint, unit, contract, database, end-to-end and browser tests
-	$(VENV)/bin/pytest --durations=15 $(PYTEST)
+	$(VENV)/bin/pytest --durations=15 --numprocesses $(PROCESSES) --dist loadgroup $(PYTEST)
 
 fuzz: $(READY) ## random videos, requests and examples for the property tests; SECONDS= FILES= REQUESTS= SEED=
 	$(VENV)/bin/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(FILES),--files $(FILES)) \
@@ -88,6 +93,9 @@ test-flaky: setup-all ## some tests many times beside busy loops: PYTEST=tests/b
 check-image: $(READY) ## run the Dockerfile's install steps in a clean directory with a fresh environment; EXTRAS=
 	$(VENV)/bin/python tests/docker/check_image.py
 
+check-manifests: $(READY) $(READY_MANIFESTS) ## the Kubernetes manifests against the schemas of its API
+	PYTHONPATH=$(CURDIR) $(VENV_MANIFESTS)/bin/python -m pytest -q -p no:cacheprovider tests/docker/test_kubernetes.py
+
 docs: $(READY) $(READY_DOCS) ## the documentation site into build/site; no broken link, no broken anchor
 	PYTHONPATH=$(CURDIR) NO_MKDOCS_2_WARNING=1 $(VENV_DOCS)/bin/python -m mkdocs build --strict --quiet
 	@echo "built: $(CURDIR)/build/site/index.html"
@@ -96,7 +104,7 @@ clean: ## remove what the demo and the tools left behind
 	rm -rf .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants build/site
 
 distclean: clean ## also the environments
-	rm -rf $(VENV) $(VENV_LS) $(VENV_LSML) $(VENV_MUTANTS) $(VENV_DOCS) .venv-transformers-*
+	rm -rf $(VENV) $(VENV_LS) $(VENV_LSML) $(VENV_MUTANTS) $(VENV_DOCS) $(VENV_MANIFESTS) .venv-transformers-*
 
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }
@@ -117,7 +125,7 @@ $(READY_LSML):
 	@$(VENV_LSML)/$(PIP_INSTALL) --requirement constraints-label-studio-ml.txt
 	@rm -f $(VENV_LSML)/.ready-* && touch $@
 
-# These three kinds see the packages of $(VENV) behind their own: torch is there once.
+# These four kinds see the packages of $(VENV) behind their own: torch is there once.
 share = $(1)/bin/python -c 'import pathlib, sys, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "shared.pth").write_text(sys.argv[1])' \
 	  "$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
@@ -126,6 +134,13 @@ $(READY_MUTANTS): | $(READY)
 	@$(PYTHON) -m venv --clear $(VENV_MUTANTS)
 	@$(call share,$(VENV_MUTANTS))
 	@$(VENV_MUTANTS)/$(PIP_INSTALL) mutmut==$(MUTMUT)
+	@touch $@
+
+$(READY_MANIFESTS): | $(READY)
+	@echo 'installing kubernetes-validate into $(VENV_MANIFESTS) ...'
+	@$(PYTHON) -m venv --clear $(VENV_MANIFESTS)
+	@$(call share,$(VENV_MANIFESTS))
+	@$(VENV_MANIFESTS)/$(PIP_INSTALL) --no-compile kubernetes-validate==$(KUBERNETES_VALIDATE)
 	@touch $@
 
 $(READY_DOCS): constraints-docs.txt | $(READY)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import torch
@@ -10,6 +10,7 @@ import torch
 from stvg_core.errors import ModelError
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 _SAID = (
     "out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED",
@@ -58,6 +59,32 @@ def sparing(run: Callable[[], T], *, possible: Callable[[], bool], spare: Callab
     spare()
     torch.cuda.empty_cache()
     return run()
+
+
+def in_batches(
+    given: Sequence[T], run: Callable[[Sequence[T]], list[R]], size: int, shrunk: Callable[[int], None]
+) -> list[R]:
+    """What ``run`` gives for each, in batches of at most ``size``; where the memory does not suffice, of half as many.
+
+    Args:
+        shrunk: called with each smaller size.
+
+    Raises: what ``run`` raises, also where the memory does not suffice for a batch of one.
+    """
+    found: list[R] = []
+    while len(found) < len(given):
+        batch = given[len(found) : len(found) + size]
+        try:
+            found += run(batch)
+            continue
+        except (RuntimeError, MemoryError) as error:
+            if len(batch) == 1 or not is_short_of_memory(error):
+                raise
+        # Outside the handler, as above.
+        size = len(batch) // 2
+        shrunk(size)
+        torch.cuda.empty_cache()
+    return found
 
 
 def is_short_of_memory(error: RuntimeError | MemoryError) -> bool:

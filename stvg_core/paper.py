@@ -82,4 +82,5 @@ PAPER: dict[str, Said] = {
     "interval": Said("3.2", ("top_k",)),
     "top_k": Said("4.3, Figure 6(b)", (7,), note=f"7 of {SLOTS} frames; as large a share of fewer or more"),
     "centre": _open("3.2", "it belongs to our interval rule, which is not the paper's"),
+    "snap_ends": Said("3.2", (False,), note="the attention alone sets the ends"),
 }  # fmt: skip

@@ -10,6 +10,7 @@ from stvg_core.chat.base import Chat
 from stvg_core.decomposition import Decomposer, decomposer_for
 from stvg_core.errors import ModelError
 from stvg_core.freeing import twice
+from stvg_core.grouped import Looked, rising
 from stvg_core.locating.base import Located, Locator, Question
 from stvg_core.locating.choosing import locator_for
 from stvg_core.locating.stopwatch import Stopwatch
@@ -44,6 +45,7 @@ class _Asked:
         segment: first and last frame of the part of the video that is looked at; None for all of it.
         report: called with a share in [0, 1] and the name of the stage.
         keep: further sentences on this video follow, see :func:`stvg_core.method.look.look`.
+        looked: what was seen together with other sentences; None where it is still to be looked at.
     """
 
     video: str | Path
@@ -52,6 +54,7 @@ class _Asked:
     report: Progress = _silent
     keep: bool = False
     segment: Segment | None = None
+    looked: Looked | None = None
 
 
 class Grounder:
@@ -222,12 +225,22 @@ class Grounder:
             progress: speaks of the sentence that is in work; what it raises ends that sentence alone.
             segment: as of :meth:`ground`, for all of them.
         """
+        asked = [
+            _Asked(video, query, None, progress or _silent, keep=n + 1 < len(queries), segment=segment)
+            for n, query in enumerate(queries)
+        ]
+        waiting: list[Looked | Exception | None] = []
         try:
-            for left, query in zip(range(len(queries) - 1, -1, -1), queries, strict=True):
+            for n, one in enumerate(asked):
                 answer: Grounding | Exception
                 try:
-                    asked = _Asked(video, query, None, progress or _silent, keep=left > 0, segment=segment)
-                    answer = self._with_less_memory(asked)
+                    if not waiting:
+                        report = rising(one.report)
+                        waiting, one = self._look_together(asked[n:], report), replace(one, report=report)
+                    looked = waiting.pop(0) if waiting else None
+                    if isinstance(looked, Exception):
+                        raise looked
+                    answer = self._with_less_memory(replace(one, looked=looked))
                 except Exception as error:
                     answer = error
                 yield answer
@@ -246,23 +259,39 @@ class Grounder:
         return first + self.locator.frames(part, self.settings), first + self.proposer.looks_at(part)
 
     def _with_less_memory(self, asked: _Asked) -> Grounding:
-        again = replace(asked, report=_silent, keep=False)
+        again = replace(asked, report=_silent, keep=False, looked=None)
         return self.locator.within_memory(
             self.settings, lambda: self._ground(asked), lambda: self._ground(again), self._forget
         )
 
+    def _look_together(self, asked: Sequence[_Asked], report: Progress) -> list[Looked | Exception | None]:
+        """What the next sentences see, as one group; nothing where one by one is as good, or nobody knows yet: the
+        first sentence about a video opens it and finds out what the memory suffices for.
+        """
+        opened = self._opened
+        if opened is None or opened.key != (file_key(asked[0].video), asked[0].segment) or len(asked) < 2:
+            return []
+        group = asked[: opened.view.group(self.settings)]
+        if len(group) < 2:
+            return []
+        queries = [one.query for one in group]
+        return opened.view.look_together(queries, self.decomposer, self.settings, report, group[-1].keep)
+
     def _ground(self, asked: _Asked) -> Grounding:
-        watch, settings, report = Stopwatch(), self.settings, asked.report
+        watch, settings, report, looked = Stopwatch(), self.settings, asked.report, asked.looked
         sentence = normalise_query(asked.query)
-        with watch("decompose"):
-            parts = self.decomposer.decompose(sentence)
+        if looked is not None:
+            parts, watch.seconds = looked.parts, dict(looked.seconds)
+        else:
+            with watch("decompose"):
+                parts = self.decomposer.decompose(sentence)
         report(0.0, "decode")
         opened = self._open(asked, watch)
         report(0.1, "propose")
         tracks = opened.candidates(asked.given, parts.attribute, watch)
         drawn = asked.given if isinstance(asked.given, DrawnBox) else None
         through = None if drawn is None else drawn.frame
-        question = Question(sentence, as_statement(sentence), parts, through, asked.keep)
+        question = Question(sentence, as_statement(sentence), parts, through, asked.keep, looked)
         report(0.4, "look")
         located = opened.view.locate(
             question, tracks, self.proposer.weight, settings, watch, lambda share: report(0.4 + 0.4 * share, "look")

@@ -29,7 +29,7 @@ SpatialPrompt = Literal["attribute", "sentence"]
 BEFORE = {
     "action_subject": "phrase", "lra_guard": False, "detect_every": 10, "tracking": "chosen", "ties": "first",
     "gti_rows": "same", "v_s_question": "attribute", "locator": "attention", "locator_model": "",
-    "shown_per_second": 2.0, "shown_most": 32, "shown_side": 448,
+    "shown_per_second": 2.0, "shown_most": 32, "shown_side": 448, "snap_ends": False,
 }  # fmt: skip
 """What was done before a setting was there. It is left out of the digests, so that such a model keeps its version."""
 READING = 2
@@ -171,6 +171,9 @@ class JoinedSettings:
         interval: "segment" is the maximum-sum segment of the centred frame scores, "top_k" the paper's rule (stage 9).
         top_k: K of the paper's rule.
         centre: where the frame scores are centred for "segment": this quantile between their minimum and maximum.
+        snap_ends: move each end of the interval to the frame on which the chosen track itself begins or ends to move,
+            to grow, to shake or to blink, where that is clear and at most two slots away; the embedded proposer alone
+            says when that is. For objects that rest before and after what they are asked for.
     """
 
     attention: Literal["relative", "raw"] = "relative"
@@ -185,6 +188,7 @@ class JoinedSettings:
     interval: Literal["segment", "top_k"] = "segment"
     top_k: int = 7
     centre: float = 0.5
+    snap_ends: bool = False
 
     def __post_init__(self) -> None:
         if self.top_k < 1:

@@ -7,6 +7,7 @@ Conventions everywhere inside: frames are 0-based indices into the decoded video
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from stvg_core.method.evidence import Evidence
 
 Array = NDArray[Any]
+REGIONS = "regions"
+"""``source`` of the embedded proposer's tracks that are regions of even colour."""
 Segment = tuple[int, int]
 """A part of a video: its first and its last frame, 0-based, both included."""
 
@@ -38,6 +41,8 @@ class Track:
         masks: ``(N, m, m)`` uint8, by each of m x m equal parts of the box the share of it that the object's mask
             covers, in 255ths; all 0 on a frame without a mask. None where the proposer gives none. Relative to the box,
             so that small objects keep theirs and a long track stays small in memory.
+        acts: ``(R, 2)`` int64, first and last frame of each time in which the object moves, grows, shakes or blinks,
+            between two in which it rests; -1 for a border that is not clear. None where the proposer does not say.
     """
 
     frames: Array
@@ -46,6 +51,7 @@ class Track:
     source: str = ""
     label: str = ""
     masks: Array | None = field(default=None, repr=False, kw_only=True)
+    acts: Array | None = field(default=None, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         frames = np.asarray(self.frames, dtype=np.int64)
@@ -64,6 +70,8 @@ class Track:
             self.masks.dtype != np.uint8 or self.masks.ndim != 3 or len(self.masks) != len(frames)
         ):
             raise ValueError(f"a track's masks are (N, m, m) uint8, got {self.masks.shape} {self.masks.dtype}")
+        if self.acts is not None and (self.acts.ndim != 2 or self.acts.shape[1] != 2):
+            raise ValueError(f"a track's acts are (R, 2) frames, got {self.acts.shape}")
         object.__setattr__(self, "frames", frames)
         object.__setattr__(self, "boxes", boxes)
 
@@ -207,6 +215,29 @@ FEWER_SLOTS = "slots_after_out_of_memory"
 """In the evidence's ``info``: how many slots were looked at, where the memory did not suffice for all."""
 NO_MASK = "tracks_without_mask"
 """In the evidence's ``info``: how many candidates have no mask where masks were to be scored."""
+NOTHING_MOVES = "no_candidate_moves"
+"""In the evidence's ``info``: how many candidates there are, where none is worth choosing from."""
+
+
+def look_warnings(info: Mapping[str, Any], n_tracks: int) -> list[str]:
+    """What a person must know of a look, in sentences.
+
+    Args:
+        info: of the evidence.
+        n_tracks: how many candidates there were.
+    """
+    said = []
+    if FEWER_SLOTS in info:
+        said.append(f"The memory of the GPU did not suffice: only {info[FEWER_SLOTS]} frames were looked at.")
+    if NO_MASK in info:
+        said.append(f"{info[NO_MASK]} of {n_tracks} candidate tracks have no mask: their boxes were scored instead.")
+    if NOTHING_MOVES in info:
+        said.append(
+            f"None of the {info[NOTHING_MOVES]} candidates moves, and none was found as a person: they are patches of "
+            "even colour. If the object is not one of them, draw a box around it, or take another proposer."
+        )
+    return said
+
 
 SPLIT, SPLIT_BY = "split", "split_by"
 """In the evidence's ``info``: did the sentence come apart (else both sub-queries are all of it), and who split it."""
@@ -234,12 +265,7 @@ class Grounding:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person must know of the answer, in sentences: of the video, of the model, and of the look."""
-        said, info = [], self.evidence.info
-        if FEWER_SLOTS in info:
-            said.append(f"The memory of the GPU did not suffice: only {info[FEWER_SLOTS]} frames were looked at.")
-        if NO_MASK in info:
-            count, every = info[NO_MASK], len(self.evidence.track_scores)
-            said.append(f"{count} of {every} candidate tracks have no mask: their boxes were scored instead.")
+        said = look_warnings(self.evidence.info, len(self.evidence.track_scores))
         if self.evidence.said is not None:
             said += [f"The model's answer was mended. {repair}" for repair in self.evidence.said.repairs]
         return (*self.video.warnings, *notices([self.model_version]), *said)

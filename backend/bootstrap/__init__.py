@@ -10,11 +10,19 @@ from backend.bootstrap.method import (
     open_versions,
     present_model_version,
 )
-from backend.bootstrap.places import open_cloud, open_downloader, open_label_studio, open_media, require_label_studio
+from backend.bootstrap.places import (
+    NOT_PUSHED,
+    open_cloud,
+    open_downloader,
+    open_label_studio,
+    open_media,
+    require_label_studio,
+)
 from backend.bootstrap.web import require_credentials
 from backend.bootstrap.worker import open_training, open_worker
 
 __all__ = [
+    "NOT_PUSHED",
     "LoadedGrounder",
     "find_database",
     "method_settings",

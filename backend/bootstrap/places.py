@@ -17,6 +17,7 @@ from backend.media.download import Downloader
 from backend.media.fetching import open_fetching
 from backend.settings import Settings, SettingsError
 
+NOT_PUSHED = "STVG_LABEL_STUDIO_URL or STVG_LABEL_STUDIO_TOKEN is not set: nothing is pushed"
 _LABEL_STUDIO_TIMEOUT_S = 10.0
 
 

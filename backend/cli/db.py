@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from backend.bootstrap import open_database
 from backend.cli.groups import Group
 from backend.db import schema
 from backend.db.backup import back_up
+from backend.db.engine import Database
 from backend.jobs.rereading import reread
 from backend.review import disagreement
 from backend.settings import load_settings
@@ -24,16 +26,21 @@ def command() -> None:
 @click.option("--revision", default="head", show_default=True, help="Which migration to reach.")
 def upgrade(revision: str) -> None:
     """Create the tables, or bring them to this version."""
-    database = open_database(load_settings())
+    for sentence in upgraded(open_database(load_settings()), revision):
+        click.echo(sentence)
+
+
+def upgraded(database: Database, revision: str = "head") -> Iterator[str]:
+    """Bring the tables to a migration, and what is stored to this version's rules; what is to be said of it."""
     schema.upgrade(database.engine, revision)
     present = schema.current_revision(database.engine)
-    click.echo(f"The database is at migration {present}.")
+    yield f"The database is at migration {present}."
     changed = 0
     if present == schema.head_revision():
         changed = reread(database)
         disagreement.record_due(database)
     if changed:
-        click.echo(
+        yield (
             f"{changed} annotations were saved with another end on the timeline than before: they are new versions, "
             "which wait for review."
         )

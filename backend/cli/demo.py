@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import click
 
-from backend.demo.processes import exit_on_signals
 from backend.demo.run import DemoOptions, run_demo
+from backend.processes import exit_on_signals
 
 
 @click.command()
 @click.option(
     "--label-studio",
     type=click.Path(path_type=Path),
-    default=Path(".venv-ls/bin/label-studio"),
-    show_default=True,
-    help="The label-studio program; it lives in an environment of its own (make setup-all).",
+    help="The label-studio program, of an environment of its own. [default: the one on the path]",
 )
 @click.option(
     "--folder",
@@ -33,7 +32,7 @@ from backend.demo.run import DemoOptions, run_demo
 @click.option("--label-studio-port", type=int, help="Label Studio's port. [default: a free one]")
 @click.option("--model", help="A model folder or hub id. [default: the embedded model]")
 def command(
-    label_studio: Path,
+    label_studio: Path | None,
     folder: Path,
     clips: int,
     check: bool,
@@ -47,7 +46,7 @@ def command(
     running until Ctrl-C.
     """
     exit_on_signals()
-    options = DemoOptions(label_studio, folder, clips, check, port, label_studio_port, model)
+    options = DemoOptions(label_studio or _found(), folder, clips, check, port, label_studio_port, model)
     summary = run_demo(options)
     if summary.error is not None:
         raise click.ClickException(summary.error)
@@ -58,3 +57,15 @@ def command(
         )
         if not summary.ok:
             raise click.ClickException("the check failed: " + "; ".join(failed))
+
+
+def _found() -> Path:
+    """The program on the path."""
+    program = shutil.which("label-studio")
+    if program is None:
+        raise click.ClickException(
+            "No label-studio is on the path. It needs an environment of its own:\n"
+            "  python3 -m venv label-studio && label-studio/bin/pip install label-studio\n"
+            "  stvg demo --label-studio label-studio/bin/label-studio"
+        )
+    return Path(program)

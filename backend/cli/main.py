@@ -12,6 +12,7 @@ import sys
 from typing import NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from stvg_core.demo import MODEL_DIR
 from stvg_core.errors import StvgError
@@ -25,6 +26,7 @@ SECTIONS = {
         "models": "List models that load, with GPU memory and licence.",
     },
     "Set up and run": {
+        "up": "Run the whole service on this machine.",
         "db": "Create, migrate or copy the database.",
         "serve": "Answer Label Studio and serve the review pages.",
         "worker": "Ground queued jobs and deliver what is due.",
@@ -71,6 +73,12 @@ class LazyGroup(click.Group):
         command = importlib.import_module(f"backend.cli.{MODULES.get(cmd_name, cmd_name)}").command
         assert isinstance(command, click.Command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names that begin so, without loading what they run; options are completed as click does."""
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        return [CompletionItem(name, help=said) for name, said in COMMANDS.items() if name.startswith(incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, COMMANDS))  # the same in every section, so that the sentences stand in one column

@@ -73,18 +73,32 @@ class Server(BaseApplication):  # type: ignore[misc]
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (STVG_PORT).")
 def command(host: str | None, port: int | None) -> None:
     """Answer Label Studio until stopped. The database must be at this version's migration: stvg db upgrade."""
-    settings = load_settings()
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    if host is not None:
-        given["host"] = host.strip().removeprefix("[").removesuffix("]")
-    settings = settings.model_copy(update=given)
-    configure_logging(settings.log_level, settings.secrets(), settings.log_format)
-    bootstrap.require_credentials(settings)
-    model_version = bootstrap.present_model_version(settings)
+    settings = listening_on(load_settings(), host, port)
+    model_version = checked(settings)
     with bootstrap.ready_database(settings):
         pass  # closed again: gunicorn forks, and a connection belongs to one process
     check_port(settings.host, settings.port)
     Server(settings, model_version).run()
+
+
+def listening_on(settings: Settings, host: str | None, port: int | None) -> Settings:
+    """The settings with what the command line says of the address."""
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    if host is not None:
+        given["host"] = host.strip().removeprefix("[").removesuffix("]")
+    return settings.model_copy(update=given)
+
+
+def checked(settings: Settings) -> str:
+    """The model's version; what is logged from now on holds no secret.
+
+    Raises:
+        SettingsError: nobody could log in, or settings that cannot be used together.
+        ModelError: there is no such model.
+    """
+    configure_logging(settings.log_level, settings.secrets(), settings.log_format)
+    bootstrap.require_credentials(settings)
+    return bootstrap.present_model_version(settings)
 
 
 def check_port(host: str, port: int) -> None:

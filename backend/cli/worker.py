@@ -15,7 +15,7 @@ import click
 from prometheus_client import start_http_server
 
 from backend.addresses import bracketed
-from backend.bootstrap import open_media, open_worker, present_model_version, ready_database
+from backend.bootstrap import NOT_PUSHED, open_media, open_worker, present_model_version, ready_database
 from backend.cli.method_options import method_options
 from backend.cli.project_option import PROJECT
 from backend.db import projects
@@ -74,7 +74,7 @@ def command(
             process.run_project()
         return
     if process.outbox is None:
-        logger.warning("STVG_LABEL_STUDIO_URL or STVG_LABEL_STUDIO_TOKEN is not set: nothing is pushed")
+        logger.warning(NOT_PUSHED)
     logger.info("worker ready with model %s", process.worker.engine.model_version)
     with stopping(settings.database_url, process.stop, process.worker.holding):
         process.run()

@@ -18,12 +18,12 @@ from backend.db.engine import Database
 from backend.db.tables import Annotation, Prediction
 from backend.demo import annotator
 from backend.demo.loop import DemoProject, job_states
-from backend.demo.processes import ProcessError
 from backend.demo.stack import Stack
 from backend.demo.summary import ProposedTube, Summary
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.result import result_to_tubes
 from backend.labelstudio.task_data import read_value
+from backend.processes import ProcessError
 from stvg_core.datasets.hcstvg import read
 from stvg_core.keyframes import Keyframe, expand
 from stvg_core.metrics import viou

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from backend.demo.processes import Child, ProcessError, free_port
+from backend.processes import Child, ProcessError, free_port
 
 USERNAME = "annotator@example.org"
 DATABASE = "label_studio.sqlite3"
@@ -105,14 +105,18 @@ class LabelStudioServer:
         """Give a new data directory an empty database with all tables.
 
         Label Studio's migrations take half a minute (minutes on a busy machine), so the result is kept beside the
-        program and copied from there. It holds no user: the start itself makes that, with this server's secrets.
+        program and copied from there. It holds no user: the start itself makes that, with this server's secrets. Where
+        the program's folder belongs to somebody else, nothing is kept: the start makes the tables.
         """
         own = self.data_dir / DATABASE
         if own.exists():
             return
-        kept = self.program.parent.parent / "label-studio-tables" / DATABASE
+        kept = self.program.resolve().parent.parent / "label-studio-tables" / DATABASE
         if not kept.exists():
-            kept.parent.mkdir(exist_ok=True)
+            try:
+                kept.parent.mkdir(exist_ok=True)
+            except OSError:
+                return
             with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
                 # "version" brings the tables up to date and prints; it starts no server and makes no user.
                 env = {"LABEL_STUDIO_BASE_DATA_DIR": scratch, "COLLECT_ANALYTICS": "false"}

@@ -13,13 +13,13 @@ from backend.db import jobs
 from backend.db.engine import Database
 from backend.db.tables import Delivery, Job
 from backend.demo.clips import DemoClip
-from backend.demo.processes import ProcessError
 from backend.demo.stack import Stack
 from backend.demo.summary import ProposedTube
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import LabelConfig, read_config
 from backend.labelstudio.result import result_to_tubes
 from backend.labelstudio.tasks import local_file_address
+from backend.processes import ProcessError
 from stvg_core.metrics import tiou, viou
 
 TITLE = "Tubes: demo"

@@ -15,7 +15,7 @@ import httpx
 
 from backend.db import accounts
 from backend.db.engine import Database
-from backend.demo.processes import ProcessError
+from backend.processes import ProcessError
 
 NAME = "reviewer"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import shutil
 import time
 from collections.abc import Iterator
@@ -18,12 +17,12 @@ from backend.demo.check import check_corrections, check_export, check_prediction
 from backend.demo.clips import render_clips
 from backend.demo.label_studio import LabelStudioServer
 from backend.demo.loop import DemoProject, connect, preannotate, read_tubes
-from backend.demo.processes import Child, ProcessError
 from backend.demo.review_check import check_review
 from backend.demo.reviewer import NAME
 from backend.demo.stack import Stack
 from backend.demo.summary import Summary, check_lines, table
 from backend.labelstudio.client import LabelStudioClient
+from backend.processes import Child, ProcessError, alone
 from stvg_core.errors import StvgError
 
 
@@ -48,7 +47,8 @@ def run_demo(options: DemoOptions) -> Summary:
     """
     summary = Summary()
     home = options.folder.resolve() / ("check" if options.check else "state")
-    with _only_one(options.folder):
+    busy = f"another demo runs in {options.folder}: stop it, or give this one a --folder of its own."
+    with alone(options.folder / "lock", busy):
         if options.check:
             shutil.rmtree(home, ignore_errors=True)
         started = time.monotonic()
@@ -188,17 +188,3 @@ def _step(what: str, summary: Summary, name: str) -> Iterator[None]:
         raise
     summary.seconds[name] = time.monotonic() - started
     click.echo(f" {summary.seconds[name]:.1f} s", err=True)
-
-
-@contextlib.contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Two demos in one folder would write into each other's databases."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ProcessError(
-                f"another demo runs in {folder}: stop it, or give this one a --folder of its own."
-            ) from None
-        yield

@@ -6,14 +6,13 @@ Passwords are made up at each start and reach the children by their environment 
 from __future__ import annotations
 
 import secrets
-import sys
 from pathlib import Path
 
 import httpx
 
 from backend.demo.label_studio import LabelStudioServer
-from backend.demo.processes import Child, free_port
 from backend.demo.reviewer import make_account
+from backend.processes import Child, free_port, own_command
 
 LABEL_STUDIO_USERNAME = "label-studio"
 
@@ -48,7 +47,6 @@ class Stack:
     ) -> None:
         self.data_dir = data_dir = data_dir.resolve()
         data_dir.mkdir(parents=True, exist_ok=True)
-        self.program = Path(sys.executable).parent / "stvg"  # of the same environment as this process
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.username = LABEL_STUDIO_USERNAME
@@ -77,7 +75,7 @@ class Stack:
         self.worker = self._child("worker", "worker", data_dir)
 
     def _child(self, name: str, command: str, data_dir: Path) -> Child:
-        return Child(name, [self.program, command], log=data_dir / f"{name}.log", env=self.env, cwd=data_dir)
+        return Child(name, own_command(command), log=data_dir / f"{name}.log", env=self.env, cwd=data_dir)
 
     def run(self, *arguments: str, timeout_s: float = 300.0) -> str:
         """Run one ``stvg`` command with this backend's settings; returns what it printed.
@@ -87,7 +85,7 @@ class Stack:
         name = f"stvg {arguments[0]}"
         log = self.data_dir / f"{arguments[0]}.log"
         log.unlink(missing_ok=True)
-        child = Child(name, [self.program, *arguments], log=log, env=self.env, cwd=self.data_dir)
+        child = Child(name, own_command(*arguments), log=log, env=self.env, cwd=self.data_dir)
         child.start()
         child.wait_for_success(timeout_s)
         return log.read_text(errors="replace")

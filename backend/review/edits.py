@@ -42,9 +42,9 @@ _FEW = 8
 """Lines that are looked at one after the other: the first ones mostly fit."""
 
 
-def edits_from_nothing(drawn: Drawn) -> int:
+def edits_from_nothing(drawn: Drawn, min_iou: float = MIN_IOU) -> int:
     """Keyframes that must be placed; at least one."""
-    return _from_nothing(_parts(drawn))
+    return _from_nothing(_parts(drawn, min_iou))
 
 
 def edits_from_suggestion(suggested: Sequence[Keyframe], drawn: Drawn) -> int:
@@ -56,9 +56,13 @@ def edits_from_suggestion(suggested: Sequence[Keyframe], drawn: Drawn) -> int:
     return both(suggested, drawn)[0]
 
 
-def both(suggested: Sequence[Keyframe], drawn: Drawn) -> tuple[int, int]:
-    """:func:`edits_from_suggestion` and :func:`edits_from_nothing`, which have most of their work in common."""
-    parts = _parts(drawn)
+def both(suggested: Sequence[Keyframe], drawn: Drawn, min_iou: float = MIN_IOU) -> tuple[int, int]:
+    """:func:`edits_from_suggestion` and :func:`edits_from_nothing`, which have most of their work in common.
+
+    Args:
+        min_iou: how near the lines must come to the tube on every frame; work that is counted alike takes ``MIN_IOU``.
+    """
+    parts = _parts(drawn, min_iou)
     from_nothing = _from_nothing(parts)
     frames = np.array([key.frame for key in suggested])
     boxes = np.stack([key.box for key in suggested]).astype(np.float64)
@@ -89,10 +93,10 @@ class _Part:
         useful: where the simplifier sets keyframes, in both directions of time: neither is cheaper than the other.
     """
 
-    def __init__(self, tube: Tube) -> None:
-        self.tube = tube
-        backward = simplify(Tube(0, tube.boxes[::-1]), MIN_IOU)
-        forward = {key.frame for key in simplify(tube, MIN_IOU)}
+    def __init__(self, tube: Tube, min_iou: float) -> None:
+        self.tube, self.min_iou = tube, min_iou
+        backward = simplify(Tube(0, tube.boxes[::-1]), min_iou)
+        forward = {key.frame for key in simplify(tube, min_iou)}
         self.useful = sorted(forward | {tube.end_frame - key.frame for key in backward})
         self._placed: dict[int, Keyframe] = {}
         self._fits: dict[tuple[int, int], bool] = {}
@@ -106,7 +110,7 @@ class _Part:
     def has(self, frame: int, box: Array) -> bool:
         """Does a box fit on a frame?"""
         truth = self.tube.boxes[frame - self.tube.start_frame]
-        return bool(box_iou(box[None].astype(np.float32), truth[None])[0] >= MIN_IOU)
+        return bool(box_iou(box[None].astype(np.float32), truth[None])[0] >= self.min_iou)
 
     def fits(self, start: Keyframe, end: Keyframe) -> bool:
         """Does a straight line fit on every frame in between?"""
@@ -117,14 +121,14 @@ class _Part:
         if known is None:
             rows = slice(start.frame + 1 - self.tube.start_frame, end.frame - self.tube.start_frame)
             line = np.clip(between(start.box, end.box, end.frame - start.frame), 0.0, 1.0)
-            known = bool(box_iou(line, self.tube.boxes[rows]).min() >= MIN_IOU)
+            known = bool(box_iou(line, self.tube.boxes[rows]).min() >= self.min_iou)
             if own:
                 self._fits[start.frame, end.frame] = known
         return known
 
 
-def _parts(drawn: Drawn) -> list[_Part]:
-    return [_Part(tube) for tube in drawn.parts()]
+def _parts(drawn: Drawn, min_iou: float) -> list[_Part]:
+    return [_Part(tube, min_iou) for tube in drawn.parts()]
 
 
 def _from_nothing(parts: Sequence[_Part]) -> int:
@@ -155,18 +159,19 @@ def _first_fit(part: _Part, starts: Sequence[Keyframe], end: Keyframe) -> int | 
 
     A few frames of all lines at once sort out most of many: on a shaky tube nearly all fail.
     """
-    likely = range(len(starts)) if len(starts) <= _FEW else _likely(part.tube, starts, end)
+    likely = range(len(starts)) if len(starts) <= _FEW else _likely(part, starts, end)
     return next((i for i in likely if part.fits(starts[i], end)), None)
 
 
-def _likely(tube: Tube, starts: Sequence[Keyframe], end: Keyframe) -> list[int]:
+def _likely(part: _Part, starts: Sequence[Keyframe], end: Keyframe) -> list[int]:
     """Those whose line fits on the frames that were probed."""
+    tube = part.tube
     frames = np.array([key.frame for key in starts])
     boxes = np.stack([key.box for key in starts]).astype(np.float64)
     probes = frames[:, None] + ((end.frame - frames)[:, None] * _PROBES).astype(np.int64)
     steps = (probes - frames[:, None])[..., None] / (end.frame - frames)[:, None, None]
     lines = boxes[:, None] + (end.box - boxes)[:, None] * steps
     truth = tube.boxes[probes - tube.start_frame]
-    near = box_iou(lines.reshape(-1, 4), truth.reshape(-1, 4)).reshape(probes.shape) >= MIN_IOU - _ROUNDING
+    near = box_iou(lines.reshape(-1, 4), truth.reshape(-1, 4)).reshape(probes.shape) >= part.min_iou - _ROUNDING
     near |= (truth[..., 2:] <= truth[..., :2]).any(axis=-1)  # without area: met exactly or not at all, see fits()
     return [int(row) for row in np.flatnonzero(near.all(axis=1))]

@@ -49,6 +49,7 @@ class Suggestion:
         spatial_question, temporal_question: as the model was asked; "" if not known.
         re_attention: one entry for each branch and direction that learnt a prompt.
         uncertainty: None where the evidence cannot be read.
+        warnings: what a person must know of the look, in sentences.
         timings: seconds per stage, the total last.
         newer: version of a later suggestion for the same task, None where this is the newest.
         said: what the model was shown and said, where words decided; else None.
@@ -67,6 +68,7 @@ class Suggestion:
     re_attention: tuple[ReAttention, ...]
     uncertainty: Uncertainty | None
     tracks: int
+    warnings: tuple[str, ...]
     timings: tuple[tuple[str, float], ...]
     newer: str | None
     said: Said | None = None

@@ -21,6 +21,7 @@ from backend.review.facts import Decision, Item, ReAttention, Suggestion, Versio
 from backend.review.reading import reading_of
 from backend.review.uncertainty import of_evidence
 from stvg_core.method.evidence import Evidence
+from stvg_core.tube import look_warnings
 
 BRANCHES = ("Which object", "What it does")
 
@@ -113,6 +114,7 @@ def _suggestion(session: Session, task_id: int, label: Annotation | None) -> Sug
         re_attention=_re_attention(info),
         uncertainty=None if evidence is None else of_evidence(evidence),
         tracks=0 if evidence is None else len(evidence.track_scores),
+        warnings=() if evidence is None else tuple(look_warnings(info, len(evidence.track_scores))),
         timings=tuple(sorted(seconds.items(), key=lambda entry: (entry[0] == "total", -entry[1]))),
         newer=newest.model_version if newest is not None and newest.id > row.id else None,
         said=None if evidence is None else evidence.said,

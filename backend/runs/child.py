@@ -13,10 +13,10 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from backend.processes import own_command
 from stvg_core.errors import StvgError
 from stvg_core.text import printable
 
@@ -24,8 +24,6 @@ LEAVE, LOADED = b"leave\n", b"loaded\n"
 """What is said through the socket: by the run, and by the worker."""
 _TAIL = 12
 _TAIL_BYTES = 1 << 16
-_START = "import sys; from backend.cli.main import main; sys.argv[0] = 'stvg'; main()"
-"""The same program in the same environment, whether or not ``stvg`` is on the path."""
 
 
 class RunError(StvgError):
@@ -34,7 +32,7 @@ class RunError(StvgError):
 
 def worker_command(*arguments: str) -> list[str]:
     """How ``stvg worker`` is started with this interpreter."""
-    return [sys.executable, "-c", _START, "worker", *arguments]
+    return own_command("worker", *arguments)
 
 
 class Child:

@@ -96,7 +96,7 @@ def layers() -> list[str]:
 
 SAYS = {
     "cli": "one file per command",
-    "benchmarking | demo | doctor": "whole runs, checks of a set-up",
+    "benchmarking | demo | doctor | up": "whole runs, checks of a set-up",
     "http": "Flask: Label Studio's calls, review pages",
     "bootstrap": "settings become database, media, engine",
     "evaluation | runs": "scores; workers here or in a cluster",
@@ -105,10 +105,11 @@ SAYS = {
     "annotations": "what an annotator left becomes one tube",
     "db | media | labelstudio | language": "tables, videos, clients",
     "settings | logs": "the only reader of the environment",
-    "addresses | routes": "plain helpers",
+    "addresses | processes | routes": "plain helpers",
 }
 LIBRARY = (
     ("video", "one reader: frame i is the i-th picture a player shows"),
+    ("children", "work in processes with limits"),
     ("proposals", "candidate tracks, masks, following a box"),
     ("decomposition", "attribute and action sub-queries"),
     ("mllm", "one model in front of one video"),

@@ -1,9 +1,9 @@
 """What would the answer be under other settings? The pipeline's own steps once more, on what the model was seen to see.
 
-Exact but for four things: rows are float16; boxes between the frames that were looked at are linear; a track that the
-proposer made dense has its dense boxes at the second look only; and the second look was taken around the old interval.
-That one still serves where its window is the one that would be taken, or holds it; else it is lost, and the ends are
-the first look's.
+Exact but for five things: rows are float16; boxes between the frames that were looked at are linear; a track that the
+proposer made dense has its dense boxes at the second look only; what a track does is known of the chosen one alone,
+around the old interval; and the second look was taken around the old interval. That one still serves where its window
+is the one that would be taken, or holds it; else it is lost, and the ends are the first look's.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from stvg_core.tube import Array, Track
 
 _AFTER_THE_SCORES: dict[str, Any] = {
     "proposer_weight": None, "interval": "segment", "top_k": 1, "centre": 0.5, "ties": "first",
+    "snap_ends": False,
 }  # fmt: skip
 """Settings that do not change the scores of tracks; any values do."""
 
@@ -109,5 +110,5 @@ class Rejoiner:
             there = np.isfinite(boxes).all(axis=1)
             # Of several boxes at one frame the last is kept: the second look's are the denser track's.
             unique, newest = np.unique(frames[there][::-1], return_index=True)
-            self._tracks[number] = Track(unique, boxes[there][::-1][newest])
+            self._tracks[number] = Track(unique, boxes[there][::-1][newest], acts=stored.acts_of(number))
         return self._tracks[number]

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 
+from stvg_core.decomposition import Decomposer
 from stvg_core.freeing import sparing, twice
+from stvg_core.grouped import Looked, Progress, Room, look_together
 from stvg_core.locating.base import Answer, Located, Question
 from stvg_core.locating.stopwatch import Stopwatch
 from stvg_core.method.evidence import Rows, SecondLook
 from stvg_core.method.join import join, refine, second_look_of, second_scores
-from stvg_core.method.look import look, look_again, spatial_question
+from stvg_core.method.look import Sentence, look_again, look_each, spatial_question
 from stvg_core.method.maps import maps
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.session import Session
+from stvg_core.mllm.together import GROUP
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Array, Grounding, Track, VideoInfo
 from stvg_core.video import Pictures, sample_indices
@@ -26,6 +30,7 @@ class AttentionLocator:
 
     Attributes:
         loaded: the model; once the memory did not suffice for a backward pass, one that computes more again.
+        room: what else was found out about the memory.
     """
 
     name = "attention"
@@ -34,6 +39,7 @@ class AttentionLocator:
         self.loaded: LoadedModel | None = loaded
         self._most: dict[tuple[int, int], int] = {}
         self._fewer: int | None = None
+        self.room = Room()
 
     @property
     def model(self) -> LoadedModel:
@@ -79,7 +85,8 @@ class AttentionLocator:
         return twice(first, with_fewer, forget, refused)
 
     def recompute(self) -> None:
-        """From the next video on: less memory for gradients, and more time."""
+        """From the next video on: less memory for gradients, and more time; nothing is kept between sentences."""
+        self.room.keep = False
         self.loaded = replace(self.model, recompute=True)
 
     def _limit(self, info: VideoInfo, slots: int) -> int:
@@ -128,7 +135,11 @@ class AttentionView:
     ) -> Located:  # fmt: skip
         """As of :class:`stvg_core.locating.base.View`: rows, maps, the best track and its interval."""
         with watch("attention"):
-            rows = self._look(question, settings, tick)
+            looked = question.looked
+            if looked is not None and looked.session is self.session:
+                rows = looked.rows
+            else:
+                rows = self._look([(question.statement, question.parts)], settings, tick, question.keep)[0]
             found = maps(rows, settings)
         with watch("join"):
             evidence, choice = join(
@@ -155,7 +166,7 @@ class AttentionView:
                 return second, second_scores(second, settings)
 
         refined = refine(located.choice, track, located.evidence, settings, again, question.through)
-        evidence = replace(located.evidence, second=refined.second)
+        evidence = replace(located.evidence, second=refined.second).with_acts(chosen, track.acts)
         if refined.second is not None:
             evidence.info["second_look"] = [*refined.second.window, *refined.span]
         return Answer(refined.tube, located.choice.score, evidence)
@@ -163,11 +174,40 @@ class AttentionView:
     def release(self) -> None:
         self.session.release()
 
-    def _look(self, question: Question, settings: GroundingSettings, tick: Callable[[float], None]) -> Rows:
-        session, keep = self.session, question.keep
+    def group(self, settings: GroundingSettings) -> int:
+        """As of :class:`stvg_core.locating.base.View`: where prefills run as batches, or cannot be kept."""
+        if settings.lra_steps == 0 or not self._locator.room.together:
+            return 1
+        return 1 if self._keeps() and self.session.at_once() == 1 else GROUP
 
-        def run() -> Rows:
-            return look(session, question.statement, question.parts, settings, tick, keep=keep)
+    def look_together(
+        self, queries: Sequence[str], decomposer: Decomposer, settings: GroundingSettings, report: Progress, keep: bool
+    ) -> list[Looked | Exception | None]:
+        """As of :class:`stvg_core.locating.base.View`. Whatever fails here is done alone when its turn comes, and fails
+        there.
+        """
+
+        def run(sentences: Sequence[Sentence], tick: Callable[[float], None]) -> list[Rows]:
+            return self._look(sentences, settings, tick, keep)
+
+        def failed() -> None:
+            self._locator.room.together = False
+            self.session.release()
+            torch.cuda.empty_cache()
+
+        return look_together(self.session, queries, decomposer, run, report, failed)
+
+    def _keeps(self) -> bool:
+        """Does the memory suffice for what further sentences could share? As was calculated, or found out before."""
+        return self._locator.room.keep and self.session.keeps
+
+    def _look(
+        self, sentences: Sequence[Sentence], settings: GroundingSettings, tick: Callable[[float], None], keep: bool
+    ) -> list[Rows]:
+        session, keep = self.session, keep and self._keeps()
+
+        def run() -> list[Rows]:
+            return look_each(session, sentences, settings, tick, keep=keep)
 
         def spare() -> None:
             nonlocal keep

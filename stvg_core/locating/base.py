@@ -6,7 +6,7 @@ track and says from when to when, :meth:`View.refine` sets the ends once the cho
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +18,8 @@ from stvg_core.tube import Array, Grounding, Track, Tube, VideoInfo
 from stvg_core.video import Pictures
 
 if TYPE_CHECKING:
+    from stvg_core.decomposition import Decomposer
+    from stvg_core.grouped import Looked
     from stvg_core.mllm.loading import LoadedModel
 
 
@@ -31,6 +33,7 @@ class Question:
         parts: its attribute phrase and its action sentence.
         through: a frame that the interval must hold, because a person drew a box there; else None.
         keep: further sentences on this video follow: what they can share is kept.
+        looked: what a view saw for it together with other sentences.
     """
 
     sentence: str
@@ -38,6 +41,7 @@ class Question:
     parts: SubQueries
     through: int | None = None
     keep: bool = False
+    looked: Looked | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,17 @@ class View(Protocol):
 
         Raises: as :meth:`locate`.
         """
+        ...
+
+    def group(self, settings: GroundingSettings) -> int:
+        """How many further sentences are better looked at together, at most; 1 where one by one is as good."""
+        ...
+
+    def look_together(
+        self, queries: Sequence[str], decomposer: Decomposer, settings: GroundingSettings,
+        report: Callable[[float, str], None], keep: bool,
+    ) -> list[Looked | Exception | None]:  # fmt: skip
+        """For each sentence what it saw, its error, or None where it is to be done alone."""
         ...
 
     def release(self) -> None:

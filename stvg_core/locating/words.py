@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,6 +26,10 @@ from stvg_core.proposals.following import DrawnBox
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Array, Grounding, Track, VideoInfo
 from stvg_core.video import Pictures, sample_indices
+
+if TYPE_CHECKING:
+    from stvg_core.decomposition import Decomposer
+    from stvg_core.grouped import Looked
 
 ROUNDS, FORM = "both rounds about the time agree", "answered in the form asked for"
 AROUND = 1.5
@@ -110,6 +115,17 @@ class WordsView(Showing):
     def first(self, question: Question, tracks: list[Track], watch: Stopwatch) -> Found:
         """Which track, and from when to when? Raises :class:`AnswerError`, ChatError."""
         raise NotImplementedError
+
+    def group(self, settings: GroundingSettings) -> int:
+        """As of :class:`stvg_core.locating.base.View`: each sentence is asked by itself."""
+        return 1
+
+    def look_together(
+        self, queries: Sequence[str], decomposer: Decomposer, settings: GroundingSettings,
+        report: Callable[[float, str], None], keep: bool,
+    ) -> list[Looked | Exception | None]:  # fmt: skip
+        """As of :class:`stvg_core.locating.base.View`."""
+        return [None] * len(queries)
 
     def locate(
         self, question: Question, tracks: list[Track], weight: float, settings: GroundingSettings, watch: Stopwatch,

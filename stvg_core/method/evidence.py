@@ -177,6 +177,8 @@ class Evidence:
             (:func:`stvg_core.method.tracks.excess`); empty in evidence from before it was kept.
         proposer_scores: ``(P,)`` the proposer's confidence in each track.
         ends: ``(P, 2)`` int64, first and last frame of each track; ``end_boxes`` ``(P, 2, 4)`` its boxes there.
+        acts: ``(R, 3)`` int64, index of a track, and first and last frame of what it does (``acts`` of
+            :class:`stvg_core.tube.Track`); of the chosen track alone, empty where its proposer does not say.
         second: the second look, if one was taken.
         said: what the model was shown and said, of a locator that uses words; else None. Then scores of tracks are 1
             for the chosen one and 0 for the others, frame scores 1 between its ends, and there are no rows and no maps.
@@ -200,6 +202,7 @@ class Evidence:
     proposer_scores: Array = field(default_factory=lambda: np.empty(0))
     ends: Array = field(default_factory=lambda: np.empty((0, 2), np.int64))
     end_boxes: Array = field(default_factory=lambda: np.empty((0, 2, 4), np.float32))
+    acts: Array = field(default_factory=lambda: np.empty((0, 3), np.int64))
     second: SecondLook | None = None
     said: Said | None = None
 
@@ -208,6 +211,17 @@ class Evidence:
         """First and last frame of what could be looked at: of the video, or of its part (``"segment"`` in ``info``)."""
         part = self.info.get("segment")
         return (0, int(self.info["n_frames"]) - 1) if part is None else (int(part[0]), int(part[1]))
+
+    def with_acts(self, track: int, acts: Array | None) -> Evidence:
+        """The evidence with what a track was seen to do, ``(R, 2)`` or None."""
+        if acts is None or len(acts) == 0:
+            return self
+        return replace(self, acts=np.concatenate([np.full((len(acts), 1), track), acts], axis=1).astype(np.int64))
+
+    def acts_of(self, track: int) -> Array | None:
+        """``(R, 2)`` of a track, None where it was not watched."""
+        own: Array = self.acts[self.acts[:, 0] == track, 1:]
+        return own if len(own) else None
 
     def of_whole(self, segment: Segment, n_frames: int) -> Evidence:
         """The evidence of a part of a video, whose frames counted from 0, in the frame numbers of the whole video.
@@ -225,15 +239,18 @@ class Evidence:
             window = second.window[0] + first, second.window[1] + first
             second = replace(second, window=window, slots=second.slots + first)
         said = None if self.said is None else self.said.moved(first)
+        acts = self.acts.copy()
+        acts[:, 1:][acts[:, 1:] >= 0] += first  # -1 is no frame
         return replace(
-            self, slot_frames=self.slot_frames + first, ends=self.ends + first, second=second, said=said, info=info
+            self, slot_frames=self.slot_frames + first, ends=self.ends + first, acts=acts, second=second, said=said,
+            info=info,
         )  # fmt: skip
 
     _ALWAYS = (
         "slot_frames", "track_boxes", "track_scores", "track_scores_forward", "track_scores_reversed",
         "frame_scores", "spatial_map", "temporal_map",
     )  # fmt: skip
-    _OF_TRACKS = ("proposer_scores", "ends", "end_boxes", "excess", "masks")
+    _OF_TRACKS = ("proposer_scores", "ends", "end_boxes", "excess", "masks", "acts")
 
     def to_bytes(self) -> bytes:
         """A compressed ``.npz`` of the arrays, a few tens of KB; ``chosen``, ``consistency`` and ``info`` are kept

@@ -11,6 +11,8 @@ MARGIN = 0.5
 """Of the interval's length, on both sides of a second look: room for ends that were set too early or too late."""
 MIN_SLOTS = 3
 """The margin in sampled frames of the first look, at least: an end can be off by about one of them."""
+REACH = 2.0
+"""How many slots of the first look an end is moved at most (docs/proposals.md has what others give)."""
 WORTH_IT = 0.8
 """A window that is longer than this share of the video shows nothing new."""
 
@@ -112,6 +114,32 @@ def ends(
     """
     slot = None if through is None else slot_of(slots, through)
     return slot_span_to_frames(slots, *interval(scores, settings, slot), *within)
+
+
+def snapped(
+    span: tuple[int, int], acts: Array | None, spacing: float, through: int | None = None
+) -> tuple[int, int]:  # fmt: skip
+    """Each end on the nearest clear change of what the chosen track itself does, where one is near enough.
+
+    The model's ends lie on a grid of slots; the track says on which frame its object begins to move, to grow, to blink,
+    and when it rests again. An end without such a change within ``REACH`` slots stays.
+
+    Args:
+        span: the interval's first and last frame, both included.
+        acts: ``(R, 2)`` of the track (:class:`stvg_core.tube.Track`); None where it does not say.
+        spacing: mean distance of the first look's slots in frames.
+        through: a frame that the interval must hold.
+    """
+    if acts is None:
+        return span
+    ends_ = []
+    for end, changes in zip(span, acts.T, strict=True):
+        near = changes[(changes >= 0) & (np.abs(changes - end) <= REACH * spacing)]
+        ends_.append(int(near[np.abs(near - end).argmin()]) if len(near) else end)
+    start, end = ends_
+    if start > end or not (through is None or start <= through <= end):
+        return span
+    return start, end
 
 
 def cut(track: Track, start: int, end: int) -> Tube:

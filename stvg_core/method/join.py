@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stvg_core.method.evidence import Choice, Evidence, Rows, SecondLook
-from stvg_core.method.interval import cut, ends, interval, score_of, slot_of, slot_span_to_frames, window
+from stvg_core.method.interval import cut, ends, interval, score_of, slot_of, slot_span_to_frames, snapped, window
 from stvg_core.method.maps import Maps, maps
 from stvg_core.method.tracks import (
     View,
@@ -20,12 +20,13 @@ from stvg_core.method.tracks import (
     covered_cells,
     excess,
     mask_shares,
+    none_worth_choosing,
     preference,
     same_object,
     slot_scores,
 )
 from stvg_core.settings import GroundingSettings, JoinedSettings
-from stvg_core.tube import NO_MASK, Array, Track, Tube
+from stvg_core.tube import NO_MASK, NOTHING_MOVES, Array, Track, Tube
 
 LookAgain = Callable[[tuple[int, int]], tuple[SecondLook, Array] | None]
 """First and last frame of a window -> the second look at it and every track's frame scores ``(P, T)`` by it; None where
@@ -94,6 +95,8 @@ def join(
         )  # fmt: skip
         if settings.coverage == "mask" and (without := sum(track.masks is None for track in tracks)):
             evidence.info[NO_MASK] = without
+        if none_worth_choosing(tracks, boxes):
+            evidence.info[NOTHING_MOVES] = len(tracks)
     choice = choose(evidence, settings, through)
     return replace(evidence, chosen=choice.chosen), choice
 
@@ -125,7 +128,8 @@ def refine(
     choice: Choice, track: Track, evidence: Evidence, settings: GroundingSettings, look_again: LookAgain,
     through: int | None = None,
 ) -> Refined:  # fmt: skip
-    """The chosen track cut to its interval, whose ends a second look sets where one is worth it.
+    """The chosen track cut to its interval, whose ends a second look sets where one is worth it, and which are moved to
+    what the track does there where the settings say so.
 
     Args:
         track: the chosen one, as dense as it can be had.
@@ -140,6 +144,8 @@ def refine(
         second, scores = taken
         span = ends(scores[choice.chosen], second.slots, second.window, settings, through)
     lost = wanted is not None and taken is None
+    if settings.snap_ends:
+        span = snapped(span, track.acts, spacing, through)
     return Refined(choice.chosen, track, span, cut(track, *span), None if taken is None else taken[0], lost)
 
 

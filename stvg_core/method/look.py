@@ -1,23 +1,43 @@
 """The paper's figure: learn V_s and V_t on the sub-queries, then look with the sentence at T_v + V_s and T_v + V_t.
 
-:func:`look_one_way` is the figure, :func:`look` adds the reversed video (stages 7 and 8), :func:`look_again` is the
-second, denser look. What the rows mean is decided in :mod:`stvg_core.method.maps`.
+:func:`look_one_way` is the figure, :func:`look` adds the reversed video (stages 7 and 8), :func:`look_each` does it for
+several sentences, :func:`look_again` is the second, denser look. What the rows mean is decided in
+:mod:`stvg_core.method.maps`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
 from stvg_core.decomposition.reversal import reverse_action, reverse_parts
+from stvg_core.freeing import in_batches
 from stvg_core.method.evidence import Rows
 from stvg_core.method.lra import GUARD_SHARES, learn
 from stvg_core.mllm.session import Prefix, Session
 from stvg_core.query import NEUTRAL_PROMPT, SubQueries, as_statement, whole
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Array
+
+Sentence = tuple[str, SubQueries]
+"""The original sentence, as a statement, and its sub-queries."""
+
+
+@dataclass(frozen=True)
+class _Learnt:
+    """A branch that has learnt its V on ``question``; ``before`` is the answer to that without V."""
+
+    v: torch.Tensor
+    query: str
+    question: str
+    before: torch.Tensor
+
+
+_Seen = tuple[torch.Tensor, torch.Tensor, float]
+"""The sentence's rows with V, the answer to the question with V, and the share of V that was used."""
 
 
 def look_one_way(
@@ -30,17 +50,53 @@ def look_one_way(
     Raises:
         NonFiniteError: the model answered with NaN or infinite numbers.
     """
-    branches = _branches(query, parts, settings, backwards)
-    learning = [n for n, name in enumerate(branches) if settings.lra_steps > 0 and name in settings.lra_branches]
+    return _one_way(session, [(query, parts)], settings, 1, True, backwards)[0]
 
-    zero, prefix = session.origin(backwards=backwards, learnable=bool(learning))  # prefill at V = 0
-    margins, seen, neutral = _ask(session, prefix, query, branches, learning, settings, backwards)  # Q_s and Q_t
-    questions = [list(branches.values())[n] for n in learning]
-    learnt = learn(session, zero, margins[learning], questions, settings, backwards=backwards)  # step: V_s, V_t
-    after, share = margins.detach().clone(), torch.full((len(branches),), float("nan"))
-    for n, v, question in zip(learning, learnt, questions, strict=True):  # prefill with V_s and with V_t, rows of Q
-        seen[n], after[n], share[n] = _watched(session, prefix, v, query, question, margins[n], settings, backwards)
-    return rows_of(seen[0], seen[len(branches) - 1], neutral, margins, *((after, share) if learning else ()))
+
+def _one_way(
+    session: Session, sentences: Sequence[Sentence], settings: GroundingSettings, at_once: int, keep: bool,
+    backwards: bool, tick: Callable[[float], None] = lambda share: None,
+) -> list[Rows]:  # fmt: skip
+    """Several sentences in one direction; up to ``at_once`` prefills with V run as one batch.
+
+    Without ``keep`` the graph of the prefill at V = 0 is let go of before those with V are made.
+    """
+    found, learnt, done = [], [], 0
+    for query, parts in sentences:
+        branches = _branches(query, parts, settings, backwards)
+        learning = [n for n, name in enumerate(branches) if settings.lra_steps > 0 and name in settings.lra_branches]
+
+        zero, prefix = session.origin(backwards=backwards, learnable=bool(learning))  # prefill at V = 0
+        margins, seen, neutral = _ask(session, prefix, query, branches, learning, settings, backwards)  # Q_s and Q_t
+        questions = [list(branches.values())[n] for n in learning]
+        vs = learn(  # step: V_s, V_t
+            session, zero, margins[learning], questions, settings, backwards=backwards,
+            together=prefix if at_once > 1 else None,
+        )  # fmt: skip
+        margins = margins.detach()  # the graph of the questions is let go of
+        learnt += [_Learnt(v, query, *of) for v, *of in zip(vs, questions, margins[learning], strict=True)]
+        found.append((margins, seen, neutral, learning))
+        tick(len(found) / len(sentences) / 2)
+
+    if not keep:
+        session.release()
+        prefix = prefix.without_graph()
+
+    def watched(some: Sequence[_Learnt]) -> list[_Seen]:
+        nonlocal done
+        seen = _watched(session, prefix, some, settings, backwards)
+        done += len(some)
+        tick((1 + done / len(learnt)) / 2)
+        return seen
+
+    with_v = iter(in_batches(learnt, watched, at_once, session.shrink))  # prefill with V_s and with V_t, rows of Q
+    looked = []
+    for margins, seen, neutral, learning in found:
+        after, share = margins.clone(), torch.full((len(margins),), float("nan"))
+        for n in learning:
+            seen[n], after[n], share[n] = next(with_v)
+        looked.append(rows_of(seen[0], seen[len(margins) - 1], neutral, margins, *((after, share) if learning else ())))
+    return looked
 
 
 def look(
@@ -59,19 +115,35 @@ def look(
         parts: its sub-queries.
         tick: called with the share that is done.
         keep: leave the session's prefills at V = 0 for the next query on this video. Without it, the graph of one
-            direction is gone before the other one's is made, which halves the memory for gradients.
+            direction is gone before anything else is made, which halves the memory for gradients.
 
     Raises: as :func:`look_one_way`.
     """
-    forward = look_one_way(session, query, parts, settings)
-    if not keep:
-        session.release()
+    return look_each(session, [(query, parts)], settings, tick, keep=keep)[0]
+
+
+def look_each(
+    session: Session, sentences: Sequence[Sentence], settings: GroundingSettings,
+    tick: Callable[[float], None] = lambda share: None, *, keep: bool = True,
+) -> list[Rows]:  # fmt: skip
+    """:func:`look` for each of several sentences, direction by direction: without ``keep``, too, all share one prefill
+    at V = 0 per direction. Prefills with V run in batches where the session says so; of one sentence they never do.
+    """
+    alone = len(sentences) == 1
+    at_once, directions = 1 if alone else session.at_once(), 2 if settings.tas else 1
+
+    def part(share: float, before: int = 0) -> None:
+        if not alone:  # a group's step from one direction to the next is long
+            tick((before + share) / directions)
+
+    forward = _one_way(session, sentences, settings, at_once, keep, False, part)
     tick(0.5 if settings.tas else 1.0)
     if not settings.tas:
         return forward
-    backward = look_one_way(session, *turned(query, parts, settings), settings, backwards=True)
+    reverse = [turned(query, parts, settings) for query, parts in sentences]
+    backward = _one_way(session, reverse, settings, at_once, keep, True, partial(part, before=1))
     tick(1.0)
-    return replace(forward, backward=backward)
+    return [replace(one, backward=other) for one, other in zip(forward, backward, strict=True)]
 
 
 @torch.no_grad()
@@ -125,29 +197,41 @@ def _ask(
 
 @torch.no_grad()
 def _seen_with(
-    session: Session, v: torch.Tensor, query: str, question: str, settings: GroundingSettings, backwards: bool
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """On T_v + V: the watched rows of the query, ``[R, T, h, w]``, in the order in which slots are shown; and log p_yes
-    - log p_no of the question, which costs one more short suffix.
+    session: Session, learnt: Sequence[_Learnt], share: float, settings: GroundingSettings, backwards: bool
+) -> list[_Seen]:
+    """On T_v + ``share`` V of each branch, prefilled as one batch: the watched rows of the query, ``[R, T, h, w]``, in
+    the order in which slots are shown; and log p_yes - log p_no of the question, which costs one more short suffix.
     """
-    prefix = session.prefill(v, backwards=backwards)
-    said = session.ask(prefix, [query, question], rows=True, layers=settings.layers)
-    return said.rows[0], said.yes_minus_no[1]
+    prefixes = session.prefill_each([share * one.v for one in learnt], backwards=backwards)
+    seen = []
+    for one, prefix in zip(learnt, prefixes, strict=True):
+        # Sentence by sentence: in one batch, questions of other lengths would change how each is padded, and its bits.
+        said = session.ask(prefix, [one.query, one.question], rows=True, layers=settings.layers)
+        seen.append((said.rows[0], said.yes_minus_no[1], share))
+    return seen
 
 
 def _watched(
-    session: Session, prefix: Prefix, v: torch.Tensor, query: str, question: str, before: torch.Tensor,
-    settings: GroundingSettings, backwards: bool,
-) -> tuple[torch.Tensor, torch.Tensor, float]:  # fmt: skip
-    """:func:`_seen_with` the largest share of V that makes "yes" no less likely than ``before``, or with none, on the
-    ``prefix`` at V = 0 (``lra_guard`` of the settings); and that share.
+    session: Session, prefix: Prefix, learnt: Sequence[_Learnt], settings: GroundingSettings, backwards: bool
+) -> list[_Seen]:
+    """:func:`_seen_with` the largest share of V that makes "yes" no less likely than without, or with none, on the
+    ``prefix`` at V = 0 (``lra_guard`` of the settings). Branches that need a smaller share form a smaller batch.
     """
+    seen: dict[int, _Seen] = {}
     for share in GUARD_SHARES if settings.lra_guard else (1.0,):
-        rows, after = _seen_with(session, share * v, query, question, settings, backwards)
-        if not settings.lra_guard or after >= before:
-            return rows, after, share
+        left = [n for n in range(len(learnt)) if n not in seen]
+        tried = _seen_with(session, [learnt[n] for n in left], share, settings, backwards)
+        for n, one in zip(left, tried, strict=True):
+            if not settings.lra_guard or one[1] >= learnt[n].before:
+                seen[n] = one
+        if len(seen) == len(learnt):
+            break
     with torch.no_grad():
-        return session.ask(prefix, [query], rows=True, layers=settings.layers).rows[0], before.detach(), 0.0
+        for n in range(len(learnt)):
+            if n not in seen:
+                said = session.ask(prefix, [learnt[n].query], rows=True, layers=settings.layers)
+                seen[n] = said.rows[0], learnt[n].before, 0.0
+    return [seen[n] for n in range(len(learnt))]
 
 
 def rows_of(

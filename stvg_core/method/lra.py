@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from stvg_core.mllm.session import Session
+from stvg_core.mllm.session import Prefix, Session
 from stvg_core.settings import SeenSettings
 
 GUARD_SHARES = (1.0, 0.5, 0.25)
@@ -27,6 +27,7 @@ def learn(
     settings: SeenSettings,
     *,
     backwards: bool = False,
+    together: Prefix | None = None,
 ) -> list[torch.Tensor]:
     """One learnable prompt V ``[T, h*w, D]`` per question.
 
@@ -35,18 +36,27 @@ def learn(
         yes_minus_no: ``[B]`` log p_yes - log p_no of the questions on one prefill at ``zero``, which all of them
             share for their first step.
         backwards: the session is shown in reversed order.
+        together: the prefill at ``zero``, where the first step's gradients go back through it as one batch. With None,
+            one after the other.
     """
     losses = lra_loss(yes_minus_no)
-    learnt = []
-    for number in range(len(questions)):
-        # The graph stays: the session keeps the prefill for the next query on this video.
-        (gradient,) = torch.autograd.grad(losses[number], zero, retain_graph=True)
-        learnt.append(step(zero.detach(), gradient, session, settings))
+    learnt = [step(zero.detach(), gradient, session, settings) for gradient in _gradients(losses, zero, together)]
     for _ in range(settings.lra_steps - 1):
         learnt = [
             _one_more(session, v, question, settings, backwards) for v, question in zip(learnt, questions, strict=True)
         ]
     return learnt
+
+
+def _gradients(losses: torch.Tensor, zero: torch.Tensor, together: Prefix | None) -> list[torch.Tensor]:
+    """d loss / dV of each loss. The graph stays: the session keeps the prefill for the next query on this video."""
+    if together is None or len(losses) < 2:
+        return [torch.autograd.grad(loss, zero, retain_graph=True)[0] for loss in losses]
+    states = [state for layer in together.keys_values for state in layer]
+    # The questions' few tokens one by one: in a batch, their gradients would be rounded otherwise.
+    before = [torch.autograd.grad(loss, states, retain_graph=True) for loss in losses]
+    stacked = [torch.stack(parts) for parts in zip(*before, strict=True)]
+    return list(torch.autograd.grad(states, zero, stacked, retain_graph=True, is_grads_batched=True)[0])
 
 
 def _one_more(

@@ -8,7 +8,7 @@ import numpy as np
 
 from stvg_core.boxes import box_iou
 from stvg_core.method.evidence import Evidence
-from stvg_core.tube import Array, Track
+from stvg_core.tube import REGIONS, Array, Track
 
 View = Callable[[Array], Array]
 """Normalised boxes of the frame -> of what the model sees of it (:meth:`stvg_core.mllm.session.Session.view`)."""
@@ -215,3 +215,28 @@ def decided_by(evidence: Evidence) -> tuple[Array, float] | None:
     scores = np.asarray(evidence.track_scores, dtype=np.float64)
     found = preference(scores, evidence.proposer_scores, float(weight))
     return (found, float(weight)) if found[evidence.chosen] >= found.max() * (1 - _ROUNDING) else None
+
+
+_MOVES = 0.25  # of a track's size
+
+
+def none_worth_choosing(tracks: Sequence[Track], boxes: Array) -> bool:
+    """Are all candidates even-coloured regions that stay where they are, as houses and windows in a street?
+
+    Args:
+        boxes: ``(P, T, 4)`` of the tracks at the slots, NaN where one is absent.
+    """
+    if not tracks or any(track.source != REGIONS for track in tracks):
+        return False
+    for own in boxes:
+        there = own[np.isfinite(own).all(axis=1)].astype(np.float64)
+        if len(there) < 2:
+            continue
+        size = np.sqrt((there[:, 2:] - there[:, :2]).clip(1e-6).prod(axis=1))
+        # Without the outermost tenths: a box that is wrong once does not move. Both edges of an axis must: a region
+        # that now and then takes in a patch beside it stays where it is.
+        low, high = np.quantile(there, (0.1, 0.9), axis=0)
+        left, top, right, bottom = high - low
+        if max(min(left, right), min(top, bottom)) > _MOVES * np.median(size):
+            return False
+    return True

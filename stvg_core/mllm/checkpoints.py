@@ -5,13 +5,14 @@ weights). Memory is calculated, not measured on a GPU:
 
     weights      2 bytes a parameter in bf16; in 4 bits, 0.516 bytes for those of the language model's layers (nf4,
                  double quantisation) and 2 bytes for all others, which stay in bf16
-    activations  what a prefill in bf16 and the questions on it keep for the gradient to V, see
-                 :mod:`stvg_core.mllm.memory`; as it is, and with norms and feed-forward parts computed again. One
-                 prefill is kept at a time: the forward video's is gone before the reversed one's is made. Several
-                 queries on one video at once keep both
-    reserve      1 GB for CUDA itself and what lives for a moment
+    activations  what a prefill in bf16 and the questions on it keep for the gradient to V, and what lives for a moment
+                 in the backward pass, see :mod:`stvg_core.mllm.memory`; as it is, and with norms and feed-forward
+                 parts computed again. One prefill is kept at a time: the forward video's is gone before the reversed
+                 one's is made. Several queries on one video at once keep both
+    reserve      1 GB for CUDA itself and the allocator's gaps
 
-A test holds the activations against what autograd keeps in tiny models of each class.
+Tests hold the activations against what autograd keeps in tiny models of each class, and against the peak of a whole
+look.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Checkpoint:
 
     def activations(self, slots: int = SLOTS, *, recompute: bool = False) -> int:
         """Bytes, see the module's formula."""
-        return self.shape.kept(slots * self.cells + TEXT_TOKENS, recompute=recompute)
+        return self.shape.peak(slots * self.cells + TEXT_TOKENS, recompute=recompute)
 
     def memory(self, *, four_bit: bool = False, slots: int = SLOTS, recompute: bool = False) -> float:
         """Bytes of GPU memory in all, calculated."""
@@ -170,8 +171,11 @@ _TAIL = f"""{WHAT_RAN}
 layers and 2 for all others. Activations, bytes per token and layer: 8 d + 4 q + 4 k + 6 f as it is, 6 d + 4 q + 4 k
 recomputed; 4 q + 4 k or 2 q + 2 k more where queries and keys are normed (Qwen3-VL); d, q, k and f are the widths of
 the model, its queries, its keys and its feed-forward part. That is what a bf16 prefill keeps for the gradient to the
-learnable prompt. The {ASKED} questions on it, of at most {LONGEST} tokens, keep 4 k + {2 * LONGEST} q / k each. One
-prefill is kept at a time: the forward video's is gone before the reversed one's is made. Several sentences on one
-video in one call (`Grounder.ground_many`, `stvg ground --query ... --query ...`) keep both. The formula was held
-against what autograd keeps in tiny models of each class. {RESERVE / 1e9:.0f} GB is added for CUDA itself. Fewer slots
-(`n_slots`) need less in proportion; without re-attention (`lra_steps` 0) no prefill is kept."""
+learnable prompt. The {ASKED} questions on it, of at most {LONGEST} tokens, keep 4 k + {2 * LONGEST} q / k each. The
+backward pass takes 14 f a token for a moment when recomputed, 2 f as it is, once for all layers. One prefill is kept
+at a time: the forward video's is gone before the reversed one's is made. Several sentences on one video in one call
+(`Grounder.ground_many`, `stvg ground --query ... --query ...`) keep both where there is room, else a group of them
+shares one at a time. The formula was held against what autograd keeps in tiny models of each class, and against the
+peak of a whole look with LRA and the reversed video on a CPU (bf16, three layers of 0.5B width). {RESERVE / 1e9:.0f} GB
+is added for CUDA itself and the allocator's gaps. Fewer slots (`n_slots`) need less in proportion; without re-attention
+(`lra_steps` 0) no prefill is kept."""

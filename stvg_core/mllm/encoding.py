@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from stvg_core.mllm.pixels import PixelPreparation
-from stvg_core.mllm.placement import input_device
 from stvg_core.tube import Frames
 
 # Models whose input follows the frame could spend thousands of tokens on a slot; the paper's models spend 144 to 196.
@@ -140,3 +139,13 @@ def _seconds(frames: Frames, fused: int) -> tuple[float, ...]:
     lonely = -len(frames) % fused
     seconds = np.concatenate([frames.seconds, frames.seconds[-1:].repeat(lonely)]).reshape(-1, fused)
     return tuple(float(value) for value in (seconds[:, 0] + seconds[:, -1]) / 2)
+
+
+def input_device(model: Any) -> torch.device:
+    """Where inputs go and results come back: the input embeddings' device, of a model on several GPUs too."""
+    embeddings = model.get_input_embeddings()
+    # Weights that accelerate keeps elsewhere are on no device of their own; its hook knows where they run.
+    device = getattr(getattr(embeddings, "_hf_hook", None), "execution_device", None)
+    found = embeddings.weight.device if device is None else torch.device(device)
+    assert isinstance(found, torch.device)
+    return found

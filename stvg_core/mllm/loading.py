@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from transformers.utils import cached_file
 
 from stvg_core.errors import ModelError
 from stvg_core.mllm.broken import reading
+from stvg_core.mllm.encoding import input_device
 from stvg_core.mllm.families import Family, family_of
 from stvg_core.mllm.pixels import Fit, PixelPreparation
-from stvg_core.mllm.placement import Placement, input_device
+from stvg_core.mllm.placement import Placement
 from stvg_core.mllm.prompts import PromptLayout, answer_ids
 from stvg_core.mllm.rows import IMPLEMENTATION
+from stvg_core.mllm.together import Together
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class LoadedModel:
     Attributes:
         recompute: spend time on less memory for the gradient (:mod:`stvg_core.mllm.recompute`); None: where the memory
             of the GPU is short.
+        together: how many prefills go through the model at once; copies of this object share it.
     """
 
     model: Any
@@ -36,6 +39,7 @@ class LoadedModel:
     yes_ids: tuple[int, ...]
     no_ids: tuple[int, ...]
     recompute: bool | None = None
+    together: Together = field(default_factory=Together, repr=False, compare=False)
 
     @property
     def device(self) -> torch.device:

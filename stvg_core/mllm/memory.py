@@ -13,6 +13,13 @@ input in float32 (:mod:`stvg_core.mllm.adding`). Frozen weights need no inputs k
 
 Asking B questions of up to L tokens on that prefill keeps B (4 k + 2 L q / k) bytes per token and layer more: the keys
 and values in front of each question's own, and who sees whom. What the questions' own few tokens keep is left out.
+
+What lives for a moment in the backward pass comes once for all layers: 14 f bytes per token recomputed (what one
+feed-forward part computes, and its gradients), 2 f as it is, as the last layer keeps next to nothing. What follows, the
+prefills with V, takes less: without ``keep`` the graph is gone by then (:func:`stvg_core.method.look.look`).
+
+One more prefill without a gradient in a batch takes 4 k bytes per token and layer for its keys and values, once what a
+layer computes (at most what it would keep), and 8 d for V in float32 and V among all tokens.
 """
 
 from __future__ import annotations
@@ -67,3 +74,11 @@ class LanguageShape:
     def kept(self, tokens: int, *, recompute: bool) -> int:
         """Bytes that a learnable prefill of so many tokens keeps, with the largest batch of questions on it."""
         return tokens * self.layers * (self.kept_per_token(recompute=recompute) + self.asked_per_token())
+
+    def peak(self, tokens: int, *, recompute: bool) -> int:
+        """The most bytes that a look with so many tokens before the question takes at once, beside the weights."""
+        return self.kept(tokens, recompute=recompute) + tokens * (14 if recompute else 2) * self.feed_forward
+
+    def in_batch(self, tokens: int) -> int:
+        """Bytes that one more prefill of so many tokens, without a gradient, adds to a batch."""
+        return tokens * (4 * self.layers * self.keys + self.kept_per_token(recompute=False) + 8 * self.width)

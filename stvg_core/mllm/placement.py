@@ -82,16 +82,6 @@ class Placement:
         return network if self.four_bit or self.device == "auto" else network.to(self.device)
 
 
-def input_device(model: Any) -> torch.device:
-    """Where inputs go and results come back: the input embeddings' device, of a model on several GPUs too."""
-    embeddings = model.get_input_embeddings()
-    # Weights that accelerate keeps elsewhere are on no device of their own; its hook knows where they run.
-    device = getattr(getattr(embeddings, "_hf_hook", None), "execution_device", None)
-    found = embeddings.weight.device if device is None else torch.device(device)
-    assert isinstance(found, torch.device)
-    return found
-
-
 def _default(on_gpu: bool) -> torch.dtype:
     if not on_gpu:
         return torch.float32

@@ -21,14 +21,16 @@ BOTH = 2
 """Prefills that are kept at once where several sentences share them: forward and reversed."""
 
 
-def is_short(model: Any, device: torch.device, tokens: int) -> bool:
+def is_short(model: Any, device: torch.device, tokens: int, *, recompute: bool = False) -> bool:
     """Would the graphs of two prefills of so many tokens not fit beside what is on the GPUs? Never on a CPU."""
     if device.type != "cuda":
         return False
-    return BOTH * LanguageShape.of(model).kept(tokens, recompute=False) > _free(model)
+    shape = LanguageShape.of(model)
+    needed = (BOTH - 1) * shape.kept(tokens, recompute=recompute) + shape.peak(tokens, recompute=recompute)
+    return needed > free_bytes(model)
 
 
-def _free(model: Any) -> int:
+def free_bytes(model: Any) -> int:
     """Bytes on the GPUs that hold the model: unused, or kept by torch for what comes next."""
     devices = {weight.device for weight in model.parameters() if weight.device.type == "cuda"}
     free = 0

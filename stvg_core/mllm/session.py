@@ -11,9 +11,10 @@ the same bits on a CPU; on a GPU, attention's backward pass adds up in no fixed 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -37,6 +38,10 @@ class Prefix:
     keys_values: list[tuple[torch.Tensor, torch.Tensor]]
     length: int
     next_position: int
+
+    def without_graph(self) -> Prefix:
+        """The same state, from which no gradient flows; what was kept for one can go."""
+        return replace(self, keys_values=[(keys.detach(), values.detach()) for keys, values in self.keys_values])
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ class Session:
         visual: ``[T, h*w, D]`` visual tokens, without V.
         shape: ``(T, h, w)``.
         recompute: whether a learnable prefill keeps less and takes longer, see :class:`LoadedModel`.
+        keeps: whether the memory suffices, as far as can be calculated, to keep both directions' prefills at V = 0.
         neutral: rows of the neutral prompt at V = 0 by (backwards, layers); filled by who asks first.
     """
 
@@ -84,8 +90,10 @@ class Session:
         self._columns = self._layout.columns.to(self._device)
         self._is_cell = self._layout.is_cell[None].to(self._device)
         self._yes, self._no = (torch.tensor(ids) for ids in (loaded.yes_ids, loaded.no_ids))
-        tokens = len(self._layout.is_cell)
-        self.recompute = is_short(loaded.model, self._device, tokens) if loaded.recompute is None else loaded.recompute
+        self._length = len(self._layout.is_cell)
+        short = partial(is_short, loaded.model, self._device, self._length)
+        self.recompute = short() if loaded.recompute is None else loaded.recompute
+        self.keeps = not (self.recompute and short(recompute=True))
         self.neutral: dict[tuple[bool, tuple[int, ...] | None], torch.Tensor] = {}
         self._origins: dict[tuple[bool, bool], tuple[torch.Tensor, Prefix]] = {}
 
@@ -136,23 +144,44 @@ class Session:
             backwards: show the slots' cells in reversed order (method, stage 8); numbers and times written between
                 them keep theirs, as they would in a video played backwards.
         """
-        visual = self.visual.flip(0) if backwards else self.visual
+        return self.prefill_each([v], backwards=backwards)[0]
+
+    def prefill_each(self, vs: Sequence[torch.Tensor | None], *, backwards: bool = False) -> list[Prefix]:
+        """:meth:`prefill` of each V as one batch of B; all of them a V, or a single None.
+
+        The states share their memory: it is free when the last of them is gone.
+        """
+        visual, given = self.visual.flip(0) if backwards else self.visual, [v for v in vs if v is not None]
         adding: AbstractContextManager[None] = nullcontext()
-        if v is not None and torch.finfo(visual.dtype).bits < 32:
-            adding = added_at_the_first_layer(self.loaded.model.model.language_model, self.in_line(v))
-        elif v is not None:
-            visual = (visual + v).to(visual.dtype)
-        embeddings = self._row(self._texts, visual, self._trailing)
+        cells = [visual] * len(vs)
+        if given and torch.finfo(visual.dtype).bits < 32:
+            adding = added_at_the_first_layer(
+                self.loaded.model.model.language_model, _stacked(map(self.in_line, given))
+            )
+        elif given:
+            cells = [(visual + v).to(visual.dtype) for v in given]
+        embeddings = _stacked(self._row(self._texts, one, self._trailing) for one in cells)
         cache = DynamicCache()
         language_model = self.loaded.model.model.language_model
-        learnable = v is not None and v.requires_grad
+        learnable = any(v.requires_grad for v in given)
         recompute = recomputing(language_model, wanted=learnable and self.recompute)
         with torch.set_grad_enabled(learnable), recompute, adding:
             language_model(
-                inputs_embeds=embeddings, position_ids=self._positions, past_key_values=cache, use_cache=True,
-                **self._deepstack(backwards),
+                inputs_embeds=embeddings, position_ids=self._positions.expand(*self._positions.shape[:-2], len(vs), -1),
+                past_key_values=cache, use_cache=True, **self._deepstack(backwards, len(vs)),
             )  # fmt: skip
-        return Prefix([(layer.keys, layer.values) for layer in cache.layers], embeddings.shape[1], self._next)
+        each = zip(
+            *(zip(layer.keys.split(1), layer.values.split(1), strict=True) for layer in cache.layers), strict=True
+        )
+        return [Prefix(list(layers), embeddings.shape[1], self._next) for layers in each]
+
+    def at_once(self) -> int:
+        """How many prefills with different V run better as one batch; 1 where that gains nothing or does not fit."""
+        return self.loaded.together.most(self.loaded.model, self._device, self._length)
+
+    def shrink(self, batch: int) -> None:
+        """The memory does not suffice for more than so many prefills at once; remembered for the model."""
+        self.loaded.together.shrink(batch, self._length)
 
     def ask(
         self, prefix: Prefix, questions: list[str], *, rows: bool = False, layers: tuple[int, ...] | None = None
@@ -200,11 +229,12 @@ class Session:
             )
         return frozenset(chosen)
 
-    def _deepstack(self, backwards: bool) -> dict[str, Any]:
+    def _deepstack(self, backwards: bool, times: int) -> dict[str, Any]:
         if not self._tokens.deepstack:
             return {}
         levels = [(level.flip(0) if backwards else level).flatten(0, 1) for level in self._tokens.deepstack]
-        return {"visual_pos_masks": self._is_cell, "deepstack_visual_embeds": levels}
+        repeated = [level.repeat(times, 1) if times > 1 else level for level in levels]
+        return {"visual_pos_masks": self._is_cell.expand(times, -1), "deepstack_visual_embeds": repeated}
 
     def _maps(self, mean: torch.Tensor, watched: list[tuple[int, ...]]) -> list[torch.Tensor]:
         chosen = [self._sent(mean.shape[1] - torch.tensor(places)) for places in watched]
@@ -227,3 +257,9 @@ class Session:
         for layer, (keys, values) in enumerate(prefix.keys_values):
             cache.update(keys.expand(times, -1, -1, -1), values.expand(times, -1, -1, -1), layer)
         return cache
+
+
+def _stacked(rows: Iterable[torch.Tensor]) -> torch.Tensor:
+    """``[1, N, D]`` each -> ``[B, N, D]``; a single one as it is."""
+    every = list(rows)
+    return every[0] if len(every) == 1 else torch.cat(every)

@@ -8,6 +8,8 @@ import numpy as np
 
 from stvg_core.proposals.base import Searching
 from stvg_core.proposals.detections import Detections
+from stvg_core.proposals.distant import SIDE, DistantMotion
+from stvg_core.proposals.exact import exact
 from stvg_core.proposals.following import DrawnBox, follow_detections
 from stvg_core.proposals.linking import Path, join_pieces, link
 from stvg_core.proposals.motion import MedianMotion
@@ -21,7 +23,8 @@ _PEOPLE_SIDE = 480
 _SAME = 0.6  # tracks that overlap more over time are one object
 # In the order of choice, each kind has its share of the tracks: a street is full of even-coloured windows, and the few
 # people that walk past them must not be crowded out.
-_SHARES = {"people": 0.4, "regions": 0.7, "motion": 0.5}
+_SHARES = {"people": 0.4, "distant": 0.7, "regions": 0.7, "motion": 0.5}
+_LONG = {"distant": 5}  # pictures on which a path is seen, at least; 3 for the others
 
 
 class EmbeddedProposer(Searching):
@@ -33,7 +36,7 @@ class EmbeddedProposer(Searching):
         max_tracks: at most so many tracks, best first.
     """
 
-    name = "embedded-1"
+    name = "embedded-2"
     weight = 1.0
     uses_phrase = False
 
@@ -51,16 +54,19 @@ class EmbeddedProposer(Searching):
         """Tracks, best first; empty where nothing stands out. The words are not used."""
         indices = self.looks_at(video.info)
         pictures = video.read(indices, max_side=self.max_side).pixels
+        motion = MedianMotion(pictures)
         paths = {
             "regions": self._paths(pictures, ColourRegions(pictures[:: max(1, len(pictures) // 8)]).detect),
-            "motion": self._paths(pictures, MedianMotion(pictures).detect),
+            "motion": self._paths(pictures, motion.detect),
             "people": self._people(video, indices, pictures.shape[2]),
         }
+        if motion.has_specks(pictures[:: max(1, len(pictures) // 12)]):
+            paths["distant"] = self._distant(video, indices, pictures.shape[2])
         return self._select(paths, indices, pictures)
 
     def densify(self, video: Pictures, track: Track, start: int, end: int) -> Track:
-        """The track as it is: its pictures are already close together."""
-        return track
+        """With boxes measured on every picture around the interval (:func:`stvg_core.proposals.exact.exact`)."""
+        return exact(video, track, start, end)
 
     def follow(self, video: Pictures, drawn: DrawnBox) -> Track:
         """The object in the drawn box, by the same detectors and the same linking as for proposals."""
@@ -94,6 +100,13 @@ class EmbeddedProposer(Searching):
             Path([int(steps[s]) for s in p.steps], [box * scale for box in p.boxes], p.scores, p.colour) for p in paths
         ]
 
+    def _distant(self, video: Pictures, indices: Array, width: int) -> list[Path]:
+        """What is too small in the pictures of the others."""
+        pictures = video.read(indices, max_side=SIDE).pixels
+        scale = width / pictures.shape[2]
+        paths = self._paths(pictures, DistantMotion(pictures).detect)
+        return [Path(p.steps, [box * scale for box in p.boxes], p.scores, p.colour) for p in paths]
+
     def _select(self, paths: dict[str, list[Path]], indices: Array, pictures: Array) -> list[Track]:
         n, height, width = pictures.shape[:3]
         sums = [colour_sums(to_lab(picture)) for picture in pictures]
@@ -101,7 +114,7 @@ class EmbeddedProposer(Searching):
         kept: list[Array] = []
         tracks: list[Track] = []
         for source, share in _SHARES.items():
-            long_enough = [path for path in paths[source] if len(path.steps) >= min(3, n)]
+            long_enough = [path for path in paths.get(source, []) if len(path.steps) >= min(_LONG.get(source, 3), n)]
             per_picture = 0.5 if source == "people" else 1.0  # people are searched on every other picture
             scores = [float(np.mean(p.scores)) * min(1.0, len(p.steps) / (per_picture * n)) ** 0.5 for p in long_enough]
             room = min(self.max_tracks - len(tracks), round(share * self.max_tracks))

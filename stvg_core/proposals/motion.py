@@ -9,7 +9,10 @@ from stvg_core.proposals.detections import Detections
 from stvg_core.proposals.regions import to_lab
 from stvg_core.tube import Array
 
-_MIN_AREA, _MAX_AREA = 0.002, 0.5  # of the picture
+SMALLEST = 0.002
+"""Of the picture's area: what is smaller is not found here."""
+_MAX_AREA = 0.5
+_SPECK, _MAX_SPECKLED = 12, 0.15  # pixels, at least; and of the picture, at most, that changes beside specks
 _MAX_FOREGROUND = 0.6  # more than this differs: the camera moves or the scene has changed
 
 
@@ -23,10 +26,27 @@ class MedianMotion:
         noise = np.median(np.abs(labs.astype(np.int16) - self._median))
         self._threshold = max(16.0, 6.0 * float(noise))
 
+    def has_specks(self, pictures: Array) -> bool:
+        """Whether most of some pictures show two or more upright changes that are too small to be found here."""
+        seen = 0
+        for picture in pictures:
+            mask = self._change(to_lab(picture)) > self._threshold
+            if mask.mean() > _MAX_SPECKLED:
+                return False
+            mask = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 1), np.uint8))
+            stats = cv2.connectedComponentsWithStats(mask, connectivity=8)[2][1:]
+            w, h, area = stats[:, 2], stats[:, 3], stats[:, 4]
+            seen += ((area >= _SPECK) & (area < SMALLEST * mask.size) & (h >= w)).sum() >= 2
+        return bool(2 * seen > len(pictures))
+
+    def _change(self, lab: Array) -> Array:
+        change: Array = np.abs(lab.astype(np.int16) - self._median).sum(axis=2)
+        return change
+
     def detect(self, picture: Array) -> Detections:
         """Moving regions of one ``(H, W, 3)`` uint8 RGB picture."""
         lab = to_lab(picture)
-        change = np.abs(lab.astype(np.int16) - self._median).sum(axis=2)
+        change = self._change(lab)
         mask = (change > self._threshold).astype(np.uint8)
         if mask.mean() > _MAX_FOREGROUND:
             return Detections.empty()
@@ -37,7 +57,7 @@ class MedianMotion:
         boxes, colours, scores = [], [], []
         for label in range(1, len(stats)):
             x, y, w, h, area = stats[label]
-            if not _MIN_AREA < area / mask.size < _MAX_AREA:
+            if not SMALLEST < area / mask.size < _MAX_AREA:
                 continue
             window = (slice(y, y + h), slice(x, x + w))
             inside = (labels[window] == label).astype(np.uint8)

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,9 @@ import torch
 
 from benchmarks import (
     attention_memory,
+    batched_prefills,
     gpu_7b,
+    gpu_parts,
     gradient_memory,
     lra_variants,
     many_queries,
@@ -29,7 +33,9 @@ from benchmarks.memory import peak_bytes
 from benchmarks.overlapping import overlapping_clips
 from benchmarks.scores import Scores
 from stvg_core.boxes import box_iou
+from stvg_core.errors import ModelError
 from stvg_core.method.tracks import mask_shares
+from stvg_core.mllm import together
 from tests.tiny_models import FAMILIES as TINY_MODELS
 
 TINY = ["--tiny", "--device", "cpu", "--slots", "3", "--matrix", "64", "--repeats", "1", "--warm-up", "0"]
@@ -196,6 +202,75 @@ def test_gpu_7b_on_a_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         assert max(parts["equality_float32"].values()) < 1e-3
         assert set(parts["baselines"]["ratio_to_ours"]) == {"straight", "released"}
     assert "| Qwen2.5-VL-7B |" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def parts_on_a_cpu() -> dict[str, Any]:
+    parts = ["--parts", *gpu_7b.PARTS_OF_A_MODEL, "--seconds", "3", "--batch-slots", "1", "3", "--slots", "4"]
+    return gpu_7b.main([*TINY, "--dtype", "float32", *parts, "--memory-gb", "24"])
+
+
+@pytest.mark.parametrize("family", ["llava_onevision", "qwen2_5_vl"])
+def test_gpu_7b_part_by_part(parts_on_a_cpu: dict[str, Any], family: str) -> None:
+    found = parts_on_a_cpu["families"][family]["parts"]
+    assert set(found) == {"layers", *gpu_7b.PARTS_OF_A_MODEL}
+    learnable = found["prefills"]
+    assert learnable["recomputed"]["peak_gb"] < learnable["as it is"]["peak_gb"]
+    assert found["asking"]["folded"]["peak_gb"] < found["asking"]["copied"]["peak_gb"]
+    assert found["asking"]["answers_differ_by"] < 1e-4
+    assert set(found["lra"]) == {"on", "off"}
+    assert [one["way"] for one in found["batches"]] == ["prefills", "batch", "shared"] * 2
+    assert all(one["seen_differs_by"] == 0 for one in found["batches"])
+    assert [one["slots"] for one in found["card"].values()] == [4, 4]
+    assert [one["vision_towers"] for one in found["card"].values()] == [1, 1]
+    assert found["out_of_memory"]["slots"] == [2, 2]
+    assert "The memory of the GPU did not suffice: only 2 frames were looked at." in found["out_of_memory"]["warnings"]
+    assert found["decode_ahead"]["clips"] == 3 and found["decode_ahead"]["ahead_s"] > 0
+
+
+def test_gpu_7b_says_whether_the_memory_suffices(parts_on_a_cpu: dict[str, Any]) -> None:
+    assert parts_on_a_cpu["memory"] == "all of it: there is no GPU whose memory could be limited"
+    assert set(parts_on_a_cpu["precision_auto"].values()) == {"torch.float32"}
+    said = gpu_7b.verdict(parts_on_a_cpu["families"], "24.0 GB of 80.0")
+    assert said[0] == "LLaVA-OneVision-7B, 24.0 GB of 80.0, one sentence: fits with 4 slots, as it is."
+    refused = {"qwen2_5_vl": {"parts": {"card": {"one sentence": {"refused": "too small"}}}}}
+    assert gpu_7b.verdict(refused, "8 GB") == ["Qwen2.5-VL-7B, 8 GB, one sentence: does not fit."]
+    skipped = {"qwen2_5_vl": {"parts": {"card": {"skipped": "cv2 is not installed"}}}}
+    assert gpu_7b.verdict(skipped, "8 GB") == ["Qwen2.5-VL-7B: skipped, cv2 is not installed."]
+
+
+def test_a_part_that_does_not_fit_says_so() -> None:
+    def never() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    def broken() -> None:
+        raise RuntimeError("no such kernel")
+
+    assert gpu_parts.cost(never, "cpu", 1) == {"out_of_memory": True}
+    with pytest.raises(RuntimeError, match="kernel"):
+        gpu_parts.cost(broken, "cpu", 1)
+
+
+def test_a_gpu_is_limited_and_says_that_it_has_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The GPU is played."""
+    fractions: list[float] = []
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=80 * 10**9))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device=None: (70 * 10**9, 80 * 10**9))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device=None: 4 * 10**9)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda part, device: fractions.append(part))
+    with gpu_parts.limited("cuda", 24.0) as said:
+        assert torch.cuda.mem_get_info("cuda") == (20 * 10**9, 24 * 10**9) and fractions == [0.3]
+    assert said == "24.0 GB of 80.0" and fractions == [0.3, 1.0]
+    assert torch.cuda.mem_get_info("cuda") == (70 * 10**9, 80 * 10**9)
+    with pytest.raises(ModelError, match="less than the 90 GB"), gpu_parts.limited("cuda", 90.0):
+        pass
+
+
+def test_batched_prefills(capsys: pytest.CaptureFixture[str]) -> None:
+    usual = dict(together.FULL)
+    found = batched_prefills.main(["--tiny", "--slots", "2", "--sentences", "5", "--repeats", "1"])["measured"]
+    assert [(one["way"], one["sentences"]) for one in found] == [(way, 5) for way in batched_prefills.WAYS]
+    assert capsys.readouterr().out.count("| 64 wide | ") == 3 and usual == together.FULL
 
 
 def test_gpu_7b_needs_no_video_library() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from backend.demo.processes import Child, free_port
+from backend.processes import Child, free_port
 from tests.chaos.seam import Asked, Connection, Json
 from tests.chaos.waiting import Waiting, ask
 from tests.chaos.worker import ANSWER_S

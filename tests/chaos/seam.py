@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from backend.demo.processes import Child
+from backend.processes import Child
 from tests.chaos.waiting import Waiting
 
 Json = dict[str, Any]

@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from backend.demo.processes import Child, free_port
+from backend.processes import Child, free_port
 from tests.chaos.seam import Connection, Opening
 from tests.chaos.waiting import Waiting, ask
 

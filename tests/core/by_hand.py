@@ -119,13 +119,17 @@ class Bench:
     """A grounder on stand-ins, with all that it made.
 
     Attributes:
-        memory: how often a prefill still fails for lack of memory, and for how many slots it suffices at last.
+        failures, most: how often a prefill still fails for lack of memory, and for how many slots it suffices at last.
+        graphs: how many prefills with a graph may be kept at once; ``refused`` counts those that were not made.
+        keeps, batch: what new sessions say of the memory, see :class:`StandIn`.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, tracks: list[Track], settings: GroundingSettings) -> None:
         self.clips: list[Clip] = []
         self.sessions: list[StandIn] = []
         self.failures, self.most = 0, FRAMES
+        self.graphs, self.refused = FRAMES, 0
+        self.keeps, self.batch = True, 1
         self.proposer = Recorded(tracks)
         monkeypatch.setattr(attention, "Session", self._session)
         self.grounder = Grounder(Loaded(), settings, "stand-in", self.proposer, Split(), self._open)  # type: ignore[arg-type]
@@ -148,10 +152,13 @@ class Bench:
             if self.failures > 0 or len(acts) > self.most:
                 self.failures -= 1
                 raise torch.OutOfMemoryError("CUDA out of memory")
+            if v.requires_grad and len(session._origins) >= self.graphs:
+                self.refused += 1
+                raise torch.OutOfMemoryError("CUDA out of memory")
             return real(v, backwards=backwards)
 
         session.prefill = prefill  # type: ignore[method-assign]
-        session.recompute = bool(loaded.recompute)
+        session.recompute, session.keeps, session.batch = bool(loaded.recompute), self.keeps, self.batch
         self.sessions.append(session)
         return session
 

@@ -51,6 +51,7 @@ SAID: dict[str, tuple[Any, str]] = {
     "interval": ("top_k", "3.2"),
     "top_k": (7, "4.3, Figure 6(b)"),
     "centre": (OPEN, "3.2"),
+    "snap_ends": (False, "3.2"),
 }
 FIXED = {"guard": 0.1, "gti_rows": "same", "tas_operator": "mean", "coverage": "fraction", "ties": "first"}
 """Left open by the paper, and set by its preset, so that the run is one and the same for every model."""
@@ -82,6 +83,7 @@ def test_the_preset_sets_what_the_paper_names_and_nothing_else() -> None:
         tas_question="attribute", decomposer="rules", action_subject="phrase", second_look=True, attention="raw",
         guard=0.5, role_tokens="mean", tas_operator="max", tas_temporal=True, coverage="peak", proposer_weight=1.0,
         interval="segment", top_k=3, centre=0.1, v_s_question="sentence", detect_every=5, gti_rows="raw",
+        snap_ends=True,
     )  # fmt: skip
     assert preset_values("paper", other, {}) == named | FIXED
     GroundingSettings(**preset_values("paper", other, {}))

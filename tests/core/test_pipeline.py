@@ -18,6 +18,9 @@ from stvg_core.errors import QueryError, VideoError
 from stvg_core.method.evidence import Evidence
 from stvg_core.method.tracks import decided_by
 from stvg_core.metrics import viou
+from stvg_core.mllm import together
+from stvg_core.mllm.loading import load
+from stvg_core.mllm.session import Session
 from stvg_core.pipeline import Grounder
 from stvg_core.proposals.following import DrawnBox
 from stvg_core.settings import GroundingSettings
@@ -172,6 +175,36 @@ def test_sentences_on_one_video_share_what_does_not_depend_on_them(
     clip.touch()
     grounder.ground(clip, scene.query)
     assert opened.calls == 2  # but a changed file is read again
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_sentences_that_are_looked_at_together_get_the_same_tubes(
+    tmp_path: Path, clip: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch, family: str
+) -> None:
+    """Bit for bit, with prefills in batches and gradients, and with a sentence that fails in the midst of them."""
+    queries = [scene.query, "the red circle", "", "something moving up", "the green star growing"]
+    loaded = load(FAMILIES[family](tmp_path / "model"), device="cpu")
+    settings = replace(SETTINGS, n_slots=4, second_look=False)
+    found, sizes = [], []
+    real = Session.prefill_each
+    monkeypatch.setattr(
+        Session, "prefill_each", lambda session, vs, **given: sizes.append(len(vs)) or real(session, vs, **given)
+    )
+    for full in (1, 10**6):
+        monkeypatch.setitem(together.FULL, "cpu", full)
+        sizes.clear()
+        grounder = Grounder(loaded, settings, "tiny")
+        found.append(list(grounder.ground_each(clip, queries)))
+        assert max(sizes) == (1 if full == 1 else 6), "V_s and V_t of three sentences"
+    for one, other in zip(*found, strict=True):
+        if isinstance(one, Exception):
+            assert isinstance(one, QueryError) and isinstance(other, QueryError)
+            continue
+        assert isinstance(one, Grounding) and isinstance(other, Grounding)
+        assert one.evidence.to_bytes() == other.evidence.to_bytes() and one.score == other.score
+        assert one.tube is not None and other.tube is not None
+        assert one.tube.start_frame == other.tube.start_frame
+        np.testing.assert_array_equal(one.tube.boxes, other.tube.boxes)
 
 
 def test_one_of_several_sentences_may_fail_alone(make: Callable[..., Grounder], clip: Path, scene: Scene) -> None:

@@ -94,6 +94,26 @@ def test_what_the_second_look_is_asked_and_looks_at(bench: MakeBench) -> None:
     np.testing.assert_array_equal(second.boxes[:, 7], [LEFT, upper])
 
 
+def test_what_the_dense_track_does_sets_the_ends_and_is_kept(bench: MakeBench) -> None:
+    acts = np.array([[410, 540]])
+    for snap in (True, False):
+        made = bench(snap_ends=snap, second_look=False)
+        made.proposer.dense = replace(whole(RIGHT), acts=acts)
+        found = made.grounder.ground("clip.mp4", QUERY)
+        assert found.tube is not None
+        assert (found.tube.start_frame, found.tube.end_frame) == ((410, 540) if snap else (401, 550))
+        np.testing.assert_array_equal(found.evidence.acts, [[found.evidence.chosen, 410, 540]])
+
+
+def test_it_is_said_that_nothing_is_worth_choosing_from(bench: MakeBench) -> None:
+    still = [replace(whole(LEFT), source="regions"), replace(whole(RIGHT), source="regions")]
+    found = bench(still).grounder.ground("clip.mp4", QUERY)
+    assert found.tube is not None and found.evidence.info["no_candidate_moves"] == 2
+    (said,) = found.to_json()["warnings"]
+    assert "None of the 2 candidates moves" in said
+    assert bench([still[0], whole(RIGHT)]).grounder.ground("clip.mp4", QUERY).warnings == ()
+
+
 def test_the_sentence_as_the_spatial_question_is_in_the_evidence(bench: MakeBench) -> None:
     found = bench(v_s_question="sentence").grounder.ground("clip.mp4", QUERY)
     assert found.evidence.info["spatial_question"] == "Is there the man in red who sits in this video?"

@@ -88,7 +88,7 @@ def test_what_decides_after_the_model_has_spoken_is_no_part_of_the_looks(name: s
     other = {
         "attention": "raw", "guard": 0.2, "role_tokens": "token-2", "gti_rows": "raw", "tas_operator": "forward",
         "tas_temporal": True, "coverage": "peak", "ties": "first", "proposer_weight": 0.5, "interval": "top_k",
-        "top_k": 3, "centre": 0.1,
+        "top_k": 3, "centre": 0.1, "snap_ends": True,
     }  # fmt: skip
     changed = replace(GroundingSettings(), **{name: other[name]})
     assert changed.digest() != GroundingSettings().digest()

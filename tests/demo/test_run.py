@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 from backend.cli.demo import command
 from backend.demo.clips import FRAME_RATES, choose_scenes, render_clips
-from backend.demo.processes import ProcessError
 from backend.demo.run import DemoOptions, run_demo
 from backend.demo.summary import ProposedTube, Summary, check_lines, table
+from backend.processes import ProcessError
 from stvg_core.demo import MODEL_DIR
 from stvg_core.notice import DEMO_NOTICE
 from stvg_core.version import model_version

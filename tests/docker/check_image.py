@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from backend.demo.processes import Child, free_port
+from backend.processes import Child, free_port
 
 ROOT = Path(__file__).parents[2]
 SYSTEM_STEPS = ("useradd ", "install --directory ")

@@ -128,3 +128,20 @@ def test_extras_that_are_named_exist_and_reach_the_database() -> None:
 def test_an_argument_of_the_build_can_be_given() -> None:
     [line] = [rest for keyword, rest in DOCKERFILE if keyword == "ARG"]
     assert argument(line, {}) == {"EXTRAS": "postgres"} and argument(line, {"EXTRAS": "ray"}) == {"EXTRAS": "ray"}
+
+
+def test_the_dockerfile_keeps_to_the_usual_rules() -> None:
+    """What the common checkers of such files ask for, as far as it holds here."""
+    keywords = [keyword for keyword, _ in DOCKERFILE]
+    assert "ADD" not in keywords and keywords.count("CMD") == 1
+    [base] = [rest for keyword, rest in DOCKERFILE if keyword == "FROM"]
+    assert ":" in base and not base.endswith(":latest")
+    [place] = [rest for keyword, rest in DOCKERFILE if keyword == "WORKDIR"]
+    assert place.startswith("/")
+    for keyword, rest in DOCKERFILE:
+        if keyword == "CMD":
+            assert rest.startswith("["), "signals must reach the program, not a shell"
+        if keyword == "RUN":
+            assert "sudo" not in rest and "curl" not in rest and "apt-get" not in rest
+            assert "pip install" not in rest or "--no-cache-dir --constraint constraints.txt" in rest
+    assert not re.search(r"(?i)(password|token|secret|key)=\S", " ".join(rest for k, rest in DOCKERFILE if k == "ENV"))

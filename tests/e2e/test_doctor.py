@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from backend.demo.processes import ProcessError
+from backend.processes import ProcessError
 from tests.e2e.loop import Loop
 
 pytestmark = pytest.mark.label_studio

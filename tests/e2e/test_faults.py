@@ -13,7 +13,7 @@ import pytest
 from backend.db.tables import Delivery, Job
 from backend.demo.label_studio import LabelStudioServer
 from backend.demo.loop import DemoProject, job_states
-from backend.demo.processes import ProcessError
+from backend.processes import ProcessError
 from tests.e2e.loop import Loop, add_task
 
 pytestmark = pytest.mark.label_studio

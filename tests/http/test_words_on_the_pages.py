@@ -152,3 +152,15 @@ def test_what_re_attention_did_is_shown(web: FlaskClient, sqlite_database: Datab
     ]
     assert "Re-attention" not in page(web, f"/review/tasks/{numbers[1]}")
     assert "nothing helped" not in page(web, f"/review/tasks/{numbers[2]}"), "a branch that learns nothing is left out"
+
+
+def test_what_is_to_be_known_of_the_look_is_shown(web: FlaskClient, sqlite_database: Database) -> None:
+    numbers = []
+    with sqlite_database.write() as session:
+        for name, info in ((11, {"no_candidate_moves": 24, "slots_after_out_of_memory": 10}), (12, {"split": True})):
+            task = a_task(session, name)
+            a_suggestion(session, task, evidence_info=info)
+            numbers.append(task.id)
+    text = page(web, f"/review/tasks/{numbers[0]}")
+    assert "None of the 24 candidates moves" in text and "only 10 frames were looked at" in text
+    assert "data-look>" not in page(web, f"/review/tasks/{numbers[1]}")

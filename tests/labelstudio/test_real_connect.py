@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from backend.demo.processes import ProcessError
 from backend.demo.stack import Stack
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.config import read_config
 from backend.labelstudio.task_checks import further_keys
 from backend.labelstudio.transport import LabelStudioError
+from backend.processes import ProcessError
 from labeling_config import video_tube
 from tests.e2e.painted_clip import paint_clip
 

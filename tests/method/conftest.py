@@ -1,3 +1,3 @@
-from tests.mllm.conftest import noise, tiny, tiny_folder
+from tests.mllm.conftest import any_family, family_folder, noise, tiny, tiny_folder
 
-__all__ = ["noise", "tiny", "tiny_folder"]
+__all__ = ["any_family", "family_folder", "noise", "tiny", "tiny_folder"]

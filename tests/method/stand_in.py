@@ -46,6 +46,14 @@ class Shown:
     tokens: torch.Tensor
     v: torch.Tensor
 
+    @property
+    def keys_values(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """What answers come from, in the place of a real prefill's states."""
+        return [(self.tokens, self.v)]
+
+    def without_graph(self) -> Shown:
+        return Shown(self.tokens.detach(), self.v.detach())
+
 
 class StandIn:
     """What :mod:`stvg_core.method.look` asks of a session.
@@ -58,6 +66,7 @@ class StandIn:
 
     Attributes:
         log: each prefill and each batch of questions, in order.
+        batch: how many prefills with V are better run as one batch.
     """
 
     def __init__(
@@ -68,7 +77,8 @@ class StandIn:
         self.shape = (len(cells), *grid)
         self.table, self.view = table, view
         self.neutral: dict[Any, torch.Tensor] = {}
-        self.recompute = False
+        self.recompute, self.keeps = False, True
+        self.batch = 1
         self.log: list[Any] = []
         self._origins: dict[Any, Any] = {}
 
@@ -93,6 +103,17 @@ class StandIn:
     def prefill(self, v: torch.Tensor, *, backwards: bool = False) -> Shown:
         self.log.append("prefill backwards" if backwards else "prefill")
         return Shown((self.visual.flip(0) if backwards else self.visual) + v, v)
+
+    def prefill_each(self, vs: list[torch.Tensor], *, backwards: bool = False) -> list[Shown]:
+        if len(vs) > 1:
+            self.log.append(f"{len(vs)} at once")
+        return [self.prefill(v, backwards=backwards) for v in vs]
+
+    def at_once(self) -> int:
+        return self.batch
+
+    def shrink(self, batch: int) -> None:
+        self.batch = batch
 
     def ask(
         self, prefix: Shown, questions: list[str], *, rows: bool = False, layers: tuple[int, ...] | None = None

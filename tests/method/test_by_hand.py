@@ -96,7 +96,7 @@ def test_a_look_prefills_three_times_and_asks_in_three_batches() -> None:
     assert stand_in.log == ["prefill", (*questions, neutral, None), *with_v]
     stand_in.log.clear()
     look(stand_in, QUERY, PARTS, SETTINGS, keep=False)  # type: ignore[arg-type]
-    assert stand_in.log == [(*questions,), *with_v, "release"], "what was kept is not asked again"
+    assert stand_in.log == [(*questions,), "release", *with_v], "what was kept is not asked again"
 
 
 def test_without_steps_one_look_serves_both_branches() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.demo.processes import Child, ProcessError, free_port
+from backend.processes import Child, ProcessError, free_port
 
 # A child that starts a child of its own and ignores polite requests to end; both write their numbers to a file.
 STUBBORN = """
@@ -73,7 +73,7 @@ def test_children_end_with_the_demo_however_it_ends(tmp_path: Path, ending: str)
         f"""
         import os, signal, sys, time
         from pathlib import Path
-        from backend.demo.processes import Child, exit_on_signals
+        from backend.processes import Child, exit_on_signals
         exit_on_signals()
         file = Path({str(tmp_path / "pids")!r})
         sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
