@@ -43,14 +43,22 @@ class MethodSettings(BaseSettings):
     decomposer: Literal["model", "endpoint", "rules"] | None = None
     """These and the next one are parts of the method; None leaves them to the preset."""
     decomposer_model: str | None = None
+    locator: Literal["attention", "speak", "marks", "pick"] | None = None
+    """Who says which object it is and when; a part of the method too. See docs/locators.md."""
+    llm_model: str | None = None
+    """The name of the model behind the endpoint: for a locator that uses words, and for splitting sentences there."""
     llm_url: str | None = None
     llm_key: SecretStr | None = None
+    llm_timeout_s: float = Field(default=120.0, gt=0)
+    """For connecting to the endpoint with pictures, and for each read."""
+    llm_parallel: int = Field(default=4, ge=1, le=64)
+    """So many requests with pictures are under way at once."""
 
     _line: Place = PrivateAttr(default=Place(said=("--preset", "--set")))
 
     @field_validator(
-        "preset", "device", "precision", "proposer", "detector", "tracker", "decomposer", "decomposer_model", "llm_url",
-        "llm_key", mode="before",
+        "preset", "device", "precision", "proposer", "detector", "tracker", "decomposer", "decomposer_model", "locator",
+        "llm_model", "llm_url", "llm_key", mode="before",
     )  # fmt: skip
     @classmethod
     def _unset_is_none(cls, value: object) -> object:
@@ -100,7 +108,7 @@ class MethodSettings(BaseSettings):
     def single(self) -> dict[str, Any]:
         """The environment's single settings of the method. Raises SettingsError where two variables contradict."""
         found = typed.parse_all(GroundingSettings, self.set.split())
-        for name in ("precision", "proposer", "detector", "tracker", "decomposer", "decomposer_model"):
+        for name in ("precision", "proposer", "detector", "tracker", "decomposer", "decomposer_model", "locator"):
             value = getattr(self, name)
             if value is not None and found.setdefault(name, value) != value:
                 raise SettingsError(f"STVG_{name.upper()}={value} and {name}={found[name]} in STVG_SET contradict.")
@@ -114,7 +122,8 @@ class MethodSettings(BaseSettings):
             SettingsRefused: values that cannot be used together.
         """
         preset = self.preset if self._line.preset is None else None  # one preset at a time: --preset is in its place
-        return choose(self.model, Place(preset, self.single(), ("STVG_PRESET", "environment")), self._line)
+        places = Place(preset, self.single(), ("STVG_PRESET", "environment")), self._line
+        return choose(self.model, *places, endpoint_model=self.llm_model or "")
 
 
 def _assignment(name: str, value: Any) -> str:

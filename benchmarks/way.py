@@ -4,7 +4,8 @@
     .venv/bin/python -m benchmarks.way --lra     # with a step of LRA, as with a big model
 
 The embedded model on a rendered clip, with the proposer. Reading the file (``video/``), candidates (``proposals/``) and
-the sentence (``decomposition/``) are rooms of their own; the rest is the method.
+the sentence (``decomposition/``) are rooms of their own, and so is the seam before the
+method (``locating/``); the rest is the method.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from stvg_core.pipeline import Grounder
 from stvg_core.settings import GroundingSettings, resolve
 
 CORE = Path(stvg_core.__file__).parent
-OTHER_ROOMS = ("video", "proposals", "decomposition")
+OTHER_ROOMS = ("video", "proposals", "decomposition", "locating")
 Entered = dict[str, set[str]]
 """File, relative to the core -> the functions of it that were called."""
 

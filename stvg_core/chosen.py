@@ -6,7 +6,7 @@ command line's preset, the command line's single settings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from stvg_core.errors import StvgError
 from stvg_core.presets import PAPERS, check, preset_values, scaled
 from stvg_core.settings import GroundingSettings, JoinedSettings, preset
 
-DEFAULT, MODELS = "default", "model's preset"
+DEFAULT, MODELS, ENDPOINTS, NAMED = "default", "model's preset", "endpoint's preset", "STVG_LLM_MODEL"
+FOR_ENDPOINTS = {"second_look": True}
+"""Settings for a model behind an endpoint, in place of a model's own preset: a second round sets the ends."""
 
 
 class SettingsRefused(StvgError):
@@ -50,16 +52,34 @@ class Chosen:
         return any(self.sources[one.name] not in (DEFAULT, MODELS) for one in fields(JoinedSettings))
 
 
-def choose(model: str | Path, *places: Place) -> Chosen:
+def choose(model: str | Path, *places: Place, endpoint_model: str = "") -> Chosen:
     """The settings for a model, the last place's over those before.
+
+    Args:
+        endpoint_model: the name of the model behind the endpoint, if there is one. Where the settings let words decide,
+            it is the one that speaks, the model on this machine is not used, and its preset says nothing. Where
+            sentences are split by an endpoint that no setting names, it is the one that does.
 
     Raises:
         ModelError: the model's own preset cannot be used.
         UnknownPreset: there is no preset of a name.
         SettingsRefused: values that cannot be used.
     """
-    models_own, papers = preset(model), set()
-    chosen = _over(_plain(), models_own, MODELS)
+    chosen = _chosen(_over(_plain(), preset(model), MODELS), preset(model), places)
+    if endpoint_model and chosen.settings.locator != "attention":
+        chosen = _chosen(_over(_plain(), FOR_ENDPOINTS, ENDPOINTS), {}, places)
+        chosen = _named(chosen, "locator_model", endpoint_model)
+    if endpoint_model and chosen.settings.decomposer == "endpoint":
+        chosen = _named(chosen, "decomposer_model", endpoint_model)
+    return chosen
+
+
+def _named(chosen: Chosen, name: str, model: str) -> Chosen:
+    return chosen if getattr(chosen.settings, name) else _over(chosen, {name: model}, NAMED)
+
+
+def _chosen(below: Chosen, models_own: Mapping[str, Any], places: Iterable[Place]) -> Chosen:
+    chosen, papers = below, set()
     for place in places:
         if place.preset is not None:
             values = preset_values(check(place.preset), chosen.settings, models_own)

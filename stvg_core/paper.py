@@ -42,6 +42,10 @@ SLOTS = 20
 
 PAPER: dict[str, Said] = {
     "locator": Said("3.1, 3.2", ("attention",), note="text-to-visual attention of the model says where and when"),
+    "locator_model": _open("4.1", "its locator asks for no words"),
+    "shown_per_second": _open("4.1", "as above"),
+    "shown_most": _open("4.1", "as above"),
+    "shown_side": _open("4.1", "as above"),
     "n_slots": Said("4.3, Figure 6(a); appendix 7.2", (SLOTS,)),
     "fit": _open("4.1", "it names the models, not how they are given frames"),
     "layers": Said("3.1, text-to-visual attention", (None,), note="the mean over all layers and heads"),

@@ -6,12 +6,16 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from stvg_core.chat.base import Chat
 from stvg_core.decomposition import Decomposer, decomposer_for
+from stvg_core.errors import ModelError
 from stvg_core.freeing import twice
 from stvg_core.grouped import Looked, rising
-from stvg_core.locating.attention import AttentionLocator
 from stvg_core.locating.base import Located, Locator, Question
+from stvg_core.locating.choosing import locator_for
+from stvg_core.locating.stopwatch import Stopwatch
 from stvg_core.mllm.loading import LoadedModel, load
+from stvg_core.mllm.placement import Placement
 from stvg_core.opened import OpenedVideo, OpenVideo, file_key
 from stvg_core.proposals import Proposer, proposer_for
 from stvg_core.proposals.extending import Extended, extend
@@ -19,7 +23,6 @@ from stvg_core.proposals.following import DrawnBox, pinned
 from stvg_core.query import as_statement, normalise_query
 from stvg_core.segment import check_segment, part_info
 from stvg_core.settings import GroundingSettings, resolve
-from stvg_core.stopwatch import Stopwatch
 from stvg_core.tube import FEWER_SLOTS, SPLIT, SPLIT_BY, Array, Grounding, Segment, Track, Tube, VideoInfo
 from stvg_core.version import model_version
 from stvg_core.video import VideoReader
@@ -55,22 +58,24 @@ class _Asked:
 
 
 class Grounder:
-    """Grounds sentences in videos with one loaded model.
+    """Grounds sentences in videos with one model: a loaded one, or one behind an endpoint (:meth:`over`).
 
     >>> grounder = Grounder.from_pretrained("llava-hf/llava-onevision-qwen2-7b-ov-hf")  # doctest: +SKIP
     >>> grounder.ground("clip.mp4", "the man in red who sits down").tube                # doctest: +SKIP
     """
 
     def __init__(
-        self, loaded: LoadedModel, settings: GroundingSettings, version: str, proposer: Proposer | None = None,
-        decomposer: Decomposer | None = None, open_video: OpenVideo = VideoReader,
+        self, loaded: LoadedModel | None, settings: GroundingSettings, version: str, proposer: Proposer | None = None,
+        decomposer: Decomposer | None = None, open_video: OpenVideo = VideoReader, *, chat: Chat | None = None,
+        device: str = "cpu",
     ) -> None:  # fmt: skip
-        self.locator: Locator = AttentionLocator(loaded)
+        device = device if loaded is None else str(loaded.device)
         self._open_video = open_video
         self.settings = settings
         self.model_version = version
-        self.proposer = proposer or proposer_for(settings, device=str(loaded.device))
-        self.decomposer = decomposer or decomposer_for(settings, loaded)
+        self.proposer = proposer or proposer_for(settings, device=device)
+        self.locator: Locator = locator_for(settings, loaded, chat, self.proposer, device)
+        self.decomposer = decomposer or decomposer_for(settings, loaded, chat)
         self._opened: OpenedVideo | None = None
 
     @property
@@ -98,6 +103,32 @@ class Grounder:
         loaded = load(folder_or_hub_id, device=device, precision=chosen.precision, fit=chosen.fit)
         proposer = proposer or proposer_for(chosen, device=str(loaded.device), cache=cache)
         return cls(loaded, chosen, version, proposer, decomposer, open_video)
+
+    @classmethod
+    def over(
+        cls, chat: Chat, settings: GroundingSettings, *, device: str | None = None, proposer: Proposer | None = None,
+        decomposer: Decomposer | None = None, cache: Path | None = None, open_video: OpenVideo = VideoReader,
+    ) -> Grounder:  # fmt: skip
+        """A model behind an endpoint answers in words; no weights are loaded for it.
+
+        Args:
+            chat: who is asked; ``settings.locator_model`` is its name.
+            device: where the proposer's models are, if it has any; None takes a GPU where there is one.
+            proposer, decomposer, cache, open_video: as of :meth:`from_pretrained`. Where the settings leave the
+                splitting of sentences to the model, the one behind the endpoint is asked.
+
+        Raises:
+            ModelError: the settings name the locator attention, which looks with a model on this machine.
+            ValueError: they do not name the model.
+        """
+        if settings.locator == "attention":
+            raise ModelError("The locator attention looks with a model on this machine, and none is loaded here.")
+        if not settings.locator_model:
+            raise ValueError("locator_model is empty: predictions must say which model they are by")
+        where = device or str(Placement.of(None, "auto").device)
+        proposer = proposer or proposer_for(settings, device=where, cache=cache)
+        version = model_version("", settings)
+        return cls(None, settings, version, proposer, decomposer, open_video, chat=chat, device=where)
 
     def ground(
         self, video: str | Path, query: str, *, tracks: list[Track] | None = None, progress: Progress | None = None,

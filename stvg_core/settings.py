@@ -18,7 +18,7 @@ from stvg_core import typed
 from stvg_core.errors import ModelError
 
 PRESET_FILE = "stvg.json"
-LocatorName = Literal["attention"]
+LocatorName = Literal["attention", "speak", "marks", "pick"]
 TasQuestion = Literal["query", "attribute", "reversed"]
 ActionSubject = Literal["noun", "phrase"]
 Tracking = Literal["chosen", "all"]
@@ -28,12 +28,15 @@ GtiRows = Literal["same", "relative", "raw"]
 SpatialPrompt = Literal["attribute", "sentence"]
 BEFORE = {
     "action_subject": "phrase", "lra_guard": False, "detect_every": 10, "tracking": "chosen", "ties": "first",
-    "gti_rows": "same", "v_s_question": "attribute", "locator": "attention", "snap_ends": False,
+    "gti_rows": "same", "v_s_question": "attribute", "locator": "attention", "locator_model": "",
+    "shown_per_second": 2.0, "shown_most": 32, "shown_side": 448, "snap_ends": False,
 }  # fmt: skip
 """What was done before a setting was there. It is left out of the digests, so that such a model keeps its version."""
 READING = 2
 """How pictures are taken out of files. 1 took other pictures from open groups, mirrored and fragmented files: what was
 predicted then has another model version, so that it is asked again. Calibrations are about scores and stay."""
+WORDINGS = {"speak": 1, "marks": 1, "pick": 1}
+"""Which wording a locator asks in, and how pictures are painted for it: another one is another model version."""
 _ROLE_TOKENS = re.compile(r"gti|mean|token-[1-9][0-9]*")
 
 
@@ -43,6 +46,12 @@ class SeenSettings:
 
     Attributes:
         locator: who says which track it is and from when to when: "attention" is the paper's, a model's attention.
+            The others ask a model that sees pictures and answers in words: for time and boxes ("speak"), for the
+            painted number of a candidate and the time ("marks"), or to sort all numbers first ("pick").
+        locator_model: the name of the model behind the endpoint that answers in words; empty is the loaded model.
+        shown_per_second, shown_most: so many pictures are shown to a model that answers in words, evenly over the
+            video, and at most so many at once.
+        shown_side: the longer side of such a picture in pixels, at most.
         fit: how frames become the square of families that have one: "squash" shows the whole frame, "checkpoint" does
             what the checkpoint's processor does, a centre crop included, which cuts off objects at the border.
         n_slots: T_v, how many uniformly sampled frames the model sees (stage 1).
@@ -82,6 +91,10 @@ class SeenSettings:
     """
 
     locator: LocatorName = "attention"
+    locator_model: str = ""
+    shown_per_second: float = 2.0
+    shown_most: int = 32
+    shown_side: int = 448
     n_slots: int = 20
     fit: Literal["squash", "checkpoint"] = "squash"
     layers: tuple[int, ...] | None = None
@@ -107,6 +120,8 @@ class SeenSettings:
     def __post_init__(self) -> None:
         if self.locator not in get_args(LocatorName):
             raise ValueError(f"locator is {' or '.join(get_args(LocatorName))}, not {self.locator!r}")
+        if not 0 < self.shown_per_second <= 60 or not 4 <= self.shown_most <= 512 or not 64 <= self.shown_side <= 4096:
+            raise ValueError("shown_per_second is at most 60, shown_most 4 to 512, shown_side 64 to 4096 pixels")
         if self.n_slots < 1 or self.lra_steps < 0:
             raise ValueError("n_slots must be at least 1, lra_steps at least 0")
         if not isinstance(self.detect_every, int) or self.detect_every < 1:
@@ -218,7 +233,8 @@ class GroundingSettings(JoinedSettings, SeenSettings):
 
     def _values(self, half: type[SeenSettings]) -> dict[str, Any]:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(half)}
-        return {name: value for name, value in values.items() if name not in BEFORE or value != BEFORE[name]}
+        kept = {name: value for name, value in values.items() if name not in BEFORE or value != BEFORE[name]}
+        return kept | ({"wording": WORDINGS[self.locator]} if self.locator in WORDINGS else {})
 
 
 def may_have_masks(settings: SeenSettings) -> bool:

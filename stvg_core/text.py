@@ -8,6 +8,7 @@ a file's name is written out, ``read_text`` is how a text file of somebody else'
 from __future__ import annotations
 
 import codecs
+import json
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -70,6 +71,12 @@ def printable(text: str) -> str:
     Python keeps such bytes as lone surrogates, which neither JSON in UTF-8 nor a database can store.
     """
     return "".join(_escaped(ch) if "\ud800" <= ch <= "\udfff" else ch for ch in text)
+
+
+def quoted(text: str) -> str:
+    """As a JSON string in which no special token of a chat template ("<|im_end|>", "[INST]") can be spelled."""
+    found = json.dumps(text, ensure_ascii=False)
+    return found.replace("<", "\\u003c").replace(">", "\\u003e").replace("[", "\\u005b").replace("]", "\\u005d")
 
 
 def _escaped(character: str) -> str:

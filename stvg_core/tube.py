@@ -266,6 +266,8 @@ class Grounding:
     def warnings(self) -> tuple[str, ...]:
         """What a person must know of the answer, in sentences: of the video, of the model, and of the look."""
         said = look_warnings(self.evidence.info, len(self.evidence.track_scores))
+        if self.evidence.said is not None:
+            said += [f"The model's answer was mended. {repair}" for repair in self.evidence.said.repairs]
         return (*self.video.warnings, *notices([self.model_version]), *said)
 
     def to_json(self) -> dict[str, Any]:

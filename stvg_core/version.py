@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from stvg_core.errors import ModelError
-from stvg_core.settings import GroundingSettings, resolve
+from stvg_core.settings import WORDINGS, GroundingSettings, resolve
+
+_NAME = 160  # characters of a name; a database holds 255 of a version, and the digest has the whole name
 
 
 def package_version() -> str:
@@ -26,6 +29,9 @@ def package_version() -> str:
 def model_version(model: str | Path, settings: GroundingSettings | None = None) -> str:
     """``<family>-<name>@<weights revision>/<settings hash>``.
 
+    Where a model behind an endpoint answers in words, nothing on this machine looks, and it is
+    ``endpoint-<its name>@<locator>-<wording>/<settings hash>``. The endpoint's address is no part of it.
+
     Args:
         model: local folder or hub id. For a folder the revision is a hash of its config and weight files (names and
             sizes for files over 64 MB, whose content is not read each time); for a hub id it is the id's own
@@ -34,7 +40,11 @@ def model_version(model: str | Path, settings: GroundingSettings | None = None) 
     Raises:
         ModelError: a folder without ``config.json``.
     """
-    digest = resolve(model, settings).digest()
+    chosen = resolve(model, settings)
+    digest = chosen.digest()
+    if chosen.locator in WORDINGS and chosen.locator_model:
+        name = re.sub(r"[^\w.:-]+", "--", chosen.locator_model, flags=re.ASCII)[:_NAME]
+        return f"endpoint-{name}@{chosen.locator}-{WORDINGS[chosen.locator]}/{digest}"
     folder = Path(model)
     if not folder.is_dir():
         if "/" not in str(model) or str(model).startswith((".", "/")):

@@ -2,7 +2,14 @@
 
 from backend.bootstrap.databases import find_database, open_database, ready_database, ready_or_new_database
 from backend.bootstrap.engine import LoadedGrounder
-from backend.bootstrap.method import method_settings, open_decomposer, open_versions, present_model_version
+from backend.bootstrap.method import (
+    method_settings,
+    open_chat,
+    open_decomposer,
+    open_grounder,
+    open_versions,
+    present_model_version,
+)
 from backend.bootstrap.places import (
     NOT_PUSHED,
     open_cloud,
@@ -19,10 +26,12 @@ __all__ = [
     "LoadedGrounder",
     "find_database",
     "method_settings",
+    "open_chat",
     "open_cloud",
     "open_database",
     "open_decomposer",
     "open_downloader",
+    "open_grounder",
     "open_label_studio",
     "open_media",
     "open_training",

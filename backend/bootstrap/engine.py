@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backend.bootstrap.method import method_settings, open_decomposer, open_versions
+from backend.bootstrap.method import method_settings, open_chat, open_grounder, open_versions
 from backend.db.engine import Database
 from backend.jobs.engine import Answers, Progress
 from backend.media.decoding import open_ahead, open_decoding, reporting
@@ -22,22 +22,20 @@ if TYPE_CHECKING:
 class LoadedGrounder:
     """The real engine. Torch is imported here, and only when a worker asks for it.
 
+    Attributes:
+        chat: the model behind an endpoint, where one answers; else None.
+
     Args:
         database: where calibrations are found; None stays with the base version.
     """
 
     def __init__(self, settings: Settings, database: Database | None = None) -> None:
-        from stvg_core.pipeline import Grounder
-
-        method = method_settings(settings)
+        self.chat = open_chat(settings, method_settings(settings))
         self._database, self._versions = database, open_versions(settings)
         self._decoding = open_decoding(settings.decode_seconds, settings.decode_memory_bytes)
         self._ahead = open_ahead(self._decoding, lambda info: self._grounder.needs(info))
         elsewhere: dict[str, Any] = {} if self._ahead is None else {"open_video": self._ahead.open}
-        self._grounder = Grounder.from_pretrained(
-            settings.model, device=settings.device, settings=method, decomposer=open_decomposer(settings, method),
-            cache=settings.data_dir / "proposals", **elsewhere,
-        )  # fmt: skip
+        self._grounder = open_grounder(settings, self.chat, cache=settings.data_dir / "proposals", **elsewhere)
         self._grounder.proposer.load()  # what is wrong with it is said now, not by every job
 
     @property

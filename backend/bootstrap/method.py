@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from backend.jobs.versions import Versions
-from backend.language import endpoint_decomposer
+from backend.language import EndpointError, PictureChat, endpoint_decomposer
 from backend.settings import MethodSettings, Settings
 from stvg_core.settings import GroundingSettings
 from stvg_core.version import model_version
 
 if TYPE_CHECKING:
     from stvg_core.decomposition import Decomposer
+    from stvg_core.pipeline import Grounder
 
 
 def present_model_version(settings: Settings) -> str:
@@ -30,6 +32,50 @@ def method_settings(settings: MethodSettings) -> GroundingSettings:
     return settings.chosen().settings
 
 
+def open_chat(settings: MethodSettings, method: GroundingSettings) -> PictureChat | None:
+    """The model behind the endpoint that answers in words, or None where a model on this machine looks or speaks.
+
+    Raises:
+        EndpointError: the endpoint's address or model is missing or cannot be used.
+    """
+    if method.locator == "attention":
+        return None
+    if not method.locator_model:
+        if settings.llm_url:
+            raise EndpointError("There is an endpoint (STVG_LLM_URL), and no model of it is named: set STVG_LLM_MODEL.")
+        return None
+    return PictureChat(
+        settings.llm_url or "", method.locator_model, _key(settings), timeout=settings.llm_timeout_s,
+        parallel=settings.llm_parallel,
+    )  # fmt: skip
+
+
+def open_grounder(
+    settings: MethodSettings, chat: PictureChat | None = None, *, cache: Path | None = None, **more: Any
+) -> Grounder:
+    """The grounder that the settings ask for; torch is imported here.
+
+    Args:
+        chat: of :func:`open_chat`.
+        cache: folder in which proposals are kept.
+        more: further arguments of its constructors.
+
+    Raises:
+        ModelError, EndpointError: what is missing, or cannot be used.
+    """
+    from stvg_core.pipeline import Grounder
+
+    method = method_settings(settings)
+    more |= {"device": settings.device, "decomposer": open_decomposer(settings, method), "cache": cache}
+    if chat is not None:
+        return Grounder.over(chat, method, **more)
+    return Grounder.from_pretrained(settings.model, settings=method, **more)
+
+
+def _key(settings: MethodSettings) -> str | None:
+    return None if settings.llm_key is None else settings.llm_key.get_secret_value()
+
+
 def open_decomposer(settings: MethodSettings, method: GroundingSettings) -> Decomposer | None:
     """The language model behind the endpoint, or None where the method splits sentences without one.
 
@@ -38,5 +84,4 @@ def open_decomposer(settings: MethodSettings, method: GroundingSettings) -> Deco
     """
     if method.decomposer != "endpoint":
         return None
-    key = None if settings.llm_key is None else settings.llm_key.get_secret_value()
-    return endpoint_decomposer(settings.llm_url, key, method)
+    return endpoint_decomposer(settings.llm_url, _key(settings), method)

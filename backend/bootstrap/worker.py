@@ -18,7 +18,7 @@ from backend.jobs import calibrating, due
 from backend.jobs.corrections import Training, read_events
 from backend.jobs.delivering import CLAIM_S, Outbox
 from backend.jobs.engine import Engine
-from backend.jobs.measuring import MeasuredEngine, MeasuredMedia, Measures
+from backend.jobs.measuring import EndpointCosts, MeasuredEngine, MeasuredMedia, Measures
 from backend.jobs.pace import Pace
 from backend.jobs.process import WorkerProcess
 from backend.jobs.reconcile import reconcile_due
@@ -67,10 +67,13 @@ def open_worker(
     note_process(worker=name)
     measures = measures or Measures()
     versions, training = open_versions(settings), open_training(settings)
+    loaded = engine or LoadedGrounder(settings, database)
+    if isinstance(loaded, LoadedGrounder) and loaded.chat is not None:
+        measures.registry.register(EndpointCosts(loaded.chat.costs.now))
     worker = Worker(
         database,
         MeasuredMedia(open_media(settings, client, database), measures),
-        MeasuredEngine(engine or LoadedGrounder(settings, database), measures),
+        MeasuredEngine(loaded, measures),
         name=name,
         lease_s=settings.lease_seconds,
         stall_s=settings.stall_seconds,

@@ -43,8 +43,11 @@ Progress = Callable[[float, str], None]
 @click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16", "float16", "4bit"]))
 @click.option("--proposer", type=click.Choice(["embedded", "grounding_dino"]), help="Where candidate tracks come from.")
 @click.option("--decomposer", type=click.Choice(["model", "endpoint", "rules"]), help="Who splits the sentence.")
-@click.option("--llm-url", help="OpenAI-compatible address for --decomposer endpoint.  [STVG_LLM_URL]")
-@click.option("--llm-model", "decomposer_model", help="Name of the model there.  [STVG_DECOMPOSER_MODEL]")
+@click.option(
+    "--locator", type=click.Choice(["attention", "speak", "marks", "pick"]), help="Who says which object, and when."
+)
+@click.option("--llm-url", help="OpenAI-compatible address for --locator and --decomposer endpoint.  [STVG_LLM_URL]")
+@click.option("--llm-model", help="Name of the model there.  [STVG_LLM_MODEL]")
 @click.option("--llm-key", help="Its key; better set as STVG_LLM_KEY than typed.")
 @click.option("--overlay", type=click.Path(path_type=Path, dir_okay=False), help="Write the video with the tube drawn.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write a picture of the scores and maps.")
@@ -58,7 +61,8 @@ Progress = Callable[[float, str], None]
 def command(
     video: Path, queries: tuple[str, ...], model: str | None, device: str | None, overlay: Path | None,
     plot: Path | None, tracks: Path | None, box: str | None, frame: int | None, llm_url: str | None,
-    llm_key: str | None, segment: str | None, preset: str | None, assignments: tuple[str, ...], **method: str | None,
+    llm_key: str | None, llm_model: str | None, segment: str | None, preset: str | None,
+    assignments: tuple[str, ...], **method: str | None,
 ) -> None:  # fmt: skip
     """Find the tube that each QUERY describes in VIDEO and print it as one JSON object, one per line.
 
@@ -73,7 +77,7 @@ def command(
     if box is not None and segment is not None:
         raise StvgError("--box is followed through the whole video: it goes without --segment.")
     _check_outputs(video, overlay, plot)
-    settings = read_settings(model, device, preset, assignments, method, llm_url, llm_key)
+    settings = read_settings(model, device, preset, assignments, method, llm_url, llm_key, llm_model)
     from stvg_core.query import normalise_query
     from stvg_core.video import probe
 
@@ -135,10 +139,12 @@ def _draw(found: Grounding, overlay: Path | None, plot: Path | None, report: Pro
 def read_settings(
     model: str | None, device: str | None, preset: str | None, assignments: tuple[str, ...],
     options: dict[str, str | None], llm_url: str | None = None, llm_key: str | None = None,
+    llm_model: str | None = None,
 ) -> MethodSettings:  # fmt: skip
     """What the command line says, over the environment. Raises StvgError for what cannot be used."""
     settings = load_method_settings()
     given = {"model": model, "device": device, "llm_url": llm_url, "llm_key": llm_key and SecretStr(llm_key)}
+    given["llm_model"] = llm_model
     settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
     chosen = {name: value for name, value in options.items() if value is not None}
     settings = settings.with_line(preset, assignments, chosen)
@@ -150,18 +156,12 @@ def _load(settings: MethodSettings, searched: bool) -> Grounder:
     """The model with its own preset and what was chosen over it; ``searched``: candidates are looked for."""
     import transformers
 
-    from stvg_core.pipeline import Grounder
+    from backend.bootstrap import method_settings, open_chat, open_grounder
 
     transformers.logging.set_verbosity_error()
     if not sys.stderr.isatty():
         transformers.logging.disable_progress_bar()
-    method, decomposer = settings.chosen().settings, None
-    if method.decomposer == "endpoint":
-        from backend.language import endpoint_decomposer
-
-        key = None if settings.llm_key is None else settings.llm_key.get_secret_value()
-        decomposer = endpoint_decomposer(settings.llm_url, key, method)
-    grounder = Grounder.from_pretrained(settings.model, device=settings.device, settings=method, decomposer=decomposer)
+    grounder = open_grounder(settings, open_chat(settings, method_settings(settings)))
     if searched:
         grounder.proposer.load()  # what is wrong with it is said before the video is read
     return grounder

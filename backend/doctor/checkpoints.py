@@ -32,9 +32,12 @@ _SETTINGS = (
 def check_model(installation: Installation) -> Iterator[Finding]:
     settings = installation.settings
     try:
-        version = present_model_version(settings)
+        method, version = method_settings(settings), present_model_version(settings)
     except ModelError as error:
         yield fail(MODEL, str(error), "Set STVG_MODEL.")
+        return
+    if method.locator_model:
+        yield ok(MODEL, f"No model is loaded on this machine: predictions are by {version}.")
         return
     yield look(MODEL, settings.model, set(FAMILIES), as_version=version, tokenizer=True)
 

@@ -33,6 +33,7 @@ CHECKS: Sequence[tuple[str, Check]] = (
     (checkpoints.DETECTOR, checkpoints.check_proposer),
     (gpu.ABOUT, gpu.check),
     (language.ABOUT, language.check),
+    (language.LOCATOR, language.check_chat),
     (labelstudio.ABOUT, labelstudio.check),
     (connection.ABOUT, connection.check),
     (names.ABOUT, names.check),

@@ -36,6 +36,9 @@ def check(installation: Installation) -> Iterator[Finding]:
     except ImportError as error:
         yield fail(ABOUT, f"torch cannot be loaded: {error}.", "Install the package again: pip install stvg")
         return
+    if method.locator_model and method.proposer == "embedded":
+        yield ok(ABOUT, "No GPU is needed: no model runs on this machine.")
+        return
     yield judge(gpus, settings.device, settings.model, method)
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from backend.jobs.engine import Answers, Engine, Progress
@@ -67,6 +67,29 @@ class GpuMemory(Collector):
             for kind, size in kinds.items():
                 family.add_metric([str(number), kind], size)
         yield family
+
+
+class EndpointCosts(Collector):
+    """What was asked of the model behind the endpoint, and how much of it."""
+
+    def __init__(self, now: Callable[[], Mapping[str, int]]) -> None:
+        self._now = now
+
+    def describe(self) -> list[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        for name, value in self._now().items():
+            family = CounterMetricFamily(f"stvg_worker_llm_{name}", _COUNTED[name])
+            family.add_metric([], value)
+            yield family
+
+
+_COUNTED = {
+    "requests": "Requests to the endpoint, repetitions included", "repetitions": "Requests that were repeated",
+    "pictures": "Pictures sent to the endpoint", "tokens_in": "Tokens that the endpoint read, as it counts them",
+    "tokens_out": "Tokens that the endpoint wrote, as it counts them",
+}  # fmt: skip
 
 
 class _Stages:

@@ -11,6 +11,7 @@ from stvg_core.decomposition.checking import parts_of
 from stvg_core.errors import StvgError
 from stvg_core.query import SubQueries, whole
 from stvg_core.settings import ActionSubject
+from stvg_core.text import quoted
 
 CACHED_SENTENCES = 1024
 
@@ -132,16 +133,10 @@ def prompt_for(sentence: str, action_subject: ActionSubject = "noun") -> str:
     lines = [_INSTRUCTION.format(_SUBJECTS[action_subject]), ""]
     for example, (attribute, subjects, predicate) in _EXAMPLES.items():
         answer = {"attribute": attribute, "action": f"{subjects[action_subject]} {predicate}"}
-        lines += [f"Sentence: {_quoted(example)}", json.dumps(answer)]
-    return "\n".join([*lines, "", _REMINDER, f"Sentence: {_quoted(sentence)}"])
+        lines += [f"Sentence: {quoted(example)}", json.dumps(answer)]
+    return "\n".join([*lines, "", _REMINDER, f"Sentence: {quoted(sentence)}"])
 
 
 def max_tokens_for(sentence: str) -> int:
     """Room for both parts: about one token for every two characters, more than English needs."""
     return min(64 + len(sentence), 512)
-
-
-def _quoted(sentence: str) -> str:
-    """As a JSON string in which no special token of a chat template ("<|im_end|>", "[INST]") can be spelled."""
-    text = json.dumps(sentence, ensure_ascii=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("[", "\\u005b").replace("]", "\\u005d")

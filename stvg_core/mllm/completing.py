@@ -29,7 +29,7 @@ def complete(loaded: LoadedModel, prompt: str, max_tokens: int, *, stop: str = "
     )
     has_bos = bool(tokenizer.bos_token) and text.startswith(tokenizer.bos_token)
     ids = torch.tensor([tokenizer(text, add_special_tokens=not has_bos)["input_ids"]], device=loaded.device)
-    ends = _ends(loaded)
+    ends = ends_of(loaded)
     # A configuration of its own: checkpoints bring sampling temperatures and repetition penalties with theirs.
     greedy = GenerationConfig(
         do_sample=False, num_beams=1, repetition_penalty=1.0, temperature=1.0, top_p=1.0, top_k=50,
@@ -42,7 +42,7 @@ def complete(loaded: LoadedModel, prompt: str, max_tokens: int, *, stop: str = "
     return str(tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True))
 
 
-def _ends(loaded: LoadedModel) -> list[int]:
+def ends_of(loaded: LoadedModel) -> list[int]:
     """Tokens that end a turn: the checkpoint's own, and the tokenizer's."""
     named = getattr(loaded.model.generation_config, "eos_token_id", None)
     ends = list(named) if isinstance(named, (list, tuple)) else [named]

@@ -14,6 +14,10 @@ from stvg_core.settings import GroundingSettings
 OPEN = "the paper leaves it open"
 SAID: dict[str, tuple[Any, str]] = {
     "locator": ("attention", "3.1, 3.2"),
+    "locator_model": (OPEN, "4.1"),
+    "shown_per_second": (OPEN, "4.1"),
+    "shown_most": (OPEN, "4.1"),
+    "shown_side": (OPEN, "4.1"),
     "n_slots": (20, "4.3, Figure 6(a); appendix 7.2"),
     "fit": (OPEN, "4.1"),
     "layers": (None, "3.1"),

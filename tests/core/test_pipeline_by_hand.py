@@ -305,7 +305,7 @@ def test_what_is_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: 
     else:
         assert (made.proposer, made.decomposer, made._open_video) == (*theirs, VideoReader)
         assert calls["proposer_for"] == ((settings,), {"device": "cuda:1", "cache": tmp_path})
-        assert calls["decomposer_for"] == ((settings, loaded), {})
+        assert calls["decomposer_for"] == ((settings, loaded, None), {})
 
 
 def test_a_grounder_takes_what_its_settings_name(monkeypatch: pytest.MonkeyPatch) -> None:

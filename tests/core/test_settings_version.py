@@ -100,7 +100,8 @@ def test_what_decides_after_the_model_has_spoken_is_no_part_of_the_looks(name: s
     [
         {"n_slots": 12}, {"lra_steps": 0}, {"tas": False}, {"second_look": True}, {"layers": (1,)},
         {"action_subject": "phrase"}, {"lra_guard": False}, {"detect_every": 5}, {"tracking": "all"},
-        {"v_s_question": "sentence"},
+        {"v_s_question": "sentence"}, {"locator": "speak"}, {"shown_most": 16}, {"shown_per_second": 1.0},
+        {"shown_side": 336}, {"locator_model": "m"},
     ],
     ids=str,
 )  # fmt: skip

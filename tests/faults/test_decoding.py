@@ -17,12 +17,12 @@ from backend.media.decoding import reporting
 from stvg_core.children.child import ChildLimits
 from stvg_core.errors import VideoError
 from stvg_core.locating.attention import AttentionLocator
+from stvg_core.locating.stopwatch import Stopwatch
 from stvg_core.opened import OpenedVideo
 from stvg_core.proposals.dense import plan
 from stvg_core.proposals.embedded import EmbeddedProposer
 from stvg_core.proposals.sparse import spread
 from stvg_core.settings import GroundingSettings
-from stvg_core.stopwatch import Stopwatch
 from stvg_core.tube import Frames, Track, VideoInfo
 from stvg_core.video import VideoReader, probe, read_frames
 from stvg_core.video.child_processes import DecodingProcesses

@@ -19,6 +19,7 @@ from backend.doctor.installation import Installation
 from backend.settings import Settings
 from stvg_core.errors import ModelError
 from stvg_core.mllm.loading import load
+from stvg_core.settings import GroundingSettings
 from tests.doctor.conftest import found, settings
 from tests.faults.fault import fault
 from tests.faults.without import nothing
@@ -106,7 +107,10 @@ def believed(about: str, *given: object, **more: object) -> Finding:
     33,
     guard="backend.doctor.checkpoints.look",
     without=believed,
-    also={"backend.doctor.checkpoints.present_model_version": lambda settings: "m@1/0"},
+    also={
+        "backend.doctor.checkpoints.present_model_version": lambda settings: "m@1/0",
+        "backend.doctor.checkpoints.method_settings": lambda settings: GroundingSettings(),
+    },
 )
 def test_stvg_doctor_says_what_a_model_lacks(folder: Path, kind: str) -> None:
     SPOILT[kind](folder)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 MODULES = (
     *(f"stvg_core/method/{name}.py" for name in ("look", "lra", "maps", "tracks", "interval", "join", "evidence")),
-    "stvg_core/query.py", "stvg_core/mllm/prompts.py", "stvg_core/pipeline.py",
+    "stvg_core/query.py", "stvg_core/mllm/prompts.py", "stvg_core/pipeline.py", "stvg_core/locating/attention.py",
 )  # fmt: skip
 
 TESTS = (

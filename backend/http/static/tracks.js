@@ -24,7 +24,8 @@ export function tracks(place, scores, show) {
       html('span', { className: 'number', textContent: number(whole ? track.choice : track.score) }),
       html('span', { className: 'mark', textContent: chosen ? 'chosen' : '' }));
     const proposer = track.proposer === null ? '' : `; proposer’s confidence ${number(track.proposer)}`;
-    button.title = `S_obj ${number(track.score)} (forward ${number(track.forward)}, reversed ${number(track.reversed)})${proposer}`;
+    const attention = `S_obj ${number(track.score)} (forward ${number(track.forward)}, reversed ${number(track.reversed)})`;
+    button.title = `${scores.words ? `Candidate ${k + 1}` : attention}${proposer}`;
     button.dataset.track = String(k);
     for (const name of ['pointerenter', 'focus']) button.addEventListener(name, () => show(k));
     for (const name of ['pointerleave', 'blur']) button.addEventListener(name, () => show(null));
