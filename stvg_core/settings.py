@@ -35,6 +35,8 @@ BEFORE = {
 READING = 2
 """How pictures are taken out of files. 1 took other pictures from open groups, mirrored and fragmented files: what was
 predicted then has another model version, so that it is asked again. Calibrations are about scores and stay."""
+SEARCHING = {"embedded": 2}
+"""How a proposer finds and measures tracks, as :data:`READING`. 1 took its boxes from small pictures, in whole pixels."""
 WORDINGS = {"speak": 1, "marks": 1, "pick": 1}
 """Which wording a locator asks in, and how pictures are painted for it: another one is another model version."""
 _ROLE_TOKENS = re.compile(r"gti|mean|token-[1-9][0-9]*")
@@ -222,7 +224,8 @@ class GroundingSettings(JoinedSettings, SeenSettings):
 
     def digest(self) -> str:
         """Eight hex digits that change whenever a setting does, or the way in which pictures are read."""
-        return _digest(self._values(GroundingSettings) | {"reading": READING})
+        found = {"searching": SEARCHING[self.proposer]} if self.proposer in SEARCHING else {}
+        return _digest(self._values(GroundingSettings) | {"reading": READING} | found)
 
     def looks_digest(self) -> str:
         """Eight hex digits that change whenever the model would look at something else: of the first half alone.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stvg_core import settings as of_settings
 from stvg_core.demo import MODEL_DIR
 from stvg_core.errors import ModelError
 from stvg_core.settings import GroundingSettings, JoinedSettings, SeenSettings, resolve
@@ -58,21 +59,31 @@ def test_a_models_preset_is_used_unless_the_caller_chose(folder: Path) -> None:
 
 def test_digests_outlive_new_versions_of_this_code() -> None:
     """Stored predictions are known by it: a changed digest asks for every video again."""
-    assert GroundingSettings().digest() == "2b860d42"
-    assert resolve(MODEL_DIR, None).digest() == "b9382281"
+    assert GroundingSettings().digest() == "a57c74ee"
+    assert resolve(MODEL_DIR, None).digest() == "400a3fd4"
 
 
 def test_what_was_done_before_a_setting_was_there_keeps_its_digests() -> None:
     """Actions named their subject by the whole phrase, of equal tracks the first was chosen: what was predicted so is
     not asked again.
     """
-    assert GroundingSettings(ties="first").digest() == "e2efa4ac"
-    assert replace(resolve(MODEL_DIR, None), ties="first", snap_ends=False).digest() == "44b0250a"
+    detected = GroundingSettings(proposer="grounding_dino", ties="first")
+    assert detected.digest() == "ddd81664"
     assert GroundingSettings(detect_every=10, tracking="chosen") == GroundingSettings()
-    before = GroundingSettings(action_subject="phrase", lra_guard=False, ties="first")
-    assert before.digest() == "c490adc8"
+    before = replace(detected, action_subject="phrase", lra_guard=False)
+    assert before.digest() == "e13bd173"
+    before = replace(before, proposer="embedded")
     assert before.looks_digest() == "266975df"
     assert resolve(MODEL_DIR, None).looks_digest() == "e3e34790"
+
+
+def test_boxes_that_are_found_in_another_way_are_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the model was shown stays the same, so stored scores can still be joined under it."""
+    embedded, detected = GroundingSettings(), GroundingSettings(proposer="grounding_dino")
+    before = embedded.digest(), embedded.looks_digest(), detected.digest()
+    monkeypatch.setitem(of_settings.SEARCHING, "embedded", 3)
+    assert embedded.digest() != before[0]
+    assert (embedded.looks_digest(), detected.digest()) == before[1:]
 
 
 def test_an_unknown_form_of_the_action_is_refused(folder: Path) -> None:

@@ -71,7 +71,7 @@ def test_the_version_says_who_spoke_and_how_it_was_asked_and_no_secret(monkeypat
 
 
 def test_the_digests_of_the_papers_locator_are_what_they_were() -> None:
-    assert GroundingSettings(locator="attention").digest() == "2b860d42"
+    assert GroundingSettings(locator="attention").digest() == "a57c74ee"
     assert GroundingSettings(locator="speak").digest() != GroundingSettings(locator="marks").digest()
 
 
