@@ -36,7 +36,7 @@ READING = 2
 """How pictures are taken out of files. 1 took other pictures from open groups, mirrored and fragmented files: what was
 predicted then has another model version, so that it is asked again. Calibrations are about scores and stay."""
 SEARCHING = {"embedded": 2}
-"""How a proposer finds and measures tracks, as :data:`READING`. 1 took its boxes from small pictures, in whole pixels."""
+"""How a proposer finds and measures tracks, as :data:`READING`. 1 had boxes of whole pixels, from small pictures."""
 WORDINGS = {"speak": 1, "marks": 1, "pick": 1}
 """Which wording a locator asks in, and how pictures are painted for it: another one is another model version."""
 _ROLE_TOKENS = re.compile(r"gti|mean|token-[1-9][0-9]*")
