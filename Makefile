@@ -69,7 +69,7 @@ lint: $(READY) ## style, types, direction of imports
 	$(VENV)/bin/lint-imports
 
 test: setup-all lint ## everything: lint, unit, contract, database, end-to-end and browser tests
-	$(VENV)/bin/pytest --durations=15 --numprocesses $(PROCESSES) --dist loadgroup $(PYTEST)
+	$(VENV)/bin/pytest --durations=15 --numprocesses $(PROCESSES) --dist loadfile $(PYTEST)
 
 fuzz: $(READY) ## random videos, requests and examples for the property tests; SECONDS= FILES= REQUESTS= SEED=
 	$(VENV)/bin/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(FILES),--files $(FILES)) \

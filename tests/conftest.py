@@ -80,14 +80,6 @@ def pytest_configure(config: pytest.Config) -> None:
         pauses.begin(seed)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes run the tests, a file stays in one, and so does all that needs the one Label Studio."""
-    for item in items:
-        shared = "label_studio" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("label-studio" if shared else item.nodeid.split("::")[0]))
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     times: int = metafunc.config.getoption("times")
     if times > 1:
