@@ -72,12 +72,12 @@ def seed(database: Database, settings: Settings, videos: Path) -> list[int]:
         for place, clip in enumerate(CLIPS):
             scene = split_scene("demo", clip, difficulty="medium", max_seconds=9.0)
             write_clip(videos / f"street-{clip:02d}.mp4", scene)
-            numbers.append(_task(session, place, f"street-{clip:02d}.mp4", scene.query, settings).id)
-        _task(session, 40, "street-77.mp4", "the white cube that stops", settings)
+            numbers.append(add_task(session, place, f"street-{clip:02d}.mp4", scene.query, settings).id)
+        add_task(session, 40, "street-77.mp4", "the white cube that stops", settings)
     worker = bootstrap.open_worker(settings)
     worker.drain()
     with database.write() as session:
-        _task(session, 41, "street-91.mp4", "the blue star turning", settings)
+        add_task(session, 41, "street-91.mp4", "the blue star turning", settings)
         for place, corrections in CORRECTIONS.items():
             for one in corrections:
                 _correct(session, session.get_one(Task, numbers[place]), one)
@@ -92,7 +92,7 @@ def seed(database: Database, settings: Settings, videos: Path) -> list[int]:
     return numbers
 
 
-def _task(session: Session, place: int, name: str, query: str, settings: Settings) -> Task:
+def add_task(session: Session, place: int, name: str, query: str, settings: Settings) -> Task:
     data: dict[str, Any] = {"video": f"/data/local-files/?d=clips/{name}", "query": query}
     task = tasks.remember(
         session, project_id=1, ls_task_id=101 + place, video_ref=data["video"], query=query, data=data
