@@ -50,7 +50,8 @@ def test_every_variable_is_a_setting_and_the_necessary_ones_are_given() -> None:
     assert ours <= set(Settings.model_fields)
     secret = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
     assert not {name.lower().removeprefix("stvg_") for name in CONFIG} & (secret | {"database_url"})
-    method = ["PRESET", "SET", "PRECISION", "DECOMPOSER", "DECOMPOSER_MODEL", "LOCATOR", "LLM_URL", "LLM_KEY", "LLM_MODEL"]
+    method = {"PRESET", "SET", "PRECISION", "DECOMPOSER", "DECOMPOSER_MODEL"}
+    method |= {"LOCATOR", "LLM_URL", "LLM_KEY", "LLM_MODEL"}
     composed = set(SERVICES["web"]["environment"]) - {f"STVG_{name}" for name in method}
     assert composed == {*given, *commented}
     for name in PODS:
