@@ -1,8 +1,8 @@
 """What would the answer be under other settings? The pipeline's own steps once more, on what the model was seen to see.
 
-Exact but for five things: rows are float16; boxes between the frames that were looked at are linear; a track that the
-proposer made dense has its dense boxes at the second look only; what a track does is known of the chosen one alone,
-around the old interval; and the second look was taken around the old interval. That one still serves where its window
+Exact but for five things: rows are float16; boxes between the frames that were looked at are linear; of the tracks only
+the chosen one has the boxes of the proposer's dense pass; what a track does is known of that one alone, around the old
+interval; and the second look was taken around the old interval. That one still serves where its window
 is the one that would be taken, or holds it; else it is lost, and the ends are the first look's.
 """
 
@@ -104,6 +104,8 @@ class Rejoiner:
             stored = self._evidence
             known = [(stored.ends[number], stored.end_boxes[number])]
             known.append((stored.slot_frames, stored.track_boxes[number]))
+            if number == stored.chosen and len(stored.exact):
+                known.append((stored.slot_frames, stored.exact))
             if stored.second is not None:
                 known.append((stored.second.slots, stored.second.boxes[number]))
             frames, boxes = (np.concatenate(parts) for parts in zip(*known, strict=True))

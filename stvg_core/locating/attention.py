@@ -166,7 +166,7 @@ class AttentionView:
                 return second, second_scores(second, settings)
 
         refined = refine(located.choice, track, located.evidence, settings, again, question.through)
-        evidence = replace(located.evidence, second=refined.second).with_acts(chosen, track.acts)
+        evidence = replace(located.evidence, second=refined.second).with_acts(chosen, track.acts).with_exact(track)
         if refined.second is not None:
             evidence.info["second_look"] = [*refined.second.window, *refined.span]
         return Answer(refined.tube, located.choice.score, evidence)

@@ -16,7 +16,7 @@ import numpy as np
 
 from stvg_core.errors import NonFiniteError
 from stvg_core.locating.said import Said
-from stvg_core.tube import Array, Segment
+from stvg_core.tube import Array, Segment, Track
 
 _HIGHEST = 15  # float16 ends just below 2**16
 _NO_MASKS = np.empty((0, 0, 0, 0), np.float16)
@@ -179,6 +179,7 @@ class Evidence:
         ends: ``(P, 2)`` int64, first and last frame of each track; ``end_boxes`` ``(P, 2, 4)`` its boxes there.
         acts: ``(R, 3)`` int64, index of a track, and first and last frame of what it does (``acts`` of
             :class:`stvg_core.tube.Track`); of the chosen track alone, empty where its proposer does not say.
+        exact: ``(T, 4)`` float32, the boxes of the chosen track as dense as it became; empty where none was chosen.
         second: the second look, if one was taken.
         said: what the model was shown and said, of a locator that uses words; else None. Then scores of tracks are 1
             for the chosen one and 0 for the others, frame scores 1 between its ends, and there are no rows and no maps.
@@ -203,6 +204,7 @@ class Evidence:
     ends: Array = field(default_factory=lambda: np.empty((0, 2), np.int64))
     end_boxes: Array = field(default_factory=lambda: np.empty((0, 2, 4), np.float32))
     acts: Array = field(default_factory=lambda: np.empty((0, 3), np.int64))
+    exact: Array = field(default_factory=lambda: np.empty((0, 4), np.float32))
     second: SecondLook | None = None
     said: Said | None = None
 
@@ -217,6 +219,10 @@ class Evidence:
         if acts is None or len(acts) == 0:
             return self
         return replace(self, acts=np.concatenate([np.full((len(acts), 1), track), acts], axis=1).astype(np.int64))
+
+    def with_exact(self, track: Track) -> Evidence:
+        """The evidence with the chosen track as dense as it became."""
+        return replace(self, exact=track.at(self.slot_frames))
 
     def acts_of(self, track: int) -> Array | None:
         """``(R, 2)`` of a track, None where it was not watched."""
@@ -250,7 +256,7 @@ class Evidence:
         "slot_frames", "track_boxes", "track_scores", "track_scores_forward", "track_scores_reversed",
         "frame_scores", "spatial_map", "temporal_map",
     )  # fmt: skip
-    _OF_TRACKS = ("proposer_scores", "ends", "end_boxes", "excess", "masks", "acts")
+    _OF_TRACKS = ("proposer_scores", "ends", "end_boxes", "excess", "masks", "acts", "exact")
 
     def to_bytes(self) -> bytes:
         """A compressed ``.npz`` of the arrays, a few tens of KB; ``chosen``, ``consistency`` and ``info`` are kept
