@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from stvg_core.decomposition import Decomposer
 from stvg_core.freeing import is_short_of_memory
-from stvg_core.locating.stopwatch import Stopwatch
 from stvg_core.method.evidence import Rows
 from stvg_core.method.look import Sentence
 from stvg_core.mllm.session import Session
 from stvg_core.query import SubQueries, as_statement, normalise_query
+from stvg_core.stopwatch import Stopwatch
 
 Progress = Callable[[float, str], None]
 _log = logging.getLogger(__name__)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stvg_core.locating.base import Locator, View
-from stvg_core.locating.stopwatch import Stopwatch
 from stvg_core.proposals import Proposer
 from stvg_core.proposals.following import DrawnBox
 from stvg_core.segment import PartOf, check_segment, track_within
 from stvg_core.settings import GroundingSettings
+from stvg_core.stopwatch import Stopwatch
 from stvg_core.tube import Segment, Track, VideoInfo
 from stvg_core.video import Pictures, VideoReader
 

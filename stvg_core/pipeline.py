@@ -13,7 +13,6 @@ from stvg_core.freeing import twice
 from stvg_core.grouped import Looked, rising
 from stvg_core.locating.base import Located, Locator, Question
 from stvg_core.locating.choosing import locator_for
-from stvg_core.locating.stopwatch import Stopwatch
 from stvg_core.mllm.loading import LoadedModel, load
 from stvg_core.mllm.placement import Placement
 from stvg_core.opened import OpenedVideo, OpenVideo, file_key
@@ -23,6 +22,7 @@ from stvg_core.proposals.following import DrawnBox, pinned
 from stvg_core.query import as_statement, normalise_query
 from stvg_core.segment import check_segment, part_info
 from stvg_core.settings import GroundingSettings, resolve
+from stvg_core.stopwatch import Stopwatch
 from stvg_core.tube import FEWER_SLOTS, SPLIT, SPLIT_BY, Array, Grounding, Segment, Track, Tube, VideoInfo
 from stvg_core.version import model_version
 from stvg_core.video import VideoReader

@@ -12,7 +12,6 @@ from stvg_core.decomposition import Decomposer
 from stvg_core.freeing import sparing, twice
 from stvg_core.grouped import Looked, Progress, Room, look_together
 from stvg_core.locating.base import Answer, Located, Question
-from stvg_core.locating.stopwatch import Stopwatch
 from stvg_core.method.evidence import Rows, SecondLook
 from stvg_core.method.join import join, refine, second_look_of, second_scores
 from stvg_core.method.look import Sentence, look_again, look_each, spatial_question
@@ -21,6 +20,7 @@ from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.session import Session
 from stvg_core.mllm.together import GROUP
 from stvg_core.settings import GroundingSettings
+from stvg_core.stopwatch import Stopwatch
 from stvg_core.tube import Array, Grounding, Track, VideoInfo
 from stvg_core.video import Pictures, sample_indices
 

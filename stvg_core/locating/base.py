@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from stvg_core.locating.stopwatch import Stopwatch
 from stvg_core.method.evidence import Choice, Evidence
 from stvg_core.query import SubQueries
 from stvg_core.settings import GroundingSettings
+from stvg_core.stopwatch import Stopwatch
 from stvg_core.tube import Array, Grounding, Track, Tube, VideoInfo
 from stvg_core.video import Pictures
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from stvg_core.chat.base import Chat
 from stvg_core.errors import ModelError
 from stvg_core.locating.base import Locator
@@ -35,7 +37,7 @@ def locator_for(
     from stvg_core.locating.marks import MarksView
     from stvg_core.locating.pick import PickView
     from stvg_core.locating.speak import SpeakView
-    from stvg_core.locating.words import WordsLocator
+    from stvg_core.locating.words import WordsLocator, WordsView
 
     if chat is None:
         if loaded is None:
@@ -45,5 +47,5 @@ def locator_for(
         from stvg_core.chat.local import LocalChat
 
         chat = LocalChat(loaded)
-    views = {"speak": SpeakView, "marks": MarksView, "pick": PickView}
+    views: dict[str, Callable[..., WordsView]] = {"speak": SpeakView, "marks": MarksView, "pick": PickView}
     return WordsLocator(settings.locator, chat, proposer.follow, views[settings.locator], device)

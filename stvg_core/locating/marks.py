@@ -10,8 +10,8 @@ from stvg_core.locating import prompts, reading
 from stvg_core.locating.base import Question
 from stvg_core.locating.painting import marks_of, numbered
 from stvg_core.locating.said import Mark
-from stvg_core.locating.stopwatch import Stopwatch
 from stvg_core.locating.words import Found, WordsView
+from stvg_core.stopwatch import Stopwatch
 from stvg_core.tube import Array, Track
 
 NOTHING = (0, 0)

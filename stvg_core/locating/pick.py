@@ -10,8 +10,8 @@ from stvg_core.locating import prompts, reading
 from stvg_core.locating.base import Question
 from stvg_core.locating.marks import NOTHING, MarksView
 from stvg_core.locating.said import Round
-from stvg_core.locating.stopwatch import Stopwatch
 from stvg_core.locating.words import Found
+from stvg_core.stopwatch import Stopwatch
 from stvg_core.tube import Track
 
 ROUNDS = 3

@@ -17,8 +17,8 @@ from stvg_core.errors import ModelError
 from stvg_core.locating import prompts, reading
 from stvg_core.locating.painting import painted
 from stvg_core.locating.said import Mark, Round
-from stvg_core.locating.stopwatch import Stopwatch
 from stvg_core.settings import GroundingSettings
+from stvg_core.stopwatch import Stopwatch
 from stvg_core.text import printable, shown
 from stvg_core.tube import Array
 from stvg_core.video import Pictures

@@ -15,9 +15,9 @@ from stvg_core.boxes import box_iou
 from stvg_core.locating import prompts, reading
 from stvg_core.locating.base import Question
 from stvg_core.locating.marks import NOTHING
-from stvg_core.locating.stopwatch import Stopwatch
 from stvg_core.locating.words import Found, WordsView
 from stvg_core.proposals.following import DrawnBox
+from stvg_core.stopwatch import Stopwatch
 from stvg_core.tube import Array, Track
 
 ON_IT = "the named boxes lie on the track"

@@ -7,6 +7,7 @@ long video more rounds follow.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -19,11 +20,11 @@ from stvg_core.locating.base import Answer, Located, Question
 from stvg_core.locating.continuing import continued
 from stvg_core.locating.said import Round, Said
 from stvg_core.locating.showing import Showing, round_of
-from stvg_core.locating.stopwatch import Stopwatch
 from stvg_core.method.evidence import Choice, Evidence
 from stvg_core.method.interval import cut
 from stvg_core.proposals.following import DrawnBox
 from stvg_core.settings import GroundingSettings
+from stvg_core.stopwatch import Stopwatch
 from stvg_core.tube import Array, Grounding, Track, VideoInfo
 from stvg_core.video import Pictures, sample_indices
 
@@ -70,7 +71,7 @@ class WordsLocator:
         device: where models of the proposer belong.
     """
 
-    def __init__(self, name: str, chat: Chat, follow: Follow, view: type[WordsView], device: str) -> None:
+    def __init__(self, name: str, chat: Chat, follow: Follow, view: Callable[..., WordsView], device: str) -> None:
         self.name, self.chat, self.follow = name, chat, follow
         self.loaded = chat.loaded
         self._view, self._device = view, device
@@ -98,7 +99,7 @@ class WordsLocator:
         return twice(first, again, forget, refused)
 
 
-class WordsView(Showing):
+class WordsView(Showing, ABC):
     """One video, as the pictures that are shown of it.
 
     Attributes:
@@ -112,9 +113,9 @@ class WordsView(Showing):
         self._locator = locator
         self.pictures(self.slots, watch)
 
+    @abstractmethod
     def first(self, question: Question, tracks: list[Track], watch: Stopwatch) -> Found:
         """Which track, and from when to when? Raises :class:`AnswerError`, ChatError."""
-        raise NotImplementedError
 
     def group(self, settings: GroundingSettings) -> int:
         """As of :class:`stvg_core.locating.base.View`: each sentence is asked by itself."""

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from stvg_core.proposals.detections import Detections
-from stvg_core.proposals.motion import SMALLEST
+from stvg_core.proposals.motion import SMALLEST, changed_regions
 from stvg_core.proposals.regions import to_lab
 from stvg_core.tube import Array
 
@@ -44,21 +44,14 @@ class DistantMotion:
         # Heads, bodies and legs are joined upwards and downwards, people beside each other are not.
         mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((9, 1), np.uint8))
         mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-        boxes, colours, scores = [], [], []
-        for label in range(1, len(stats)):
-            x, y, w, h, area = stats[label]
-            if h < _LEAST_HEIGHT or not _SHAPE[0] * w <= h <= _SHAPE[1] * w or w * h > _LARGEST * mask.size:
-                continue
-            window = (slice(y, y + h), slice(x, x + w))
-            inside = (labels[window] == label).astype(np.uint8)
-            boxes.append((x, y, x + w, y + h))
-            colours.append(cv2.mean(to_lab(np.ascontiguousarray(picture[window])), inside)[:3])
-            strength = float(apart[window][inside > 0].mean()) / (3 * self._threshold)
-            scores.append(min(1.0, area / (0.5 * w * h)) * min(1.0, strength))
-        if not boxes:
-            return Detections.empty()
-        return Detections(np.array(boxes, np.float32), np.array(colours, np.float32), np.array(scores, np.float32))
+
+        def small_and_upright(w: int, h: int, area: int) -> bool:
+            return h >= _LEAST_HEIGHT and _SHAPE[0] * w <= h <= _SHAPE[1] * w and w * h <= _LARGEST * mask.size
+
+        return changed_regions(
+            mask, apart, 3 * self._threshold, lambda window: to_lab(np.ascontiguousarray(picture[window])),
+            small_and_upright,
+        )  # fmt: skip
 
 
 def _grey(picture: Array) -> Array:

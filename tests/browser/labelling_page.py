@@ -139,18 +139,27 @@ class LabellingPage:
         until(f"frame {frame} is shown", lambda: self._typed(frame))
 
     def _typed(self, frame: int) -> bool:
-        """Type the number once; whether the page shows that frame when it has come to rest."""
-        self.page.click(".lsf-frames-control")
-        field = self.page.wait_for_selector(".lsf-frames-control input")
-        field.fill(str(frame))
-        field.press("Enter")
-        rest(self.page)
+        """Type the number once; whether the page shows that frame when it has come to rest.
+
+        The number that the counter shows already makes Label Studio draw nothing, also where the canvas is behind:
+        then another frame is asked for first.
+        """
+        if str(self.page.inner_text(".lsf-frames-control")).strip().startswith(f"{frame} "):
+            self._type(frame - 1 or 2)
+        self._type(frame)
         for _ in range(2):  # what was there before may fit by chance: the page comes to rest in between
             self.page.wait_for_function(SOUGHT_JS, polling=100)
             rest(self.page)
             if not self.page.evaluate(SETTLED_JS, str(frame)):
                 return False
         return True
+
+    def _type(self, frame: int) -> None:
+        self.page.click(".lsf-frames-control")
+        field = self.page.wait_for_selector(".lsf-frames-control input")
+        field.fill(str(frame))
+        field.press("Enter")
+        rest(self.page)
 
     def drawn(self, region_id: str) -> Box | None:
         """Where the region's box is drawn now, None when it is not."""

@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from stvg_core.locating.stopwatch import Stopwatch
+from stvg_core.stopwatch import Stopwatch
 
 
 class Machine:

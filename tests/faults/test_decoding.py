@@ -17,12 +17,12 @@ from backend.media.decoding import reporting
 from stvg_core.children.child import ChildLimits
 from stvg_core.errors import VideoError
 from stvg_core.locating.attention import AttentionLocator
-from stvg_core.locating.stopwatch import Stopwatch
 from stvg_core.opened import OpenedVideo
 from stvg_core.proposals.dense import plan
 from stvg_core.proposals.embedded import EmbeddedProposer
 from stvg_core.proposals.sparse import spread
 from stvg_core.settings import GroundingSettings
+from stvg_core.stopwatch import Stopwatch
 from stvg_core.tube import Frames, Track, VideoInfo
 from stvg_core.video import VideoReader, probe, read_frames
 from stvg_core.video.child_processes import DecodingProcesses
@@ -32,6 +32,7 @@ from stvg_core.video.packets import Packets
 from stvg_core.video.timeline import Timeline
 from stvg_core.video.tracks import Choice
 from tests.faults.fault import fault
+from tests.faults.patience import StillWaiting, patience
 from tests.faults.without import nothing, yes
 from tests.jobs.conftest import Loop, make_loop
 from tests.video.painted import HEIGHT, WIDTH, read_number, write_painted
@@ -283,21 +284,6 @@ def test_reading_ten_hours_through_needs_no_more_memory_than_was_allowed(long_cl
 @pytest.fixture
 def loop(sqlite_database: Database, tmp_path: Path) -> Loop:
     return make_loop(sqlite_database, tmp_path)
-
-
-class StillWaiting(Exception):
-    """A decoder that gave nothing for far longer than its limit."""
-
-
-def patience(looks: int) -> Callable[[], None]:
-    """Gives up after so many looks at a decoder, each a quarter of a second after the one before."""
-    left = iter(range(looks))
-
-    def look() -> None:
-        if next(left, None) is None:
-            raise StillWaiting
-
-    return look
 
 
 LIMITS = ChildLimits(0.5)

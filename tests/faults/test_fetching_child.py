@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +18,7 @@ from backend.media.fetching_child import FetchingProcesses
 from backend.media.watch import Alive
 from tests.faults import naive_cache
 from tests.faults.fault import fault
+from tests.faults.patience import StillWaiting, patience
 from tests.faults.servers import Server, redirect, said, talking_to
 from tests.faults.service import Service
 from tests.faults.without import hour, nothing, yes
@@ -28,21 +28,6 @@ from tests.media.test_drip import CASES, Drip
 FAULTS = (2, 8, 9, 10)
 
 NEVER = float("inf")
-
-
-class StillWaiting(Exception):
-    """Nothing happened for far longer than the limit."""
-
-
-def patience(looks: int) -> Callable[[], None]:
-    """Gives up after so many looks, each a quarter of a second after the one before."""
-    left = iter(range(looks))
-
-    def look() -> None:
-        if next(left, None) is None:
-            raise StillWaiting
-
-    return look
 
 
 def fetching(service: Service, processes: FetchingProcesses, downloader: Downloader | None = None) -> MediaLibrary:

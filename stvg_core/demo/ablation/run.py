@@ -22,7 +22,6 @@ from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.demo.evaluate import right_track, scene_tracks, scene_truth, target_track, whole_tube
 from stvg_core.demo.scenes import Scene
 from stvg_core.locating.attention import AttentionView
-from stvg_core.locating.stopwatch import Stopwatch
 from stvg_core.method.evidence import Choice, Evidence, Rows, SecondLook
 from stvg_core.method.interval import cut
 from stvg_core.method.join import join, refine, second_look_of, second_scores
@@ -34,6 +33,7 @@ from stvg_core.opened import OpenedVideo
 from stvg_core.pipeline import Grounder
 from stvg_core.query import SubQueries, as_statement
 from stvg_core.settings import ActionSubject, GroundingSettings
+from stvg_core.stopwatch import Stopwatch
 from stvg_core.tube import Array, Track, Tube
 
 SETS: dict[str, dict[str, object]] = {
