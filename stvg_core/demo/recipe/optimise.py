@@ -10,6 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from stvg_core.demo.recipe.muon import Muon
+
 
 class Optimiser:
     """Both optimisers as one. ``peak`` is Muon's learning rate; AdamW runs at ``adam_share`` of it."""
@@ -26,8 +28,7 @@ class Optimiser:
         rest = [p for p in self.parameters if id(p) not in taken]
         self.parts: list[tuple[torch.optim.Optimizer, float]] = []
         if hidden:
-            muon = torch.optim.Muon(hidden, lr=peak, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
-            self.parts.append((muon, peak))
+            self.parts.append((Muon(hidden, lr=peak), peak))
         if rest:
             adam = torch.optim.AdamW(rest, lr=peak * adam_share, weight_decay=0.0, betas=(0.9, 0.98))
             self.parts.append((adam, peak * adam_share))
