@@ -40,7 +40,7 @@ def saved(
     session: Session, task: Task, prediction: Prediction | None, who: int, day: int, seconds: float | None, **more: Any
 ) -> int:
     """A label of annotator ``who``; returns its row."""
-    times = {"ls_created_at": at(1), "ls_updated_at": at(day)}
+    times: dict[str, Any] = {"ls_created_at": at(1), "ls_updated_at": at(day)}
     return a_correction(session, task, prediction, who=who, lead_time_s=seconds, **times, **more).id
 
 
@@ -91,9 +91,9 @@ def test_what_is_done_and_what_waits(worked: Database) -> None:
 
 def test_the_median_of_what_labels_took(worked: Database) -> None:
     found = seen(worked)
-    assert (found.total.lead_time_s, found.total.timed) == (pytest.approx(90), 4)
+    assert found.total.lead_time_s == pytest.approx(90) and found.total.timed == 4
     assert group(found.people, "3").lead_time_s == pytest.approx(45)
-    assert (group(found.people, "4").lead_time_s, group(found.people, "4").timed) == (pytest.approx(360), 2)
+    assert group(found.people, "4").lead_time_s == pytest.approx(360) and group(found.people, "4").timed == 2
     assert group(found.versions, "n@1/0").lead_time_s is None
 
 
@@ -112,7 +112,7 @@ def test_agreement_counts_each_task_once(worked: Database) -> None:
     found = seen(worked)
     assert 0 < far < 1
     for row in (found.total, group(found.people, "3"), group(found.people, "4"), group(found.projects, "1")):
-        assert (row.agreement, row.compared) == (pytest.approx(1 - far), 1)
+        assert row.agreement == pytest.approx(1 - far) and row.compared == 1
     assert group(found.versions, None).agreement is None
 
 
