@@ -25,7 +25,7 @@ _from_stdin = click.option("--password-stdin", is_flag=True, help="Read the pass
 
 @click.group("users", cls=Group)
 def command() -> None:
-    """Accounts of the review pages: an annotator sees, a reviewer also decides, an admin also exports."""
+    """Accounts of the review pages: an annotator sees, a reviewer decides and exports, an admin reads the audit log."""
 
 
 @command.command()

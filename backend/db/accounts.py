@@ -20,7 +20,7 @@ from backend.db.types import plain
 from stvg_core.errors import StvgError
 
 ROLES = ("annotator", "reviewer", "admin")
-"""From the least to the most: an annotator sees, a reviewer also decides, an admin also exports."""
+"""From the least to the most: an annotator sees, a reviewer decides and exports, an admin reads the audit log."""
 
 LONGEST_NAME = 64
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 1024

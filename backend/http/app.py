@@ -12,6 +12,7 @@ from backend.http import (
     admin,
     auth,
     csrf,
+    dashboard,
     errors,
     footage,
     health,
@@ -29,6 +30,7 @@ from backend.http import (
     work,
 )
 from backend.http.fetching import Fetching
+from backend.http.names import Names
 from backend.http.services import Services
 from backend.http.stills import Stills
 from backend.jobs.answers import Answers
@@ -59,13 +61,16 @@ def create_app(
         pushes=settings.label_studio_url is not None and settings.label_studio_token is not None,
         waiters=Semaphore(max(1, settings.web_threads // 2)),
     )
-    media = bootstrap.open_media(settings, bootstrap.open_label_studio(settings), database)
+    label_studio = bootstrap.open_label_studio(settings)
+    media = bootstrap.open_media(settings, label_studio, database)
     # A person waits for a picture: it is given up sooner than a job is.
     patience = min(settings.decode_seconds, _STILL_S)
     stills = Stills(lambda: open_decoding(patience, settings.decode_memory_bytes, idle=0, in_all_s=patience))
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.extensions["stvg"] = Services(database, versions, answers, settings, media, Fetching(media), stills)
+    app.extensions["stvg"] = Services(
+        database, versions, answers, settings, media, Fetching(media), stills, Names(label_studio)
+    )  # fmt: skip
     request_ids.install(app)
     metrics.install(app, database)
     auth.install(app, settings)
@@ -74,7 +79,7 @@ def create_app(
     people.install(app)
     csrf.install(app)
     errors.install(app)
-    for module in (health, predict, webhook, metrics, openapi, login, admin, review, footage, work):
+    for module in (health, predict, webhook, metrics, openapi, login, admin, review, footage, work, dashboard):
         app.register_blueprint(module.blueprint)
 
     @app.after_request

@@ -90,6 +90,9 @@ _FILTER = {
     "order": _one_of("up"), "after": TEXT, "before": TEXT,
 }  # fmt: skip
 _OF_WORK = {"project": NUMBER, "version": TEXT}
+_DAYS = {"from": {**TEXT, "format": "date"}, "to": {**TEXT, "format": "date"}}
+_OF_DASHBOARD = {"project": {"type": "integer"}, "annotator": NUMBER, "version": TEXT, **_DAYS}
+_OF_AUDIT = {"who": TEXT, "act": TEXT, **_DAYS}
 _LOGIN = _object(name=TEXT, password=TEXT, next=TEXT)
 _DECISION = _object(
     "decision", decision=_one_of(*DECISIONS), reason=_one_of("", *REASONS),
@@ -127,7 +130,9 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("admin.send_export", "POST"): Operation(
         {200: ("application/zip", {**TEXT, "format": "binary"})}, others=(400, 507), body=(FORM, _EXPORT)
     ),
-    ("admin.audit", "GET"): Operation({200: _PAGE}, query={"before": NUMBER}),
+    ("admin.audit", "GET"): Operation({200: _PAGE}, others=(400,), query={"before": NUMBER, **_OF_AUDIT}),
+    ("admin.audit_csv", "GET"): Operation({200: ("text/csv", TEXT)}, others=(400,), query=_OF_AUDIT),
+    ("dashboard.page", "GET"): Operation({200: _PAGE}, others=(400,), query=_OF_DASHBOARD),
     ("review.queue_page", "GET"): Operation({200: _PAGE}, query=_FILTER),
     ("review.item_page", "GET"): Operation({200: _PAGE}, others=(404,), query=_FILTER),
     ("review.evidence", "GET"): Operation({200: (JSON, _ANY)}, others=(404,)),

@@ -64,6 +64,10 @@ class LabelStudioClient:
         """The user whose token this is."""
         return self._object("GET", "/api/current-user/whoami")
 
+    def users(self) -> list[Json]:
+        """Everybody in the organisation of this token's user: ``id``, ``first_name``, ``last_name``, ``email``."""
+        return self._list("GET", "/api/users/")
+
     # Projects
 
     def projects(self, title: str | None = None) -> list[Json]:

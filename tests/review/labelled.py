@@ -148,9 +148,8 @@ def a_correction(
         ls_annotation_id=number,
         task_id=task.id,
         author_id=who,
-        lead_time_s=12.0,
         prediction_id=None if prediction is None else prediction.id,
-        **{"tubes": regions, "verdict": "correct", **values},
+        **{"tubes": regions, "verdict": "correct", "lead_time_s": 12.0, **values},
     )
     row = annotations.find(session, digest)
     assert row is not None

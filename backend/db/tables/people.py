@@ -15,7 +15,7 @@ from backend.db.types import now
 
 
 class Account(Base):
-    """Somebody who may log in to the review pages. ``role``: annotator sees, reviewer decides, admin exports too.
+    """Somebody who may log in to the review pages. ``role``: annotator sees, reviewer decides, admin audits too.
 
     ``session_key`` is part of every session: a new one ends them all. ``ls_user_id`` is who this is in Label Studio.
     """
