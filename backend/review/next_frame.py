@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -124,7 +125,7 @@ def _gaps(evidence: Evidence, inside: Array) -> Iterator[Doubt]:
         return
     seen = np.isfinite(evidence.masks[evidence.chosen][inside]).all(axis=(1, 2))
     known = np.flatnonzero(seen)
-    for before, after in zip(known, known[1:], strict=False):
+    for before, after in pairwise(known):
         count = int(after - before) - 1
         if count:
             frame = int(evidence.slot_frames[inside[before + (count + 1) // 2]])
