@@ -258,6 +258,13 @@ class Settings(MethodSettings):
         """The address for people's browsers: the first of the other names, else the one that the service calls."""
         return next(iter(self.aliases()), self.label_studio_url)
 
+    def task_in_label_studio(self, project_id: int, ls_task_id: int) -> str | None:
+        """Where a browser opens a task there; its address names no frame. None for one of a local project."""
+        base = self.public_label_studio_url()
+        if base is None or project_id < 0:
+            return None
+        return f"{base}/projects/{project_id}/data?task={ls_task_id}"
+
     def own_url(self) -> str:
         """Where this machine reaches the service: loopback where it listens on every address."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)  # noqa: S104

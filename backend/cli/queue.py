@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
 
 import click
+from sqlalchemy.orm import Session
 
 from backend.bootstrap import open_database, require_label_studio
 from backend.cli.groups import Group
 from backend.cli.project_option import PROJECT, in_label_studio, project_number
 from backend.db import schema
 from backend.jobs import ordering
-from backend.review import queue
+from backend.review import queue, to_check
+from backend.review.next_frame import Doubt
 from backend.settings import load_settings
 from stvg_core.notice import notice, notice_of_some
 
-_LINE = "{task:>13}  {state:<10} {uncertainty:>11} {disagreement:>12} {change:<20} {query}"
+_LINE = "{task:>13}  {state:<10} {uncertainty:>11} {disagreement:>12} {change:<20} {check:<12} {query}"
 
 
 @click.group("queue", cls=Group)
@@ -35,16 +39,26 @@ def command() -> None:
 def list_command(
     project: str | None, state: str | None, sort: queue.Sort, ascending: bool, limit: int, as_json: bool
 ) -> None:
-    """Tasks with their state, the most uncertain suggestion first."""
-    database = open_database(load_settings())
+    """Tasks with their state, the most uncertain suggestion first.
+
+    CHECK is the frame of the suggestion to look at first, counted from 1 as in Label Studio, and what speaks against
+    it.
+    """
+    settings = load_settings()
+    database = open_database(settings)
     try:
         schema.check_ready(database.engine)
         with database.read() as session:
             number = project_number(session, project)
             chosen = queue.QueueFilter(state=state, project_id=number, sort=sort, descending=not ascending)
-            rows = queue.first(session, chosen, limit)
-            for row in rows if as_json else ():
-                more = {"waiting_since": row.waiting_since.isoformat(), "notice": notice(row.model_version)}
+            rows = _with_frames(session, queue.first(session, chosen, limit))
+            for row, doubt in rows if as_json else ():
+                more = {
+                    "waiting_since": row.waiting_since.isoformat(),
+                    "notice": notice(row.model_version),
+                    "check": None if doubt is None else asdict(doubt),
+                    "label_studio_url": settings.task_in_label_studio(row.project_id, row.ls_task_id),
+                }
                 click.echo(json.dumps({**vars(row), **more}, ensure_ascii=False))
             if not as_json:
                 _table(rows)
@@ -52,12 +66,22 @@ def list_command(
         database.close()
 
 
-def _table(rows: Iterator[queue.QueueRow]) -> None:
+def _with_frames(session: Session, rows: Iterator[queue.QueueRow]) -> Iterator[tuple[queue.QueueRow, Doubt | None]]:
+    """Each row with the frame to check first of its suggestion, if one is named."""
+    while some := list(islice(rows, to_check.AT_ONCE)):
+        named = to_check.first_of_tasks(session, [row.task_id for row in some])
+        yield from ((row, named.get(row.task_id)) for row in some)
+
+
+def _table(rows: Iterator[tuple[queue.QueueRow, Doubt | None]]) -> None:
     """The rows as they come, and what is to be known of them."""
-    titles = {"state": "STATE", "uncertainty": "UNCERTAINTY", "disagreement": "DISAGREEMENT", "change": "CHANGE"}
+    titles = {
+        "state": "STATE", "uncertainty": "UNCERTAINTY", "disagreement": "DISAGREEMENT", "change": "CHANGE",
+        "check": "CHECK",
+    }  # fmt: skip
     versions: Counter[str] = Counter()
     shown = comparing = 0
-    for shown, row in enumerate(rows, 1):
+    for shown, (row, doubt) in enumerate(rows, 1):
         if shown == 1:
             click.echo(_LINE.format(task="PROJECT/TASK", query="QUERY", **titles))
         click.echo(
@@ -67,6 +91,7 @@ def _table(rows: Iterator[queue.QueueRow]) -> None:
                 uncertainty=_number(row.uncertainty),
                 disagreement=_number(row.disagreement),
                 change=row.change or "-",
+                check="-" if doubt is None else f"{doubt.frame + 1} {doubt.kind}",
                 query=" ".join(row.query.split()),
             )
         )

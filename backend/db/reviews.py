@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session, aliased
 
 from backend.db import deliveries, task_state
 from backend.db.tables import Annotation, Review, Task
-from backend.db.task_state import ACCEPTED, REJECTED, SENT_BACK, UNDONE
+from backend.db.task_state import ACCEPTED, REJECTED, SENT_BACK, SENT_ON, UNDONE
 
 __all__ = [
-    "ACCEPTED", "REJECTED", "SENT_BACK", "UNDONE", "add", "decision_of_version", "history", "in_force", "lock_task",
+    "ACCEPTED", "REJECTED", "SENT_BACK", "SENT_ON", "UNDONE", "add", "decision_of_version", "history", "in_force",
+    "lock_task",
 ]  # fmt: skip
 
 

@@ -24,6 +24,9 @@ from backend.db.tables.state import DUE
 ACCEPTED, REJECTED, SENT_BACK, UNDONE = "accepted", "rejected", "sent back", "undone"
 """What reviewers decide; the first three are states of a task too."""
 
+SENT_ON = "sent to another"
+"""A label that was sent back as well, to somebody else than who made it; the task's state is ``SENT_BACK``."""
+
 WAITING, FAILED, SUGGESTED, TO_REVIEW, SKIPPED = "waiting", "failed", "suggested", "to review", "skipped"
 STATES = (TO_REVIEW, SUGGESTED, SENT_BACK, REJECTED, ACCEPTED, SKIPPED, FAILED, WAITING)
 
@@ -143,7 +146,7 @@ def state_of(facts: Facts, scores: dict[int, tuple[float, float | None]]) -> dic
     label = max(facts.labels, key=lambda row: (not row.was_cancelled, row.moment, row.id), default=None)
     decided = _decision(facts.reviews, label, suggestion)
     if decided is not None:
-        state, since = decided.decision, decided.created_at
+        state, since = SENT_BACK if decided.decision == SENT_ON else decided.decision, decided.created_at
     elif label is not None:
         state, since = (SKIPPED if label.was_cancelled else TO_REVIEW), label.moment
     elif suggestion is not None:

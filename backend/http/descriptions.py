@@ -89,6 +89,7 @@ _FILTER = {
     "state": _one_of(*STATES), "project": NUMBER, "version": TEXT, "annotator": NUMBER, "sort": _one_of(*SORTS),
     "order": _one_of("up"), "after": TEXT, "before": TEXT,
 }  # fmt: skip
+_COMPARED = {"a": TEXT, "b": TEXT}
 _OF_WORK = {"project": NUMBER, "version": TEXT}
 _DAYS = {"from": {**TEXT, "format": "date"}, "to": {**TEXT, "format": "date"}}
 _OF_DASHBOARD = {"project": {"type": "integer"}, "annotator": NUMBER, "version": TEXT, **_DAYS}
@@ -134,8 +135,8 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("admin.audit_csv", "GET"): Operation({200: ("text/csv", TEXT)}, others=(400,), query=_OF_AUDIT),
     ("dashboard.page", "GET"): Operation({200: _PAGE}, others=(400,), query=_OF_DASHBOARD),
     ("review.queue_page", "GET"): Operation({200: _PAGE}, query=_FILTER),
-    ("review.item_page", "GET"): Operation({200: _PAGE}, others=(404,), query=_FILTER),
-    ("review.evidence", "GET"): Operation({200: (JSON, _ANY)}, others=(404,)),
+    ("review.item_page", "GET"): Operation({200: _PAGE}, others=(404,), query=_FILTER | _COMPARED),
+    ("review.evidence", "GET"): Operation({200: (JSON, _ANY)}, others=(404,), query=_COMPARED),
     ("review.decide", "POST"): Operation(
         _ELSEWHERE, others=(400, 404, 409), body=(FORM, _DECISION), query=_FILTER
     ),

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, abort, flash, jsonify, make_response, red
 from flask.typing import ResponseReturnValue
 
 from backend.annotations.target import RULE
+from backend.db.types import plain
 from backend.http import filters, footage, people, wording
 from backend.http.audit import record
 from backend.http.services import services
@@ -41,7 +42,7 @@ def item_page(task_id: int) -> ResponseReturnValue:
 def evidence(task_id: int) -> Response:
     """What the page's scripts draw."""
     with services().database.read() as session:
-        found = overlays.look(session, _checked(task_id))
+        found = overlays.look(session, _checked(task_id), _compared())
     if found is None:
         abort(404)
     return jsonify(found)
@@ -107,7 +108,7 @@ def _show(
     """The page; with a problem, the status says whose: 409 where the label changed meanwhile, else 400."""
     chosen = filters.read(request.args)
     with services().database.read() as session:
-        found = item.look(session, _checked(task_id))
+        found = item.look(session, _checked(task_id), _compared())
         if found is None:
             abort(404)
         previous, following = queue.neighbours(session, chosen, task_id)
@@ -115,18 +116,16 @@ def _show(
     page = render_template(
         "item.html", item=found, previous=previous, following=following, chosen=chosen, query=filters.query(chosen),
         problem=problem, kept=kept or {}, reasons=decisions.REASONS, footage=state, footage_reason=reason,
-        labelling_url=_labelling_url(found.row), target_rule=RULE,
+        labelling_url=services().settings.task_in_label_studio(found.row.project_id, found.row.ls_task_id),
+        target_rule=RULE,
     )  # fmt: skip
     status = 200 if problem is None else 409 if kept is not None and found.seen != seen else 400
     return make_response(page, status)
 
 
-def _labelling_url(row: queue.QueueRow) -> str | None:
-    """The task in Label Studio, under the name that people open; None for one of a local project."""
-    base = services().settings.public_label_studio_url()
-    if base is None or row.project_id < 0:
-        return None
-    return f"{base}/projects/{row.project_id}/data?task={row.ls_task_id}"
+def _compared() -> tuple[str | None, str | None]:
+    """The two model versions that the address asks to compare."""
+    return plain(request.args.get("a", "")) or None, plain(request.args.get("b", "")) or None
 
 
 def _checked(task_id: int) -> int:

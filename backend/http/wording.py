@@ -12,7 +12,7 @@ from stvg_core.notice import notice
 
 TONES = {
     "to review": "accent", "suggested": "suggestion", "accepted": "good", "rejected": "bad", "sent back": "warn",
-    "failed": "bad", "undone": "muted",
+    "sent to another": "warn", "failed": "bad", "undone": "muted",
 }  # fmt: skip
 """Which colour a state or a decision has; all others have none."""
 

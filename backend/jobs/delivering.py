@@ -31,7 +31,7 @@ CLAIM_S = 30.0
 _MOST_S = 240.0
 """Longer than the few calls for one row with all their repetitions."""
 
-STATE_KEY, COMMENT_KEY = "review", "review_comment"
+STATE_KEY, COMMENT_KEY, FOR_KEY = "review", "review_comment", "review_for"
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 600.0
 _MAY_CHANGE = (401, 403, 408, 429)
@@ -153,7 +153,8 @@ def _sentence(value: str) -> str | None:
 
 # Decisions. The open edition has no comments and no review states. So the decision is written into the task's own data,
 # where the Data Manager shows it as columns, filters by it and the labelling interface can show it: "review" ("sent
-# back" or "rejected") and "review_comment". Both go away when the decision no longer stands.
+# back" or "rejected"), "review_comment", and "review_for", who should mend it: a task cannot be assigned there. All go
+# away when the decision no longer stands.
 
 
 def _tell(database: Database, label_studio: LabelStudio, delivery: Delivery) -> dict[str, str]:
@@ -161,7 +162,7 @@ def _tell(database: Database, label_studio: LabelStudio, delivery: Delivery) -> 
     number = delivery.task.ls_task_id
     wanted = _wanted(database, delivery.task_id)
     data = label_studio.task(number).get("data") or {}
-    others = {key: value for key, value in data.items() if key not in (STATE_KEY, COMMENT_KEY)}
+    others = {key: value for key, value in data.items() if key not in (STATE_KEY, COMMENT_KEY, FOR_KEY)}
     if others | wanted != data:
         label_studio.patch_task_data(number, others | wanted)
     return wanted
@@ -192,4 +193,19 @@ def shown_keys(review: Review) -> dict[str, str]:
     if review.decision not in deliveries.SHOWN:
         return {}
     said = f"{review.reason}: {review.comment}" if review.comment else str(review.reason)
-    return {STATE_KEY: review.decision, COMMENT_KEY: f"{said}; by {review.reviewer}"}
+    author = None if review.annotation is None else review.annotation.author_id
+    whom = _for(review.decision, author)
+    if review.decision == decisions.SENT_ON:
+        said = f"{said}; for {whom}"  # labelling pages show the comment alone
+    shown = {
+        STATE_KEY: decisions.REJECTED if review.decision == decisions.REJECTED else decisions.SENT_BACK,
+        COMMENT_KEY: f"{said}; by {review.reviewer}",
+    }
+    return shown if whom is None else shown | {FOR_KEY: whom}
+
+
+def _for(decision: str, author: int | None) -> str | None:
+    """Who should mend the label, by Label Studio's number of who made it; None for nobody in particular."""
+    if decision == decisions.SENT_ON:
+        return "somebody else" if author is None else f"somebody else than annotator {author}"
+    return None if decision == decisions.REJECTED or author is None else f"annotator {author}"

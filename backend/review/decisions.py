@@ -12,14 +12,17 @@ from sqlalchemy.orm import Session
 
 from backend.db import annotations as versions
 from backend.db import predictions, reviews, task_state
-from backend.db.reviews import ACCEPTED, REJECTED, SENT_BACK, UNDONE
+from backend.db.reviews import ACCEPTED, REJECTED, SENT_BACK, SENT_ON, UNDONE
 from backend.db.tables import Annotation, Prediction, Review
 from backend.db.types import plain
 from stvg_core.errors import StvgError
 
-__all__ = ["ACCEPTED", "REASONS", "REJECTED", "SENT_BACK", "DecisionError", "decide", "history", "standing", "undo"]
+__all__ = [
+    "ACCEPTED", "REASONS", "REJECTED", "SENT_BACK", "SENT_ON", "DecisionError", "decide", "history", "standing", "undo",
+]  # fmt: skip
 
-DECISIONS = (ACCEPTED, REJECTED, SENT_BACK)
+DECISIONS = (ACCEPTED, REJECTED, SENT_BACK, SENT_ON)
+"""Three of them refuse a label: no rework, back to the same annotator, to somebody else."""
 REASONS = ("wrong object", "wrong start or end", "boxes loose", "object absent", "sentence unclear", "other")
 """Why a label is rejected or sent back."""
 
@@ -117,7 +120,7 @@ def subject(session: Session, task_id: int) -> tuple[Annotation | None, Predicti
 
 
 def _checked_reason(decision: str, reason: str | None, comment: str) -> str:
-    doing = "reject" if decision == REJECTED else "send back"
+    doing = "reject" if decision == REJECTED else "send back" if decision == SENT_BACK else "send on"
     if not reason:
         raise DecisionError(f"To {doing} a label, say why: choose a reason.")
     if reason not in REASONS:

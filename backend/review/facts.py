@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from backend.review.compare import Comparison
+from backend.review.next_frame import Doubt
 from backend.review.queue import QueueRow
 from backend.review.uncertainty import Uncertainty
 from stvg_core.locating.said import Said
@@ -53,6 +55,7 @@ class Suggestion:
         timings: seconds per stage, the total last.
         newer: version of a later suggestion for the same task, None where this is the newest.
         said: what the model was shown and said, where words decided; else None.
+        check: the frames to look at first, the least sure one first.
     """
 
     id: int
@@ -72,6 +75,7 @@ class Suggestion:
     timings: tuple[tuple[str, float], ...]
     newer: str | None
     said: Said | None = None
+    check: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,7 @@ class Item:
         versions, decisions: newest first.
         apart: who stands apart from the others, by Label Studio's numbers.
         reading: how the label's tube was read from the annotation.
+        compared: the suggestions of two model versions beside each other; None where there are not two.
     """
 
     row: QueueRow
@@ -161,6 +166,7 @@ class Item:
     decisions: tuple[Decision, ...]
     apart: tuple[int, ...] = ()
     reading: Reading | None = None
+    compared: Comparison | None = None
 
     @property
     def seen(self) -> int | None:

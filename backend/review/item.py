@@ -5,7 +5,6 @@ The boxes and curves that are drawn come apart from this, in ``backend.review.ov
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,18 +15,25 @@ from backend.db import annotations as versions
 from backend.db import deliveries, predictions
 from backend.db.reviews import UNDONE, in_force
 from backend.db.tables import Annotation, Delivery, Diff, Prediction, Review, Task
-from backend.review import decisions, opinions, queue, recording
+from backend.review import compare, decisions, opinions, queue, recording
 from backend.review.facts import Decision, Item, ReAttention, Suggestion, Version, VideoFacts
+from backend.review.next_frame import doubts
 from backend.review.reading import reading_of
+from backend.review.suggested import read_evidence, tube_of
 from backend.review.uncertainty import of_evidence
-from stvg_core.method.evidence import Evidence
 from stvg_core.tube import look_warnings
 
 BRANCHES = ("Which object", "What it does")
 
 
-def look(session: Session, task_id: int) -> Item | None:
-    """The task with this row, None where there is none."""
+def look(
+    session: Session, task_id: int, versions_compared: tuple[str | None, str | None] = (None, None)
+) -> Item | None:
+    """The task with this row, None where there is none.
+
+    Args:
+        versions_compared: which two model versions to compare; None for the newest.
+    """
     task = session.get(Task, task_id)
     row = queue.row_of(session, task_id)
     if task is None or row is None:
@@ -48,6 +54,7 @@ def look(session: Session, task_id: int) -> Item | None:
         decisions=said,
         apart=_apart(session, task_id),
         reading=None if label is None else reading_of(session, label),
+        compared=compare.look(session, task_id, *versions_compared),
     )
 
 
@@ -69,17 +76,6 @@ _OUTDATED = (
     "Another file lies at the video's address since this was saved, so it is not exported. Where it still fits, save "
     "it again in Label Studio."
 )
-
-
-def read_evidence(row: Prediction) -> Evidence | None:
-    """The stored evidence, None where it cannot be read."""
-    consistency = math.nan if row.evidence_consistency is None else row.evidence_consistency
-    try:
-        return Evidence.from_bytes(
-            row.evidence, chosen=row.evidence_chosen, consistency=consistency, info=row.evidence_info
-        )
-    except Exception:  # a damaged archive raises whatever its reader meets first; the page has other things to show
-        return None
 
 
 def _video(task: Task, label: Annotation | None) -> VideoFacts | None:
@@ -118,6 +114,7 @@ def _suggestion(session: Session, task_id: int, label: Annotation | None) -> Sug
         timings=tuple(sorted(seconds.items(), key=lambda entry: (entry[0] == "total", -entry[1]))),
         newer=newest.model_version if newest is not None and newest.id > row.id else None,
         said=None if evidence is None else evidence.said,
+        check=doubts(tube_of(row), evidence),
     )
 
 

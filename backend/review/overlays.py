@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 from backend.db import annotations as versions
 from backend.db import diffs
 from backend.db.tables import Annotation, Diff, Prediction, Task
-from backend.review import opinions, recording
+from backend.review import apart, compare, opinions, recording
 from backend.review.diff import unpack
 from backend.review.drawn import Drawn
-from backend.review.item import read_evidence, suggestion_of
+from backend.review.item import suggestion_of
 from backend.review.reading import offered
+from backend.review.suggested import read_evidence, tube_of
 from stvg_core.keyframes import simplify
 from stvg_core.method.evidence import Evidence
 from stvg_core.method.tracks import decided_by
@@ -27,17 +28,24 @@ from stvg_core.tube import Array
 
 SUGGESTION, CORRECTION, CONSENSUS, OTHER, OBJECT = "suggestion", "correction", "consensus", "other", "object"
 OFFERED = "offered"
+VERSIONS = {"A": "version-a", "B": "version-b"}
 
 _DIGITS = 4
 _SHAPE_KEPT = 0.99
 
 
-def look(session: Session, task_id: int) -> dict[str, Any] | None:
+def look(
+    session: Session, task_id: int, versions_compared: tuple[str | None, str | None] = (None, None)
+) -> dict[str, Any] | None:
     """All that the page draws over and below the video; None where there is no such task.
 
     ``tubes``: what can be shown over the video, by kind; ``iou``: frame by frame, null where none of the two is shown;
     ``scores``: of every track in every sampled frame; ``maps``: what the model looked at; ``times``: when each frame of
-    a variable-rate video is shown, in seconds from the first; null for an even rate, and where they are not known.
+    a variable-rate video is shown, in seconds from the first; null for an even rate, and where they are not known;
+    ``apart``: the frames on which answers differ, ``[first, last, kind]``, by whose they are.
+
+    Args:
+        versions_compared: which two model versions to compare; None for the newest.
     """
     task = session.get(Task, task_id)
     if task is None:
@@ -46,13 +54,17 @@ def look(session: Session, task_id: int) -> dict[str, Any] | None:
     suggestion = suggestion_of(session, task_id, label)
     evidence = None if suggestion is None else read_evidence(suggestion)
     diff = None if label is None else diffs.find(session, label.id)
+    pair = compare.drawn_pair(session, task_id, *versions_compared)
+    agreed = list(opinions.of_tasks(session, task_ids=[task_id]))
     return {
         "tubes": [
             *_suggested(suggestion),
             *_corrected(label),
             *_offered(session, label),
-            *_others(session, task_id, label),
+            *_others(agreed, label),
+            *(tube for letter, row in pair for tube in _of_version(letter, row)),
         ],
+        "apart": [*_corrected_apart(suggestion, label), *_people_apart(agreed), *_versions_apart(pair)],
         "iou": _ious(label, diff),
         "scores": None if evidence is None else _scores(evidence),
         "maps": None if evidence is None else _maps(evidence),
@@ -105,10 +117,10 @@ def _is(answer: Drawn | None, entry: Mapping[str, Any]) -> bool:
     return [list(interval) for interval in answer.intervals] == _intervals(entry)
 
 
-def _others(session: Session, task_id: int, label: Annotation | None) -> list[dict[str, Any]]:
+def _others(agreed: Sequence[opinions.TaskAgreement], label: Annotation | None) -> list[dict[str, Any]]:
     """What the others drew, and what most of them share, where two or more people annotated the task."""
     found = []
-    for entry in opinions.of_tasks(session, task_ids=[task_id]):
+    for entry in agreed:
         common = entry.agreement.consensus
         if common is not None:
             found.append(_of_drawn("consensus", CONSENSUS, "Consensus", common))
@@ -119,6 +131,39 @@ def _others(session: Session, task_id: int, label: Annotation | None) -> list[di
                 name = f"other-{opinion.annotation_id}"
                 found.append(_of_drawn(name, OTHER, f"Annotator {who}" if opinion.author_id else who, opinion.drawn))
     return found
+
+
+def _of_version(letter: str, row: Prediction) -> list[dict[str, Any]]:
+    """One of the two suggestions that are compared."""
+    if not row.keyframes:
+        return []
+    span = [[int(row.keyframes[0][0]), int(row.keyframes[-1][0])]]
+    name = VERSIONS[letter]
+    return [_tube(name, name, f"{letter}: {row.model_version}", span, row.keyframes)]
+
+
+def _corrected_apart(row: Prediction | None, label: Annotation | None) -> list[dict[str, Any]]:
+    """Where the correction leaves the suggestion; nothing where one of the two does not say anything."""
+    if row is None or label is None or label.deleted or label.was_cancelled:
+        return []
+    tube, answer = tube_of(row), recording.answer(label)
+    return [] if tube is None or answer is None else _apart("correction", [Drawn.whole(tube), answer])
+
+
+def _people_apart(agreed: Sequence[opinions.TaskAgreement]) -> list[dict[str, Any]]:
+    return [
+        one for entry in agreed for one in _apart("annotators", [said.drawn for said in entry.agreement.opinions])
+    ]  # fmt: skip
+
+
+def _versions_apart(pair: Sequence[tuple[str, Prediction]]) -> list[dict[str, Any]]:
+    tubes = [tube_of(row) for _, row in pair]
+    return _apart("versions", [None if tube is None else Drawn.whole(tube) for tube in tubes])
+
+
+def _apart(whose: str, answers: Sequence[Drawn | None]) -> list[dict[str, Any]]:
+    found = [[one.first, one.last, one.kind] for one in apart.stretches(answers)]
+    return [{"whose": whose, "stretches": found}] if found else []
 
 
 def _of_drawn(name: str, kind: str, title: str, drawn: Drawn) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from werkzeug.serving import make_server
 
 from backend.db import accounts, predictions
 from backend.db.engine import Database
-from backend.db.tables import Task
+from backend.db.tables import Prediction, Task
 from backend.http.app import create_app
 from backend.http.stills import Stills, StillsBusy
 from backend.review import decisions
@@ -31,6 +31,7 @@ from tests.browser.waiting import PATIENCE_S, rest
 from tests.e2e.painted_clip import N_FRAMES, paint_clip
 from tests.http.conftest import MODEL, make_settings
 from tests.review.labelled import a_correction, a_job, a_suggestion, a_task, evidence
+from tests.review.test_compare import another
 
 pytestmark = pytest.mark.browser
 
@@ -485,6 +486,43 @@ def write_uneven(source: Path, path: Path, times: list[float]) -> np.ndarray:
     return np.asarray(paint_clip(path.with_name("truth.mp4"), FPS).boxes)
 
 
+def test_the_frame_to_check_is_shown_by_key_by_link_and_by_address(reviewer: ReviewPage, site: Site) -> None:
+    reviewer.item(site.other, "#frame=31")
+    reviewer.shows(30)
+    reviewer.page.keyboard.press("w")
+    reviewer.shows(START)
+    reviewer.go_to(5)
+    reviewer.page.get_by_role("link", name=f"Frame {START + 1} w").click()
+    reviewer.shows(START)
+    assert reviewer.page.url.endswith(f"#frame={START + 1}")
+
+
+def test_two_versions_and_what_differs_stand_on_the_time_strip(reviewer: ReviewPage, site: Site) -> None:
+    with site.database.write() as session:
+        task = session.get_one(Task, site.painted)
+        (first,) = session.query(Prediction).where(Prediction.model_version == "m@1/0", Prediction.query == task.query)
+        another(session, task, first, "m@2/0", keyframes=first.keyframes[4:], start_frame=START + 4)
+    reviewer.item(site.painted)
+    page = reviewer.page
+    kinds = page.locator(".plot-intervals rect").evaluate_all("all => all.map(one => one.dataset.name)")
+    assert kinds == ["suggestion", "correction", "version-a", "version-b"]
+    expect(page.locator('[data-whose="versions"] rect')).to_have_attribute("x", str(START))
+    expect(page.locator('[data-whose="versions"] rect')).to_have_attribute("width", "4")
+    page.locator("#apart summary").click()
+    page.locator("#apart-list a").last.click()
+    reviewer.shows(START)
+    page.get_by_role("checkbox", name="B: m@1/0").check()
+    assert set(reviewer.drawn()) == {"suggestion", "correction", "version-b"}
+
+
+def test_to_somebody_else_by_keyboard(reviewer: ReviewPage, site: Site) -> None:
+    reviewer.item(site.painted)
+    reviewer.page.keyboard.press("1")
+    with reviewer.page.expect_navigation():
+        reviewer.page.keyboard.press("o")
+    assert site.decided(site.painted) == ["sent to another"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_narrow_window(chromium: Browser, site: Site, scheme: str) -> None:
     context = chromium.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
@@ -499,6 +537,8 @@ def test_a_narrow_window(chromium: Browser, site: Site, scheme: str) -> None:
         bar = tab.page.locator(".deciding").bounding_box()
         assert bar is not None and bar["y"] + bar["height"] == pytest.approx(844, abs=1), "sticks to the bottom"
         expect(tab.page.get_by_role("button", name="Accept")).to_be_in_viewport()
+        form, maps = (tab.page.locator(name).bounding_box() for name in ("#why", "#maps"))
+        assert form is not None and maps is not None and form["y"] < maps["y"], "the decision before the heat maps"
     tab.page.goto(f"{site.url}/review/tasks/{site.failed}")
     assert tab.overflows() <= 0
     context.close()

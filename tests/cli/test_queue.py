@@ -21,6 +21,7 @@ from stvg_core.notice import DEMO_NOTICE
 from stvg_core.version import model_version
 from tests.db.helpers import becomes
 from tests.jobs.conftest import Loop, each_loop, loop  # noqa: F401
+from tests.review.labelled import SUGGESTED, evidence
 from tests.review.rows import says
 from tests.review.tubes import whole
 
@@ -55,7 +56,7 @@ def _written(shell: Loop) -> dict[int, object]:
 
 def test_the_list_has_the_most_uncertain_first(shell: Loop) -> None:
     lines = _queue("list").output.splitlines()
-    assert lines[0].split() == ["PROJECT/TASK", "STATE", "UNCERTAINTY", "DISAGREEMENT", "CHANGE", "QUERY"]
+    assert lines[0].split() == ["PROJECT/TASK", "STATE", "UNCERTAINTY", "DISAGREEMENT", "CHANGE", "CHECK", "QUERY"]
     assert [line.split()[:4] for line in lines[1:]] == [
         ["1/2", "suggested", "0.900", "-"],
         ["1/1", "suggested", "0.050", "-"],
@@ -66,6 +67,23 @@ def test_the_list_has_the_most_uncertain_first(shell: Loop) -> None:
     assert len(_queue("list", "--limit", "1").output.splitlines()) == 2
     assert _queue("list", "--state", "accepted").output == "No tasks.\n"
     assert _queue("list", "--project", "9").output == "No tasks.\n"
+
+
+def test_the_list_names_the_frame_to_check_and_where_to_open_the_task(shell: Loop) -> None:
+    with shell.database.write() as session:
+        for number in (1, 2):
+            row, found = session.get_one(Prediction, number), evidence()
+            becomes(
+                session, row, keyframes=SUGGESTED if number == 1 else None, evidence=found.to_bytes(),
+                evidence_chosen=found.chosen, evidence_info=found.info,
+            )  # fmt: skip
+    lines = _queue("list").output.splitlines()
+    assert [line.split()[5:7] for line in lines[1:]] == [["-", "the"], ["11", "start"]]
+    [none, first] = [json.loads(line) for line in _queue("list", "--json").output.splitlines()]
+    why = "At the start the score rises by 0.50 of its range."
+    assert first["check"] == {"frame": 10, "kind": "start", "why": why, "weight": 0.5}
+    assert none["check"] is None
+    assert first["label_studio_url"] is None
 
 
 def test_the_list_says_which_suggestions_are_the_demo_models(shell: Loop) -> None:

@@ -20,7 +20,7 @@ from werkzeug.datastructures import MultiDict
 
 from backend.db import audits
 from backend.db.engine import Database
-from backend.db.tables import Project, Task
+from backend.db.tables import Prediction, Project, Task
 from backend.http import filters
 from backend.http.app import create_app
 from backend.http.fetching import Fetching
@@ -40,6 +40,7 @@ from tests.db.helpers import CONFIG
 from tests.http.conftest import MODEL, make_settings
 from tests.http.visitors import HTML, an_account, log_in, post
 from tests.review.labelled import CORRECTED, FRAMES, a_correction, a_job, a_suggestion, a_task
+from tests.review.test_compare import another
 
 
 @pytest.fixture(scope="session")
@@ -194,6 +195,34 @@ def test_the_item_page(web: FlaskClient, labelled: int) -> None:
     assert drawn["tubes"][1]["keyframes"] == CORRECTED
 
 
+def test_the_item_page_leads_to_the_frame_to_check(web: FlaskClient, labelled: int) -> None:
+    text = page(web, f"/review/tasks/{labelled}")
+    assert '<a href="#frame=11" data-key="w">Frame 11' in text and '<a href="#frame=41">Frame 41' in text
+    assert "type 11 into the frame field there" in text
+    assert text.index('id="decide"') < text.index('id="maps"'), "one below the other, the decision comes first"
+
+
+def test_two_model_versions_beside_each_other(web: FlaskClient, labelled: int, sqlite_database: Database) -> None:
+    path = f"/review/tasks/{labelled}"
+    assert 'id="versions"' not in page(web, path)
+    with sqlite_database.write() as session:
+        task = session.get_one(Task, labelled)
+        (first,) = session.query(Prediction).all()
+        for version in ("m@2/<b>", "m@3/0"):
+            another(session, task, first, version, uncertainty=0.25)
+    text = page(web, path)
+    assert 'id="versions"' in text and "m@2/&lt;b&gt;" in text and "m@2/<b>" not in text
+    chosen = page(web, f"{path}?state=to+review&a=m@1/0&b=m@2/<b>")
+    assert "vIoU 1.000, in time 1.000" in chosen and "<td>.25</td>" in chosen
+    assert '<input type="hidden" name="state" value="to review">' in chosen
+    assert "This task has no suggestion of m@9/0 to compare." in page(web, f"{path}?a=m@9/0")
+    found = re.search(r'data-evidence="([^"]+)"', chosen)
+    assert found is not None
+    drawn = web.get(html.unescape(found[1])).json
+    titles = [tube["title"] for tube in drawn["tubes"] if tube["kind"].startswith("version")]
+    assert titles == ["A: m@1/0", "B: m@2/<b>"]
+
+
 def test_a_task_that_is_not_there(web: FlaskClient) -> None:
     for path in ("/review/tasks/77", "/review/tasks/77/evidence.json", f"/review/tasks/{2**40}", "/review/videos/77"):
         assert web.get(path, headers=HTML).status_code == 404, path
@@ -245,9 +274,11 @@ def test_reject_needs_a_reason_and_keeps_the_comment(
     assert "look at &lt;b&gt;the end&lt;/b&gt;</textarea>" in refused.text
     assert post(web, path, decision="sent back", seen=seen, reason="boxes loose", comment="x").status_code == 303
     assert post(web, path, decision="maybe", seen=seen).status_code == 400
+    assert post(web, path, decision="sent to another", seen=seen, reason="wrong object").status_code == 303
     with sqlite_database.read() as session:
         assert [(row.decision, row.reason) for row in decisions.history(session, labelled)] == [
-            ("sent back", "boxes loose")
+            ("sent back", "boxes loose"),
+            ("sent to another", "wrong object"),
         ]
 
 

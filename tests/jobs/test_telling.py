@@ -9,6 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
+from backend.db import annotations as versions
 from backend.db import deliveries, jobs
 from backend.db.tables import Delivery, Task
 from backend.db.types import now
@@ -87,6 +88,47 @@ def test_a_decision_is_told_once_and_all_other_data_are_kept(
     assert teller(loop).send_due() == 1 and teller(loop).send_due() == 0
     assert data(loop) == before | {"review": decision, "review_comment": said}
     assert (row(loop).state, row(loop).attempts, patches(loop)) == ("delivered", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("decision", "whom", "comment"),
+    [
+        ("rejected", None, "wrong start or end; by ann"),
+        ("sent back", "annotator 7", "wrong start or end; by ann"),
+        (
+            "sent to another", "somebody else than annotator 7",
+            "wrong start or end; for somebody else than annotator 7; by ann",
+        ),
+    ],
+)  # fmt: skip
+def test_who_should_mend_a_label_is_told_and_cleared(
+    each_loop: Loop, decision: str, whom: str | None, comment: str
+) -> None:
+    loop = each_loop
+    task_id = ready(loop)
+    before = dict(data(loop))
+    _send(loop, _saved(number=8))
+    assert read_events(loop.database) == 1
+    with loop.database.write() as session:
+        label = versions.present(session, task_id)
+        assert label is not None
+        label.author_id = 7
+        session.flush()
+        seen = label.id
+    decide(loop, task_id, decision, seen=seen)
+    assert teller(loop).send_due() == 1
+    state = "rejected" if decision == "rejected" else "sent back"
+    told_of = {} if whom is None else {"review_for": whom}
+    assert data(loop) == before | {"review": state, "review_comment": comment} | told_of
+    undo(loop, task_id)
+    assert teller(loop).send_due() == 1 and data(loop) == before
+
+
+def test_a_suggestion_that_nobody_made_is_for_somebody_else(each_loop: Loop) -> None:
+    task_id = ready(each_loop)
+    decide(each_loop, task_id, "sent to another")
+    assert teller(each_loop).send_due() == 1
+    assert (data(each_loop)["review"], data(each_loop)["review_for"]) == ("sent back", "somebody else")
 
 
 @pytest.mark.parametrize("way", ["accepted", "undone", "annotated", "another suggestion"])

@@ -12,7 +12,7 @@ from backend.db import task_state as states
 from backend.db.engine import Database
 from backend.db.tables import Task
 from backend.review import decisions
-from backend.review.decisions import ACCEPTED, REJECTED, SENT_BACK, DecisionError, decide
+from backend.review.decisions import ACCEPTED, REJECTED, SENT_BACK, SENT_ON, DecisionError, decide
 from backend.review.drawn import Drawn
 from stvg_core.tube import Tube
 from tests.db.helpers import a_job, a_prediction, a_task, becomes
@@ -65,6 +65,8 @@ def test_a_task_goes_through_its_states(database: Database) -> None:
         for decision in (REJECTED, SENT_BACK, ACCEPTED):
             judge(session, task, decision, first.id)
             assert state(session, task) == decision
+        judge(session, task, SENT_ON, first.id)
+        assert state(session, task) == SENT_BACK, "to somebody else is sent back too"
         says(session, 1, task, a_tube(0.1))
         assert state(session, task) == states.TO_REVIEW
 
@@ -119,6 +121,7 @@ def test_undoing_brings_back_what_stood_before(database: Database) -> None:
         ("maybe", {}, "one of"),
         (REJECTED, {"reason": None}, "reject a label, say why"),
         (SENT_BACK, {"reason": ""}, "send back a label, say why"),
+        (SENT_ON, {"reason": ""}, "send on a label, say why"),
         (SENT_BACK, {"reason": "ugly"}, "The reason is one of"),
         (REJECTED, {"reason": "other", "comment": " "}, "needs a comment"),
         (ACCEPTED, {"comment": "x" * 2001}, "2001 characters. Shorten it to 2000"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from backend.db.engine import Database
-from backend.review import decisions, item, overlays
+from backend.review import decisions, item, overlays, to_check
 from backend.review.diff import unpack
 from backend.review.disagreement import record_due
 from backend.review.drawn import Drawn
@@ -66,7 +66,31 @@ def test_a_task_that_waits_and_one_that_failed(database: Database) -> None:
         drawn = overlays.look(session, waits.id)
     assert one is not None and one.row.state == "waiting" and not one.decidable and one.video is None
     assert other is not None and other.row.reason == "clip.mp4 is not a video."
-    assert drawn == {"tubes": [], "iou": None, "scores": None, "maps": None, "times": None}
+    assert drawn == {"tubes": [], "apart": [], "iou": None, "scores": None, "maps": None, "times": None}
+
+
+def test_the_frame_to_check_is_named(database: Database) -> None:
+    with database.write() as session:
+        task = a_task(session, 11)
+        a_suggestion(session, task)
+    with database.read() as session:
+        found = item.look(session, task.id)
+        first = to_check.first_of_tasks(session, [task.id, 99])
+    assert found is not None and found.suggestion is not None
+    check = found.suggestion.check
+    assert [(one.frame, one.kind, one.weight) for one in check] == [(10, "start", 0.5), (40, "end", 0.5)]
+    assert first == {task.id: check[0]}
+
+
+def test_where_the_correction_leaves_the_suggestion_is_marked(database: Database) -> None:
+    moved = [[10, 0.7, 0.7, 0.8, 0.8], [44, 0.7, 0.7, 0.8, 0.8]]
+    with database.write() as session:
+        task = a_task(session, 11)
+        a_correction(session, task, a_suggestion(session, task), keyframes=moved)
+    with database.read() as session:
+        drawn = overlays.look(session, task.id)
+    assert drawn is not None
+    assert drawn["apart"] == [{"whose": "correction", "stretches": [[10, 40, "drift"], [41, 44, "alone"]]}]
 
 
 def test_no_such_task(database: Database) -> None:

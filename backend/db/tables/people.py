@@ -37,8 +37,9 @@ class Account(Base):
 class Review(Base):
     """One decision about a task's label. Nothing is overwritten: taking one back is a row too (``undoes_id``).
 
-    ``decision``: accepted, rejected, sent back, undone. ``annotation_id`` is the version that was looked at, null where
-    the suggestion itself was judged before anybody annotated. That Label Studio has to be told is a ``Delivery``.
+    ``decision``: accepted, rejected, sent back, sent to another, undone. ``annotation_id`` is the version that was
+    looked at, null where the suggestion itself was judged before anybody annotated. That Label Studio has to be told is
+    a ``Delivery``.
     """
 
     __tablename__ = "review"

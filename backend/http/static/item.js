@@ -7,12 +7,13 @@ import { legend } from './legend.js';
 import { Player } from './player.js';
 import { Stage } from './stage.js';
 import { Strips } from './strips.js';
+import { html } from './svg.js';
 import { tracks } from './tracks.js';
 
 const item = document.querySelector('#item');
 const facts = item.dataset;
 const find = id => document.querySelector(`#${id}`);
-const actions = { ...decision(), j: press('[data-key=j]'), k: press('[data-key=k]'), q: press('.crumbs a'), '?': help() };
+const actions = { ...decision(), j: press('[data-key=j]'), k: press('[data-key=k]'), q: press('.crumbs a'), w: press('[data-key=w]'), '?': help() };
 bind(actions);
 
 if (facts.footage === 'being fetched') waitForVideo();
@@ -43,6 +44,8 @@ async function start() {
     stage.draw(player.frame);
     const first = evidence.tubes.find(tube => tube.name === (has('correction') ? 'correction' : 'suggestion'));
     if (first) player.seek(first.intervals[0][0]);
+    apartList(evidence.apart);
+    followFrames(player);
   }
   if (evidence.scores?.tracks.length && find('tracks')) {
     tracks(find('tracks'), evidence.scores, index => {
@@ -57,6 +60,38 @@ async function start() {
     find('maps-switch').addEventListener('change', event => maps.show(event.target.value));
   }
   item.dataset.ready = 'yes';
+}
+
+/** Links of the form `#frame=45` (counted from 1, as people read it) go there; so does such an address. */
+function followFrames(player) {
+  const go = hash => {
+    const [, number] = /^#frame=(\d+)$/.exec(hash) ?? [];
+    if (!number) return false;
+    player.pause();
+    player.seek(Number(number) - 1);
+    return true;
+  };
+  go(location.hash);
+  addEventListener('hashchange', () => go(location.hash));
+  document.addEventListener('click', event => {
+    const link = event.target.closest('a[href^="#frame="]');
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || !go(link.hash)) return;
+    event.preventDefault(); // the same link works twice, and leaves no step behind to go back to
+    history.replaceState(null, '', link.hash);
+    find('stage').scrollIntoView({ block: 'nearest' });
+  });
+}
+
+/** The marks of the time strip in words, each a link to its first frame. */
+function apartList(apart) {
+  const whose = { correction: 'suggestion and correction', versions: 'the two model versions', annotators: 'the annotators' };
+  const lines = apart.flatMap(({ whose: name, stretches }) => stretches.map(([first, last, kind]) => {
+    const link = html('a', { href: `#frame=${first + 1}`, textContent: first === last ? `Frame ${first + 1}` : `Frames ${first + 1} to ${last + 1}` });
+    return html('li', {}, link, kind === 'alone' ? `: not shown by all of ${whose[name]}` : `: the boxes of ${whose[name]} lie apart (IoU below .5)`);
+  }));
+  if (!lines.length || !find('apart-list')) return;
+  find('apart-list').replaceChildren(...lines);
+  find('apart').hidden = false;
 }
 
 function openPlayer() {

@@ -2,8 +2,8 @@
 
 import { boxAt, trackBoxAt } from './tubes.js';
 
-const DASHES = { suggestion: [8, 5], correction: [], consensus: [2, 4], other: [2, 5], object: [12, 3, 2, 3], offered: [6, 6], track: [] };
-const WIDTHS = { suggestion: 2.5, correction: 2.5, consensus: 2.5, other: 2, object: 2, offered: 2.5, track: 2 };
+const DASHES = { suggestion: [8, 5], correction: [], consensus: [2, 4], other: [2, 5], object: [12, 3, 2, 3], offered: [6, 6], 'version-a': [10, 3], 'version-b': [4, 3], track: [] };
+const WIDTHS = { suggestion: 2.5, correction: 2.5, consensus: 2.5, other: 2, object: 2, offered: 2.5, 'version-a': 2.5, 'version-b': 2.5, track: 2 };
 
 export class Stage {
   /** `tubes` each with `name`, `kind`, and `shown`; what is drawn stands in `data-drawn` too, in shares of the picture. */

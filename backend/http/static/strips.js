@@ -6,7 +6,7 @@ import { html, svg } from './svg.js';
 const LANE = 12;
 
 export class Strips {
-  constructor(place, player, { tubes, iou, scores }) {
+  constructor(place, player, { tubes, iou, scores, apart }) {
     Object.assign(this, { place, player, iou, scores, frames: player.frames });
     this.track = scores ? scores.chosen : -1;
     this.readings = [];
@@ -15,6 +15,9 @@ export class Strips {
       this.curve = this.#plot('curve');
       this.scoreName = this.#row('Frame score', this.curve, frame => this.#scoreAt(frame));
       this.showTrack(this.track);
+    }
+    for (const { whose, stretches } of apart) {
+      this.#row(`Apart: ${whose}`, this.#apart(whose, stretches), frame => stretches.find(([first, last]) => first <= frame && frame <= last)?.[2] ?? '–');
     }
     if (iou) this.#row('IoU', this.#overlap(), frame => this.#iouAt(frame));
     this.empty = this.readings.length === 0;
@@ -67,6 +70,17 @@ export class Strips {
         plot.append(svg('rect', { class: `span kind-${tube.kind}`, 'data-name': tube.name, x: first, width: last - first + 1, y: lane * LANE + 2, height: LANE - 4 }));
       }
     });
+    return plot;
+  }
+
+  /** Where answers differ: high where some are not shown, low where all are and their boxes lie apart. */
+  #apart(whose, stretches) {
+    const plot = this.#plot('apart', LANE);
+    plot.style.height = `${LANE}px`;
+    plot.dataset.whose = whose;
+    for (const [first, last, kind] of stretches) {
+      plot.append(svg('rect', { class: `apart apart-${kind}`, x: first, width: last - first + 1, y: kind === 'alone' ? 1 : 4, height: kind === 'alone' ? LANE - 2 : LANE - 8 }));
+    }
     return plot;
   }
 
