@@ -11,6 +11,7 @@ from backend.db.engine import Database
 from backend.http import (
     admin,
     auth,
+    bulk,
     csrf,
     errors,
     footage,
@@ -25,10 +26,12 @@ from backend.http import (
     request_ids,
     review,
     sessions,
+    thumbnails,
     webhook,
     work,
 )
 from backend.http.fetching import Fetching
+from backend.http.kept_pictures import KeptPictures, small_stills
 from backend.http.services import Services
 from backend.http.stills import Stills
 from backend.jobs.answers import Answers
@@ -65,7 +68,8 @@ def create_app(
     stills = Stills(lambda: open_decoding(patience, settings.decode_memory_bytes, idle=0, in_all_s=patience))
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.extensions["stvg"] = Services(database, versions, answers, settings, media, Fetching(media), stills)
+    small = KeptPictures(small_stills(settings.decode_seconds, settings.decode_memory_bytes))
+    app.extensions["stvg"] = Services(database, versions, answers, settings, media, Fetching(media), stills, small)
     request_ids.install(app)
     metrics.install(app, database)
     auth.install(app, settings)
@@ -74,7 +78,7 @@ def create_app(
     people.install(app)
     csrf.install(app)
     errors.install(app)
-    for module in (health, predict, webhook, metrics, openapi, login, admin, review, footage, work):
+    for module in (health, predict, webhook, metrics, openapi, login, admin, review, footage, work, bulk, thumbnails):
         app.register_blueprint(module.blueprint)
 
     @app.after_request

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.engine import Database
 from backend.http.fetching import Fetching
+from backend.http.kept_pictures import KeptPictures
 from backend.http.stills import Stills
 from backend.jobs.answers import Answers
 from backend.jobs.versions import Versions
@@ -28,6 +29,7 @@ class Services:
     media: MediaLibrary
     fetching: Fetching
     stills: Stills
+    thumbnails: KeptPictures
 
     @property
     def model_version(self) -> str:
