@@ -43,7 +43,7 @@ def test_the_roles_are_as_documented(web: FlaskClient) -> None:
         role = people.required_role(app, endpoint)
         if path.startswith(("/review/export", "/review/audit")):
             assert role == "admin", endpoint
-        elif path.endswith(("/decision", "/undo")) or path.startswith("/review/work"):
+        elif path.endswith(("/decision", "/undo")) or path.startswith(("/review/work", "/review/bulk")):
             assert role == "reviewer", endpoint
         elif method == "GET":
             assert role == "annotator", endpoint

@@ -33,11 +33,19 @@ async function show(place) {
       continue;
     }
     if (answer?.status !== 200 || !answer.headers.get('Content-Type')?.startsWith('image/')) return;
-    await answer.blob().catch(() => null); // whole in the browser's cache: the image below comes from there
-    const image = new Image();
-    image.alt = '';
-    image.src = place.dataset.src;
-    place.append(image);
+    const picture = await answer.blob().catch(() => null);
+    if (picture) await draw(place, picture);
     return;
   }
+}
+
+/** What was fetched is shown: naming its address again could ask the server a second time. */
+async function draw(place, picture) {
+  const reader = new FileReader();
+  await new Promise(done => { reader.onloadend = done; reader.readAsDataURL(picture); });
+  if (!reader.result) return;
+  const image = new Image();
+  image.alt = '';
+  image.src = reader.result;
+  place.append(image);
 }
