@@ -18,6 +18,7 @@ from backend.db import schema
 from backend.jobs import ordering
 from backend.review import queue, to_check
 from backend.review.next_frame import Doubt
+from backend.review.queue_search import tidy
 from backend.settings import load_settings
 from stvg_core.notice import notice, notice_of_some
 
@@ -32,12 +33,13 @@ def command() -> None:
 @command.command("list")
 @click.option("--project", type=PROJECT, help="Only this project.")
 @click.option("--state", type=click.Choice(queue.STATES), help="Only tasks in this state.")
+@click.option("--search", default="", metavar="WORDS", help="Only tasks with these words in sentence or file name.")
 @click.option("--sort", type=click.Choice(queue.SORTS), default="uncertainty", show_default=True)
 @click.option("--ascending", is_flag=True, help="The most certain, the newest, the most agreed first.")
 @click.option("--limit", type=click.IntRange(min=1), default=queue.PAGE, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_command(
-    project: str | None, state: str | None, sort: queue.Sort, ascending: bool, limit: int, as_json: bool
+    project: str | None, state: str | None, search: str, sort: queue.Sort, ascending: bool, limit: int, as_json: bool
 ) -> None:
     """Tasks with their state, the most uncertain suggestion first.
 
@@ -50,7 +52,9 @@ def list_command(
         schema.check_ready(database.engine)
         with database.read() as session:
             number = project_number(session, project)
-            chosen = queue.QueueFilter(state=state, project_id=number, sort=sort, descending=not ascending)
+            chosen = queue.QueueFilter(
+                state=state, project_id=number, search=tidy(search), sort=sort, descending=not ascending
+            )
             rows = _with_frames(session, queue.first(session, chosen, limit))
             for row, doubt in rows if as_json else ():
                 more = {

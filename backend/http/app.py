@@ -11,6 +11,7 @@ from backend.db.engine import Database
 from backend.http import (
     admin,
     auth,
+    bulk,
     csrf,
     dashboard,
     errors,
@@ -26,10 +27,12 @@ from backend.http import (
     request_ids,
     review,
     sessions,
+    thumbnails,
     webhook,
     work,
 )
 from backend.http.fetching import Fetching
+from backend.http.kept_pictures import KeptPictures, small_stills
 from backend.http.names import Names
 from backend.http.services import Services
 from backend.http.stills import Stills
@@ -68,8 +71,9 @@ def create_app(
     stills = Stills(lambda: open_decoding(patience, settings.decode_memory_bytes, idle=0, in_all_s=patience))
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    small = KeptPictures(small_stills(settings.decode_seconds, settings.decode_memory_bytes))
     app.extensions["stvg"] = Services(
-        database, versions, answers, settings, media, Fetching(media), stills, Names(label_studio)
+        database, versions, answers, settings, media, Fetching(media), stills, small, Names(label_studio)
     )  # fmt: skip
     request_ids.install(app)
     metrics.install(app, database)
@@ -79,7 +83,8 @@ def create_app(
     people.install(app)
     csrf.install(app)
     errors.install(app)
-    for module in (health, predict, webhook, metrics, openapi, login, admin, review, footage, work, dashboard):
+    pages_ = (login, admin, review, footage, work, dashboard, bulk, thumbnails)
+    for module in (health, predict, webhook, metrics, openapi, *pages_):
         app.register_blueprint(module.blueprint)
 
     @app.after_request

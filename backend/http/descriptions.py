@@ -11,6 +11,7 @@ from typing import Any
 
 from backend.http.dataset import WHAT, choices
 from backend.labelstudio.events import DELETED, SAVED, TRAIN
+from backend.review.bulk import KINDS
 from backend.review.decisions import DECISIONS, LONGEST_COMMENT, REASONS
 from backend.review.queue import SORTS, STATES
 
@@ -87,13 +88,16 @@ _EVENT = _object(
 _STATE = _object("status", status=TEXT, error=TEXT)
 _FILTER = {
     "state": _one_of(*STATES), "project": NUMBER, "version": TEXT, "annotator": NUMBER, "sort": _one_of(*SORTS),
-    "order": _one_of("up"), "after": TEXT, "before": TEXT,
+    "order": _one_of("up"), "after": TEXT, "before": TEXT, "search": TEXT,
+    "below": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
 }  # fmt: skip
 _COMPARED = {"a": TEXT, "b": TEXT}
 _OF_WORK = {"project": NUMBER, "version": TEXT}
 _DAYS = {"from": {**TEXT, "format": "date"}, "to": {**TEXT, "format": "date"}}
 _OF_DASHBOARD = {"project": {"type": "integer"}, "annotator": NUMBER, "version": TEXT, **_DAYS}
 _OF_AUDIT = {"who": TEXT, "act": TEXT, **_DAYS}
+_OF_BULK = {name: _FILTER[name] for name in ("project", "version", "annotator", "after", "before", "search", "below")}
+_OF_BULK["state"] = _one_of(*KINDS)
 _LOGIN = _object(name=TEXT, password=TEXT, next=TEXT)
 _DECISION = _object(
     "decision", decision=_one_of(*DECISIONS), reason=_one_of("", *REASONS),
@@ -134,14 +138,21 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("admin.audit", "GET"): Operation({200: _PAGE}, others=(400,), query={"before": NUMBER, **_OF_AUDIT}),
     ("admin.audit_csv", "GET"): Operation({200: ("text/csv", TEXT)}, others=(400,), query=_OF_AUDIT),
     ("dashboard.page", "GET"): Operation({200: _PAGE}, others=(400,), query=_OF_DASHBOARD),
-    ("review.queue_page", "GET"): Operation({200: _PAGE}, query=_FILTER),
-    ("review.item_page", "GET"): Operation({200: _PAGE}, others=(404,), query=_FILTER | _COMPARED),
+    ("review.queue_page", "GET"): Operation({200: _PAGE}, others=(400,), query=_FILTER),
+    ("review.item_page", "GET"): Operation({200: _PAGE}, others=(400, 404), query=_FILTER | _COMPARED),
     ("review.evidence", "GET"): Operation({200: (JSON, _ANY)}, others=(404,), query=_COMPARED),
     ("review.decide", "POST"): Operation(
         _ELSEWHERE, others=(400, 404, 409), body=(FORM, _DECISION), query=_FILTER
     ),
     ("review.undo", "POST"): Operation(_ELSEWHERE, others=(400, 404), query=_FILTER),
-    ("review.offer", "POST"): Operation(_ELSEWHERE, others=(404,), query=_FILTER),
+    ("review.offer", "POST"): Operation(_ELSEWHERE, others=(400, 404), query=_FILTER),
+    ("bulk.preview", "GET"): Operation({200: _PAGE}, others=(400,), query=_OF_BULK),
+    ("bulk.accept", "POST"): Operation(
+        {200: _PAGE}, others=(400,), body=(FORM, _object("row", row=_list(TEXT))), query=_OF_BULK
+    ),
+    ("thumbnails.picture", "GET"): Operation(
+        {200: ("image/jpeg", {**TEXT, "format": "binary"}), 204: None}, others=(304, 404)
+    ),
     ("footage.video", "GET"): Operation(
         {200: ("video/*", {**TEXT, "format": "binary"}), 206: ("video/*", {**TEXT, "format": "binary"})},
         others=(304, 404, 416),
@@ -153,7 +164,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         {200: (JSON, _object("state", state=TEXT, reason={"type": ["string", "null"]}))}, others=(404,)
     ),
     ("footage.fetch", "POST"): Operation(_ELSEWHERE, others=(404,), body=(FORM, _object(task=NUMBER))),
-    ("work.page", "GET"): Operation({200: _PAGE}, query=_OF_WORK),
-    ("work.retry", "POST"): Operation(_ELSEWHERE, query=_OF_WORK),
+    ("work.page", "GET"): Operation({200: _PAGE}, others=(400,), query=_OF_WORK),
+    ("work.retry", "POST"): Operation(_ELSEWHERE, others=(400,), query=_OF_WORK),
     ("static", "GET"): Operation({200: ("*/*", {**TEXT, "format": "binary"})}, others=(304, 404)),
 }  # fmt: skip

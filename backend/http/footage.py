@@ -39,7 +39,7 @@ _QUALITY = 85
 @people.require("annotator")
 def video(video_id: int) -> ResponseReturnValue:
     """The file, whole or in ranges; 404 with the reason where it is not here."""
-    file = _file(video_id)
+    file = file_of(video_id)
     if isinstance(file, str):
         return answer(file, 404)
     response = send_file(
@@ -56,7 +56,7 @@ def frame(video_id: int, number: int) -> ResponseReturnValue:
     """One picture, 0-based; ``?side=160`` shrinks its longer side."""
     side = request.args.get("side", _LARGEST, type=int)
     side = min(max(side, _SMALLEST), _LARGEST)
-    file = _file(video_id)
+    file = file_of(video_id)
     if isinstance(file, str):
         return answer(file, 404)
     response = make_response()
@@ -64,7 +64,7 @@ def frame(video_id: int, number: int) -> ResponseReturnValue:
     response.headers["Cache-Control"] = _CACHE
     if request.if_none_match.contains(f"{file.sha256}-{number}-{side}"):
         return response.make_conditional(request)
-    info = _info(video_id, file.path)
+    info = info_of(video_id, file.path)
     if number >= info.n_frames:
         return answer(f"The video has {info.n_frames} frames; they count from 0.", 404)
     try:
@@ -107,7 +107,7 @@ def fetch(video_id: int) -> ResponseReturnValue:
 def where(video_id: int) -> tuple[str, str | None]:
     """``HERE``, ``FETCHING``, ``AWAY`` or ``FAILED`` with the reason in a person's words."""
     try:
-        file = _file(video_id)
+        file = file_of(video_id)
     except MediaError as error:
         return FAILED, str(error)
     if not isinstance(file, str):
@@ -158,7 +158,7 @@ def _refs(video_id: int) -> list[Named]:
     return refs
 
 
-def _file(video_id: int) -> MediaFile | str:
+def file_of(video_id: int) -> MediaFile | str:
     """The file on this machine, or why there is none. Raises MediaError where the address is refused."""
     refs = _refs(video_id)
     with services().database.read() as session:
@@ -177,7 +177,7 @@ def _file(video_id: int) -> MediaFile | str:
     return _NOT_HERE if refused is None else str(refused)
 
 
-def _info(video_id: int, path: Path) -> VideoInfo:
+def info_of(video_id: int, path: Path) -> VideoInfo:
     """What the probe said when the video was stored: probing again for each picture would take longer than the
     picture."""
     with services().database.read() as session:

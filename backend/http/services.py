@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.engine import Database
 from backend.http.fetching import Fetching
+from backend.http.kept_pictures import KeptPictures
 from backend.http.names import Names
 from backend.http.stills import Stills
 from backend.jobs.answers import Answers
@@ -29,6 +30,7 @@ class Services:
     media: MediaLibrary
     fetching: Fetching
     stills: Stills
+    thumbnails: KeptPictures
     names: Names
 
     @property

@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 from backend.db import annotations as versions
 from backend.db import projects
 from backend.db.choices import values_of
-from backend.db.tables import Annotation, TaskState
+from backend.db.tables import Annotation, Diff, Task, TaskState
 from backend.db.task_state import STATES
-from backend.review import keyset
+from backend.review import diff, keyset
 from backend.review.keyset import END, Cursor
 from backend.review.queue_rows import QueueRow, rows_of, video_name
+from backend.review.queue_search import matches
 
 __all__ = [
     "PAGE", "SORTS", "STATES", "QueueFilter", "QueuePage", "QueueRow", "first", "look", "neighbours", "row_of",
@@ -43,6 +44,9 @@ class QueueFilter:
     Attributes:
         project_id: Label Studio's number; negative for a local project.
         annotator: Label Studio's number of somebody who annotated the task.
+        search: words that the sentence or the file's name must have, with single spaces (``queue_search.tidy``).
+        below: only suggestions whose uncertainty is known and smaller.
+        as_is: only tasks whose label is their newest suggestion, saved without a change, in each of its objects.
         sort: "age" is the time since the task came into its state; tasks without the value asked for come last.
         descending: the most uncertain, the most disputed, the longest waiting, the highest number first.
         cursor: where the page begins or ends; None is the first page.
@@ -52,6 +56,9 @@ class QueueFilter:
     project_id: int | None = None
     model_version: str | None = None
     annotator: int | None = None
+    search: str = ""
+    below: float | None = None
+    as_is: bool = False
     sort: Sort = "uncertainty"
     descending: bool = True
     cursor: Cursor | None = None
@@ -94,11 +101,11 @@ def value_kind(sort: Sort) -> type:
     return _COLUMNS[sort][1]
 
 
-def look(session: Session, chosen: QueueFilter) -> QueuePage:
-    """A page of the queue and what can be chosen."""
-    counted = _under(select(TaskState.state, func.count()), chosen).group_by(TaskState.state)
+def look(session: Session, chosen: QueueFilter, *, size: int | None = None) -> QueuePage:
+    """A page of the queue, of ``PAGE`` tasks or of another size, and what can be chosen."""
+    counted = _under(session, select(TaskState.state, func.count()), chosen).group_by(TaskState.state)
     counts = dict.fromkeys(STATES, 0) | dict(session.execute(counted).tuples().all())
-    places, previous, following = _page(session, chosen)
+    places, previous, following = _page(session, chosen, PAGE if size is None else size)
     return QueuePage(
         rows=rows_of(session, [number for _, number in places]),
         total=sum(counts.values()) if chosen.state is None else counts[chosen.state],
@@ -125,7 +132,7 @@ def first(session: Session, chosen: QueueFilter, count: int) -> Iterator[QueueRo
 def neighbours(session: Session, chosen: QueueFilter, task_id: int) -> tuple[int | None, int | None]:
     """The tasks before and after one in the filtered order; also where it has just left the filter's state."""
     column, _ = _COLUMNS[chosen.sort]
-    own = _under(select(column), chosen).where(TaskState.task_id == task_id)
+    own = _under(session, select(column), chosen).where(TaskState.task_id == task_id)
     here = session.execute(own).one_or_none()
     if here is None:
         return None, None
@@ -144,20 +151,20 @@ _Place = tuple[keyset.Value, int]
 Columns = TypeVarTuple("Columns")
 
 
-def _page(session: Session, chosen: QueueFilter) -> tuple[list[_Place], bool, bool]:
+def _page(session: Session, chosen: QueueFilter, size: int) -> tuple[list[_Place], bool, bool]:
     """The page's tasks in order, and whether there are some before and behind it.
 
     Where a page was come to from, there is one: what left it meanwhile leads to the first or the last page instead.
     """
     cursor = chosen.cursor
-    found = _places(session, chosen, PAGE + 1)
-    more, found = len(found) > PAGE, found[:PAGE]
+    found = _places(session, chosen, size + 1)
+    more, found = len(found) > size, found[:size]
     if cursor is None:
         return found, False, more
     if not cursor.backwards:
-        return (found, True, more) if found else _page(session, replace(chosen, cursor=END))
-    if cursor != END and len(found) < PAGE:
-        return _page(session, replace(chosen, cursor=None))
+        return (found, True, more) if found else _page(session, replace(chosen, cursor=END), size)
+    if cursor != END and len(found) < size:
+        return _page(session, replace(chosen, cursor=None), size)
     return found[::-1], more, cursor != END
 
 
@@ -165,7 +172,7 @@ def _places(session: Session, chosen: QueueFilter, count: int) -> list[_Place]:
     """The first tasks behind the filter's cursor (or the last before it, nearest first): value and number."""
     column, cursor, number = _COLUMNS[chosen.sort][0], chosen.cursor, TaskState.task_id
     backwards = cursor is not None and cursor.backwards
-    query = _under(select(column, number), chosen)
+    query = _under(session, select(column, number), chosen)
     if chosen.state is not None:
         query = query.where(TaskState.state == chosen.state)
     query = query.where(*keyset.beyond(column, number, cursor, downwards=chosen.downwards))
@@ -173,7 +180,7 @@ def _places(session: Session, chosen: QueueFilter, count: int) -> list[_Place]:
     return list(session.execute(ordered.limit(count)).tuples())
 
 
-def _under(query: Select[*Columns], chosen: QueueFilter) -> Select[*Columns]:
+def _under(session: Session, query: Select[*Columns], chosen: QueueFilter) -> Select[*Columns]:
     """The query under all filters but the state."""
     if chosen.project_id is not None:
         query = query.where(TaskState.project_id == chosen.project_id)
@@ -184,4 +191,12 @@ def _under(query: Select[*Columns], chosen: QueueFilter) -> Select[*Columns]:
         mine = Annotation.author_id == chosen.annotator, Annotation.current.is_(True), Annotation.task_id.is_not(None)
         said = select(Annotation.task_id).where(*mine).distinct().subquery("said")
         query = query.join(said, said.c.task_id == TaskState.task_id)
+    if chosen.below is not None:
+        query = query.where(TaskState.uncertainty < chosen.below)
+    if chosen.as_is:
+        objects = select(Diff.annotation_id).where(Diff.annotation_id == TaskState.annotation_id)
+        same = Diff.object == 0, Diff.change == diff.ACCEPTED, Diff.prediction_id == TaskState.prediction_id
+        query = query.where(objects.where(*same).exists(), ~objects.where(Diff.change != diff.ACCEPTED).exists())
+    if chosen.search:
+        query = query.join(Task, Task.id == TaskState.task_id).where(matches(session, chosen.search))
     return query

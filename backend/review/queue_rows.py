@@ -16,6 +16,8 @@ from backend.annotations import marks
 from backend.db.tables import Annotation, Diff, Job, Project, Task, TaskState
 from backend.db.task_state import FAILED
 
+LABEL, SUGGESTION = "label", "suggestion"
+
 
 @dataclass(frozen=True)
 class QueueRow:
@@ -32,6 +34,8 @@ class QueueRow:
         marks: what a person should look at in that annotation, kinds of ``backend.annotations.marks``.
         comparing: several people annotated it, and how far they disagree is not known yet.
         project_title: of a local project.
+        annotation_id, prediction_id: rows of the version that stands for the task, and of its newest suggestion.
+        drawn: whose tube a picture of the task shows, "label" or "suggestion", and its row; None where there is none.
     """
 
     task_id: int
@@ -52,6 +56,9 @@ class QueueRow:
     marks: tuple[str, ...] = ()
     comparing: bool = False
     project_title: str | None = None
+    annotation_id: int | None = None
+    prediction_id: int | None = None
+    drawn: tuple[str, int] | None = None
 
 
 def rows_of(session: Session, numbers: Sequence[int]) -> list[QueueRow]:
@@ -74,8 +81,8 @@ _STATED = (
     select(
         TaskState.task_id, TaskState.project_id, TaskState.state, TaskState.since, TaskState.model_version,
         TaskState.score, TaskState.uncertainty, TaskState.disagreement, TaskState.people, TaskState.said,
-        TaskState.compared, TaskState.annotation_id, Task.ls_task_id, Task.query, Task.video_ref, Project.title,
-        Job.reason,
+        TaskState.compared, TaskState.annotation_id, TaskState.prediction_id, Task.ls_task_id, Task.query,
+        Task.video_ref, Project.title, Job.reason,
     )
     .join(Task, Task.id == TaskState.task_id)
     .join(Project, Project.id == TaskState.project_id)
@@ -104,7 +111,16 @@ def _row(row: Any, diff: Any | None, tubes: dict[int, list[Any]], people: set[in
         marks=marks.of_tubes(tubes.get(row.annotation_id) or []),
         comparing=row.people > 1 and not known,
         project_title=row.title,
+        annotation_id=row.annotation_id,
+        prediction_id=row.prediction_id,
+        drawn=_drawn(row, tubes),
     )
+
+
+def _drawn(row: Any, tubes: dict[int, list[Any]]) -> tuple[str, int] | None:
+    if row.annotation_id is not None and tubes.get(row.annotation_id):
+        return LABEL, row.annotation_id
+    return None if row.prediction_id is None or row.annotation_id is not None else (SUGGESTION, row.prediction_id)
 
 
 def _people(session: Session, numbers: Sequence[int]) -> dict[int, set[int]]:

@@ -56,8 +56,8 @@ def protocol_headers(user: str, password: str) -> dict[str, str]:
     return {"Authorization": f"Basic {word}", "Content-Type": "application/json"}
 
 
-def form(fields: Mapping[str, str]) -> bytes:
-    return urlencode(fields).encode()
+def form(fields: Mapping[str, str | list[str]]) -> bytes:
+    return urlencode(fields, doseq=True).encode()
 
 
 def milliseconds(seconds: Iterable[float]) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import unescape
 from typing import Any
 
@@ -12,6 +12,7 @@ from benchmarks.scale.client import Address, Answer, ask, form, milliseconds
 from benchmarks.scale.target import Target
 
 NAME, WORD = "scale-admin", "scale benchmark, a long password"
+WORDS = ("colour", "000123", "PERSON+MP4", "7", "who+picks+up+BOX+mp4")
 TIMES, ENOUGH_S = 5, 30.0
 """Each page is asked so often, or until so many seconds have passed."""
 
@@ -19,6 +20,7 @@ _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 _SEEN = re.compile(r'name="seen" value="([^"]*)"')
 _TASKS = re.compile(r'href="(/review/tasks/\d+[^"]*)"')
 _DECISION = re.compile(r'action="(/review/tasks/\d+/decision[^"]*)"')
+_ROW = re.compile(r'name="row" value="([^"]+)"')
 _LAST = re.compile(r'rel="last"[^>]*href="([^"]+)"|href="([^"]+)"[^>]*rel="last"')
 
 
@@ -38,9 +40,12 @@ def measure(target: Target) -> dict[str, Any]:
             "to_review": _several(lambda _: browser.get("/review/?state=to+review")),
             "by_disagreement": _several(lambda _: browser.get("/review/?sort=disagreement")),
             "by_annotator": _several(lambda nth: browser.get(f"/review/?annotator={1 + nth}")),
+            "search": _several(lambda nth: browser.get(f"/review/?search={WORDS[nth]}")),
+            "search_for_nothing": _several(lambda _: browser.get("/review/?search=no+such+word+anywhere")),
             "far_back": _several(lambda _: browser.get(_far(first.text(), target.tasks))),
             "task": _several(lambda nth: browser.get(tasks[nth % len(tasks)])),
             "decision": _decisions(browser, tasks),
+            **_accept_together(browser, first.text()),
         }
 
 
@@ -63,7 +68,7 @@ class Browser:
             raise RuntimeError(f"{path} was answered {answer.status}")
         return answer
 
-    def post(self, path: str, fields: dict[str, str]) -> Answer:
+    def post(self, path: str, fields: Mapping[str, str | list[str]]) -> Answer:
         return self._ask("POST", path, form(fields))
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
@@ -92,6 +97,25 @@ def _decisions(browser: Browser, tasks: list[str]) -> dict[str, float]:
         if time.monotonic() - began > ENOUGH_S:
             break
     return milliseconds(taken)
+
+
+def _accept_together(browser: Browser, queue: str) -> dict[str, dict[str, float]]:
+    """The preview of accepting several and the press of its button, twice; nothing of an older code without it."""
+    if "/review/bulk" not in queue:
+        return {}
+    path = "/review/bulk?state=suggested&below=1"
+    tasks, looked, pressed = 0, list[float](), list[float]()
+    for _ in range(2):
+        page = browser.get(path)
+        rows = _ROW.findall(page.text())
+        looked.append(page.seconds)
+        if not rows:
+            break
+        answer = browser.post(path, {"csrf_token": _found(_TOKEN, page.text()), "row": rows})
+        if answer.status != 200:
+            raise RuntimeError(f"accepting several was answered {answer.status}")
+        tasks, pressed = max(tasks, len(rows)), [*pressed, answer.seconds]
+    return {"preview": milliseconds(looked), "accept_together": {"tasks": tasks, **milliseconds(pressed)}}
 
 
 def _far(page: str, tasks: int) -> str:

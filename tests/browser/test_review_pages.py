@@ -138,6 +138,51 @@ def test_the_queue_by_keyboard(reviewer: ReviewPage, site: Site) -> None:
     reviewer.arrives(site.painted)
 
 
+def test_the_queue_by_arrows_and_search(reviewer: ReviewPage, site: Site) -> None:
+    page = reviewer.page
+    reviewer.queue()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("link", name="the painted one")).to_be_focused()
+    assert page.url.endswith(f"#task-{site.painted}")
+    page.reload()
+    expect(page.get_by_role("link", name="the painted one")).to_be_focused()
+    page.keyboard.press("/")
+    page.keyboard.type("GONE one")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert reviewer.sentences() == ["the failed one"] and "search=GONE+one" in page.url
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/review/tasks/{site.failed}?search=GONE+one*")
+
+
+def test_the_queue_has_pictures_that_it_does_not_wait_for(reviewer: ReviewPage, site: Site) -> None:
+    reviewer.queue()
+    painted = reviewer.page.locator(f"#task-{site.painted} .thumb img")
+    expect(painted).to_be_visible()
+    assert painted.evaluate("image => image.decode().then(() => image.naturalWidth)") == 160
+    expect(reviewer.page.locator(f"#task-{site.failed} .thumb img")).to_have_count(0)
+
+
+def test_accepting_several(reviewer: ReviewPage, site: Site) -> None:
+    reviewer.queue()
+    reviewer.follow("Accept several…")
+    reviewer.page.fill("#below", "0.95")
+    with reviewer.page.expect_navigation():
+        reviewer.page.get_by_role("button", name="Show").click()
+    assert reviewer.sentences() == ["another one"]
+    accept = reviewer.page.get_by_role("button", name="Accept what is ticked (1)")
+    reviewer.page.get_by_role("button", name="Tick none").click()
+    expect(reviewer.page.get_by_role("button", name="Accept what is ticked (0)")).to_be_disabled()
+    reviewer.page.get_by_role("checkbox").check()
+    assert site.decided(site.other) == []
+    with reviewer.page.expect_navigation():
+        accept.click()
+    expect(reviewer.page.get_by_role("heading", name="1 accepted")).to_be_visible()
+    assert site.decided(site.other) == ["accepted"] and site.decided(site.painted) == []
+
+
 def test_the_pages_of_the_queue_by_keyboard(reviewer: ReviewPage, site: Site) -> None:
     with site.database.write() as session:
         for number in range(20, 20 + 2 * PAGE):
@@ -528,7 +573,7 @@ def test_a_narrow_window(chromium: Browser, site: Site, scheme: str) -> None:
     context = chromium.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
     tab = ReviewPage.open(context.new_page(), site.url)
     tab.log_in("rita", PASSWORD)
-    for path in ("", "work"):
+    for path in ("", "work", "bulk?below=1"):
         tab.queue(path)
         assert tab.overflows() <= 0
     for task in (site.painted, site.other):

@@ -15,6 +15,7 @@ from backend.db.tables import Job, Prediction, Task
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.transport import LabelStudioError
 from backend.review import disagreement
+from backend.review.queue_search import SearchError
 from backend.settings import Settings, SettingsError
 from stvg_core.demo import MODEL_DIR
 from stvg_core.notice import DEMO_NOTICE
@@ -67,6 +68,9 @@ def test_the_list_has_the_most_uncertain_first(shell: Loop) -> None:
     assert len(_queue("list", "--limit", "1").output.splitlines()) == 2
     assert _queue("list", "--state", "accepted").output == "No tasks.\n"
     assert _queue("list", "--project", "9").output == "No tasks.\n"
+    found = _queue("list", "--search", "BOX blue", "--json").output.splitlines()
+    assert [json.loads(line)["ls_task_id"] for line in found] == [2]
+    assert isinstance(_queue("list", "--search", "a b c d e f g h i").exception, SearchError)
 
 
 def test_the_list_names_the_frame_to_check_and_where_to_open_the_task(shell: Loop) -> None:

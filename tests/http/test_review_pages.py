@@ -9,19 +9,16 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from PIL import Image
-from werkzeug.datastructures import MultiDict
 
 from backend.db import audits
 from backend.db.engine import Database
 from backend.db.tables import Prediction, Project, Task
-from backend.http import filters
 from backend.http.app import create_app
 from backend.http.fetching import Fetching
 from backend.http.footage import media_type
@@ -30,8 +27,7 @@ from backend.media import MediaLibrary
 from backend.media.cache import MediaCache
 from backend.media.download import Downloader
 from backend.review import decisions
-from backend.review.keyset import END, Cursor
-from backend.review.queue import PAGE, QueueFilter
+from backend.review.queue import PAGE
 from stvg_core.children.child import ChildLimits
 from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.video.child_processes import DecodingProcesses
@@ -113,41 +109,6 @@ def test_the_queue_shows_and_filters(web: FlaskClient, sqlite_database: Database
 
 def test_an_empty_queue_says_what_to_do(web: FlaskClient) -> None:
     assert "stvg connect" in page(web, "/review/")
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "state=nonsense",
-        "project=abc",
-        "after=0.5",
-        "after=x~5&before=end",
-        "before=-~99999",
-        "after=0.5~1&sort=age",
-        "project=-",
-        "sort=evil&order=sideways",
-        "annotator=99999999999999999999",
-        "project=9223372036854775807",
-        "version=%00",
-    ],
-)
-def test_filters_that_make_no_sense_break_nothing(web: FlaskClient, labelled: int, query: str) -> None:
-    page(web, f"/review/?{query}")
-    page(web, f"/review/tasks/{labelled}?{query}")
-
-
-@pytest.mark.parametrize(
-    "chosen",
-    [
-        QueueFilter(),
-        QueueFilter("to review", 3, "m@1/0 &?", 7, "age", False, END),
-        QueueFilter(project_id=-2, cursor=Cursor(0.1 + 0.2, 4)),
-        QueueFilter(sort="annotator", cursor=Cursor(None, 4, backwards=True)),
-        QueueFilter(sort="age", cursor=Cursor(datetime(2026, 1, 31, 10, 0, 0, 7, tzinfo=UTC), 4)),
-    ],
-)
-def test_a_filter_survives_its_address(chosen: QueueFilter) -> None:
-    assert filters.read(MultiDict(filters.query(chosen))) == chosen
 
 
 def test_the_pages_of_the_queue_are_linked(web: FlaskClient, sqlite_database: Database) -> None:

@@ -44,7 +44,7 @@ def test_the_roles_are_as_documented(web: FlaskClient) -> None:
         if path.startswith("/review/audit"):
             assert role == "admin", endpoint
         elif path.endswith(("/decision", "/undo")) or path.startswith(
-            ("/review/work", "/review/dashboard", "/review/export")
+            ("/review/work", "/review/dashboard", "/review/export", "/review/bulk")
         ):
             assert role == "reviewer", endpoint
         elif method == "GET":

@@ -1,6 +1,8 @@
-// The queue by keyboard: j and k move over the rows, Enter opens (the focused link does that by itself).
+// The queue by keyboard: j and k or the arrows move over the rows, Enter opens (the focused link does that by itself).
+// The row stands in the address, so that the way back, and a copy of the address, leads to it.
 
 import { bind, help, press } from './keys.js';
+import { showThumbnails } from './thumbnails.js';
 
 const links = [...document.querySelectorAll('.queue a.open')];
 
@@ -10,21 +12,33 @@ function move(by) {
   const next = here < 0 ? (by > 0 ? 0 : links.length - 1) : Math.min(Math.max(here + by, 0), links.length - 1);
   links[next].focus();
   links[next].closest('tr').scrollIntoView({ block: 'nearest' });
+  history.replaceState(history.state, '', `#${links[next].closest('tr').id}`);
 }
+
+function search() {
+  const field = document.querySelector('#search');
+  field.focus();
+  field.select();
+}
+
+if (/^#task-\d+$/.test(location.hash)) document.querySelector(`${location.hash} a.open`)?.focus();
+showThumbnails();
 
 bind({
   j: () => move(1),
   k: () => move(-1),
+  ArrowDown: () => move(1),
+  ArrowUp: () => move(-1),
+  '/': search,
   n: press('.pager [rel=next]'),
   p: press('.pager [rel=prev]'),
   u: press('[data-key=u]'),
   '?': help(),
 });
 
-// A choice shows at once; the button is for browsers without scripts.
+// A choice shows at once; what is typed shows with Enter or the button.
 const filters = document.querySelector('.filters');
-filters.querySelector('button').hidden = true;
-filters.addEventListener('change', () => filters.requestSubmit());
+filters.addEventListener('change', event => event.target.matches('select') && filters.requestSubmit());
 
 // Empty choices stay out of the address.
 filters.addEventListener('formdata', event => {
