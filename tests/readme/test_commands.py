@@ -52,7 +52,7 @@ def run(folder: Path) -> Callable[..., str]:
         path = f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
             words, cwd=folder, capture_output=True, text=True, check=False,
-            env=plain | {"PATH": path, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"},
+            env=plain | {"PATH": path, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout
