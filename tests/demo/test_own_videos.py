@@ -11,9 +11,13 @@ import pytest
 from click.testing import CliRunner
 
 from backend.cli.demo import command
+from backend.demo.clips import DemoClip
+from backend.demo.loop import DemoProject
 from backend.demo.own_videos import MOST, OwnVideosError, read_own
-from backend.demo.run import DemoOptions, run_demo
-from backend.demo.summary import NO_TRUTH, ProposedTube, table
+from backend.demo.run import DemoOptions, _answered, run_demo
+from backend.demo.summary import NO_TRUTH, ProposedTube, Summary, table
+from backend.labelstudio.config import read_config
+from labeling_config import video_tube
 from stvg_core.errors import StvgError
 from tests.e2e.painted_clip import paint_clip
 
@@ -146,3 +150,16 @@ def test_the_table_names_each_video_and_says_that_no_truth_is_known() -> None:
     assert header.split() == ["task", "video", "query", "tube", "keyframes", "score", "took"]
     assert first.split()[:2] == ["1", "a.mp4"] and "The video ends early." in second
     assert NO_TRUTH in printed and NO_TRUTH not in table(tubes)
+
+
+def test_a_video_that_fails_later_is_left_out_of_the_checks_and_named() -> None:
+    """A file can look like a video and still not be decoded to its end."""
+    tubes = [
+        ProposedTube(1, "a.mp4", "the dog", 25.0, (26, 50)),
+        ProposedTube(2, "b.mp4", "the cat", 10.0, problem="It ends early."),
+    ]
+    clips = {number: DemoClip(Path(f"{number}.mp4"), "x", 25.0, 60) for number in (1, 2)}
+    summary = Summary(tubes=tubes, left_out=["line 4"])
+    left = _answered(DemoProject(1, read_config(video_tube()), clips), summary)
+    assert list(left.tasks) == [1]
+    assert summary.left_out == ["line 4", "b.mp4: It ends early."]
