@@ -4,6 +4,7 @@
 #             CHECK=1                      `make demo` without a person
 #             PORT= LABEL_STUDIO_PORT=     fixed ports for `make demo` (free ones are chosen otherwise)
 #             CLIPS=6 MODEL=               how many clips the demo renders; a model folder or hub id instead of the embedded one
+#             VIDEOS=folder                `make demo` with your own videos: a folder with a tasks.csv (video,query)
 #             PYTEST="-k video"            more arguments for pytest
 #             PROCESSES=2                  so many test processes at a time (as many as there are cores, at most 4); 0: in one, for a debugger
 #             JOBS=400 KILLS=200 SEED=     `make chaos`: how many jobs and kills, and a seed to repeat the draws
@@ -57,10 +58,10 @@ setup-all: $(READY) $(READY_LS) $(READY_LSML) ## also Label Studio's (.venv-ls) 
 
 venv-lsml: $(READY_LSML) ## label-studio-ml 1.0.9 for the adapter's test (.venv-lsml)
 
-demo: $(READY) $(READY_LS) ## the whole loop on this machine; CHECK=1 plays the annotator too and exits
+demo: $(READY) $(READY_LS) ## the whole loop on this machine; CHECK=1 plays the annotator too and exits; VIDEOS=folder takes your own
 	@exec $(VENV)/bin/stvg demo --label-studio $(VENV_LS)/bin/label-studio \
 	  $(if $(CHECK),--check) $(if $(PORT),--port $(PORT)) $(if $(LABEL_STUDIO_PORT),--label-studio-port $(LABEL_STUDIO_PORT)) \
-	  $(if $(CLIPS),--clips $(CLIPS)) $(if $(MODEL),--model $(MODEL))
+	  $(if $(CLIPS),--clips $(CLIPS)) $(if $(MODEL),--model $(MODEL)) $(if $(VIDEOS),--videos "$$VIDEOS")
 
 lint: $(READY) ## style, types, direction of imports
 	$(VENV)/bin/ruff check .

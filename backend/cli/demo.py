@@ -10,6 +10,9 @@ import click
 from backend.demo.run import DemoOptions, run_demo
 from backend.processes import exit_on_signals
 
+LEFT_OUT_STATUS = 3
+"""As of ``stvg prelabel``: it came to its end, but without some of the videos."""
+
 
 @click.command()
 @click.option(
@@ -24,6 +27,11 @@ from backend.processes import exit_on_signals
     show_default=True,
     help="Databases, clips, logs and summary.json.",
 )
+@click.option(
+    "--videos",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Your own videos instead of rendered clips: a folder with a tasks.csv, header video,query.",
+)
 @click.option("--clips", type=click.IntRange(3, 100), default=6, show_default=True, help="How many clips to render.")
 @click.option(
     "--check", is_flag=True, help="Play the annotator too, verify everything, stop; exit 0 only if every check passes."
@@ -34,6 +42,7 @@ from backend.processes import exit_on_signals
 def command(
     label_studio: Path | None,
     folder: Path,
+    videos: Path | None,
     clips: int,
     check: bool,
     port: int | None,
@@ -44,9 +53,12 @@ def command(
 
     Starts Label Studio, the backend and a worker on loopback, renders clips, has every task pre-annotated, and keeps
     running until Ctrl-C.
+
+    With --videos it takes the videos of that folder, each with the sentence that its tasks.csv has for it. Nothing is
+    written into the folder. What cannot be used is named, the others go on, and the exit status is 3.
     """
     exit_on_signals()
-    options = DemoOptions(label_studio or _found(), folder, clips, check, port, label_studio_port, model)
+    options = DemoOptions(label_studio or _found(), folder, clips, check, port, label_studio_port, model, videos)
     summary = run_demo(options)
     if summary.error is not None:
         raise click.ClickException(summary.error)
@@ -57,6 +69,9 @@ def command(
         )
         if not summary.ok:
             raise click.ClickException("the check failed: " + "; ".join(failed))
+    if summary.left_out:
+        click.echo(f"not all could be used, {len(summary.left_out)} left out (named above)", err=True)
+        raise SystemExit(LEFT_OUT_STATUS)
 
 
 def _found() -> Path:

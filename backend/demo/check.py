@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from backend.db.annotations import current
 from backend.db.engine import Database
 from backend.db.tables import Annotation, Prediction
 from backend.demo import annotator
+from backend.demo.clips import DemoClip
 from backend.demo.loop import DemoProject, job_states
 from backend.demo.stack import Stack
 from backend.demo.summary import ProposedTube, Summary
@@ -24,13 +25,16 @@ from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.result import result_to_tubes
 from backend.labelstudio.task_data import read_value
 from backend.processes import ProcessError
-from stvg_core.datasets.hcstvg import read
+from stvg_core.datasets.hcstvg import HcStvgRecord, read
 from stvg_core.keyframes import Keyframe, expand
 from stvg_core.metrics import viou
+from stvg_core.text import clean
 from stvg_core.tube import Tube
 
 SHIFT_PERCENT = 3.0
 PATIENCE_S = 60.0
+FEWEST = 3
+"""Proposals that the check needs: one to correct, one to skip, one to send back."""
 Span = tuple[int, int]
 
 
@@ -83,11 +87,13 @@ def play_annotator(client: LabelStudioClient, project: DemoProject, tubes: Seque
     Raises: ProcessError when there are fewer than three proposals to work on.
     """
     proposed = [tube for tube in tubes if tube.span is not None]
-    if len(proposed) < 3:
+    if len(proposed) < FEWEST:
         raise ProcessError("at least three proposals are needed: one to correct, one to skip, one to send back.")
     longest = max(proposed, key=lambda tube: _length([tube], tube.task)).task
     skipped = next(tube.task for tube in proposed if tube.task != longest)
-    played = Played(longest, skipped, cut=max(1, _length(proposed, longest) // 5), spans={}, tubes={})
+    length = _length(proposed, longest)
+    # A tube of one frame (length 0) cannot end earlier.
+    played = Played(longest, skipped, cut=min(length, max(1, length // 5)), spans={}, tubes={})
     for tube in proposed:
         annotator.open_task(client, tube.task)
         (prediction,) = client.predictions(tube.task)
@@ -160,10 +166,10 @@ def stored_tube(row: Annotation) -> Tube | None:
 
 def check_export(file: Path, played: Played, project: DemoProject, summary: Summary) -> None:
     """The exported dataset holds every submitted tube under its clip's name, and nothing of the skipped task."""
-    exported = {record.video: record.tube() for record in read(file)}
-    submitted = {project.tasks[task].path.name: tube for task, tube in played.tubes.items()}
+    exported = {label_of(record): record.tube() for record in read(file)}
+    submitted = {label_of(project.tasks[task]): tube for task, tube in played.tubes.items()}
     summary.check("first and last frame of each exported label", _spans(exported), _spans(submitted))
-    worst = min((viou(exported[name], tube) for name, tube in submitted.items() if name in exported), default=0.0)
+    worst = min((viou(exported[label], tube) for label, tube in submitted.items() if label in exported), default=0.0)
     # The format rounds boxes to hundredths of a pixel.
     summary.check("smallest vIoU of an exported label with the submitted one", round(worst, 2), 1.0)
 
@@ -175,5 +181,16 @@ def check_sync(stack: Stack, summary: Summary) -> None:
     summary.check("what stvg sync still had to do", changes, [])
 
 
+def label_of(found: HcStvgRecord | DemoClip) -> str:
+    """What an exported label and the clip that it belongs to have in common: the video's name and the sentence.
+
+    An export puts folders before the names of videos that share one.
+    """
+    if isinstance(found, DemoClip):
+        return f"{found.path.name}: {clean(found.query)}"
+    label = found.label()
+    return f"{PurePosixPath(label.video).name}: {clean(found.caption)}"
+
+
 def _spans(tubes: dict[str, Tube]) -> dict[str, Span]:
-    return {name: span(tube) for name, tube in sorted(tubes.items())}
+    return {label: span(tube) for label, tube in sorted(tubes.items())}

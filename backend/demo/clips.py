@@ -21,13 +21,13 @@ _SCENES_TO_TRY = 10_000
 
 @dataclass(frozen=True)
 class DemoClip:
-    """A rendered clip with its sentence and the tube that is true by construction."""
+    """A clip with its sentence. Of a rendered one the true tube is known by construction, of others it is not."""
 
     path: Path
     query: str
     fps: float
     n_frames: int
-    truth: Tube
+    truth: Tube | None = None
 
 
 def render_clips(folder: Path, count: int) -> list[DemoClip]:

@@ -27,31 +27,48 @@ TITLE = "Tubes: demo"
 
 @dataclass(frozen=True)
 class DemoProject:
-    """The demo's project in Label Studio; ``tasks`` maps its task numbers to the clips, in order."""
+    """The demo's project in Label Studio.
+
+    Attributes:
+        tasks: the clip of each of its tasks, in order.
+        warnings: what ``stvg connect`` said of the videos.
+    """
 
     id: int
     config: LabelConfig
     tasks: dict[int, DemoClip]
+    warnings: tuple[str, ...] = ()
 
 
 def connect(
-    client: LabelStudioClient, stack: Stack, document_root: Path, clips: Sequence[DemoClip], title: str = TITLE
-) -> DemoProject:
-    """Run ``stvg connect`` for the clips, which all lie in one folder below the document root; read what it made.
+    client: LabelStudioClient, stack: Stack, document_root: Path, clips: Sequence[DemoClip], title: str = TITLE,
+    folder: Path | None = None,
+) -> DemoProject:  # fmt: skip
+    """Run ``stvg connect`` for the clips, which lie in one folder below the document root; read what it made.
+
+    Args:
+        folder: that folder; where it is None, the first clip's.
 
     Raises: ProcessError when it fails.
     """
-    videos = clips[0].path.parent
+    videos = clips[0].path.parent if folder is None else folder
     task_file = stack.data_dir / "tasks.json"
-    task_file.write_text(json.dumps([{"video": clip.path.name, "query": clip.query} for clip in clips]))
-    stack.run("connect", "--project", title, "--videos", str(videos), "--tasks", str(task_file))
+    tasks = [{"video": str(clip.path.relative_to(videos)), "query": clip.query} for clip in clips]
+    task_file.write_text(json.dumps(tasks))
+    said = stack.run("connect", "--project", title, "--videos", str(videos), "--tasks", str(task_file))
 
     (found,) = client.projects(title=title)
     project_id = int(found["id"])
     config = read_config(client.project(project_id)["label_config"])
-    by_address = {local_file_address(clip.path, document_root): clip for clip in clips}
-    tasks = {int(task["id"]): by_address.get(config.video_of(task["data"])) for task in client.tasks(project_id)}
-    return DemoProject(project_id, config, {task: clip for task, clip in tasks.items() if clip is not None})
+    known = {(local_file_address(clip.path, document_root), clip.query): clip for clip in clips}
+    found_there = {
+        int(task["id"]): known.get((config.video_of(task["data"]), config.query_of(task["data"])))
+        for task in client.tasks(project_id)
+    }
+    warnings = tuple(line for line in said.splitlines() if line.startswith("warning: "))
+    return DemoProject(
+        project_id, config, {task: clip for task, clip in found_there.items() if clip is not None}, warnings
+    )
 
 
 def preannotate(
@@ -105,7 +122,7 @@ def _share_done(job: Job, delivery: Delivery | None) -> float:
 
 
 def read_tubes(client: LabelStudioClient, database: Database, project: DemoProject) -> list[ProposedTube]:
-    """What Label Studio shows for each task now, with the seconds it took, beside the rendered truth."""
+    """What Label Studio shows for each task now, with the seconds it took, beside the truth where that is known."""
     states = job_states(database, project)
     rows = []
     for task_id, clip in project.tasks.items():
@@ -125,8 +142,8 @@ def read_tubes(client: LabelStudioClient, database: Database, project: DemoProje
                 "keyframes": tubes[0].keyframes,
                 "score": float(predictions[-1]["score"]),
                 "model_version": job.model_version,
-                "tiou": tiou(tube, clip.truth),
-                "viou": viou(tube, clip.truth),
             }
+            if clip.truth is not None:
+                row |= {"tiou": tiou(tube, clip.truth), "viou": viou(tube, clip.truth)}
         rows.append(ProposedTube(**row))
     return rows

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from backend.db.engine import Database
 from backend.db.tables import Task
-from backend.demo.check import PATIENCE_S, Played
+from backend.demo.check import PATIENCE_S, Played, label_of
 from backend.demo.loop import DemoProject
 from backend.demo.reviewer import NAME, Reviewer
 from backend.demo.stack import Stack
@@ -43,8 +43,8 @@ def check_review(
     out = home / "accepted.json"
     stack.run("export", "--format", "hcstvg2", "--accepted-only", "--out", str(out))
     # Where no reviewer decided, the annotator's own "correct" counts.
-    wanted = sorted(project.tasks[task].path.name for task in played.spans if task != returned)
-    summary.check("labels in an export of accepted ones", sorted(record.video for record in read(out)), wanted)
+    wanted = sorted(label_of(project.tasks[task]) for task in played.spans if task != returned)
+    summary.check("labels in an export of accepted ones", sorted(map(label_of, read(out))), wanted)
 
 
 def own_numbers(database: Database, project: DemoProject) -> dict[int, int]:

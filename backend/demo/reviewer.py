@@ -8,34 +8,18 @@ from __future__ import annotations
 
 import html
 import re
-import secrets
 from types import TracebackType
 
 import httpx
 
-from backend.db import accounts
-from backend.db.engine import Database
+from backend.demo.accounts import REVIEWER
 from backend.processes import ProcessError
 
-NAME = "reviewer"
+NAME = REVIEWER
 
 _FIELD = re.compile(r"<input\b[^>]*>")
+_NEXT = re.compile(r'rel="next" href="([^"]+)"')
 _ATTRIBUTE = re.compile(r'\b(type|name|value)="([^"]*)"')
-
-
-def make_account(database_url: str) -> str:
-    """An administrator of the pages for this run; returns the new password."""
-    password = secrets.token_urlsafe(9)
-    database = Database(database_url)
-    try:
-        with database.write() as session:
-            if accounts.find(session, NAME) is None:
-                accounts.add(session, NAME, password, "admin")
-            else:
-                accounts.set_password(session, NAME, password)
-    finally:
-        database.close()
-    return password
 
 
 class Reviewer:
@@ -64,8 +48,15 @@ class Reviewer:
         return self._read(self._http.get(address))
 
     def queued(self) -> set[int]:
-        """The tasks on the first page of the queue, by our own numbers."""
-        return {int(number) for number in re.findall(r"/review/tasks/(\d+)", self.page("/review/"))}
+        """The tasks in the queue, by our own numbers, from all its pages."""
+        found: set[int] = set()
+        address: str | None = "/review/"
+        while address is not None:
+            page = self.page(address)
+            found |= {int(number) for number in re.findall(r"/review/tasks/(\d+)", page)}
+            following = _NEXT.search(page)
+            address = html.unescape(following[1]) if following else None
+        return found
 
     def decide(self, task_id: int, decision: str, *, reason: str = "", comment: str = "") -> None:
         """Press the button of a decision on the task's page, about the version that the page shows."""

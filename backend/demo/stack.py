@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx
 
+from backend.demo.accounts import REVIEWER, make_accounts
 from backend.demo.label_studio import LabelStudioServer
-from backend.demo.reviewer import make_account
 from backend.processes import Child, free_port, own_command
 
 LABEL_STUDIO_USERNAME = "label-studio"
@@ -25,7 +25,7 @@ class Stack:
         username, password: the basic log-in that Label Studio uses.
         webhook_token: what Label Studio's webhooks carry.
         database_url: for whoever wants to look inside.
-        reviewer_password: of the account for the review pages; known once the stack has been started.
+        passwords: of the accounts of the review pages, by name; known once the stack has been started.
 
     Args:
         data_dir: database, video cache and logs.
@@ -52,7 +52,7 @@ class Stack:
         self.username = LABEL_STUDIO_USERNAME
         self.password = secrets.token_urlsafe(18)
         self.webhook_token = secrets.token_urlsafe(18)
-        self.reviewer_password = ""
+        self.passwords: dict[str, str] = {}
         self.database_url = f"sqlite:///{data_dir / 'stvg.sqlite3'}"
         self.env = {
             "STVG_DATABASE_URL": self.database_url,
@@ -74,6 +74,10 @@ class Stack:
         self.web = self._child("web", "serve", data_dir)
         self.worker = self._child("worker", "worker", data_dir)
 
+    @property
+    def reviewer_password(self) -> str:
+        return self.passwords[REVIEWER]
+
     def _child(self, name: str, command: str, data_dir: Path) -> Child:
         return Child(name, own_command(command), log=data_dir / f"{name}.log", env=self.env, cwd=data_dir)
 
@@ -93,7 +97,7 @@ class Stack:
     def start(self, timeout_s: float = 120.0) -> float:
         """Migrate the database, start both processes, wait until the web process is healthy; returns the seconds."""
         self.run("db", "upgrade")
-        self.reviewer_password = make_account(self.database_url)
+        self.passwords = make_accounts(self.database_url)
         self.worker.start()
         self.web.start()
         return self.web.wait_until(self.healthy, timeout_s)

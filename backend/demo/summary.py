@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stvg_core.notice import notices
+from stvg_core.text import printable
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Summary:
     checks: list[Check] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    """Of somebody's own videos: what could not be used, and why."""
     error: str | None = None
 
     def check(self, name: str, measured: Any, expected: Any) -> bool:
@@ -77,6 +80,7 @@ class Summary:
             "ok": self.ok if self.checks or self.error else None,  # None: nothing was to be checked
             "error": self.error,
             "checks": [asdict(check) for check in self.checks],
+            "left_out": self.left_out,
             "tubes": [asdict(tube) for tube in self.tubes],
             "seconds": {name: round(value, 2) for name, value in self.seconds.items()},
             **self.facts,
@@ -90,13 +94,23 @@ class Summary:
 HOW_COUNTED = "Frames as in Label Studio: counted from 1, both ends included. Seconds: when the frame begins."
 """How the table's numbers are meant."""
 
+NO_TRUTH = "Nobody knows the true tubes of these videos: how near these come to them is not measured and not checked."
+"""Said of somebody's own videos."""
 
-def table(tubes: Sequence[ProposedTube]) -> str:
-    """The proposals as aligned text, and below it how the numbers are meant and whose proposals they are."""
+
+def table(tubes: Sequence[ProposedTube], *, own: bool = False) -> str:
+    """The proposals as aligned text, and below it how the numbers are meant and whose proposals they are.
+
+    Args:
+        own: they are of somebody's own videos: each is named, and it is said that no truth is known.
+    """
     header = ("task", "query", "tube", "keyframes", "score", "took")
     rows = [header, *(_row(tube) for tube in tubes)]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(header))]
-    right = {0, 3, 4, 5}
+    if own:
+        named = ["video", *(_short(printable(tube.video), 32) for tube in tubes)]
+        rows = [(row[0], name, *row[1:]) for row, name in zip(rows, named, strict=True)]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    right = {0, *range(len(widths) - 3, len(widths))}
     lines = [
         "  ".join(
             cell.rjust(width) if k in right else cell.ljust(width)
@@ -105,7 +119,8 @@ def table(tubes: Sequence[ProposedTube]) -> str:
         for row in rows
     ]
     said = notices(tube.model_version for tube in tubes)
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], "", HOW_COUNTED, *said])
+    about = [HOW_COUNTED, NO_TRUTH] if own else [HOW_COUNTED]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], "", *about, *said])
 
 
 def _row(tube: ProposedTube) -> tuple[str, ...]:
