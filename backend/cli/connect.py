@@ -24,6 +24,7 @@ from backend.labelstudio.connect import (
     ensure_webhook,
     plan_project,
 )
+from backend.labelstudio.instructions import ensure_instructions, replace_instructions
 from backend.labelstudio.payloads import PayloadError
 from backend.labelstudio.playable import Checked, check_tasks
 from backend.labelstudio.task_checks import CheckedFile, check_file, further_keys, names
@@ -61,6 +62,11 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     help="For videos that browsers do not play: H.264 copies with the same frame numbers in this folder, below the "
     "document root. The page plays the copy; the original is what is grounded and exported.",
 )  # fmt: skip
+@click.option(
+    "--instructions", "instruction_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+    help="Show annotators this text (HTML) instead of ours. It replaces what the project has; without this option, "
+    "instructions that a lead wrote stay.",
+)  # fmt: skip
 @click.option("--from", "local", metavar="NAME", help="Put the tasks of a local project there (stvg prelabel), once.")
 @click.option("--predict", is_flag=True, help="Ask for a tube for every task at the end.")
 def command(
@@ -75,6 +81,7 @@ def command(
     encoding: str | None,
     replace_config: bool,
     copies: Path | None,
+    instruction_file: Path | None,
     local: str | None,
     predict: bool,
 ) -> None:
@@ -92,6 +99,7 @@ def command(
         raise click.UsageError("--skip-bad and --encoding are about the file of --tasks.")
     if videos is not None and any("\ud800" <= character <= "\udfff" for character in str(videos.resolve())):
         raise SettingsError("Label Studio cannot serve the folder of --videos: its name is not UTF-8. Rename it.")
+    own_instructions = None if instruction_file is None else _instructions(instruction_file)
     settings = _settings(url, token, document_root, videos)
     service = _service(settings, backend_url)
     if copies is not None:
@@ -120,6 +128,10 @@ def command(
         backend_id, done = ensure_backend(client, found, service)
         _say(done)
         _say(ensure_webhook(client, project_id, service))
+        if own_instructions is None:
+            _say(ensure_instructions(client, project_id, config))
+        else:
+            _say(replace_instructions(client, project_id, own_instructions))
         if checked is not None:
             new = import_missing(client, project_id, config, checked.tasks)
             _say([f"imported {new} tasks, skipped {len(checked.tasks) - new} already present or duplicate"])
@@ -173,6 +185,17 @@ def _service(settings: Settings, backend_url: str | None) -> Service:
         raise SettingsError(f"--backend-url {url!r} is no address; it looks like http://127.0.0.1:9090.") from None
     webhook_token = settings.webhook_token.get_secret_value() if settings.webhook_token else None
     return Service(url, settings.username, settings.password.get_secret_value(), webhook_token)
+
+
+def _instructions(path: Path) -> str:
+    """A lead's own text; SettingsError where it is none, before anything is made."""
+    try:
+        text = path.read_text(encoding="utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read as UTF-8 text ({error}).") from None
+    if not text or "\x00" in text:
+        raise SettingsError(f"{path} is no text: instructions are text or HTML.")
+    return text
 
 
 def _check(path: Path, plan: ProjectPlan, known: TaskVideos, encoding: str | None, *, skip_bad: bool) -> CheckedFile:

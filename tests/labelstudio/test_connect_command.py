@@ -352,3 +352,26 @@ def test_a_local_project_is_put_there_once(
     for name in ("other", "12"):
         error, _ = refused("--from", name)
         assert name in str(error)
+
+
+def test_instructions_are_written_once_and_a_file_takes_their_place(
+    run: Run, ls: FakeLabelStudio, tmp_path: Path
+) -> None:
+    assert "wrote the instructions for annotators" in run()
+    assert "as they should be" in run()
+    own = tmp_path / "own.html"
+    own.write_text("\ufeff<p>Mind the dog.</p>\n", encoding="utf-8")
+    assert "replaced the instructions for annotators" in run("--instructions", own)
+    assert "keeps its own instructions" in run()
+    assert ls.all("projects")[0]["expert_instruction"] == "<p>Mind the dog.</p>"
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize("content", [b"", b" \n", b"caf\xe9", b"a\x00b"])
+def test_a_file_of_instructions_that_is_no_text_makes_nothing(
+    ls: FakeLabelStudio, tmp_path: Path, content: bytes
+) -> None:
+    own = tmp_path / "own.html"
+    own.write_bytes(content)
+    error, _ = refused("--instructions", own)
+    assert "own.html" in str(error) and ls.changes == []
