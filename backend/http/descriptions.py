@@ -151,7 +151,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         {200: _PAGE}, others=(400,), body=(FORM, _object("row", row=_list(TEXT))), query=_OF_BULK
     ),
     ("thumbnails.picture", "GET"): Operation(
-        {200: ("image/jpeg", {**TEXT, "format": "binary"}), 204: None}, others=(304, 404)
+        {200: ("image/jpeg", {**TEXT, "format": "binary"}), 202: None, 204: None}, others=(304, 404)
     ),
     ("footage.video", "GET"): Operation(
         {200: ("video/*", {**TEXT, "format": "binary"}), 206: ("video/*", {**TEXT, "format": "binary"})},

@@ -11,7 +11,7 @@ from backend.media.decoding import open_decoding
 KEPT_BYTES = 16 << 20
 _PATIENCE_S = 4.0
 """How long a picture waits for the decoder before the browser is told to come again."""
-_DECODE_S = 10.0
+_DECODE_S = 20.0
 """A picture that takes longer is done without."""
 
 

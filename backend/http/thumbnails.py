@@ -18,7 +18,6 @@ from PIL import Image, ImageDraw
 from backend.annotations.rows import keyframes
 from backend.db.tables import Annotation, Prediction
 from backend.http import footage, people
-from backend.http.errors import answer
 from backend.http.services import services
 from backend.http.stills import StillsBusy
 from backend.media import MediaError
@@ -43,7 +42,7 @@ _LINE, _EDGE = (255, 196, 0), (0, 0, 0)
 @blueprint.get("/<kind>/<int:number>.jpg")
 @people.require("annotator")
 def picture(kind: str, number: int) -> ResponseReturnValue:
-    """The middle of a label's or a suggestion's tube with its box; 204 where its video cannot be shown here."""
+    """The middle of a label's or a suggestion's tube with its box; 204 where there is none, 202 to ask again."""
     found = _tube(kind, number)
     if found is None:
         return _nothing()
@@ -63,10 +62,10 @@ def picture(kind: str, number: int) -> ResponseReturnValue:
             return _nothing()
         try:
             kept = _draw(pictures.stills.picture(footage.info_of(video_id, file.path), frame, SIDE), box)
-        except StillsBusy as error:
-            busy = answer(str(error), 503)
-            busy.headers["Retry-After"] = "1"
-            return busy
+        except StillsBusy:
+            later = make_response(b"", 202)  # no error: browsers would write each into their console
+            later.headers["Retry-After"] = "1"
+            return later
         except VideoError:
             pictures.keep(failed, b"")
             return _nothing()

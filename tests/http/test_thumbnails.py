@@ -119,7 +119,7 @@ def test_a_video_that_cannot_be_decoded_is_not_tried_with_each_look(web: FlaskCl
 def test_while_the_decoder_is_busy_the_browser_comes_again(web: FlaskClient) -> None:
     use(web, Recorded(StillsBusy()))
     busy = web.get(SUGGESTION)
-    assert busy.status_code == 503 and busy.headers["Retry-After"]
+    assert busy.status_code == 202 and busy.headers["Retry-After"]
     assert web.get(SUGGESTION).status_code == 200
 
 

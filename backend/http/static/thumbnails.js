@@ -17,17 +17,17 @@ export function showThumbnails() {
   for (const place of document.querySelectorAll('.thumb[data-src]')) observer.observe(place);
 }
 
-async function work() {
-  if (running >= AT_ONCE) return;
-  running++;
-  while (waiting.length) await show(waiting.shift());
-  running--;
+function work() {
+  while (running < AT_ONCE && waiting.length) {
+    running++;
+    show(waiting.shift()).finally(() => { running--; work(); });
+  }
 }
 
 async function show(place) {
   for (let tries = 0; tries < TRIES; tries++) {
     const answer = await fetch(place.dataset.src, { priority: 'low' }).catch(() => null);
-    if (answer?.status === 503) {
+    if (answer?.status === 202) {
       const seconds = Number(answer.headers.get('Retry-After')) || 2;
       await new Promise(done => setTimeout(done, seconds * 1000));
       continue;
