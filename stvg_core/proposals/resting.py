@@ -23,6 +23,7 @@ _DRIFT = 0.35  # of that: more from one half of a rest's beginning to the other 
 _CREEP = 0.5  # of that: the same from the first third of a whole rest to its last
 _STEPS = 4.0  # of that: rests that are so near to each other in place and time are slow motion, too
 _STEP_S = 0.5
+_FLAT = 0.35  # of that: no more from first to last third in two rests that a jump parts
 _SMOOTH_S = 0.07  # on both sides
 _FAINT = 0.62  # of how strongly the object is mostly seen
 _GLITCH_S = 0.15  # between two rests at the same place: too short for an act
@@ -175,15 +176,16 @@ def _rest_from(course: Course, row: int, least: int) -> int | None:
         if step - last > _MISSED + 1 or not course.seen[row + last : row + step].all():
             break
         last = step
-    third = max(1, (last + 1) // 3)
-    begins, ends = (np.median(course.places[part], axis=0) for part in _thirds(row, row + last + 1, third))
-    if last + 1 < least or np.abs(begins - ends).max() > _CREEP * course.still:
+    if last + 1 < least or _creep(course, row, row + last) > _CREEP * course.still:
         return None
     return row + last
 
 
-def _thirds(first: int, end: int, third: int) -> tuple[slice, slice]:
-    return slice(first, first + third), slice(end - third, end)
+def _creep(course: Course, first: int, last: int) -> float:
+    """Pixels that an edge goes from the first third of a rest to its last, at most."""
+    third = max(1, (last - first + 1) // 3)
+    begins, ends = course.level(first, first + third - 1), course.level(last - third + 1, last)
+    return float(np.abs(begins - ends).max())
 
 
 def _joined(found: list[Span], course: Course) -> list[Span]:
@@ -199,17 +201,26 @@ def _joined(found: list[Span], course: Course) -> list[Span]:
 
 
 def _without_steps(found: list[Span], course: Course) -> list[Span]:
-    """Slow motion looks like short rests, one beside the other: the shorter of two such is none."""
+    """Slow motion looks like short rests, one beside the other: the shorter of two such is none.
+
+    Two rests in which nothing creeps, with a jump between them, are no motion: a key frame of the file draws a resting
+    object's edges anew. They become neighbours.
+    """
     out = list(found)
     row = 0
     while row + 1 < len(out):
         one, other = out[row], out[row + 1]
-        apart = np.abs(course.level(*one) - course.level(*other)).max()
-        if other[0] - one[1] - 1 > course.rows(_STEP_S) or not course.still < apart <= _STEPS * course.still:
+        apart, gap = np.abs(course.level(*one) - course.level(*other)).max(), other[0] - one[1] - 1
+        if gap > course.rows(_STEP_S) or not course.still < apart <= _STEPS * course.still:
             row += 1
-            continue
-        out.pop(row if one[1] - one[0] < other[1] - other[0] else row + 1)
-        row = max(row - 1, 0)
+        elif gap <= course.rows(_GLITCH_S) and all(
+            _creep(course, *rest) <= _FLAT * course.still for rest in (one, other)
+        ):
+            out[row + 1] = one[1] + 1, other[1]
+            row += 1
+        else:
+            out.pop(row if one[1] - one[0] < other[1] - other[0] else row + 1)
+            row = max(row - 1, 0)
     return out
 
 

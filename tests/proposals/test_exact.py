@@ -184,6 +184,17 @@ def test_shaking_is_no_noise_where_there_is_little_else() -> None:
     assert np.abs(steady(boxes, rests(one), np.ones(60, bool), 15.0) - boxes).max() < 3
 
 
+def test_a_key_frame_that_moves_the_edges_at_once_ends_no_rest() -> None:
+    """The file draws a resting object anew, 1.5 pixels further. The same backwards in time."""
+    boxes, _ = one_act("moving")
+    boxes[135:] += np.array([1.5, 0, 1.5, 0])
+    for way, begins, ends in ((1, 60, 109), (-1, 50, 99)):
+        one = course(boxes[::way].copy())
+        ((first, last),) = acts_of(one)
+        assert abs(first - begins) <= 1 and abs(last - ends) <= 1
+        assert len(rests(one)) == 3, "each part has a box of its own"
+
+
 def test_slow_growth_is_no_row_of_rests() -> None:
     """Three hundredths of a side each second: within a rest's time it hardly differs."""
     boxes = still(400) + (np.arange(400) / FPS)[:, None] * 0.6 * np.array([-1, -1, 1, 1])
