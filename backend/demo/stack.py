@@ -65,8 +65,6 @@ class Stack:
             "STVG_LABEL_STUDIO_URL": label_studio.url,
             "STVG_LABEL_STUDIO_TOKEN": label_studio.token,
             "STVG_DOCUMENT_ROOT": str(document_root.resolve()),
-            # Everything here shares a few cores: torch's threads would wait for each other in spin loops.
-            "OMP_NUM_THREADS": "1",
             # The embedded model is too small to gain from threads; on a busy machine their spin locks cost it minutes.
             **({"STVG_MODEL": model} if model else {"OMP_NUM_THREADS": "1"}),
             **(env or {}),
