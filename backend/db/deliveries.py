@@ -18,12 +18,12 @@ from backend.db import lease as leases
 from backend.db.clock import moment
 from backend.db.engine import chunks, expire, insert_missing, insert_once
 from backend.db.tables import Base, Delivery, Prediction, Task
-from backend.db.task_state import REJECTED, SENT_BACK, SENT_ON
+from backend.db.task_state import REFUSALS
 
 PREDICTION, DECISION = "prediction", "decision"
 PENDING, SENDING, DELIVERED, FAILED = "pending", "sending", "delivered", "failed"
 STATES = (PENDING, SENDING, DELIVERED, FAILED)
-SHOWN = (REJECTED, SENT_BACK, SENT_ON)
+SHOWN = REFUSALS
 """Decisions that a task shows in Label Studio for as long as they stand."""
 
 

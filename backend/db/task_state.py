@@ -27,6 +27,9 @@ ACCEPTED, REJECTED, SENT_BACK, UNDONE = "accepted", "rejected", "sent back", "un
 SENT_ON = "sent to another"
 """A label that was sent back as well, to somebody else than who made it; the task's state is ``SENT_BACK``."""
 
+REFUSALS = (REJECTED, SENT_BACK, SENT_ON)
+"""Decisions against a label."""
+
 WAITING, FAILED, SUGGESTED, TO_REVIEW, SKIPPED = "waiting", "failed", "suggested", "to review", "skipped"
 STATES = (TO_REVIEW, SUGGESTED, SENT_BACK, REJECTED, ACCEPTED, SKIPPED, FAILED, WAITING)
 

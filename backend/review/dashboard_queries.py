@@ -124,7 +124,7 @@ def came_back(session: Session, chosen: Chosen) -> Iterator[tuple[str, str | Non
         .join(TaskState, TaskState.task_id == Review.task_id)
         .outerjoin(Annotation, Annotation.id == Review.annotation_id)
         .outerjoin(Prediction, Prediction.id == _came_from(Review.annotation_id, Review.prediction_id))
-        .where(Review.decision.in_((task_state.REJECTED, task_state.SENT_BACK)), Review.id.not_in(taken_back))
+        .where(Review.decision.in_(task_state.REFUSALS), Review.id.not_in(taken_back))
         .where(*_chosen(chosen, Annotation.author_id, Prediction.model_version))
         .where(*within(Review.created_at, chosen.first, chosen.last))
         .cte("facts")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from backend.db import projects, tasks
+from backend.db import projects, task_state, tasks
 from backend.db.engine import Database
 from backend.db.tables import Job, Prediction, Review, Task, TaskState
 from backend.review import dashboard, decisions, disagreement, effort
@@ -124,6 +124,16 @@ def test_why_labels_came_back(worked: Database) -> None:
     with worked.write() as session:
         decisions.undo(session, session.query(Review).one().task_id, reviewer="rita")
     assert seen(worked).total.reasons == {}, "it was taken back"
+
+
+@pytest.mark.parametrize("decision", task_state.REFUSALS)
+def test_each_way_to_refuse_a_label_counts(worked: Database, decision: str) -> None:
+    with worked.write() as session:
+        task = session.query(Task).filter_by(ls_task_id=4).one()
+        label, _ = decisions.subject(session, task.id)
+        assert label is not None
+        decisions.decide(session, task.id, decision, reason="boxes loose", reviewer="rita", seen=label.id)
+    assert seen(worked).total.reasons == {"wrong start or end": 1, "boxes loose": 1}
 
 
 def test_filters(worked: Database) -> None:
