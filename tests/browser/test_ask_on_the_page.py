@@ -114,3 +114,28 @@ def box_at(entry: dict[str, list[list[float]]], frame: int) -> list[float]:
     after = min((row for row in rows if row[0] >= frame), key=lambda row: row[0])
     share = 0 if after[0] == before[0] else (frame - before[0]) / (after[0] - before[0])
     return [a + share * (b - a) for a, b in zip(before[1:], after[1:], strict=True)]
+
+
+# Where the timeline ends, and where the bar with Submit begins, in pixels of the window.
+EDGES_JS = """
+() => {
+  const edge = (selector, side) => document.querySelector(selector).getBoundingClientRect()[side];
+  return [edge('[class*=timeline]', 'bottom'), edge('.lsf-bottombar', 'top')];
+}
+"""
+
+
+def test_three_questions_leave_the_timeline_on_a_small_screen(
+    labelling_page: LabellingPage, loop: Loop, document_root: Path
+) -> None:
+    project = add_task(loop, document_root / "painted", "three.mp4", Fraction(9))
+    (task,) = project.tasks
+    labelling_page.page.set_viewport_size({"width": 1280, "height": 800})
+    labelling_page.open(project.id, task)
+    labelling_page.auto_annotation()
+    timeline, bar = labelling_page.page.evaluate(EDGES_JS)
+    assert timeline <= bar
+    for sentence in (SENTENCE, "the red square", "what moves"):
+        with labelling_page.asking():
+            labelling_page.type_sentence(sentence)
+    assert labelling_page.page.evaluate(EDGES_JS) == [timeline, bar]
