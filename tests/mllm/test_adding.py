@@ -58,12 +58,12 @@ def margin(session: Session, v: torch.Tensor) -> torch.Tensor:
 
 
 def test_a_v_that_rounding_takes_away_altogether_arrives(half: LoadedModel, noise: Callable[..., Frames]) -> None:
-    """Rounded, it changed nothing at all. The sum of five videos, because half precision is noisy.
+    """Rounded, it changed nothing at all. The sum of many videos, because half precision is noisy.
 
-    How noisy depends on the processor: .61 of what float32 gains was the least, on one that imitates bfloat16.
+    On a processor that imitates bfloat16, single videos gave .1 to 1.7 of what float32 gains, and five together .61.
     """
     expected = found = 0.0
-    for count in (8, 10, 12, 14, 16):
+    for count in range(6, 24):
         session, exact = Session(half, noise(count)), in_float32(half, noise(count))
         v = towards_yes(exact, 0.99 * HALF_STEP[session.visual.dtype])
         assert torch.equal((session.visual + v).to(session.visual.dtype), session.visual)
@@ -71,7 +71,7 @@ def test_a_v_that_rounding_takes_away_altogether_arrives(half: LoadedModel, nois
         expected += float(margin(exact, v) - margin(exact, zero))
         found += float(margin(session, v) - margin(session, zero))
     assert expected > 0
-    assert found / expected == pytest.approx(1, abs=0.6)
+    assert found / expected == pytest.approx(1, abs=0.35)
 
 
 def test_float32_is_what_it_was_and_the_other_way_gives_its_bits(
