@@ -9,12 +9,13 @@ from flask import Flask, Response, request
 from backend import bootstrap
 from backend.db.engine import Database
 from backend.http import (
-    admin,
+    audit_page,
     auth,
     bulk,
     csrf,
     dashboard,
     errors,
+    export_page,
     footage,
     health,
     layout,
@@ -83,7 +84,7 @@ def create_app(
     people.install(app)
     csrf.install(app)
     errors.install(app)
-    pages_ = (login, admin, review, footage, work, dashboard, bulk, thumbnails)
+    pages_ = (login, export_page, audit_page, review, footage, work, dashboard, bulk, thumbnails)
     for module in (health, predict, webhook, metrics, openapi, *pages_):
         app.register_blueprint(module.blueprint)
 

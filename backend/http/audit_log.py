@@ -14,7 +14,7 @@ from backend.db.audits import Acts
 from backend.db.engine import Database
 from backend.db.tables import Audit
 from backend.db.types import plain
-from backend.http.days import read_days
+from backend.http.asked import read_days, read_stored
 from stvg_core.datasets.frames_csv import guarded
 
 MOST = 100_000
@@ -26,9 +26,9 @@ _PAGE = 1000
 
 
 def read(asked: MultiDict[str, str]) -> Acts:
-    """``?who=ann&act=export&from=2026-01-01&to=2026-01-31``; raises FilterError where a day is none."""
+    """``?who=ann&act=export&from=2026-01-01&to=2026-01-31``; raises FilterError."""
     first, last = read_days(asked)
-    return Acts(plain(asked.get("who", "")) or None, plain(asked.get("act", "")) or None, first, last)
+    return Acts(read_stored(asked, "who"), read_stored(asked, "act"), first, last)
 
 
 def given(asked: MultiDict[str, str]) -> dict[str, str]:

@@ -13,9 +13,9 @@ from backend.db import projects
 from backend.db.engine import rest
 from backend.db.task_state import SUGGESTED
 from backend.http import filters, people
+from backend.http.asked import FilterError
 from backend.http.audit import record
 from backend.http.errors import answer
-from backend.http.filters import FilterError
 from backend.http.services import services
 from backend.review import bulk
 from backend.review.bulk import KINDS, LeftOut, Shown

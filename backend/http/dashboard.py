@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,8 +14,7 @@ from backend.db import annotations as stored
 from backend.db import projects
 from backend.db.choices import values_of
 from backend.db.tables import TaskState
-from backend.db.types import plain
-from backend.http.days import FilterError, read_days
+from backend.http.asked import FilterError, read_days, read_number, read_stored
 from backend.http.people import require
 from backend.http.services import services
 from backend.review import dashboard
@@ -25,7 +23,6 @@ from backend.review.dashboard import Chosen
 blueprint = Blueprint("dashboard", __name__, url_prefix="/review/dashboard")
 
 FIELDS = ("project", "from", "to", "annotator", "version")
-_LARGEST, _LONGEST = 2**63 - 1, 255
 
 
 @blueprint.get("")
@@ -39,7 +36,7 @@ def page() -> ResponseReturnValue:
         try:
             chosen = read(request.args)
             if chosen.project_id is not None and chosen.project_id not in dict(choices["projects"]):
-                raise FilterError(f"There is no project {chosen.project_id} here.")
+                raise FilterError("project", str(chosen.project_id), "There is no such project here.")
             found = dashboard.look(session, chosen)
         except FilterError as problem:
             error = str(problem)
@@ -59,16 +56,10 @@ def read(asked: MultiDict[str, str]) -> Chosen:
         FilterError: a value cannot be read; the message names its field.
     """
     first, last = read_days(asked)
-    project, version = asked.get("project", "").strip(), plain(asked.get("version", "")).strip()
-    if len(version) > _LONGEST:
-        raise FilterError(f"Model version: it has {len(version)} characters; none has more than {_LONGEST}.")
-    chosen = Chosen(first=first, last=last, model_version=version or None)
-    if project:
-        sign = -1 if project.startswith("-") else 1  # a local project has a negative number
-        chosen = replace(chosen, project_id=sign * _number(project.removeprefix("-"), project, "Project"))
-    if annotator := asked.get("annotator", "").strip():
-        chosen = replace(chosen, annotator=_number(annotator, annotator, "Annotator"))
-    return chosen
+    return Chosen(
+        project_id=read_number(asked, "project", signed=True), first=first, last=last,
+        annotator=read_number(asked, "annotator"), model_version=read_stored(asked, "version"),
+    )  # fmt: skip
 
 
 def _link(given: dict[str, str], name: str, value: str) -> str:
@@ -76,12 +67,6 @@ def _link(given: dict[str, str], name: str, value: str) -> str:
     fields = {**given, name: value}
     asked: dict[str, Any] = {field: text for field, text in fields.items() if text}
     return url_for("dashboard.page", **asked)
-
-
-def _number(digits: str, text: str, field: str) -> int:
-    if not digits.isascii() or not digits.isdigit() or len(digits) > 19 or int(digits) > _LARGEST:
-        raise FilterError(f'{field}: "{text[:40]}" is no number. It is the one that Label Studio gives.')
-    return int(digits)
 
 
 def _choices(session: Session, given: dict[str, str]) -> dict[str, list[Any]]:

@@ -131,12 +131,12 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("login.login", "GET"): Operation({200: _PAGE, **_ELSEWHERE}, query={"next": TEXT}),
     ("login.login", "POST"): Operation(_ELSEWHERE, others=(401, 429), body=(FORM, _LOGIN), query={"next": TEXT}),
     ("login.logout", "POST"): Operation(_ELSEWHERE),
-    ("admin.export", "GET"): Operation({200: _PAGE}),
-    ("admin.send_export", "POST"): Operation(
+    ("export.page", "GET"): Operation({200: _PAGE}),
+    ("export.send", "POST"): Operation(
         {200: ("application/zip", {**TEXT, "format": "binary"})}, others=(400, 507), body=(FORM, _EXPORT)
     ),
-    ("admin.audit", "GET"): Operation({200: _PAGE}, others=(400,), query={"before": NUMBER, **_OF_AUDIT}),
-    ("admin.audit_csv", "GET"): Operation({200: ("text/csv", TEXT)}, others=(400,), query=_OF_AUDIT),
+    ("audit.page", "GET"): Operation({200: _PAGE}, others=(400,), query={"before": NUMBER, **_OF_AUDIT}),
+    ("audit.download", "GET"): Operation({200: ("text/csv", TEXT)}, others=(400,), query=_OF_AUDIT),
     ("dashboard.page", "GET"): Operation({200: _PAGE}, others=(400,), query=_OF_DASHBOARD),
     ("review.queue_page", "GET"): Operation({200: _PAGE}, others=(400,), query=_FILTER),
     ("review.item_page", "GET"): Operation({200: _PAGE}, others=(400, 404), query=_FILTER | _COMPARED),

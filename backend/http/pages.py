@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flask import Request, Response, make_response, render_template
 
-BLUEPRINTS = frozenset({"login", "admin", "review", "footage", "work", "dashboard", "bulk", "thumbnails"})
+BLUEPRINTS = frozenset({"login", "export", "audit", "review", "footage", "work", "dashboard", "bulk", "thumbnails"})
 OPEN = frozenset({"login.login", "login.logout", "static"})
 """What somebody who is not logged in may ask for."""
 

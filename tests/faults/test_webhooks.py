@@ -178,7 +178,7 @@ def test_the_webhooks_token_opens_the_webhook_only(web: FlaskClient) -> None:
         assert reply.status_code == (400 if route == "/webhook" else 401), route
 
 
-@fault(28, guard="backend.http.pages.OPEN", without=frozenset({"login.login", "review.queue_page", "admin.export"}))
+@fault(28, guard="backend.http.pages.OPEN", without=frozenset({"login.login", "review.queue_page", "export.page"}))
 def test_the_pages_know_people_by_their_session_only(web: FlaskClient) -> None:
     for path in ("/review/", "/review/tasks/1", "/review/work", "/review/export", "/review/audit"):
         for given in ({"auth": BASIC}, {"headers": {"X-STVG-Token": API_TOKEN}}, {}):

@@ -1,4 +1,4 @@
-"""The audit log's filters and its CSV file."""
+"""The audit log: its pages, its filters and its CSV file."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_it_can_be_narrowed(admin: FlaskClient, query: str, shown: set[str]) -> 
 
 @pytest.mark.parametrize("place", [PATH, f"{PATH}.csv"])
 def test_a_day_that_is_none_is_named(admin: FlaskClient, place: str) -> None:
-    for query, said in (("from=x", "is no day. Write it as 2026-01-31."), ("from=2026-02-02&to=2026-02-01", "before")):
+    for query, said in (("from=x", "It is a day, such as 2026-01-31."), ("from=2026-02-02&to=2026-02-01", "before")):
         response = admin.get(f"{place}?{query}", headers=HTML)
         assert response.status_code == 400 and said in response.text and "task-one" not in response.text
 
@@ -113,3 +113,22 @@ def test_reviewers_get_neither(web: FlaskClient, sqlite_database: Database) -> N
     log_in(web, "rita")
     assert web.get(PATH, headers=HTML).status_code == web.get(f"{PATH}.csv", headers=JSON).status_code == 403
     assert "/review/export" in web.get("/review/work", headers=HTML).text, "reviewers do export"
+
+
+def test_the_log_is_read_page_by_page(admin: FlaskClient, sqlite_database: Database) -> None:
+    with sqlite_database.write() as session:
+        for number in range(120):
+            audits.add(session, who="ann", action="export", target=f"number-{number:03d}")
+    page = admin.get("/review/audit", headers=HTML).text
+    seen = []
+    while True:
+        seen += [part[:3] for part in page.split("number-")[1:]]
+        if ">Older<" not in page:
+            break
+        before = page.split("/review/audit?before=")[1].split('"')[0]
+        page = admin.get(f"/review/audit?before={before}", headers=HTML).text
+    assert seen == [f"{number:03d}" for number in reversed(range(120))]
+    for odd in ("x", "-1", "9" * 30, str(2**31)):
+        answer = admin.get(f"/review/audit?before={odd}", headers=HTML)
+        assert answer.status_code == 400 and "It is a whole number." in answer.text and "number-119" not in answer.text
+    assert "Nothing has happened before that" in admin.get("/review/audit?before=1", headers=HTML).text

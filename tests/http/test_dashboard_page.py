@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import MultiDict
 
 from backend.db.engine import Database
+from backend.http.asked import FilterError
 from backend.http.dashboard import read
-from backend.http.days import FilterError
 from backend.review import decisions
 from backend.review.dashboard import Chosen
 from tests.http.visitors import HTML, an_account, log_in
@@ -86,16 +86,18 @@ def test_the_filter_is_the_address(reviewer: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("project=abc", 'Project: "abc" is no number'),
-        ("project=--1", 'Project: "--1" is no number'),
-        ("project=77", "There is no project 77 here."),
-        ("annotator=-1", 'Annotator: "-1" is no number'),
-        ("annotator=" + "9" * 30, "is no number"),
-        ("from=yesterday", 'From: "yesterday" is no day'),
-        ("from=2026-02-30", 'From: "2026-02-30" is no day'),
-        ("to=20260131", 'To: "20260131" is no day'),
+        ("project=abc", 'project="abc". It is a whole number.'),
+        ("project=--1", 'project="--1". It is a whole number.'),
+        ("project=77", 'project="77". There is no such project here.'),
+        ("annotator=-1", 'annotator="-1". It is a whole number.'),
+        ("annotator=" + "9" * 30, "It is a whole number."),
+        ("from=yesterday", 'from="yesterday". It is a day, such as 2026-01-31.'),
+        ("from=2026-02-30", 'from="2026-02-30". It is a day'),
+        ("to=20260131", 'to="20260131". It is a day'),
         ("from=2026-02-02&to=2026-02-01", "The last day is before the first."),
-        ("version=" + "v" * 256, "it has 256 characters"),
+        ("version=%00", "characters that are never stored"),
+        ("project=1&project=2", "stands there twice"),
+        ("version=" + "v" * 256, "It has 256 characters"),
     ],
 )
 def test_a_value_that_cannot_be_read_is_named(reviewer: FlaskClient, query: str, said: str) -> None:
@@ -112,7 +114,7 @@ def test_the_widest_days_can_be_asked_for(reviewer: FlaskClient) -> None:
 
 def test_a_local_project_has_a_negative_number() -> None:
     assert read(MultiDict({"project": "-3"})) == Chosen(project_id=-3) and read(MultiDict()) == Chosen()
-    with pytest.raises(FilterError, match="no number"):
+    with pytest.raises(FilterError, match="a whole number"):
         read(MultiDict({"project": "-"}))
 
 

@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 
 from backend.db.engine import Database
 from backend.http import filters
-from backend.http.filters import FilterError
+from backend.http.asked import FilterError
 from backend.review import decisions
 from backend.review.keyset import END, Cursor
 from backend.review.queue import QueueFilter
@@ -51,7 +51,7 @@ BAD = {
     "annotator=%D9%A1": "It is a whole number.",
     "sort=evil": "It is one of: uncertainty,",
     "order=sideways": "It is one of: up.",
-    "version=%00": "no model version has",
+    "version=%00": "characters that are never stored",
     "below=0": "a number above 0",
     "below=1.01": "a number above 0",
     "below=nan": "a number above 0",

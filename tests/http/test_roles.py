@@ -32,7 +32,7 @@ def _page_routes(app: Flask) -> Iterator[tuple[str, str, str]]:
 def test_every_endpoint_is_of_the_protocol_or_a_page_that_names_a_role(web: FlaskClient) -> None:
     app = web.application
     endpoints = {endpoint for endpoint, _, _ in _page_routes(app)}
-    assert {"admin.export", "admin.send_export", "admin.audit"} <= endpoints
+    assert {"export.page", "export.send", "audit.page", "audit.download"} <= endpoints
     assert not [endpoint for endpoint in endpoints if people.required_role(app, endpoint) not in ROLES]
     assert all(endpoint.partition(".")[0] in pages.BLUEPRINTS for endpoint in endpoints)
 
@@ -89,7 +89,7 @@ def test_a_session_opens_no_protocol_route(web: FlaskClient, sqlite_database: Da
 def test_a_page_that_names_no_role_is_closed_to_everybody(web: FlaskClient, sqlite_database: Database) -> None:
     an_account(sqlite_database)
     log_in(web)
-    web.application.view_functions["admin.audit"] = lambda: "open"
+    web.application.view_functions["audit.page"] = lambda: "open"
     response = web.get("/review/audit", headers=HTML)
     assert response.status_code == 403 and "Nobody may open" in response.text
 
@@ -159,7 +159,7 @@ def test_errors_are_pages_for_people_and_json_for_programs(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("inner detail")
 
-    monkeypatch.setattr("backend.http.admin.audits.newest", broken)
+    monkeypatch.setattr("backend.http.audit_page.audits.newest", broken)
     page = web.get("/review/audit", headers=HTML)
     assert page.status_code == 500 and "inner detail" not in page.text and page.mimetype == "text/html"
 

@@ -67,7 +67,7 @@ def test_what_it_shows(reviewer: FlaskClient, sqlite_database: Database, failed:
     assert "It is &lt;b&gt;no&lt;/b&gt; video" in text and "<b>no</b>" not in text and " style=" not in text
     assert len(re.findall(r"/review/work/jobs/\d+/retry", text)) == 2
     assert "No job has failed." in page(reviewer, "/review/work?version=another")
-    for damaged, said in (("project=abc", "whole number"), ("version=%00", "no model version has")):
+    for damaged, said in (("project=abc", "whole number"), ("version=%00", "never stored")):
         answer = reviewer.get(f"/review/work?{damaged}")
         assert answer.status_code == 400 and said in answer.text
 

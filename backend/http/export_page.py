@@ -1,10 +1,8 @@
-"""``/review/export``, for reviewers and admins, and ``/review/audit``, for admins."""
+"""``/review/export``: labels or suggestions as a zip file, for reviewers and admins."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import chain
 from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template, request, send_file
@@ -12,33 +10,27 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from backend.db import annotations as stored
-from backend.db import audits, projects
-from backend.db.tables import Audit
+from backend.db import projects
 from backend.export.errors import ExportError
-from backend.http import audit_log
 from backend.http.audit import record
 from backend.http.dataset import LABELS, WHAT, choices, pack, read_form
-from backend.http.days import FilterError
-from backend.http.errors import answer
 from backend.http.people import require
 from backend.http.services import services
 from backend.jobs.rereading import reread
 
-blueprint = Blueprint("admin", __name__, url_prefix="/review")
-
-AUDIT_ROWS = 50
+blueprint = Blueprint("export", __name__, url_prefix="/review/export")
 
 
-@blueprint.get("/export")
+@blueprint.get("")
 @require("reviewer")
-def export() -> ResponseReturnValue:
+def page() -> ResponseReturnValue:
     """The form."""
     return _form(MultiDict())
 
 
-@blueprint.post("/export")
+@blueprint.post("")
 @require("reviewer")
-def send_export() -> ResponseReturnValue:
+def send() -> ResponseReturnValue:
     """Labels or suggestions as a zip file; the form again, with the reason, where there is nothing to send."""
     given = request.form
     try:
@@ -57,47 +49,6 @@ def send_export() -> ResponseReturnValue:
     response = send_file(packed.file, mimetype="application/zip", as_attachment=True, download_name=name)
     response.content_length = packed.size
     response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-@blueprint.get("/audit")
-@require("admin")
-def audit() -> ResponseReturnValue:
-    """Who did what, newest first; ``?before=`` is the row that the page before ended with."""
-    before, given, error = request.args.get("before", type=int), audit_log.given(request.args), ""
-    if before is not None and not 0 < before < 2**31:
-        before = None
-    rows: Sequence[Audit] = ()
-    with services().database.read() as session:
-        people, acts = audits.choices(session)
-        try:
-            rows = audits.newest(session, AUDIT_ROWS + 1, before, audit_log.read(request.args))
-        except FilterError as problem:
-            error = str(problem)
-    older = rows[AUDIT_ROWS - 1].id if len(rows) > AUDIT_ROWS else None
-    shown = render_template(
-        "audit.html", rows=rows[:AUDIT_ROWS], before=before, older=older, in_words=audit_log.in_words, given=given,
-        query={name: value for name, value in given.items() if value}, people=people, acts=acts, error=error,
-        most=audit_log.MOST,
-    )  # fmt: skip
-    return make_response(shown, 400 if error else 200)
-
-
-@blueprint.get("/audit.csv")
-@require("admin")
-def audit_csv() -> ResponseReturnValue:
-    """The acts under the filter as CSV, the newest 100,000 at most; that they were taken is an act too."""
-    try:
-        chosen = audit_log.read(request.args)
-    except FilterError as problem:
-        return answer(str(problem), 400)
-    lines = audit_log.lines(services().database, chosen)
-    begun = next(lines)  # what cannot be read is said before the file begins
-    with services().database.write() as session:
-        record(session, "download audit log", "", **audit_log.given(request.args))
-    response = Response(chain([begun], lines), mimetype="text/csv")
-    name = f"stvg-audit-{datetime.now(UTC):%Y%m%d-%H%M%S}.csv"
-    response.headers["Content-Disposition"] = f"attachment; filename={name}"
     return response
 
 

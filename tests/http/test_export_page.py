@@ -1,4 +1,4 @@
-"""The export page and the audit log."""
+"""The export page."""
 
 from __future__ import annotations
 
@@ -217,24 +217,6 @@ def test_several_annotators_can_be_chosen() -> None:
     assert wanted.sentences() == ["annotators 1, 2"]
     with pytest.raises(ExportError, match="Choose a format"):
         read_form(MultiDict())
-
-
-def test_the_log_is_read_page_by_page(admin: FlaskClient, sqlite_database: Database) -> None:
-    with sqlite_database.write() as session:
-        for number in range(120):
-            audits.add(session, who="ann", action="export", target=f"thing-{number:03d}")
-    page = admin.get("/review/audit", headers=HTML).text
-    seen = []
-    while True:
-        seen += [part[:3] for part in page.split("thing-")[1:]]
-        if ">Older<" not in page:
-            break
-        before = page.split("/review/audit?before=")[1].split('"')[0]
-        page = admin.get(f"/review/audit?before={before}", headers=HTML).text
-    assert seen == [f"{number:03d}" for number in reversed(range(120))]
-    for odd in ("x", "-1", "0", "9" * 30):
-        assert "thing-119" in admin.get(f"/review/audit?before={odd}", headers=HTML).text
-    assert "Nothing has happened before that" in admin.get("/review/audit?before=1", headers=HTML).text
 
 
 def test_an_export_loads_no_model_library_and_pyarrow_only_for_parquet(
