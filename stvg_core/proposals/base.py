@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -70,15 +71,15 @@ class Proposer(Protocol):
         ...
 
 
-class Searching:
+class Searching(ABC):
     """What proposers share: one after the other of the words is searched for."""
 
     def words(self, phrase: str | None) -> Sequence[str]:
         """One search serves all phrases."""
         return ("",)
 
-    def search(self, video: Pictures, words: str) -> list[Track]:
-        raise NotImplementedError
+    @abstractmethod
+    def search(self, video: Pictures, words: str) -> list[Track]: ...
 
     def propose(self, video: Pictures, phrase: str | None = None) -> list[Track]:
         """The tracks of the first words that name something in the video; empty where none does."""

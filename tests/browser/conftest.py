@@ -1,4 +1,4 @@
-"""Chromium with somebody logged in to Label Studio."""
+"""Chromium, with somebody logged in to Label Studio or to the review pages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from backend.demo.label_studio import LabelStudioServer
 from tests.browser.labelling_page import CHROMIUM, CHROMIUM_FLAGS, LabellingPage
+from tests.browser.review_site import reviewer, site  # noqa: F401
 from tests.browser.waiting import PATIENCE_MS
 
 

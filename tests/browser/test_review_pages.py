@@ -1,220 +1,32 @@
-"""The queue and the page of one task in a real browser, over a real app with a real video."""
+"""The page of one task in a real browser: boxes, pictures and strips, over a real app with a real video."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
-from threading import Thread
 
 import av
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
-from werkzeug.serving import make_server
 
-from backend.db import accounts, predictions
-from backend.db.engine import Database
+from backend.db import predictions
 from backend.db.tables import Prediction, Task
-from backend.http.app import create_app
 from backend.http.stills import Stills, StillsBusy
 from backend.http.thumbnails import SIDE
-from backend.review import decisions
-from backend.review.queue import PAGE
 from stvg_core.method.evidence import Rows
 from stvg_core.times import pack_times
 from stvg_core.tube import Array, VideoInfo
 from tests.browser.review_page import ReviewPage
-from tests.browser.waiting import PATIENCE_S, rest
+from tests.browser.review_site import CORRECTED_END, DOWN, END, FPS, PASSWORD, RIGHT, START, Site, close
+from tests.browser.waiting import rest
 from tests.e2e.painted_clip import N_FRAMES, paint_clip
-from tests.http.conftest import MODEL, make_settings
-from tests.review.labelled import a_correction, a_job, a_suggestion, a_task, evidence
+from tests.review.labelled import a_suggestion, a_task, evidence
 from tests.review.test_compare import another
 
 pytestmark = pytest.mark.browser
-
-PASSWORD = "correct horse battery"
-FPS = Fraction(30000, 1001)
-START, END = 18, 40  # of the suggestion, on the square's true place
-CORRECTED_END = 44
-RIGHT, DOWN = 0.05, 0.08  # how far the correction lies from the square
-NEAR = 0.012  # compression blurs the square's edge by about two pixels of 240
-
-
-@dataclass(frozen=True)
-class Site:
-    url: str
-    database: Database
-    painted: int
-    other: int
-    failed: int
-
-    def decided(self, task: int) -> list[str]:
-        with self.database.read() as session:
-            return [row.decision for row in decisions.history(session, task)]
-
-
-@pytest.fixture
-def site(sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """Three tasks: a corrected one on the painted clip, a suggested one, a failed one."""
-    # However busy the machine is, pictures wait for their turn, unless a test is about that.
-    monkeypatch.setattr("backend.http.app.Stills", partial(Stills, patience_s=PATIENCE_S))
-    monkeypatch.setattr("backend.http.app._STILL_S", PATIENCE_S)
-    clip = tmp_path / "videos" / "clips" / "clip.mp4"
-    boxes = paint_clip(clip, FPS).boxes
-    suggested = [[frame, *boxes[frame].tolist()] for frame in range(START, END + 1)]
-    moved = [
-        [frame, *(boxes[frame] + [RIGHT, DOWN, RIGHT, DOWN]).tolist()] for frame in range(START, CORRECTED_END + 1)
-    ]
-    with sqlite_database.write() as session:
-        accounts.add(session, "rita", PASSWORD, "reviewer")
-        task, other, failed = (
-            a_task(session, 11, query="the painted one"), a_task(session, 12, query="another one"),
-            a_task(session, 13, query="the failed one", name="gone.mp4"),
-        )  # fmt: skip
-        first = a_suggestion(session, task, file=clip, fps=FPS, keyframes=suggested, uncertainty=0.2)
-        a_correction(session, task, first, keyframes=moved)
-        a_suggestion(session, other, file=clip, fps=FPS, keyframes=suggested, uncertainty=0.9)
-        a_job(session, failed, state="failed", reason="gone.mp4 is not a video.")
-        numbers = task.id, other.id, failed.id
-    settings = make_settings(
-        document_root=tmp_path / "videos", data_dir=tmp_path / "data", label_studio_url="http://label-studio.example"
-    )
-    server = make_server(
-        "127.0.0.1", 0, create_app(settings, database=sqlite_database, model_version=MODEL), threaded=True
-    )
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield Site(f"http://127.0.0.1:{server.server_port}", sqlite_database, *numbers)
-    server.shutdown()
-    thread.join()
-
-
-@pytest.fixture
-def reviewer(chromium: Browser, site: Site) -> Iterator[ReviewPage]:
-    """A tab with the reviewer logged in; nothing may have been complained about at the end."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 860})
-    tab = ReviewPage.open(context.new_page(), site.url)
-    tab.log_in("rita", PASSWORD)
-    yield tab
-    context.close()
-    assert tab.complaints == []
-
-
-def close(a: list[float], b: list[float], slack: float = NEAR) -> bool:
-    return bool(np.abs(np.array(a) - np.array(b)).max() < slack)
-
-
-def test_sort_and_filter_the_queue(reviewer: ReviewPage, site: Site) -> None:
-    reviewer.queue()
-    assert reviewer.sentences() == ["another one", "the painted one", "the failed one"], "most uncertain first"
-    expect(reviewer.page.get_by_text("gone.mp4 is not a video.")).to_be_visible()
-    reviewer.follow("Uncertainty")
-    assert reviewer.sentences()[:2] == ["the painted one", "another one"]
-    assert "order=up" in reviewer.page.url
-    reviewer.follow("to review 1")
-    assert reviewer.sentences() == ["the painted one"] and "order=up" in reviewer.page.url
-    reviewer.queue()
-    with reviewer.page.expect_navigation():
-        reviewer.page.select_option("#annotator", "3")
-    assert reviewer.sentences() == ["the painted one"]
-    assert reviewer.page.url.endswith("/review/?annotator=3&sort=uncertainty")
-
-
-def test_the_queue_by_keyboard(reviewer: ReviewPage, site: Site) -> None:
-    reviewer.queue()
-    for key in ("j", "j", "k", "j"):
-        reviewer.page.keyboard.press(key)
-    expect(reviewer.page.get_by_role("link", name="the painted one")).to_be_focused()
-    reviewer.page.keyboard.press("?")
-    expect(reviewer.page.get_by_role("dialog")).to_be_visible()
-    reviewer.page.keyboard.press("j")  # belongs to nobody while the dialog is open
-    reviewer.page.keyboard.press("Escape")
-    expect(reviewer.page.get_by_role("dialog")).to_be_hidden()
-    reviewer.page.get_by_role("link", name="the painted one").focus()
-    reviewer.page.keyboard.press("Enter")
-    reviewer.arrives(site.painted)
-
-
-def test_the_queue_by_arrows_and_search(reviewer: ReviewPage, site: Site) -> None:
-    page = reviewer.page
-    reviewer.queue()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowDown")
-    expect(page.get_by_role("link", name="the painted one")).to_be_focused()
-    assert page.url.endswith(f"#task-{site.painted}")
-    page.reload()
-    expect(page.get_by_role("link", name="the painted one")).to_be_focused()
-    page.keyboard.press("/")
-    page.keyboard.type("GONE one")
-    with page.expect_navigation():
-        page.keyboard.press("Enter")
-    assert reviewer.sentences() == ["the failed one"] and "search=GONE+one" in page.url
-    page.keyboard.press("ArrowUp")
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"**/review/tasks/{site.failed}?search=GONE+one*")
-
-
-def test_the_queue_has_pictures_that_it_does_not_wait_for(reviewer: ReviewPage, site: Site) -> None:
-    reviewer.queue()
-    painted = reviewer.page.locator(f"#task-{site.painted} .thumb img")
-    expect(painted).to_be_visible()
-    assert painted.evaluate("image => image.decode().then(() => image.naturalWidth)") == 160
-    expect(reviewer.page.locator(f"#task-{site.failed} .thumb img")).to_have_count(0)
-
-
-def test_accepting_several(reviewer: ReviewPage, site: Site) -> None:
-    reviewer.queue()
-    reviewer.follow("Accept several…")
-    reviewer.page.fill("#below", "0.95")
-    with reviewer.page.expect_navigation():
-        reviewer.page.get_by_role("button", name="Show").click()
-    assert reviewer.sentences() == ["another one"]
-    accept = reviewer.page.get_by_role("button", name="Accept what is ticked (1)")
-    reviewer.page.get_by_role("button", name="Tick none").click()
-    expect(reviewer.page.get_by_role("button", name="Accept what is ticked (0)")).to_be_disabled()
-    reviewer.page.get_by_role("checkbox").check()
-    assert site.decided(site.other) == []
-    with reviewer.page.expect_navigation():
-        accept.click()
-    expect(reviewer.page.get_by_role("heading", name="1 accepted")).to_be_visible()
-    assert site.decided(site.other) == ["accepted"] and site.decided(site.painted) == []
-
-
-def test_the_pages_of_the_queue_by_keyboard(reviewer: ReviewPage, site: Site) -> None:
-    with site.database.write() as session:
-        for number in range(20, 20 + 2 * PAGE):
-            a_task(session, number, query=f"sentence {number}")
-    reviewer.queue("?sort=age")
-    first = reviewer.sentences()
-    for key, count in (("n", PAGE), ("n", 3), ("p", PAGE), ("p", PAGE)):
-        with reviewer.page.expect_navigation():
-            reviewer.page.keyboard.press(key)
-        assert len(reviewer.sentences()) == count
-    assert reviewer.sentences() == first
-    reviewer.follow("Last »")
-    assert len(reviewer.sentences()) == PAGE and reviewer.page.url.endswith("?sort=age&before=end")
-    reviewer.follow("« First")
-    assert reviewer.sentences() == first
-
-
-def test_the_work_page_follows_the_work(reviewer: ReviewPage, site: Site) -> None:
-    """Figures change without a reload, and what failed is tried again."""
-    reviewer.queue("work")
-    jobs, failures = reviewer.page.locator(".figures"), reviewer.page.get_by_label("Failed jobs by reason")
-    expect(jobs).to_contain_text("failed1")
-    with site.database.write() as session:
-        a_job(session, a_task(session, 31), state="failed", reason="It has no pictures.")
-    expect(failures).to_contain_text("It has no pictures.")
-    expect(jobs).to_contain_text("failed2")
-    with reviewer.page.expect_navigation():
-        failures.get_by_role("row", name="gone.mp4").get_by_role("button").click()
-    expect(reviewer.page.get_by_role("status")).to_have_text("1 queued again.")
-    expect(jobs).to_contain_text("queued1")
-    expect(failures).not_to_contain_text("gone.mp4")
 
 
 def test_boxes_lie_where_they_belong_on_every_frame(reviewer: ReviewPage, site: Site) -> None:
@@ -412,55 +224,6 @@ def test_pointing_at_a_track_shows_it(reviewer: ReviewPage, site: Site) -> None:
     assert reviewer.page.locator("#maps").get_attribute("data-kind") == "temporal"
 
 
-def test_accept_by_keyboard_and_undo(reviewer: ReviewPage, site: Site) -> None:
-    reviewer.item(site.painted, "?order=up")
-    reviewer.page.keyboard.press("a")
-    reviewer.arrives(site.other, "?order=up")
-    assert site.decided(site.painted) == ["accepted"]
-    reviewer.page.keyboard.press("u")
-    reviewer.arrives(site.painted, "?order=up")
-    expect(reviewer.page.get_by_text("The decision was taken back.")).to_be_visible()
-    assert site.decided(site.painted) == ["accepted", "undone"]
-    reviewer.page.keyboard.press("j")
-    reviewer.arrives(site.other, "?order=up")
-    reviewer.page.keyboard.press("k")
-    reviewer.arrives(site.painted, "?order=up")
-
-
-def test_send_back_needs_a_reason(reviewer: ReviewPage, site: Site) -> None:
-    reviewer.item(site.painted)
-    page = reviewer.page
-    page.keyboard.press("m")
-    page.keyboard.type("arbs")  # letters that are keys elsewhere
-    page.keyboard.press("Escape")
-    page.keyboard.press("b")
-    expect(page.get_by_role("alert")).to_contain_text("choose a reason")
-    assert site.decided(site.painted) == []
-    page.keyboard.press("2")
-    with page.expect_navigation():
-        page.keyboard.press("b")
-    assert site.decided(site.painted) == ["sent back"]
-    with site.database.read() as session:
-        (row,) = decisions.history(session, site.painted)
-    assert (row.reason, row.comment) == ("wrong start or end", "arbs")
-
-
-def test_a_label_that_changed_meanwhile_loses_no_comment(chromium: Browser, site: Site) -> None:
-    context = chromium.new_context()
-    tab = ReviewPage.open(context.new_page(), site.url)
-    tab.log_in("rita", PASSWORD)
-    tab.item(site.painted)
-    with site.database.write() as session:
-        a_correction(session, session.get_one(Task, site.painted), None, who=5)
-    tab.page.fill("#comment", "a long thought")
-    tab.page.keyboard.press("Escape")
-    tab.page.keyboard.press("a")
-    expect(tab.page.locator("#problem")).to_contain_text("changed meanwhile")
-    assert tab.page.input_value("#comment") == "a long thought"
-    assert site.decided(site.painted) == []
-    context.close()
-
-
 def test_a_file_that_the_browser_cannot_play(chromium: Browser, site: Site, tmp_path: Path) -> None:
     """The page goes on with single pictures: MPEG-4 part 2 in AVI."""
     path = tmp_path / "videos" / "clips" / "old.avi"
@@ -561,14 +324,6 @@ def test_two_versions_and_what_differs_stand_on_the_time_strip(reviewer: ReviewP
     assert set(reviewer.drawn()) == {"suggestion", "correction", "version-b"}
 
 
-def test_to_somebody_else_by_keyboard(reviewer: ReviewPage, site: Site) -> None:
-    reviewer.item(site.painted)
-    reviewer.page.keyboard.press("1")
-    with reviewer.page.expect_navigation():
-        reviewer.page.keyboard.press("o")
-    assert site.decided(site.painted) == ["sent to another"]
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_narrow_window(chromium: Browser, site: Site, scheme: str) -> None:
     context = chromium.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
@@ -589,17 +344,3 @@ def test_a_narrow_window(chromium: Browser, site: Site, scheme: str) -> None:
     assert tab.overflows() <= 0
     context.close()
     assert tab.complaints == []
-
-
-def test_deciding_without_scripts(chromium: Browser, site: Site) -> None:
-    context = chromium.new_context(java_script_enabled=False)
-    tab = ReviewPage.open(context.new_page(), site.url)
-    tab.log_in("rita", PASSWORD)
-    tab.page.goto(f"{site.url}/review/tasks/{site.painted}?state=to+review")
-    tab.page.get_by_role("button", name="Reject").click()
-    expect(tab.page.locator("#problem")).to_contain_text("choose a reason")
-    tab.page.get_by_label("object absent").check(force=True)
-    tab.page.get_by_role("button", name="Reject").click()
-    tab.page.wait_for_url("**/review/?state=to+review")
-    assert site.decided(site.painted) == ["rejected"]
-    context.close()
