@@ -32,7 +32,7 @@ def preview() -> ResponseReturnValue:
     chosen = _read()
     with services().database.read() as session:
         found = None if chosen.below is None else bulk.look(session, chosen)
-        choices = {"projects": projects.titles(session)}
+        choices = {"projects": projects.titles(session), "names": services().names.known(session)}
     return render_template("bulk.html", found=found, **_about(chosen), **choices)
 
 

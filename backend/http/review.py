@@ -26,8 +26,10 @@ def queue_page() -> ResponseReturnValue:
     """The queue under the filter of the address."""
     chosen = filters.read(request.args)
     with services().database.read() as session:
-        found = queue.look(session, chosen)
-    return render_template("queue.html", found=found, chosen=chosen, query=filters.query, states=queue.STATES)
+        found, names = queue.look(session, chosen), services().names.known(session)
+    return render_template(
+        "queue.html", found=found, chosen=chosen, query=filters.query, states=queue.STATES, names=names
+    )
 
 
 @blueprint.get("/review/tasks/<int:task_id>")
@@ -42,7 +44,7 @@ def item_page(task_id: int) -> ResponseReturnValue:
 def evidence(task_id: int) -> Response:
     """What the page's scripts draw."""
     with services().database.read() as session:
-        found = overlays.look(session, _checked(task_id), _compared())
+        found = overlays.look(session, _checked(task_id), _compared(), services().names.known(session))
     if found is None:
         abort(404)
     return jsonify(found)
@@ -112,12 +114,13 @@ def _show(
         if found is None:
             abort(404)
         previous, following = queue.neighbours(session, chosen, task_id)
+        names = services().names.known(session)
     state, reason = (None, None) if found.video is None else footage.where(found.video.id)
     page = render_template(
         "item.html", item=found, previous=previous, following=following, chosen=chosen, query=filters.query(chosen),
         problem=problem, kept=kept or {}, reasons=decisions.REASONS, footage=state, footage_reason=reason,
         labelling_url=services().settings.task_in_label_studio(found.row.project_id, found.row.ls_task_id),
-        target_rule=RULE,
+        target_rule=RULE, names=names,
     )  # fmt: skip
     status = 200 if problem is None else 409 if kept is not None and found.seen != seen else 400
     return make_response(page, status)

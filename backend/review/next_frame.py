@@ -106,7 +106,7 @@ def _scores(evidence: Evidence, tube: Tube, inside: Array) -> Iterator[Doubt]:
         if seen or not 0 <= beyond < len(levels):
             continue
         step = float(np.clip(levels[own] - levels[beyond], 0.0, 1.0))
-        yield Doubt(frame, kind, f"At the {kind} the score {verb} by {step:.2f} of its range.", 1.0 - step)
+        yield Doubt(frame, kind, f"At the {kind} the score {verb} by only {step:.2f} of its range.", 1.0 - step)
 
 
 def _jumps(tube: Tube) -> Iterator[Doubt]:

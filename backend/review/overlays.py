@@ -35,7 +35,10 @@ _SHAPE_KEPT = 0.99
 
 
 def look(
-    session: Session, task_id: int, versions_compared: tuple[str | None, str | None] = (None, None)
+    session: Session,
+    task_id: int,
+    versions_compared: tuple[str | None, str | None] = (None, None),
+    names: Mapping[int, str] | None = None,
 ) -> dict[str, Any] | None:
     """All that the page draws over and below the video; None where there is no such task.
 
@@ -46,6 +49,7 @@ def look(
 
     Args:
         versions_compared: which two model versions to compare; None for the newest.
+        names: what annotators are called; others go by their numbers.
     """
     task = session.get(Task, task_id)
     if task is None:
@@ -61,7 +65,7 @@ def look(
             *_suggested(suggestion),
             *_corrected(label),
             *_offered(session, label),
-            *_others(agreed, label),
+            *_others(agreed, label, names or {}),
             *(tube for letter, row in pair for tube in _of_version(letter, row)),
         ],
         "apart": [*_corrected_apart(suggestion, label), *_people_apart(agreed), *_versions_apart(pair)],
@@ -117,7 +121,9 @@ def _is(answer: Drawn | None, entry: Mapping[str, Any]) -> bool:
     return [list(interval) for interval in answer.intervals] == _intervals(entry)
 
 
-def _others(agreed: Sequence[opinions.TaskAgreement], label: Annotation | None) -> list[dict[str, Any]]:
+def _others(
+    agreed: Sequence[opinions.TaskAgreement], label: Annotation | None, names: Mapping[int, str]
+) -> list[dict[str, Any]]:
     """What the others drew, and what most of them share, where two or more people annotated the task."""
     found = []
     for entry in agreed:
@@ -127,9 +133,10 @@ def _others(agreed: Sequence[opinions.TaskAgreement], label: Annotation | None) 
         for opinion in entry.agreement.opinions:
             mine = label is not None and opinion.annotation_id == label.ls_annotation_id
             if opinion.drawn is not None and not mine:
-                who = f"annotation {opinion.annotation_id}" if opinion.author_id is None else f"{opinion.author_id}"
-                name = f"other-{opinion.annotation_id}"
-                found.append(_of_drawn(name, OTHER, f"Annotator {who}" if opinion.author_id else who, opinion.drawn))
+                author = opinion.author_id
+                title = f"annotation {opinion.annotation_id}" if author is None else f"Annotator {author}"
+                title = title if author is None else names.get(author, title)
+                found.append(_of_drawn(f"other-{opinion.annotation_id}", OTHER, title, opinion.drawn))
     return found
 
 

@@ -84,7 +84,7 @@ def test_the_list_names_the_frame_to_check_and_where_to_open_the_task(shell: Loo
     lines = _queue("list").output.splitlines()
     assert [line.split()[5:7] for line in lines[1:]] == [["-", "the"], ["11", "start"]]
     [none, first] = [json.loads(line) for line in _queue("list", "--json").output.splitlines()]
-    why = "At the start the score rises by 0.50 of its range."
+    why = "At the start the score rises by only 0.50 of its range."
     assert first["check"] == {"frame": 10, "kind": "start", "why": why, "weight": 0.5}
     assert none["check"] is None
     assert first["label_studio_url"] is None

@@ -88,6 +88,20 @@ def test_who_stands_apart_from_the_others_is_said(web: FlaskClient, labelled: in
     assert "<dt>Stands apart</dt><dd>annotator 7</dd>" in page(web, f"/review/tasks/{labelled}")
 
 
+def test_people_go_by_their_names(web: FlaskClient, labelled: int, sqlite_database: Database) -> None:
+    path = f"/review/tasks/{labelled}"
+    assert "to annotator 3." in page(web, path)
+    with sqlite_database.write() as session:
+        a_correction(session, session.get_one(Task, labelled), None, who=5)
+    for number, name in ((3, "Anna"), (5, "Ben <i>")):
+        an_account(sqlite_database, name, "annotator", ls_user_id=number)
+    text = page(web, path)
+    assert "<td>Anna</td>" in text and "<td>Ben &lt;i&gt;</td>" in text and "annotator 5" not in text
+    titles = [tube["title"] for tube in web.get(f"{path}/evidence.json").json["tubes"]]
+    assert ("Anna" in titles) != ("Ben <i>" in titles), "of two labels the one that stands is the correction"
+    assert "Anna, Ben &lt;i&gt;" in page(web, "/review/")
+
+
 def seen_on(text: str) -> str:
     return text.partition('name="seen" value="')[2].partition('"')[0]
 

@@ -55,8 +55,8 @@ def test_a_slope_without_a_second_top_is_no_dip() -> None:
 def test_weak_ends_are_named_at_the_end_itself() -> None:
     found = doubts(tube(), saw([0, 3, 4, 4, 4, 4, 4, 4, 0, 0]))
     assert [(one.frame, one.kind, one.weight) for one in found] == [(69, "end", 1.0), (20, "start", 0.75)]
-    assert found[0].why == "At the end the score falls by 0.00 of its range."
-    assert found[1].why == "At the start the score rises by 0.25 of its range."
+    assert found[0].why == "At the end the score falls by only 0.00 of its range."
+    assert found[1].why == "At the start the score rises by only 0.25 of its range."
 
 
 def test_an_end_on_a_change_of_the_object_itself_is_measured() -> None:
