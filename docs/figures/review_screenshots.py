@@ -36,7 +36,9 @@ from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.keyframes import expand
 
 CLIPS = (3, 5, 8, 9, 12, 14)
+ANNOTATORS = {3: "Anna", 5: "Ben", 7: "Chen"}
 PASSWORD = "only-for-the-pictures"  # noqa: S105
+THUMBNAILS_JS = "count => document.querySelectorAll('.thumb img').length === count"
 OUT = Path(__file__).parents[1] / "images"
 
 
@@ -69,6 +71,8 @@ def seed(database: Database, settings: Settings, videos: Path) -> list[int]:
     with database.write() as session:
         projects.register(session, 1, video_tube())
         accounts.add(session, "mara", PASSWORD, "reviewer")
+        for number, name in ANNOTATORS.items():
+            accounts.add(session, name, PASSWORD, "annotator", ls_user_id=number)
         for place, clip in enumerate(CLIPS):
             scene = split_scene("demo", clip, difficulty="medium", max_seconds=9.0)
             write_clip(videos / f"street-{clip:02d}.mp4", scene)
@@ -204,6 +208,7 @@ def main(out: Path) -> None:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
             page = open_page(browser, url, 1280, 860)
             page.goto(f"{url}/review/")
+            page.wait_for_function(THUMBNAILS_JS, arg=len(CLIPS))
             page.screenshot(path=out / "review-queue.png", full_page=True)
             shoot_item(page, url, numbers[0], out / "review-item.png")
             dark = open_page(browser, url, 1280, 860, dark=True)

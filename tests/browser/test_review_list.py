@@ -69,6 +69,8 @@ def test_the_queue_has_pictures_that_it_does_not_wait_for(reviewer: ReviewPage, 
     expect(painted).to_be_visible()
     assert painted.evaluate("image => image.decode().then(() => image.naturalWidth)") == 160
     expect(reviewer.page.locator(f"#task-{site.failed} .thumb img")).to_have_count(0)
+    place, picture = reviewer.page.locator(f"#task-{site.painted} .thumb").bounding_box(), painted.bounding_box()
+    assert place == picture and painted.evaluate("image => getComputedStyle(image).objectFit") == "contain", "all of it"
 
 
 def test_accepting_several(reviewer: ReviewPage, site: Site) -> None:
