@@ -12,6 +12,7 @@ from playwright.sync_api import Browser
 
 from stvg_core.video import probe
 from stvg_core.video.transcode import transcode
+from tests.browser.waiting import WITHIN_JS
 from tests.video.painted import BITS, write_painted
 
 pytestmark = pytest.mark.browser
@@ -19,22 +20,48 @@ pytestmark = pytest.mark.browser
 COUNT = 40
 SHOWN_JS = """
 async ([source, times, bits]) => {
+  const within = WITHIN;
   const video = document.createElement('video');
   video.muted = true;
   const shown = name => new Promise((resolve, reject) => {
     video.addEventListener(name, resolve, { once: true });
     video.addEventListener('error', () => reject(video.error.message), { once: true });
   });
+  const turn = () => new Promise(done => requestAnimationFrame(done));
+  const drawn = async times => {
+    for (let k = 0; k < times; k++) await within('an animation frame', turn());
+  };
+  const seek = async time => {
+    const sought = shown('seeked');
+    video.currentTime = time;
+    await within(`a seek to ${time} s`, sought);
+  };
+  // A browser may show a picture and not say so (player.js knows it too): then another one is shown in between.
+  let said = null; // when the picture is that was shown last
+  const watch = () => video.requestVideoFrameCallback((_, facts) => {
+    said = facts.mediaTime;
+    watch();
+  });
+  const show = async time => {
+    const before = said;
+    for (let tries = 0; tries < 20; tries++) {
+      await seek(time);
+      for (let k = 0; k < 60 && said === before; k++) await drawn(1);
+      if (said !== before) return drawn(2);
+      await seek(time > 0.5 ? time - 0.4 : time + 0.4);
+      await drawn(10);
+    }
+    throw new Error(`no picture was shown at ${time} s`);
+  };
+  watch();
   const loaded = shown('loadeddata');
   video.src = source;
-  await loaded;
+  await within('the first picture', loaded);
+  await drawn(10); // what is said of it is said before the first seek
   const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight), pen = canvas.getContext('2d');
   const numbers = [];
   for (const time of times) {
-    const painted = new Promise(resolve => video.requestVideoFrameCallback(resolve)), sought = shown('seeked');
-    video.currentTime = time;
-    await sought;
-    await painted;
+    await show(time);
     pen.drawImage(video, 0, 0);
     let number = 0;
     for (let bit = 0; bit < bits; bit++) {
@@ -45,7 +72,7 @@ async ([source, times, bits]) => {
   }
   return numbers;
 }
-"""
+""".replace("WITHIN", WITHIN_JS)
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "AVI": ("a.avi", {"codec": "mpeg4"}),
     "begins late": ("a.mp4", {"pts": [3 + k for k in range(COUNT)], "time_base": Fraction(1, 25)}),

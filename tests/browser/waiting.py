@@ -14,12 +14,25 @@ from playwright.sync_api import Page
 PATIENCE_S = 180
 PATIENCE_MS = 1000 * PATIENCE_S
 
+# A promise that a page never keeps would hold a test until it is killed, and the browser with it: each has this limit.
+WITHIN_JS = """
+(what, promise) => Promise.race([
+  promise,
+  new Promise((_, refuse) => setTimeout(() => refuse(new Error('in vain: ' + what)), PATIENCE)),
+])
+""".replace("PATIENCE", str(PATIENCE_MS)).strip()
+
 # Twice: what was drawn at an animation frame, and what that set going, is done, and the page has nothing else to do.
+# A page that draws all the time on a loaded machine never has nothing to do: after a second its turn comes anyway.
 REST_JS = """
 async () => {
-  for (let k = 0; k < 2; k++) await new Promise(done => requestAnimationFrame(() => requestIdleCallback(done)));
+  const within = WITHIN;
+  for (let k = 0; k < 2; k++) {
+    await within('an animation frame', new Promise(done => requestAnimationFrame(done)));
+    await within('an idle moment', new Promise(done => requestIdleCallback(done, { timeout: 1000 })));
+  }
 }
-"""
+""".replace("WITHIN", WITHIN_JS)
 
 Found = TypeVar("Found")
 
