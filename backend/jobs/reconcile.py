@@ -38,7 +38,7 @@ COUNTED_PASSES = 12
 MARGIN = timedelta(minutes=2)
 """A change is in the list once its transaction has ended; its time is from before that."""
 
-_LEASE_S = 300.0
+LEASE_S = 300.0
 
 Json = dict[str, Any]
 Alive = Callable[[], None]
@@ -76,8 +76,8 @@ def reconcile_due(database: Database, label_studio: LabelStudioTasks, *, name: s
         if not chores.due(session, CHORE):
             return 0
     with database.write() as session:
-        mine = chores.take(session, CHORE, name, seconds=_LEASE_S)
-        whole = chores.take(session, WHOLE, name, seconds=_LEASE_S) if mine is not None else None
+        mine = chores.take(session, CHORE, name, seconds=LEASE_S)
+        whole = chores.take(session, WHOLE, name, seconds=LEASE_S) if mine is not None else None
     if mine is None:
         return 0
     held = [one for one in (mine, whole) if one is not None]
@@ -86,14 +86,14 @@ def reconcile_due(database: Database, label_studio: LabelStudioTasks, *, name: s
     def again() -> bool:
         if not counted:
             with database.write() as session:
-                if (taken := chores.take(session, COUNTED, name, seconds=_LEASE_S)) is None:
+                if (taken := chores.take(session, COUNTED, name, seconds=LEASE_S)) is None:
                     return False
             counted.append(taken)
         return True
 
     def alive() -> None:
         with database.write() as session:
-            if not all(chores.renew(session, one, seconds=_LEASE_S) for one in [*held, *counted]):
+            if not all(chores.renew(session, one, seconds=LEASE_S) for one in [*held, *counted]):
                 raise NotMine
 
     ended = False

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-PATIENCE_S = 900.0
+PATIENCE_S = 600.0
 """Ends what waits in vain."""
 
 

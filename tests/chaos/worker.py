@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from backend.bootstrap import open_worker, present_model_version
-from backend.jobs import corrections
+from backend.jobs import corrections, reconcile
 from backend.logs import configure_logging
 from backend.settings import load_settings
 from backend.testing import FakeEngine
@@ -19,7 +19,8 @@ ANSWER_S = 0.3
 def main(ready: Path) -> None:
     settings = load_settings()
     configure_logging(settings.log_level, settings.secrets())
-    corrections.LEASE_S = settings.lease_seconds  # those whose reader was killed are soon read by another
+    # What a killed process had in hand is soon taken by another.
+    corrections.LEASE_S = reconcile.LEASE_S = settings.lease_seconds
     process = open_worker(settings, engine=FakeEngine(present_model_version(settings), seconds=ANSWER_S))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: process.stop())
