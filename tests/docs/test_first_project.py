@@ -36,7 +36,7 @@ from tests.docs.terminal import Terminal
 pytestmark = pytest.mark.label_studio
 
 PAGE = ROOT / "docs" / "first-project.md"
-PATIENCE_S = 900
+PATIENCE_S = 600
 VIDEOS = 10
 CUT, SHIFT = 2, 1.0
 _STEP = re.compile(r"^```bash\n(?P<typed>.*?)^```$|^\*\*By hand: (?P<hand>[a-z ]+)\.\*\*", re.MULTILINE | re.DOTALL)
