@@ -74,6 +74,7 @@ def test_children_end_with_the_demo_however_it_ends(tmp_path: Path, ending: str)
         import os, signal, sys, time
         from pathlib import Path
         from backend.processes import Child, exit_on_signals
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, and stays so
         exit_on_signals()
         file = Path({str(tmp_path / "pids")!r})
         sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
