@@ -294,8 +294,11 @@ class LabellingPage:
         rest(self.page)
 
     def submit(self) -> int:
-        """Press Submit; returns the new annotation's number."""
-        return self._send("Submit", "POST")
+        """Press Submit; returns the new annotation's number. The page has it then, and offers to update it."""
+        number = self._send("Submit", "POST")
+        self.page.locator("button", has_text=re.compile("^Update$")).wait_for()
+        rest(self.page)
+        return number
 
     def update(self) -> int:
         """Press Update, which stands where Submit was; returns the annotation's number."""

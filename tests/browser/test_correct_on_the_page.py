@@ -50,8 +50,8 @@ def test_drag_the_box_submit_and_find_it_in_the_database(
     with labelling_page.takes("move a box"):
         go_to_frame_on_line(labelling_page, region, frame)
         labelling_page.drag(region, RIGHT_PX, DOWN_PX)
+        after = labelling_page.drawn(region)
         number = labelling_page.submit()
-    after = labelling_page.drawn(region)
     assert after is not None
     assert after.x1 - before.x1 == pytest.approx(RIGHT_PX, abs=1)
     assert after.y1 - before.y1 == pytest.approx(DOWN_PX, abs=1)

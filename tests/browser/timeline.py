@@ -25,13 +25,14 @@ frame => {
 """
 # The middle of a region's line, and of its keyframes in order.
 LINE_JS = """
-regionId => {
+([regionId, keyframes]) => {
   const line = document.querySelector(`.lsf-keypoints[data-id='${regionId}']`);
   const middle = element => {
     const box = element.getBoundingClientRect();
     return [box.x + box.width / 2, box.y + box.height / 2];
   };
-  return line && {y: middle(line)[1], points: [...line.querySelectorAll('.lsf-keypoints__point')].map(middle)};
+  const points = [...line?.querySelectorAll('.lsf-keypoints__point') ?? []].map(middle);
+  return points.length >= keyframes && {y: middle(line)[1], points};
 }
 """
 # The range has a line of its own; its two points are its handles.
@@ -72,7 +73,7 @@ def go_to_frame_on_line(tab: LabellingPage, region_id: str, frame: int) -> None:
 
 def delete_keyframe(tab: LabellingPage, region_id: str, place: int) -> None:
     """Click a keyframe's diamond, then the diamond of the controls; ``place`` counts a region's keyframes from 0."""
-    points = line(tab.page, region_id)["points"]
+    points = line(tab.page, region_id, keyframes=place + 1)["points"]
     tab.page.mouse.click(*points[place])
     tab.page.wait_for_function(SELECTED_JS, arg=True)
     rest(tab.page)
@@ -105,7 +106,10 @@ def on_ruler(page: Page, frame: int) -> tuple[float, float]:
     return place[0], place[1]
 
 
-def line(page: Page, region_id: str) -> dict[str, Any]:
-    """Where a region's line is: ``y``, and ``points``, the middles (x, y) of its keyframes in order."""
-    found: dict[str, Any] = page.wait_for_function(LINE_JS, arg=region_id).json_value()
+def line(page: Page, region_id: str, keyframes: int = 1) -> dict[str, Any]:
+    """Where a region's line is: ``y``, and ``points``, the middles (x, y) of its keyframes in order.
+
+    Waits until it has so many ``keyframes``: Label Studio builds the lines anew after Submit.
+    """
+    found: dict[str, Any] = page.wait_for_function(LINE_JS, arg=[region_id, keyframes]).json_value()
     return found
