@@ -9,7 +9,8 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.browser.labelling_page import SELECTED_JS, LabellingPage
+from tests.browser.labelling_js import SELECTED_JS
+from tests.browser.labelling_page import LabellingPage
 from tests.browser.waiting import rest
 
 # Where a frame stands on the ruler, above the lines; null where the timeline does not show it.
