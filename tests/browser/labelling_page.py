@@ -6,13 +6,27 @@ All positions are in pixels of the browser window.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Page
 
+from tests.browser.actions import ACTIONS
+from tests.browser.labelling_js import (
+    ANSWERED_JS,
+    DRAWN_AT_JS,
+    DRAWN_JS,
+    GONE_JS,
+    KEPT_JS,
+    RED_JS,
+    REGIONS_JS,
+    SELECTED_JS,
+    SETTLED_JS,
+    SOUGHT_JS,
+)
 from tests.browser.waiting import PATIENCE_MS, rest, until
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -20,73 +34,6 @@ CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-
-# Every region is drawn as a Rect whose id begins with the region's id; a selected one has handles beside it.
-DRAWN_JS = """
-regionId => {
-  const boxes = [];
-  for (const stage of window.Konva?.stages ?? []) {
-    const origin = stage.content.getBoundingClientRect();
-    for (const rect of stage.find('Rect')) {
-      if (!String(rect.id()).startsWith(regionId) || !rect.isVisible()) continue;
-      const box = rect.getClientRect({skipStroke: true});
-      boxes.push([origin.x + box.x, origin.y + box.y, origin.x + box.x + box.width, origin.y + box.y + box.height]);
-    }
-  }
-  return boxes;
-}
-"""
-REGIONS_JS = """
-() => (window.Konva?.stages ?? []).flatMap(stage => stage.find('Rect'))
-  .filter(rect => rect.isVisible() && rect.id()).map(rect => String(rect.id()))
-"""
-RED_JS = """
-() => {
-  const canvas = document.querySelector('.lsf-video-canvas canvas');
-  const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-  let [x1, y1, x2, y2] = [Infinity, Infinity, -1, -1];
-  for (let y = 0, k = 0; y < canvas.height; y++) for (let x = 0; x < canvas.width; x++, k += 4) {
-    if (data[k] > 140 && data[k + 1] < 90 && data[k + 2] < 90) {
-      x1 = Math.min(x1, x); x2 = Math.max(x2, x + 1); y1 = Math.min(y1, y); y2 = Math.max(y2, y + 1);
-    }
-  }
-  const shown = canvas.getBoundingClientRect(), sx = shown.width / canvas.width, sy = shown.height / canvas.height;
-  return x2 < 0 ? null : [shown.x + x1 * sx, shown.y + y1 * sy, shown.x + x2 * sx, shown.y + y2 * sy];
-}
-"""
-SOUGHT_JS = "() => { const v = document.querySelector('video'); return v && !v.seeking && v.readyState >= 2 }"
-# The frame counter says so, and the canvas shows the very picture that the video has now: pixel by pixel.
-SETTLED_JS = """
-frame => {
-  const shown = document.querySelector('.lsf-frames-control')?.textContent ?? '';
-  const video = document.querySelector('video'), canvas = document.querySelector('.lsf-video-canvas canvas');
-  if (!shown.trim().startsWith(frame + ' ') || !canvas) return false;
-  const {width, height} = canvas, [w, h] = [video.videoWidth, video.videoHeight];
-  const zoom = Math.min(1, width / w, height / h), pen = new OffscreenCanvas(width, height).getContext('2d');
-  pen.drawImage(video, 0, 0, w, h, (width - w * zoom) / 2, (height - h * zoom) / 2, w * zoom, h * zoom);
-  const [wanted, there] = [pen, canvas.getContext('2d')].map(c => c.getImageData(0, 0, width, height).data);
-  return wanted.every((value, k) => Math.abs(value - there[k]) < 8);
-}
-"""
-DRAWN_AT_JS = """
-([regionId, wanted]) => {
-  const [box] = (DRAWN)(regionId);
-  return box && box.every((edge, k) => Math.abs(edge - wanted[k]) < 1);
-}
-""".replace("DRAWN", DRAWN_JS.strip())
-# Handles are drawn around what is selected.
-SELECTED_JS = """
-some => (window.Konva?.stages ?? [])
-  .some(stage => stage.find('Transformer').some(handles => handles.isVisible() && handles.nodes().length)) === some
-"""
-# The answer's boxes are on the page: each region has as many keyframes as the answer gave it.
-ANSWERED_JS = """
-boxes => {
-  const regions = window.Htx.annotationStore.selected.regionStore.regions;
-  const has = (one, id, keyframes) => one.cleanId === id && one.sequence?.length === keyframes;
-  return boxes.every(([id, keyframes]) => regions.some(one => has(one, id, keyframes)));
-}
-"""
 
 
 @dataclass(frozen=True)
@@ -109,11 +56,16 @@ class Box:
 
 
 class LabellingPage:
-    """One browser tab."""
+    """One browser tab.
+
+    Attributes:
+        actions: what the person has done so far, counted as in ``tests/browser/actions.py``.
+    """
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self.url = url
+        self.actions = 0
         page.set_default_timeout(PATIENCE_MS)
 
     def log_in(self, username: str, password: str) -> None:
@@ -131,22 +83,40 @@ class LabellingPage:
         self.page.wait_for_function("() => document.querySelector('video')?.readyState >= 2")
         self.page.wait_for_function("() => !/of (0|1)$/.test(document.querySelector('.lsf-frames-control').innerText)")
 
+    @contextmanager
+    def takes(self, correction: str) -> Iterator[None]:
+        """What happens inside is that row of the table of actions, and needs as many as it says."""
+        before = self.actions
+        yield
+        assert self.actions - before == ACTIONS[correction], correction
+
     def go_to_frame(self, frame: int) -> None:
-        """Type the frame's number (1-based) into the frame counter, as a person does, and again where it was lost.
+        """Click the frame counter and type the frame's number (1-based), as a person does."""
+        self.show(frame, self._type)
+        self.actions += 2
 
-        Label Studio builds the counter anew while a task opens; what is typed at that moment goes nowhere.
+    def show(self, frame: int, go: Callable[[int], None]) -> None:
+        """Go to a frame, and again where it was lost.
+
+        Label Studio builds its controls anew while a task opens; what is typed or clicked at that moment goes nowhere.
+        The number that the counter shows already makes it draw nothing, also where the canvas is behind: then another
+        frame is asked for first.
         """
-        until(f"frame {frame} is shown", lambda: self._typed(frame))
 
-    def _typed(self, frame: int) -> bool:
-        """Type the number once; whether the page shows that frame when it has come to rest.
+        def arrived() -> bool:
+            if str(self.page.inner_text(".lsf-frames-control")).split()[:1] == [str(frame)]:
+                go(frame - 1 or 2)
+            go(frame)
+            return self._shows(frame)
 
-        The number that the counter shows already makes Label Studio draw nothing, also where the canvas is behind:
-        then another frame is asked for first.
-        """
-        if str(self.page.inner_text(".lsf-frames-control")).strip().startswith(f"{frame} "):
-            self._type(frame - 1 or 2)
-        self._type(frame)
+        until(f"frame {frame} is shown", arrived)
+
+    def await_frame(self, frame: int) -> None:
+        """Wait until the page shows the frame that it was brought to."""
+        until(f"frame {frame} is shown", lambda: self._shows(frame))
+
+    def _shows(self, frame: int) -> bool:
+        """Whether the page shows that frame when it has come to rest."""
         for _ in range(2):  # what was there before may fit by chance: the page comes to rest in between
             self.page.wait_for_function(SOUGHT_JS, polling=100)
             rest(self.page)
@@ -181,6 +151,7 @@ class LabellingPage:
         wanted = [box.x1 + right, box.y1 + down, box.x2 + right, box.y2 + down]
         self.page.wait_for_function(DRAWN_AT_JS, arg=[region_id, wanted])
         rest(self.page)
+        self.actions += 1
 
     def _pull(self, start: tuple[float, float], *stations: tuple[float, float]) -> None:
         """Press the mouse button at the start, let go at the last station; the page takes in each step."""
@@ -198,11 +169,22 @@ class LabellingPage:
     def auto_annotation(self) -> None:
         """Switch on that the page asks the backend."""
         self.page.get_by_text("Auto-Annotation", exact=True).click()
+        self.actions += 1
+
+    def select_what_is_drawn(self) -> None:
+        """Switch on "Select region after creating it" in the settings of the page; the browser keeps it."""
+        self.page.get_by_test_id("bottombar-settings-button").click()
+        self.page.get_by_text("Select region after creating it").click()
+        self.page.wait_for_function(KEPT_JS)
+        self.page.keyboard.press("Escape")
+        self.page.get_by_text("Select region after creating it").wait_for(state="hidden")
+        self.actions += 3
 
     def draw(self, box: Box) -> str:
         """Draw a box with the mouse; returns the new region's id."""
         before = set(self.page.evaluate(REGIONS_JS))
         self._pull((box.x1, box.y1), box.centre, (box.x2, box.y2))
+        self.actions += 1
         self.page.wait_for_function(f"known => ({REGIONS_JS})().some(id => !known.includes(id))", arg=list(before))
         (new,) = set(self.page.evaluate(REGIONS_JS)) - before
         return str(new)
@@ -210,22 +192,33 @@ class LabellingPage:
     def click(self, box: Box) -> None:
         """Click into the middle of a box, which selects its region."""
         self.page.mouse.click(*box.centre)
+        self.actions += 1
         self.page.wait_for_function(SELECTED_JS, arg=True)
         rest(self.page)
 
+    def delete(self, region_id: str) -> None:
+        """Press the key that deletes what is selected."""
+        self.page.keyboard.press("Backspace")
+        self.page.wait_for_function(GONE_JS, arg=region_id)
+        rest(self.page)
+        self.actions += 1
+
     def unselect(self) -> None:
         self.page.keyboard.press("Escape")
+        self.actions += 1
         self.page.wait_for_function(SELECTED_JS, arg=False)
         rest(self.page)
 
     def choose_label(self, label: str) -> None:
         self.page.locator(".lsf-label", has_text=label).first.click()
+        self.actions += 1
 
     def type_sentence(self, sentence: str) -> None:
         """Type into the field for another sentence and press Enter."""
         field = self.page.get_by_placeholder("Another sentence")
         field.fill(sentence)
         field.press("Enter")
+        self.actions += 1
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -242,12 +235,22 @@ class LabellingPage:
         rest(self.page)
 
     def submit(self) -> int:
-        """Press Submit; returns the new annotation's number."""
+        """Press Submit; returns the new annotation's number. The page has it then, and offers to update it."""
+        number = self._send("Submit", "POST")
+        self.page.locator("button", has_text=re.compile("^Update$")).wait_for()
+        rest(self.page)
+        return number
 
+    def update(self) -> int:
+        """Press Update, which stands where Submit was; returns the annotation's number."""
+        return self._send("Update", "PATCH")
+
+    def _send(self, button: str, method: str) -> int:
         def is_submission(response: object) -> bool:
             request = response.request  # type: ignore[attr-defined]
-            return request.method == "POST" and "/annotations" in request.url and "/api/tasks/" in request.url
+            return request.method == method and "/annotations" in request.url and "/api/" in request.url
 
         with self.page.expect_response(is_submission) as reply:
-            self.page.get_by_role("button", name="Submit").click()
+            self.page.locator("button", has_text=re.compile(f"^{button}$")).click()
+        self.actions += 1
         return int(reply.value.json()["id"])

@@ -14,7 +14,9 @@ from backend.annotations.objects import normal
 from backend.db import diffs
 from backend.db.annotations import versions
 from backend.db.tables import Annotation
+from backend.demo.loop import preannotate
 from tests.browser.labelling_page import Box, LabellingPage
+from tests.browser.timeline import go_to_frame, go_to_frame_on_line
 from tests.browser.waiting import until
 from tests.e2e.loop import Loop, add_task
 from tests.e2e.painted_clip import QUERY, true_box
@@ -32,24 +34,30 @@ def test_a_drawn_box_is_followed_and_a_typed_sentence_is_found(
     (task,) = project.tasks
     labelling_page.open(project.id, task)
     labelling_page.auto_annotation()
+    labelling_page.select_what_is_drawn()
 
-    labelling_page.go_to_frame(FRAME)
-    seen = labelling_page.red_object()
-    assert seen is not None
-    region = labelling_page.draw(seen)
-    labelling_page.click(seen)
-    with labelling_page.asking():
-        labelling_page.choose_label("Target")
+    with labelling_page.takes("draw and follow, box first"):
+        go_to_frame(labelling_page, FRAME)
+        seen = labelling_page.red_object()
+        assert seen is not None
+        region = labelling_page.draw(seen)
+        with labelling_page.asking():
+            labelling_page.choose_label("Target")
+        number = labelling_page.submit()
     labelling_page.go_to_frame(OTHER_FRAME)
     followed, there = labelling_page.drawn(region), labelling_page.red_object()
     assert followed is not None, "the drawn box was not followed to another frame"
     assert there is not None
     assert followed.farthest_edge(there) < 8, (followed, there)
     assert there.x1 - seen.x1 > 20, "the square has moved"
+    drawn = next(entry for entry in saved(loop, number).tubes if entry["region_id"] == region)
+    assert len(drawn["keyframes"]) > 1
 
-    with labelling_page.asking():
-        labelling_page.type_sentence(SENTENCE)
-    row = saved(loop, labelling_page.submit())
+    with labelling_page.takes("ask again"):
+        with labelling_page.asking():
+            labelling_page.type_sentence(SENTENCE)
+        assert labelling_page.update() == number
+    row = saved(loop, number, count=2)
     # The task's own suggestion may have come to the page meanwhile; it is a third region then.
     own = next(entry for entry in row.tubes if entry["region_id"] == region)
     (further,) = (entry for entry in row.tubes if entry.get("sentence"))
@@ -63,6 +71,33 @@ def test_a_drawn_box_is_followed_and_a_typed_sentence_is_found(
     with loop.database.read() as session:
         (compared,) = diffs.further(session, annotation_ids=[row.id])[row.id]
     assert (compared.object, compared.sentence, compared.change) == (1, normal(SENTENCE), "accepted as is")
+
+
+def test_a_wrong_tube_is_deleted_and_a_drawn_box_followed_in_its_place(
+    labelling_page: LabellingPage, loop: Loop, document_root: Path
+) -> None:
+    project = add_task(loop, document_root / "painted", "replaced.mp4", Fraction(10))
+    preannotate(loop.client, loop.database, loop.stack, project)
+    (task,) = project.tasks
+    (prediction,) = loop.client.predictions(task)
+    wrong = prediction["result"][0]["id"]
+    labelling_page.open(project.id, task)
+    labelling_page.auto_annotation()
+    labelling_page.select_what_is_drawn()
+    with labelling_page.takes("delete the wrong tube, draw and follow"):
+        go_to_frame_on_line(labelling_page, wrong, FRAME)
+        labelling_page.delete(wrong)
+        seen = labelling_page.red_object()
+        assert seen is not None
+        region = labelling_page.draw(seen)
+        with labelling_page.asking():
+            labelling_page.choose_label("Target")
+        number = labelling_page.submit()
+    (entry,) = saved(loop, number).tubes
+    assert (entry["region_id"], entry["label"]) == (region, "Target")
+    for frame in (FRAME - 1, OTHER_FRAME - 1):
+        truth = (edge / size for edge, size in zip(true_box(frame, 320, 240), (320, 240) * 2, strict=True))
+        assert box_at(entry, frame) == pytest.approx([*truth], abs=0.03)
 
 
 def test_a_tube_that_was_dragged_on_one_frame_is_followed_anew_and_keeps_its_label(
@@ -99,10 +134,13 @@ def test_a_tube_that_was_dragged_on_one_frame_is_followed_anew_and_keeps_its_lab
     assert (entry["label"], entry.get("sentence")) == ("Other", None)
 
 
-def saved(loop: Loop, number: int) -> Annotation:
+def saved(loop: Loop, number: int, count: int = 1) -> Annotation:
+    """The newest version of an annotation once there are so many."""
+
     def stored() -> Annotation | None:
         with loop.database.read() as session:
-            return next(iter(versions(session, number)), None)
+            rows = versions(session, number)
+        return rows[-1] if len(rows) >= count else None
 
     return until("the annotation in the database", stored)
 

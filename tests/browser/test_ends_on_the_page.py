@@ -26,6 +26,7 @@ from stvg_core.datasets.hcstvg import read
 from stvg_core.tube import Tube
 from tests.browser.labelling_page import LabellingPage
 from tests.browser.review_page import ReviewPage
+from tests.browser.timeline import drag_range_end, go_to_frame
 from tests.e2e.loop import Loop, add_task
 
 pytestmark = [pytest.mark.label_studio, pytest.mark.browser]
@@ -34,36 +35,6 @@ PATIENCE_S = 90
 _RUNS = itertools.count()
 FRAMES = 6
 FRAME = 21  # 1-based, as the page counts
-
-# The range has a lane of its own; its two points are its handles.
-RANGE_JS = """
-() => {
-  const lane = document.querySelector('.lsf-keypoints_timeline');
-  const middle = element => {
-    const box = element.getBoundingClientRect();
-    return [box.x + box.width / 2, box.y + box.height / 2];
-  };
-  const points = [...lane.querySelectorAll('.lsf-keypoints__point')].map(middle);
-  const width = lane.querySelector('.lsf-keypoints__lifespan').getBoundingClientRect().width;
-  return {last: points[points.length - 1], width};
-}
-"""
-
-
-def drag_range_end(tab: LabellingPage, length: int, frames: int) -> None:
-    """Take the handle at the end of the range and move it by so many frames; ``length`` is the range's."""
-    tab.page.wait_for_selector(".lsf-keypoints_timeline .lsf-keypoints__point_last")
-    shown = tab.page.evaluate(RANGE_JS)
-    (x, y), step = shown["last"], shown["width"] / length
-    mouse = tab.page.mouse
-    mouse.move(x, y)
-    mouse.down()
-    mouse.move(x + step * frames / 2, y, steps=4)
-    mouse.move(x + step * frames, y, steps=4)
-    mouse.up()
-    tab.page.wait_for_function(
-        f"wanted => Math.abs(({RANGE_JS})().last[0] - wanted) < {step / 2}", arg=x + step * frames
-    )
 
 
 def await_version(loop: Loop, number: int, wanted: Callable[[Annotation], bool]) -> Annotation:
@@ -120,8 +91,10 @@ def test_an_end_that_is_dragged_in_is_the_end(
 ) -> None:
     project, task, first, last = prepared(loop, document_root, "shorter.mp4", 11)
     labelling_page.open(project.id, task)
-    drag_range_end(labelling_page, last - first, -FRAMES)
-    row = await_version(loop, labelling_page.submit(), lambda row: True)
+    with labelling_page.takes("move an end"):
+        drag_range_end(labelling_page, last - first, -FRAMES)
+        number = labelling_page.submit()
+    row = await_version(loop, number, lambda row: True)
     tube = stored_tube(row)
     assert tube is not None
     assert (tube.start_frame, tube.end_frame) == (first, last - FRAMES)
@@ -183,12 +156,15 @@ def test_a_box_that_is_drawn_under_a_chosen_label_is_followed_and_offered(
     project = add_task(loop, document_root / "painted", "label-first.mp4", Fraction(14000 + next(_RUNS), 1000))
     (task,) = project.tasks
     labelling_page.open(project.id, task)
-    labelling_page.go_to_frame(FRAME)
-    seen = labelling_page.red_object()
-    assert seen is not None
-    labelling_page.choose_label("Target")
-    region = labelling_page.draw(seen)
-    row = await_version(loop, labelling_page.submit(), lambda row: True)
+    with labelling_page.takes("draw and follow, label first"):
+        with labelling_page.takes("go to a frame on the timeline"):
+            go_to_frame(labelling_page, FRAME)
+        seen = labelling_page.red_object()
+        assert seen is not None
+        labelling_page.choose_label("Target")
+        region = labelling_page.draw(seen)
+        number = labelling_page.submit()
+    row = await_version(loop, number, lambda row: True)
     drawn = next(entry for entry in row.tubes if entry["region_id"] == region)
     assert len(drawn["keyframes"]) <= 2 and of_tubes(row.tubes) == (LONE,)
     page = review_page(chromium, loop, row)
