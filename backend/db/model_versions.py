@@ -126,7 +126,7 @@ def _tubes(session: Session, numbers: Collection[int]) -> dict[int, Any]:
 
 
 def _computed(task_id: int, rows: Sequence[Any]) -> float | None:
-    """None where a stored tube cannot be read: what was asked for, a save or a decision, is to be stored all the same."""
+    """None where a stored tube cannot be read: the save or decision that led here is to be stored all the same."""
     try:
         newest, *others = (tube_of_rows(row.keyframes) for row in one_of_each(rows))
         return agreement(newest, others)

@@ -3,8 +3,8 @@
 - The body of a webhook that was read, unless it is the one of an annotation version that counts: the interface that it
   was saved in is read from there. The row stays, so that the same body is known when it comes again.
 - A job that is done, unless it stands for its task (its newest, or the one that made its present suggestion), or was
-  asked for a box: what was found for one is shown by its job. What older model versions said of the task is not compared
-  any more then.
+  asked for a box: what was found for one is shown by its job. What another model version said of the task is not
+  compared any more then.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ def drop_jobs(database: Database, before: datetime) -> int:
     dropped = 0
     for page in _jobs(database, before):
         with database.write() as session:
+            # The tasks first, as where a job ends.
+            task_state.one_at_a_time(session, session.scalars(select(Job.task_id).where(Job.id.in_(page))))
             gone = delete(Job).where(Job.id.in_(page), *_ended(before)).returning(Job.task_id)
             tasks = session.scalars(gone, execution_options={"synchronize_session": False}).all()
             task_state.refresh(session, tasks)
