@@ -1,13 +1,13 @@
-"""Does the uncertainty of a suggestion order clips by how good the suggestion is? Does its agreement with a second one?
+"""Does the uncertainty of a suggestion order clips by how good it is? Does its agreement with a second one?
 
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/uncertainty.py --clips 64
 
 Every clip of the test split goes the user's way, with proposed tracks, once with the model's own settings and once with
-those of a preset over them (``--second``; the proposer stays). Printed are Spearman's rank correlations with the true vIoU of the first tube:
-of each part, of 1 - uncertainty, of the score, of the agreement of the two tubes (as ``backend.db.model_versions`` has
-it) and of the mean of agreement and 1 - uncertainty. The latter two and 1 - uncertainty have a bootstrap interval, and
-these two one of their lead over 1 - uncertainty on the same clips. Then the mean vIoU of each quarter, the most uncertain
-first.
+those of a preset over them (``--second``; the proposer stays). Printed are Spearman's rank correlations with the true
+vIoU of the first tube: of each part, of 1 - uncertainty, of the score, of the agreement of the two tubes (as
+``backend.db.model_versions`` has it) and of the mean of agreement and 1 - uncertainty. The latter two and 1 -
+uncertainty have a bootstrap interval, and these two one of their lead over 1 - uncertainty on the same clips. Then the
+mean vIoU of each quarter, the most uncertain first.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ SORTS = {
 """The orders of the queue, as a person chooses among them."""
 
 AGREE = 0.5
-"""From this vIoU on two tubes are said to agree, as people are who leave a third apart (``backend.review.agreement``)."""
+"""From this vIoU on two tubes agree, as those of people who leave a third apart (``backend.review.agreement``)."""
 
 _STEPS = ((86400 * 365.25, "y"), (86400 * 7, "w"), (86400, "d"), (3600, "h"), (60, "min"))
 

@@ -115,9 +115,9 @@ def drawn_pair(session: Session, task_id: int, a: str | None, b: str | None) -> 
 
 
 def record_missing(database: Database) -> int:
-    """Store how far the versions of every task from before that was stored agree, a page at a time; returns how many have one.
+    """Store how far model versions agree about every task from before that was stored; returns how many got a figure.
 
-    About a millisecond for a pair of tubes. What comes meanwhile is compared where it is stored.
+    A page at a time, each in a transaction of its own. What comes meanwhile is compared where it is stored.
     """
     compared, last = 0, 0
     while True:

@@ -83,8 +83,8 @@ _STATED = (
     select(
         TaskState.task_id, TaskState.project_id, TaskState.state, TaskState.since, TaskState.model_version,
         TaskState.score, TaskState.uncertainty, TaskState.disagreement, TaskState.people, TaskState.said,
-        TaskState.compared, TaskState.versions_agree, TaskState.annotation_id, TaskState.prediction_id, Task.ls_task_id, Task.query,
-        Task.video_ref, Project.title, Job.reason,
+        TaskState.compared, TaskState.versions_agree, TaskState.annotation_id, TaskState.prediction_id, Task.ls_task_id,
+        Task.query, Task.video_ref, Project.title, Job.reason,
     )
     .join(Task, Task.id == TaskState.task_id)
     .join(Project, Project.id == TaskState.project_id)
