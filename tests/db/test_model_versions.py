@@ -226,6 +226,20 @@ def test_a_tube_that_cannot_be_read_keeps_nobody_from_saving(database: Database)
         assert session.get_one(TaskState, broken.id).state == "to review"
 
 
+def test_people_see_the_version_that_was_asked_last(database: Database) -> None:
+    """As docs/review.md says: asking the first again makes no job, and does not bring its suggestion back."""
+    with database.write() as session:
+        task = a_task(session)
+        for version in ("only compared", "to be seen"):
+            answered(session, task, version, WHOLE)
+        _, made = jobs.enqueue(
+            session, identity=f"only compared-{task.id}", task_id=task.id, video_ref=task.video_ref, query=task.query,
+            model_version="only compared",
+        )  # fmt: skip
+        assert not made and jobs.lease(session, "worker", seconds=60) is None
+        assert session.get_one(TaskState, task.id, populate_existing=True).model_version == "to be seen"
+
+
 def test_older_rows_are_filled_a_page_at_a_time_and_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "_PAGE", 2)
     with database.write() as session:
