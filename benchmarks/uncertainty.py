@@ -1,10 +1,13 @@
-"""Does the uncertainty of a suggestion order clips by how good the suggestion is?
+"""Does the uncertainty of a suggestion order clips by how good it is? Does its agreement with a second one?
 
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/uncertainty.py --clips 64
 
-Every clip of the test split goes the user's way, with proposed tracks. Printed are Spearman's rank correlation of each
-part, of 1 - uncertainty and of the score with the true vIoU, with a bootstrap interval, and the mean vIoU of each
-quarter, the most uncertain first.
+Every clip of the test split goes the user's way, with proposed tracks, once with the model's own settings and once with
+those of a preset over them (``--second``; the proposer stays). Printed are Spearman's rank correlations with the true
+vIoU of the first tube: of each part, of 1 - uncertainty, of the score, of the agreement of the two tubes (as
+``backend.db.model_versions`` has it) and of the mean of agreement and 1 - uncertainty. The latter two and 1 -
+uncertainty have a bootstrap interval, and these two one of their lead over 1 - uncertainty on the same clips. Then the
+mean vIoU of each quarter, the most uncertain first.
 """
 
 from __future__ import annotations
@@ -19,29 +22,40 @@ from typing import Any, get_args
 import numpy as np
 from tqdm import tqdm
 
+from backend.db.model_versions import agreement
 from backend.review.uncertainty import of_evidence
+from stvg_core.chosen import Place, choose
 from stvg_core.demo import MODEL_DIR
 from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.demo.domain import Difficulty
 from stvg_core.demo.evaluate import scene_truth
 from stvg_core.metrics import viou
 from stvg_core.pipeline import Grounder
+from stvg_core.presets import PAPERS
 from stvg_core.tube import Array
 
 PARTS = ("consistency", "margin", "peakiness")
+WITH_SECOND = ("agreement", "both")
+"""Of the two tubes; and the mean of that and 1 - uncertainty."""
 
 
-def grounded(grounder: Grounder, difficulty: Difficulty, numbers: range) -> list[dict[str, float]]:
-    """One row per clip: the parts, the certainty, the score and the true vIoU."""
+def grounded(
+    grounder: Grounder, difficulty: Difficulty, numbers: range, second: Grounder | None = None
+) -> list[dict[str, float]]:
+    """One row per clip: the parts, the certainty, the score and the true vIoU; with a second grounder the agreement."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for number in tqdm(numbers, desc=difficulty):
             scene = split_scene("test", number, difficulty=difficulty)
-            found = grounder.ground(write_clip(Path(folder) / "clip.mp4", scene), scene.query)
+            clip = write_clip(Path(folder) / "clip.mp4", scene)
+            found = grounder.ground(clip, scene.query)
             parts = of_evidence(found.evidence)
+            other = None if second is None else second.ground(clip, scene.query)
+            agreed = None if other is None else agreement(found.tube, [other.tube])
             rows.append(
                 {name: getattr(parts, name) for name in PARTS}
                 | {"certainty": 1 - parts.value, "score": found.score}
+                | ({} if agreed is None else {"agreement": agreed, "both": (agreed + 1 - parts.value) / 2})
                 | {"viou": 0.0 if found.tube is None else viou(found.tube, scene_truth(scene))}
             )
     return rows
@@ -56,12 +70,23 @@ def summary(rows: list[dict[str, float]]) -> dict[str, Any]:
         known = np.isfinite(values)
         found[name] = round(spearman(values[known], truth[known]), 3)
     rng = np.random.default_rng(0)
-    draws = (rng.integers(0, len(rows), len(rows)) for _ in range(2000))
-    again = [spearman(columns["certainty"][draw], truth[draw]) for draw in draws]
-    found["certainty_95"] = [round(float(bound), 2) for bound in np.nanpercentile(again, [2.5, 97.5])]
+    draws = [rng.integers(0, len(rows), len(rows)) for _ in range(2000)]
+    again = {
+        name: np.array([spearman(columns[name][draw], truth[draw]) for draw in draws])
+        for name in ("certainty", *WITH_SECOND)
+        if name in columns
+    }
+    for name, values in again.items():
+        found[f"{name}_95"] = _interval(values)
+        if name != "certainty":
+            found[f"{name}_lead_95"] = _interval(values - again["certainty"])
     quarters = np.array_split(np.argsort(columns["certainty"], kind="stable"), 4)
     found["viou_by_quarter"] = [round(float(truth[quarter].mean()), 3) for quarter in quarters]
     return found
+
+
+def _interval(values: Array) -> list[float]:
+    return [round(float(bound), 2) for bound in np.nanpercentile(values, [2.5, 97.5])]
 
 
 def spearman(a: Array, b: Array) -> float:
@@ -82,12 +107,18 @@ def ranks(values: Array) -> Array:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=str(MODEL_DIR))
+    parser.add_argument("--second", default=PAPERS, help='preset of the second look; "" leaves it out')
     parser.add_argument("--clips", type=int, default=64, help="per difficulty")
     parser.add_argument("--difficulties", nargs="+", choices=get_args(Difficulty), default=["medium", "crowded"])
     parser.add_argument("--out", type=Path, help="write the rows too, as JSON")
     arguments = parser.parse_args()
     grounder = Grounder.from_pretrained(arguments.model)
-    rows = {level: grounded(grounder, level, range(arguments.clips)) for level in arguments.difficulties}
+    second = None
+    if arguments.second:
+        # A preset may name a proposer that has to be loaded from elsewhere; what is compared is how one chooses.
+        other = choose(arguments.model, Place(arguments.second, {"proposer": grounder.settings.proposer}))
+        second = Grounder.from_pretrained(arguments.model, settings=other.settings)
+    rows = {level: grounded(grounder, level, range(arguments.clips), second) for level in arguments.difficulties}
     report = {level: summary(found) for level, found in rows.items()}
     report["all"] = summary([row for found in rows.values() for row in found])
     if arguments.out:

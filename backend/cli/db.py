@@ -13,7 +13,7 @@ from backend.db import schema
 from backend.db.backup import back_up
 from backend.db.engine import Database
 from backend.jobs.rereading import reread
-from backend.review import disagreement
+from backend.review import compare, disagreement
 from backend.settings import load_settings
 
 
@@ -39,6 +39,7 @@ def upgraded(database: Database, revision: str = "head") -> Iterator[str]:
     if present == schema.head_revision():
         changed = reread(database)
         disagreement.record_due(database)
+        compare.record_missing(database)
     if changed:
         yield (
             f"{changed} annotations were saved with another end on the timeline than before: they are new versions, "

@@ -22,7 +22,7 @@ from backend.review.queue_search import tidy
 from backend.settings import load_settings
 from stvg_core.notice import notice, notice_of_some
 
-_LINE = "{task:>13}  {state:<10} {uncertainty:>11} {disagreement:>12} {change:<20} {check:<12} {query}"
+_LINE = "{task:>13}  {state:<10} {uncertainty:>11} {disagreement:>12} {versions:>8} {change:<20} {check:<12} {query}"
 
 
 @click.group("queue", cls=Group)
@@ -34,7 +34,10 @@ def command() -> None:
 @click.option("--project", type=PROJECT, help="Only this project.")
 @click.option("--state", type=click.Choice(queue.STATES), help="Only tasks in this state.")
 @click.option("--search", default="", metavar="WORDS", help="Only tasks with these words in sentence or file name.")
-@click.option("--sort", type=click.Choice(queue.SORTS), default="uncertainty", show_default=True)
+@click.option(
+    "--sort", type=click.Choice(queue.SORTS), default="uncertainty", show_default=True,
+    help="disagreement: of annotators; versions: of model versions.",
+)  # fmt: skip
 @click.option("--ascending", is_flag=True, help="The most certain, the newest, the most agreed first.")
 @click.option("--limit", type=click.IntRange(min=1), default=queue.PAGE, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
@@ -44,7 +47,7 @@ def list_command(
     """Tasks with their state, the most uncertain suggestion first.
 
     CHECK is the frame of the suggestion to look at first, counted from 1 as in Label Studio, and what speaks against
-    it.
+    it. VERSIONS is the vIoU of the suggestion with those of other model versions: 1 where they agree.
     """
     settings = load_settings()
     database = open_database(settings)
@@ -80,8 +83,8 @@ def _with_frames(session: Session, rows: Iterator[queue.QueueRow]) -> Iterator[t
 def _table(rows: Iterator[tuple[queue.QueueRow, Doubt | None]]) -> None:
     """The rows as they come, and what is to be known of them."""
     titles = {
-        "state": "STATE", "uncertainty": "UNCERTAINTY", "disagreement": "DISAGREEMENT", "change": "CHANGE",
-        "check": "CHECK",
+        "state": "STATE", "uncertainty": "UNCERTAINTY", "disagreement": "DISAGREEMENT", "versions": "VERSIONS",
+        "change": "CHANGE", "check": "CHECK",
     }  # fmt: skip
     versions: Counter[str] = Counter()
     shown = comparing = 0
@@ -94,6 +97,7 @@ def _table(rows: Iterator[tuple[queue.QueueRow, Doubt | None]]) -> None:
                 state=row.state,
                 uncertainty=_number(row.uncertainty),
                 disagreement=_number(row.disagreement),
+                versions=_number(row.versions_agree),
                 change=row.change or "-",
                 check="-" if doubt is None else f"{doubt.frame + 1} {doubt.kind}",
                 query=" ".join(row.query.split()),

@@ -17,7 +17,7 @@ from backend.jobs.rereading import reread
 from backend.jobs.times import Media, record_missing_times
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.transport import LabelStudioError
-from backend.review import disagreement, uncertainty
+from backend.review import compare, disagreement, uncertainty
 from backend.review.recording import record_missing
 from backend.settings import load_settings
 from stvg_core.tube import VideoInfo
@@ -30,7 +30,8 @@ def command(project: str | None, everything: bool) -> None:
     """Read waiting webhooks, fetch annotations that no webhook told of, and compare each version with its suggestion.
 
     Annotations that were read by an older rule are read again. Suggestions from before their uncertainty was stored
-    get it too, variable-rate videos the times of their frames, and tasks of several annotators how far these disagree.
+    get it too, variable-rate videos the times of their frames, tasks of several annotators how far these disagree, and
+    tasks that several model versions answered how far these agree.
 
     Webhooks are sent once and can be lost; Label Studio's own list cannot. Only tasks that changed there since the last
     comparison are read; --all reads every task, which also finds the annotations of tasks that were deleted there.
@@ -77,6 +78,7 @@ def synchronise(
     click.echo(f"- diffs: {record_missing(database, project_id=project_id)} computed")
     click.echo(f"- uncertainties: {uncertainty.record_missing(database)} computed")
     click.echo(f"- disagreements: {disagreement.record_due(database)} computed")
+    click.echo(f"- agreements of model versions: {compare.record_missing(database)} computed")
     if media is not None:
         stored, left = record_missing_times(database, media, _probe)
         if stored or left:

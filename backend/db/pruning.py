@@ -3,7 +3,8 @@
 - The body of a webhook that was read, unless it is the one of an annotation version that counts: the interface that it
   was saved in is read from there. The row stays, so that the same body is known when it comes again.
 - A job that is done, unless it stands for its task (its newest, or the one that made its present suggestion), or was
-  asked for a box: what was found for one is shown by its job.
+  asked for a box: what was found for one is shown by its job. What another model version said of the task is not
+  compared any more then.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 
+from backend.db import task_state
 from backend.db.engine import Database
 from backend.db.jobs import DONE
 from backend.db.tables import Annotation, Event, Job, TaskState
@@ -47,8 +49,12 @@ def drop_jobs(database: Database, before: datetime) -> int:
     dropped = 0
     for page in _jobs(database, before):
         with database.write() as session:
-            gone = delete(Job).where(Job.id.in_(page), *_ended(before)).returning(Job.id)
-            dropped += len(session.scalars(gone, execution_options={"synchronize_session": False}).all())
+            # The tasks first, as where a job ends.
+            task_state.one_at_a_time(session, session.scalars(select(Job.task_id).where(Job.id.in_(page))))
+            gone = delete(Job).where(Job.id.in_(page), *_ended(before)).returning(Job.task_id)
+            tasks = session.scalars(gone, execution_options={"synchronize_session": False}).all()
+            task_state.refresh(session, tasks)
+        dropped += len(tasks)
     return dropped
 
 

@@ -6,7 +6,6 @@ is one pure function, :func:`state_of`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +16,9 @@ from sqlalchemy import BindParameter, bindparam, case, func, null, select, text,
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from backend.db import model_versions
 from backend.db.engine import CHUNK, insert_missing
+from backend.db.row_keys import key_of
 from backend.db.tables import Annotation, Base, Job, Prediction, Review, Task, TaskState
 from backend.db.tables.state import DUE
 
@@ -33,8 +34,6 @@ REFUSALS = (REJECTED, SENT_BACK, SENT_ON)
 WAITING, FAILED, SUGGESTED, TO_REVIEW, SKIPPED = "waiting", "failed", "suggested", "to review", "skipped"
 STATES = (TO_REVIEW, SUGGESTED, SENT_BACK, REJECTED, ACCEPTED, SKIPPED, FAILED, WAITING)
 
-_SAID = 64
-
 _TABLE, _TASK, _JOB, _ANNOTATION, _PREDICTION, _REVIEW = (
     Base.metadata.tables[table.__tablename__] for table in (TaskState, Task, Job, Annotation, Prediction, Review)
 )
@@ -48,7 +47,9 @@ _LOCKED = (
 _JOBS = (
     select(
         *(_JOB.c[name] for name in ("id", "task_id", "state", "prediction_id", "model_version", "finished_at")),
-        *(_PREDICTION.c[name] for name in ("score", "uncertainty")),
+        *(_PREDICTION.c[name] for name in ("score", "uncertainty", "video_id")),
+        _PREDICTION.c.model_version.label("answered_by"),
+        _PREDICTION.c.query.label("sentence"),
     )
     .select_from(_JOB.outerjoin(_PREDICTION, _PREDICTION.c.id == _JOB.c.prediction_id))
     .where(_JOB.c.task_id.in_(_TASKS), _JOB.c.deliver.is_(True))
@@ -109,7 +110,8 @@ def refresh(session: Session, task_ids: Iterable[int | None]) -> None:
 def begin(session: Session, tasks: Sequence[tuple[int, int, datetime]]) -> None:
     """Where tasks stand that were made a moment ago: row, project, and when they were made."""
     rows = [
-        {"task_id": number, **state_of(Facts(project_id, created_at), {})} for number, project_id, created_at in tasks
+        {"task_id": number, **state_of(Facts(project_id, created_at), {}), **model_versions.stored([])}
+        for number, project_id, created_at in tasks
     ]
     insert_missing(session, TaskState, rows, TaskState.task_id)
 
@@ -131,7 +133,11 @@ def _refresh(session: Session, numbers: Sequence[int]) -> None:
     if not facts:
         return
     scores = {job.prediction_id: (job.score, job.uncertainty) for known in facts.values() for job in known.jobs}
-    _upsert(session, [{"task_id": number, **state_of(known, scores)} for number, known in facts.items()])
+    agreed = model_versions.columns(session, {number: known.jobs for number, known in facts.items()})
+    _upsert(
+        session,
+        [{"task_id": number, **state_of(known, scores), **agreed[number]} for number, known in facts.items()],
+    )
 
 
 def state_of(facts: Facts, scores: dict[int, tuple[float, float | None]]) -> dict[str, Any]:
@@ -177,16 +183,10 @@ def state_of(facts: Facts, scores: dict[int, tuple[float, float | None]]) -> dic
         "annotation_id": None if label is None else label.id,
         "author_id": None if label is None else label.author_id,
         "people": len(people),
-        "said": _said(facts.labels),
+        "said": key_of(row.id for row in facts.labels),
         "review_id": None if decided is None else decided.id,
         "decision": None if decided is None else decided.decision,
     }
-
-
-def _said(labels: Iterable[Any]) -> str:
-    """The same for the same versions, and only for these."""
-    numbers = ",".join(str(row.id) for row in labels)
-    return numbers if len(numbers) <= _SAID else hashlib.sha256(numbers.encode()).hexdigest()
 
 
 def _decision(reviews: Sequence[Any], label: Any | None, suggestion: Any | None) -> Any | None:

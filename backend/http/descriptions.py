@@ -86,8 +86,13 @@ _EVENT = _object(
     annotations=_list(_object("id", id=NUMBER)),
 )  # fmt: skip
 _STATE = _object("status", status=TEXT, error=TEXT)
+_SORTS = (
+    "What comes first: the most uncertain suggestion; annotators who disagree most; model versions that disagree most; "
+    "the longest in its state; the highest number of an annotator. Tasks without the value come last."
+)
 _FILTER = {
-    "state": _one_of(*STATES), "project": NUMBER, "version": TEXT, "annotator": NUMBER, "sort": _one_of(*SORTS),
+    "state": _one_of(*STATES), "project": NUMBER, "version": TEXT, "annotator": NUMBER,
+    "sort": {**_one_of(*SORTS), "description": _SORTS},
     "order": _one_of("up"), "after": TEXT, "before": TEXT, "search": TEXT,
     "below": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
 }  # fmt: skip

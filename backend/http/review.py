@@ -28,7 +28,13 @@ def queue_page() -> ResponseReturnValue:
     with services().database.read() as session:
         found, names = queue.look(session, chosen), services().names.known(session)
     return render_template(
-        "queue.html", found=found, chosen=chosen, query=filters.query, states=queue.STATES, names=names
+        "queue.html",
+        found=found,
+        chosen=chosen,
+        query=filters.query,
+        states=queue.STATES,
+        names=names,
+        sorts=wording.SORTS,
     )
 
 

@@ -16,6 +16,15 @@ TONES = {
 }  # fmt: skip
 """Which colour a state or a decision has; all others have none."""
 
+SORTS = {
+    "uncertainty": "uncertainty", "disagreement": "disagreement", "versions": "model versions disagree", "age": "age",
+    "annotator": "annotator",
+}  # fmt: skip
+"""The orders of the queue, as a person chooses among them."""
+
+AGREE = 0.5
+"""From this vIoU on two tubes agree, as those of people who leave a third apart (``backend.review.agreement``)."""
+
 _STEPS = ((86400 * 365.25, "y"), (86400 * 7, "w"), (86400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -39,6 +48,11 @@ def share(value: float | None, digits: int = 2) -> str:
         return "–"
     text = f"{value:.{digits}f}"
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
+
+
+def versions_agree(viou: float) -> str:
+    """What model versions do, by the mean vIoU of the newest suggestion with the others: "agree: vIoU .83"."""
+    return f"{'agree' if round(viou, 2) >= AGREE else 'disagree'}: vIoU {share(viou)}"
 
 
 def shift(frames: int | None) -> str:
@@ -76,5 +90,17 @@ def tone(name: str) -> str:
 
 def install(blueprint: Blueprint) -> None:
     """Make them filters of the templates."""
-    for function in (age, moment, share, shift, seconds, duration, tone, video_name, notice, shown_frame):
+    for function in (
+        age,
+        moment,
+        share,
+        versions_agree,
+        shift,
+        seconds,
+        duration,
+        tone,
+        video_name,
+        notice,
+        shown_frame,
+    ):
         blueprint.add_app_template_filter(function)

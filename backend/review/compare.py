@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from backend.db import predictions
-from backend.db.tables import Job, Prediction
+from backend.db import model_versions, predictions, task_state
+from backend.db.engine import Database
+from backend.db.tables import Job, Prediction, TaskState
 from backend.review.drawn import Drawn, overlap
 from backend.review.suggested import tube_of
 
-SEGMENT = "segment"  # in the evidence's info: which part of the video was looked at
+_PAGE = 100
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,7 @@ def of_versions(session: Session, task_id: int) -> list[Prediction]:
         .where(Prediction.video_id == newest.video_id, Prediction.query == newest.query)
         .order_by(Job.id.desc())
     )
-    found: dict[str, Prediction] = {}
-    for row in session.scalars(query):
-        if row.evidence_info.get(SEGMENT) == newest.evidence_info.get(SEGMENT):
-            found.setdefault(row.model_version, row)
-    return list(found.values())
+    return model_versions.one_of_each(session.scalars(query))
 
 
 def choose(
@@ -115,6 +112,24 @@ def drawn_pair(session: Session, task_id: int, a: str | None, b: str | None) -> 
     """The two rows that are compared, each with the letter that it has on the page; empty without two."""
     rows = of_versions(session, task_id)
     return [] if len(rows) < 2 else list(zip("AB", choose(rows, a, b)[0], strict=True))
+
+
+def record_missing(database: Database) -> int:
+    """Store how far model versions agree about every task from before that was stored; returns how many got a figure.
+
+    A page at a time, each in a transaction of its own. What comes meanwhile is compared where it is stored.
+    """
+    compared, last = 0, 0
+    while True:
+        due = select(TaskState.task_id).where(TaskState.versions_compared.is_(None), TaskState.task_id > last)
+        with database.write() as session:
+            page = session.scalars(due.order_by(TaskState.task_id).limit(_PAGE)).all()
+            task_state.refresh(session, page)
+            known = select(func.count()).where(TaskState.task_id.in_(page), TaskState.versions_agree.is_not(None))
+            compared += session.scalars(known).one()
+        if len(page) < _PAGE:
+            return compared
+        last = page[-1]
 
 
 def _other(rows: Sequence[Prediction], version: str) -> Prediction:

@@ -25,10 +25,11 @@ __all__ = [
     "value_kind", "video_name",
 ]  # fmt: skip
 
-Sort = Literal["uncertainty", "disagreement", "age", "annotator"]
+Sort = Literal["uncertainty", "disagreement", "versions", "age", "annotator"]
 _COLUMNS: dict[Sort, tuple[Any, type]] = {
     "uncertainty": (TaskState.uncertainty, float),
     "disagreement": (TaskState.disagreement, float),
+    "versions": (TaskState.versions_agree, float),
     "age": (TaskState.since, datetime),
     "annotator": (TaskState.author_id, int),
 }
@@ -47,7 +48,8 @@ class QueueFilter:
         search: words that the sentence or the file's name must have, with single spaces (``queue_search.tidy``).
         below: only suggestions whose uncertainty is known and smaller.
         as_is: only tasks whose label is their newest suggestion, saved without a change, in each of its objects.
-        sort: "age" is the time since the task came into its state; tasks without the value asked for come last.
+        sort: "age" is the time since the task came into its state, "versions" how far model versions disagree; tasks
+            without the value asked for come last.
         descending: the most uncertain, the most disputed, the longest waiting, the highest number first.
         cursor: where the page begins or ends; None is the first page.
     """
@@ -65,8 +67,8 @@ class QueueFilter:
 
     @property
     def downwards(self) -> bool:
-        """The longest waiting is the earliest moment."""
-        return self.descending != (self.sort == "age")
+        """The longest waiting is the earliest moment; who disagrees most has the lowest vIoU."""
+        return self.descending != (self.sort in ("age", "versions"))
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ class QueueRow:
         reason: why its newest job failed.
         model_version, score, uncertainty: of its newest suggestion.
         disagreement: 1 - mean pairwise vIoU, None with fewer than two opinions, and while these are being compared.
+        versions_agree: mean vIoU of its newest suggestion with those of other model versions, None without others.
         annotators: Label Studio's numbers of those whose annotations count, in order.
         change, viou: of the annotation that stands for the task, against the suggestion that it came from.
         waiting_since: when it came into its state.
@@ -59,6 +60,7 @@ class QueueRow:
     annotation_id: int | None = None
     prediction_id: int | None = None
     drawn: tuple[str, int] | None = None
+    versions_agree: float | None = None
 
 
 def rows_of(session: Session, numbers: Sequence[int]) -> list[QueueRow]:
@@ -81,8 +83,8 @@ _STATED = (
     select(
         TaskState.task_id, TaskState.project_id, TaskState.state, TaskState.since, TaskState.model_version,
         TaskState.score, TaskState.uncertainty, TaskState.disagreement, TaskState.people, TaskState.said,
-        TaskState.compared, TaskState.annotation_id, TaskState.prediction_id, Task.ls_task_id, Task.query,
-        Task.video_ref, Project.title, Job.reason,
+        TaskState.compared, TaskState.versions_agree, TaskState.annotation_id, TaskState.prediction_id, Task.ls_task_id,
+        Task.query, Task.video_ref, Project.title, Job.reason,
     )
     .join(Task, Task.id == TaskState.task_id)
     .join(Project, Project.id == TaskState.project_id)
@@ -114,6 +116,7 @@ def _row(row: Any, diff: Any | None, tubes: dict[int, list[Any]], people: set[in
         annotation_id=row.annotation_id,
         prediction_id=row.prediction_id,
         drawn=_drawn(row, tubes),
+        versions_agree=row.versions_agree,
     )
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from backend.annotations.rows import keyframes
+from backend.db.stored_tubes import tube_of_rows
 from backend.db.tables import Prediction
-from stvg_core.keyframes import expand
 from stvg_core.method.evidence import Evidence
 from stvg_core.tube import Tube
 
@@ -24,4 +23,4 @@ def read_evidence(row: Prediction) -> Evidence | None:
 
 def tube_of(row: Prediction) -> Tube | None:
     """None where the video holds no candidate object."""
-    return expand(keyframes(row.keyframes)) if row.keyframes else None
+    return tube_of_rows(row.keyframes)

@@ -37,3 +37,15 @@ def test_a_part_that_is_not_known_is_left_out_and_quarters_begin_with_the_uncert
     assert found["viou_by_quarter"] == [0.1, 0.9, 0.85, 0.8]
     low, high = found["certainty_95"]
     assert low <= found["certainty"] <= high
+
+
+def test_with_a_second_look_its_agreement_and_the_mean_are_held_against_the_certainty() -> None:
+    def row(agreement: float, certainty: float, truth: float) -> dict[str, float]:
+        return {"certainty": certainty, "agreement": agreement, "both": (agreement + certainty) / 2, "viou": truth}
+
+    rows = [row(n / 8, 1 - n / 16, n / 8) for n in range(8)]
+    found = summary(rows)
+    assert (found["agreement"], found["certainty"]) == (1.0, -1.0)
+    assert found["agreement_95"] == [1.0, 1.0] and found["certainty_95"] == [-1.0, -1.0]
+    assert found["agreement_lead_95"] == found["both_lead_95"] == [2.0, 2.0] and found["both_95"] == [1.0, 1.0]
+    assert "margin" not in found

@@ -24,6 +24,7 @@ from tests.db.helpers import becomes
 from tests.jobs.conftest import Loop, each_loop, loop  # noqa: F401
 from tests.review.labelled import SUGGESTED, evidence
 from tests.review.rows import says
+from tests.review.test_compare import another
 from tests.review.tubes import whole
 
 
@@ -57,7 +58,9 @@ def _written(shell: Loop) -> dict[int, object]:
 
 def test_the_list_has_the_most_uncertain_first(shell: Loop) -> None:
     lines = _queue("list").output.splitlines()
-    assert lines[0].split() == ["PROJECT/TASK", "STATE", "UNCERTAINTY", "DISAGREEMENT", "CHANGE", "CHECK", "QUERY"]
+    assert lines[0].split() == [
+        "PROJECT/TASK", "STATE", "UNCERTAINTY", "DISAGREEMENT", "VERSIONS", "CHANGE", "CHECK", "QUERY",
+    ]  # fmt: skip
     assert [line.split()[:4] for line in lines[1:]] == [
         ["1/2", "suggested", "0.900", "-"],
         ["1/1", "suggested", "0.050", "-"],
@@ -82,7 +85,7 @@ def test_the_list_names_the_frame_to_check_and_where_to_open_the_task(shell: Loo
                 evidence_chosen=found.chosen, evidence_info=found.info,
             )  # fmt: skip
     lines = _queue("list").output.splitlines()
-    assert [line.split()[5:7] for line in lines[1:]] == [["-", "the"], ["11", "start"]]
+    assert [line.split()[6:8] for line in lines[1:]] == [["-", "the"], ["11", "start"]]
     [none, first] = [json.loads(line) for line in _queue("list", "--json").output.splitlines()]
     why = "At the start the score rises by only 0.50 of its range."
     assert first["check"] == {"frame": 10, "kind": "start", "why": why, "weight": 0.5}
@@ -144,3 +147,17 @@ def test_annotators_who_are_not_compared_yet_are_named(shell: Loop) -> None:
     assert disagreement.record_due(shell.database) == 1
     listed = _queue("list", "--sort", "disagreement").output
     assert said not in listed and listed.splitlines()[1].split()[:5] == ["1/1", "to", "review", "0.050", "0.000"]
+
+
+def test_the_list_by_model_versions_has_those_first_that_disagree_most(shell: Loop) -> None:
+    with shell.database.write() as session:
+        for number, keyframes in ((1, SUGGESTED), (2, None)):
+            task = session.scalars(select(Task).where(Task.ls_task_id == number)).one()
+            first = session.get_one(Prediction, number)
+            becomes(session, first, keyframes=SUGGESTED)
+            another(session, task, first, "second", keyframes=keyframes)
+    lines = _queue("list", "--sort", "versions").output.splitlines()
+    assert [(line.split()[0], line.split()[4]) for line in lines[1:]] == [("1/2", "0.000"), ("1/1", "1.000")]
+    listed = _queue("list", "--sort", "versions", "--ascending", "--json").output.splitlines()
+    rows = [json.loads(line) for line in listed]
+    assert [(row["ls_task_id"], row["versions_agree"]) for row in rows] == [(1, 1.0), (2, 0.0)]

@@ -7,13 +7,13 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from backend.bootstrap import places
 from backend.cli.main import stvg
 from backend.db import diffs, projects
 from backend.db.engine import Database
-from backend.db.tables import Base, Diff, Prediction
+from backend.db.tables import Base, Diff, Prediction, Task, TaskState
 from backend.jobs.reconcile import _is_gone
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.transport import LabelStudioError, NotLabelStudio
@@ -21,6 +21,7 @@ from backend.settings import Settings, SettingsError
 from tests.db.helpers import CONFIG
 from tests.jobs.conftest import Loop, each_loop, loop  # noqa: F401
 from tests.jobs.test_corrections import _annotation, _box, _saved, _send
+from tests.review.test_compare import another
 
 
 @pytest.fixture
@@ -107,6 +108,19 @@ def test_predictions_from_before_get_their_uncertainty(shell: Loop) -> None:
     assert "uncertainties: 1 computed" in _sync().output and "uncertainties: 0 computed" in _sync().output
     with shell.database.read() as session:
         assert session.scalars(select(Prediction.uncertainty)).one() == stored
+
+
+def test_tasks_from_before_get_the_agreement_of_their_model_versions(shell: Loop) -> None:
+    shell.ask(shell.task(1))
+    shell.worker.drain()
+    with shell.database.write() as session:
+        task, row = session.scalars(select(Task)).one(), session.scalars(select(Prediction)).one()
+        another(session, task, row, "second")
+        session.execute(update(TaskState).values(versions_compared=None, versions_agree=None))
+    name = "agreements of model versions"
+    assert f"{name}: 1 computed" in _sync().output and f"{name}: 0 computed" in _sync().output
+    with shell.database.read() as session:
+        assert session.scalars(select(TaskState.versions_agree)).one() == 1.0
 
 
 def test_what_cannot_be_compared_is_said(shell: Loop, monkeypatch: pytest.MonkeyPatch) -> None:

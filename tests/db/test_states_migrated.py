@@ -15,7 +15,7 @@ from tests.db.helpers import a_job, a_prediction, a_task, becomes
 from tests.review.rows import says
 from tests.review.test_decisions import a_tube, suggested
 
-_LATER = {"said", "compared", "disagreement"}
+_LATER = {"said", "compared", "disagreement", "versions_compared", "versions_agree"}
 """What a migration leaves to the next change of the task, or to a worker."""
 
 

@@ -177,6 +177,33 @@ def test_the_item_page_leads_to_the_frame_to_check(web: FlaskClient, labelled: i
     assert text.index('id="decide"') < text.index('id="maps"'), "one below the other, the decision comes first"
 
 
+def test_how_far_model_versions_agree_is_said_and_orders_the_list(
+    web: FlaskClient, labelled: int, sqlite_database: Database
+) -> None:
+    path = f"/review/tasks/{labelled}"
+    assert "data-versions" not in page(web, "/review/") and "data-agree" not in page(web, path)
+    with sqlite_database.write() as session:
+        task, other = session.get_one(Task, labelled), a_task(session, 12)
+        (first,) = session.query(Prediction).all()
+        another(session, task, first, "m@2/0")
+        another(session, other, first, "m@1/0")
+        another(session, other, first, "m@2/0", keyframes=None)
+        apart = other.id
+    text = page(web, path)
+    assert "Two model versions agree: vIoU 1.00." in text
+    for order, expected in (("", [apart, labelled]), ("&order=up", [labelled, apart])):
+        listed = page(web, f"/review/?sort=versions{order}")
+        assert [int(number) for number in re.findall(r'id="task-(\d+)"', listed)][:2] == expected
+        assert '<option value="versions" selected>model versions disagree</option>' in listed
+        said = re.findall(r"data-versions>([^<]+)<", listed)
+        assert sorted(said) == ["model versions agree: vIoU 1.00", "model versions disagree: vIoU .00"]
+    with sqlite_database.write() as session:
+        another(session, session.get_one(Task, labelled), first, "m@3/0", keyframes=None)
+        another(session, session.get_one(Task, labelled), first, "m@4/0")
+    text = page(web, path)
+    assert "4 model versions agree: vIoU .67, the mean of the newest suggestion with each of the others." in text
+
+
 def test_two_model_versions_beside_each_other(web: FlaskClient, labelled: int, sqlite_database: Database) -> None:
     path = f"/review/tasks/{labelled}"
     assert 'id="versions"' not in page(web, path)

@@ -7,12 +7,13 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from backend.db import projects, task_state, tasks
 from backend.db.engine import Database
 from backend.db.tables import Job, Prediction, Review, Task, TaskState
-from backend.review import dashboard, decisions, disagreement, effort
+from backend.review import dashboard, dashboard_queries, decisions, disagreement, effort
 from backend.review.dashboard import Chosen, Dashboard, Figures, Groups, look
 from tests.db.helpers import CONFIG, becomes
 from tests.review.labelled import CORRECTED, SUGGESTED, a_correction, a_suggestion, a_task
@@ -174,3 +175,21 @@ def test_a_long_list_is_cut_and_says_so(worked: Database, monkeypatch: pytest.Mo
     monkeypatch.setattr(dashboard, "SHOWN", 1)
     people = seen(worked).people
     assert [row.key for row in people.rows] == ["4"] and people.more == 2
+
+
+def test_labels_and_diffs_are_read_from_indexes_alone(sqlite_database: Database) -> None:
+    """Their rows hold tubes and overlaps: of a hundred thousand labels they would all be read from the disk."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_: Any, __: Any, statement: str, values: Any, *rest: Any) -> None:
+        sent.append((statement, values))
+
+    with sqlite_database.read() as session:
+        connection = session.connection()
+        event.listen(connection, "before_cursor_execute", note)
+        assert list(dashboard_queries.labels(session, ALL)) == []
+        event.remove(connection, "before_cursor_execute", note)
+        [(statement, values)] = sent
+        plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+    for index in ("ix_annotation_counts", "ix_diff_edits"):
+        assert [step for step in plan if f"USING COVERING INDEX {index}" in step], plan

@@ -179,10 +179,14 @@ def test_more_than_a_statement_can_name_are_listed(sqlite_database: Database, mo
 VALUES: dict[Sort, list[Any]] = {
     "uncertainty": [0.1, 1 / 3, 0.1, 0.0, 1.0, 0.1, 1 / 3],
     "disagreement": [0.25, 0.1 + 0.2, 0.25, 0.25, 0.0, 0.3, 0.9],
+    "versions": [0.5, 1.0, 0.5, 1 / 3, 0.0, 0.5, 1 / 3],
     "age": [datetime(2026, 1, 1 + n % 2, 10, 0, 0, n % 3, tzinfo=UTC) for n in range(7)],
     "annotator": [7, 2**40, 7, 7, 3, 7, 2**40],
 }
-COLUMN = {"uncertainty": "uncertainty", "disagreement": "disagreement", "age": "since", "annotator": "author_id"}
+COLUMN = {
+    "uncertainty": "uncertainty", "disagreement": "disagreement", "versions": "versions_agree", "age": "since",
+    "annotator": "author_id",
+}  # fmt: skip
 FILTERS = (
     ALL, replace(ALL, state="to review"), replace(ALL, project_id=2), replace(ALL, model_version="v"),
     replace(ALL, annotator=9), replace(ALL, annotator=9, state="to review", project_id=1, model_version="v"),
@@ -237,7 +241,7 @@ def by_hand(session: Session, chosen: QueueFilter) -> list[int]:
     ]
     column = COLUMN[chosen.sort]
     known = [row for row in rows if getattr(row, column) is not None]
-    known.sort(key=lambda row: getattr(row, column), reverse=chosen.descending != (chosen.sort == "age"))
+    known.sort(key=lambda row: getattr(row, column), reverse=chosen.descending != (chosen.sort in ("age", "versions")))
     return [row.task_id for row in known + [row for row in rows if getattr(row, column) is None]]
 
 

@@ -71,7 +71,12 @@ class Annotation(Base):
         Index("ix_annotation_task_id", "task_id", "current"),
         Index("ix_annotation_author_id", "author_id", "current", "task_id"),
         Index("ix_annotation_event_id", "event_id"),
-    )
+        # All that the dashboard reads of a label, whose row is long and lies on the disk.
+        Index(
+            "ix_annotation_counts", "current", "was_cancelled", "task_id", "author_id", "prediction_id", "lead_time_s",
+            "ls_updated_at", "received_at", "id",
+        ),
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
     ls_annotation_id: Mapped[LsId]
@@ -140,7 +145,11 @@ class Diff(Base):
     """
 
     __tablename__ = "diff"
-    __table_args__ = (UniqueConstraint("annotation_id", "object"),)
+    __table_args__ = (
+        UniqueConstraint("annotation_id", "object"),
+        # As of the annotation: what the dashboard sums.
+        Index("ix_diff_edits", "annotation_id", "prediction_id", "edits", "edits_from_nothing"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     annotation_id: Mapped[int] = mapped_column(ForeignKey("annotation.id"))

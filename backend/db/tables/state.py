@@ -30,6 +30,9 @@ class TaskState(Base):
         review_id, decision: the decision in force about that version, or about the suggestion where there is none.
         said: which versions speak about the task (their rows, or a hash of them); ``compared``: those that
             ``disagreement`` (1 - mean pairwise vIoU, null with fewer than two opinions) was computed for.
+        versions_compared: the predictions of several model versions (their rows, or a hash of them) that
+            ``versions_agree`` was computed for: the mean vIoU of the newest suggestion with those of the others, null
+            without others. "" where fewer than two answered; null in rows from before it was stored.
     """
 
     __tablename__ = "task_state"
@@ -59,3 +62,5 @@ class TaskState(Base):
     said: Mapped[str] = mapped_column(String(64), default="")
     compared: Mapped[str | None] = mapped_column(String(64))
     disagreement: Mapped[float | None]
+    versions_compared: Mapped[str | None] = mapped_column(String(64))
+    versions_agree: Mapped[float | None]
