@@ -49,6 +49,7 @@ PAPER: dict[str, Said] = {
     "n_slots": Said("4.3, Figure 6(a); appendix 7.2", (SLOTS,)),
     "fit": _open("4.1", "it names the models, not how they are given frames"),
     "layers": Said("3.1, text-to-visual attention", (None,), note="the mean over all layers and heads"),
+    "temporal_heads": Said("3.1, text-to-visual attention", (None,), note="the mean over all heads, in both branches"),
     "lra_steps": Said("appendix 7.2, Table 7 (N_ep)", (1,)),
     "lra_rule": Said("3.3, Algorithm 1", ("plain",)),
     "lra_lr": Said("appendix 7.2, Table 7 (lr)", (8.0,)),

@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -29,7 +30,7 @@ SpatialPrompt = Literal["attribute", "sentence"]
 BEFORE = {
     "action_subject": "phrase", "lra_guard": False, "detect_every": 10, "tracking": "chosen", "ties": "first",
     "gti_rows": "same", "v_s_question": "attribute", "locator": "attention", "locator_model": "",
-    "shown_per_second": 2.0, "shown_most": 32, "shown_side": 448, "snap_ends": False,
+    "shown_per_second": 2.0, "shown_most": 32, "shown_side": 448, "snap_ends": False, "temporal_heads": None,
 }  # fmt: skip
 """What was done before a setting was there. It is left out of the digests, so that such a model keeps its version."""
 READING = 2
@@ -40,6 +41,7 @@ SEARCHING = {"embedded": 2}
 WORDINGS = {"speak": 1, "marks": 1, "pick": 1}
 """Which wording a locator asks in, and how pictures are painted for it: another one is another model version."""
 _ROLE_TOKENS = re.compile(r"gti|mean|token-[1-9][0-9]*")
+_HEAD = re.compile(r"(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})")
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,9 @@ class SeenSettings:
             what the checkpoint's processor does, a centre crop included, which cuts off objects at the border.
         n_slots: T_v, how many uniformly sampled frames the model sees (stage 1).
         layers: which layers' attention is averaged; None leaves it to the family's entry (the paper: all).
+        temporal_heads: whose attention the temporal branch averages, each as "layer.head", both counted from 0 ("3.1");
+            None: all heads of ``layers``. The spatial branch always takes those. `stvg calibrate --heads` chooses them
+            by corrections (TG-heads, arXiv 2605.21954). For locator "attention" only.
         lra_steps: N_ep gradient steps on each learnable prompt; 0 switches LRA off (stage 6).
         lra_rule: "plain" is V -= lr * gradient (paper, lr 8); "token_norm" scales the gradient so that the token that
             moves most moves by ``lr`` times the mean norm of the visual tokens: the same at any model width.
@@ -100,6 +105,7 @@ class SeenSettings:
     n_slots: int = 20
     fit: Literal["squash", "checkpoint"] = "squash"
     layers: tuple[int, ...] | None = None
+    temporal_heads: tuple[str, ...] | None = None
     lra_steps: int = 1
     lra_rule: Literal["plain", "token_norm"] = "plain"
     lra_lr: float = 8.0
@@ -141,6 +147,8 @@ class SeenSettings:
             object.__setattr__(self, "layers", tuple(int(layer) for layer in self.layers))
             if not self.layers or min(self.layers) < 0 or len(set(self.layers)) < len(self.layers):
                 raise ValueError("layers are different numbers from 0, at least one; None: all")
+        if self.temporal_heads is not None:
+            object.__setattr__(self, "temporal_heads", _in_order(self.temporal_heads))
 
 
 @dataclass(frozen=True)
@@ -238,6 +246,31 @@ class GroundingSettings(JoinedSettings, SeenSettings):
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(half)}
         kept = {name: value for name, value in values.items() if name not in BEFORE or value != BEFORE[name]}
         return kept | ({"wording": WORDINGS[self.locator]} if self.locator in WORDINGS else {})
+
+
+def head_numbers(name: str) -> tuple[int, int]:
+    """Layer and head of a name of ``temporal_heads``; "3.1" is (3, 1).
+
+    Raises:
+        ValueError: it is not of that form.
+    """
+    found = _HEAD.fullmatch(name) if isinstance(name, str) else None
+    if found is None:
+        raise ValueError(f"temporal_heads are written layer.head, like 3.1, not {name!r}")
+    return int(found[1]), int(found[2])
+
+
+def head_name(layer: int, head: int) -> str:
+    """The opposite of :func:`head_numbers`."""
+    return f"{layer}.{head}"
+
+
+def _in_order(heads: Iterable[str]) -> tuple[str, ...]:
+    """By layer and head: they are averaged, so another order is no other setting, and no other version."""
+    numbers = sorted(head_numbers(name) for name in heads)
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise ValueError("temporal_heads are different heads, at least one; None: all heads of layers")
+    return tuple(head_name(*one) for one in numbers)
 
 
 def may_have_masks(settings: SeenSettings) -> bool:

@@ -14,6 +14,7 @@ import click
 from tqdm import tqdm
 
 from backend.bootstrap import open_database, open_versions
+from backend.cli import calibrate_heads
 from backend.cli.project_option import PROJECT, project_number
 from backend.db import calibrations, projects, schema
 from backend.db.engine import Database
@@ -35,16 +36,24 @@ class CalibrationError(StvgError):
 @click.command("calibrate")
 @click.option("--project", type=PROJECT, help="Choose by the corrections of this project only.")
 @click.option("--dry-run", is_flag=True, help="Say what would be adopted, and change nothing.")
+@click.option(
+    "--heads",
+    is_flag=True,
+    help="Choose the attention heads of the temporal branch instead: every corrected video is looked at again. Says "
+    "what to set, and changes nothing.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--revert", is_flag=True, help="Go back to the settings before the last adoption.")
-def command(project: str | None, dry_run: bool, as_json: bool, revert: bool) -> None:
+def command(project: str | None, dry_run: bool, heads: bool, as_json: bool, revert: bool) -> None:
     """Join the stored scores of corrected items under other settings, and adopt those that hold on held-out items.
 
     The model is never touched and no GPU is needed. What is adopted holds for new questions of every project, under a
     model version of its own. docs/calibration.md has the rules.
+
+    With --heads the model and the videos are needed, and nothing is adopted, with --dry-run or without.
     """
-    if revert and (dry_run or project is not None):
-        raise click.UsageError("--revert goes with neither --dry-run nor --project.")
+    if revert and (dry_run or heads or project is not None):
+        raise click.UsageError("--revert goes with neither --dry-run nor --heads nor --project.")
     settings = load_settings()
     database = open_database(settings)
     try:
@@ -54,8 +63,10 @@ def command(project: str | None, dry_run: bool, as_json: bool, revert: bool) -> 
             _revert(database, versions, as_json)
             return
         project_id = _known(database, project)
-        with _bar() as progress:
-            if dry_run:
+        with _bar("videos" if heads else "settings") as progress:
+            if heads:
+                report = calibrate_heads.look(settings, database, versions, project_id, progress)
+            elif dry_run:
                 report = _looked(database, versions, project_id, progress)
             else:
                 report = _run(database, versions, project_id, progress, settings)
@@ -64,7 +75,7 @@ def command(project: str | None, dry_run: bool, as_json: bool, revert: bool) -> 
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False))
     else:
-        for line in _lines(report):
+        for line in calibrate_heads.lines(report) if heads else _lines(report):
             click.echo(line)
 
 
@@ -114,8 +125,8 @@ def _known(database: Database, project: str | None) -> int | None:
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[float], None]]:
-    with tqdm(total=100, desc="settings", unit="%", disable=None, leave=False) as bar:
+def _bar(what: str) -> Iterator[Callable[[float], None]]:
+    with tqdm(total=100, desc=what, unit="%", disable=None, leave=False) as bar:
         yield lambda share: bar.update(round(100 * share) - bar.n)
 
 

@@ -20,8 +20,9 @@ from stvg_core.calibration.items import Item
 from stvg_core.calibration.rejoin import CannotRejoin, Rejoiner
 from stvg_core.errors import QueryError
 from stvg_core.method.evidence import Evidence
-from stvg_core.query import normalise_query
+from stvg_core.query import SubQueries, normalise_query
 from stvg_core.settings import GroundingSettings
+from stvg_core.tube import SPLIT
 
 MOST = 1000
 """Of so many tasks the newest corrections are used: the rows of all are in memory at once."""
@@ -31,11 +32,31 @@ _PAGE = 200
 _NO_TRUTH = {diff.SKIPPED, diff.DELETED, diff.REJECTED, diff.UNREADABLE, diff.EMPTY}
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where an item's video is, and what was asked of it.
+
+    Attributes:
+        ref: the address in the task.
+        task, project: Label Studio's numbers, which an address of a storage needs.
+        sha256: of the bytes that were answered.
+        sentence, parts: as it was asked, and as it was split.
+    """
+
+    ref: str
+    task: int
+    project: int
+    sha256: str
+    sentence: str
+    parts: SubQueries
+
+
 @dataclass
 class Corrected:
-    """Items that can be used, and how many cannot, by reason."""
+    """Items that can be used, with their sources by name, and how many cannot, by reason."""
 
     items: list[Item] = field(default_factory=list)
+    sources: dict[str, Source] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
 
 
@@ -52,7 +73,9 @@ def gather(
                 found.left_out[f"older than the newest {MOST}"] += len(standing) - place
                 break
             try:
-                found.items.append(_item(session, annotation, change, state, versions, present))
+                item, source = _item(session, annotation, change, state, versions, present)
+                found.items.append(item)
+                found.sources[item.name] = source
             except CannotRejoin as reason:
                 found.left_out[str(reason)] += 1
         else:
@@ -85,7 +108,7 @@ def _loaded(session: Session, page: Sequence[_Standing]) -> Iterator[tuple[Annot
 def _item(
     session: Session, annotation: Annotation, change: Diff, state: str, versions: Versions,
     present: GroundingSettings,
-) -> Item:  # fmt: skip
+) -> tuple[Item, Source]:  # fmt: skip
     """Raises :class:`CannotRejoin` with the reason for a person."""
     if change.change in _NO_TRUTH:
         raise CannotRejoin(f"annotation: {change.change}")
@@ -108,7 +131,13 @@ def _item(
     task = annotation.task
     assert task is not None
     name = f"{task.project_id}/{task.ls_task_id}"
-    return Item(name, str(prediction.video_id), evidence, tuple(drawn.parts()))
+    parts = SubQueries(
+        prediction.attribute_query, prediction.action_query, found=bool(prediction.evidence_info.get(SPLIT, True))
+    )
+    source = Source(
+        task.video_ref, task.ls_task_id, task.project_id, prediction.video.sha256, prediction.query, parts
+    )  # fmt: skip
+    return Item(name, str(prediction.video_id), evidence, tuple(drawn.parts())), source
 
 
 def _prediction(session: Session, annotation: Annotation, versions: Versions) -> Prediction:

@@ -81,7 +81,7 @@ def calibrate(
     videos = [item.video for item in items]
     count = len(set(videos))
     if count < 2:
-        return Calibrated(len(items), count, present, False, reason=_too_few(len(items), count))
+        return Calibrated(len(items), count, present, False, reason=too_few(len(items), count))
     measured = Measured(items, lambda tried: progress(1 - 1 / (1 + tried / _TYPICAL)))
     best = search(measured, present, np.arange(len(items)))
     held = folds(videos)
@@ -122,7 +122,7 @@ def changes(before: GroundingSettings, after: GroundingSettings) -> dict[str, An
 
 def _reason(items: int, videos: int, proposed: dict[str, Any], gain: float, interval: tuple[float, float]) -> str:
     if items < MIN_ITEMS or videos < MIN_VIDEOS:
-        return _too_few(items, videos)
+        return too_few(items, videos)
     if not proposed:
         return (
             "No other setting agrees better with the corrections than the present ones do: there is nothing to adopt."
@@ -140,7 +140,8 @@ def _reason(items: int, videos: int, proposed: dict[str, Any], gain: float, inte
     return ""
 
 
-def _too_few(items: int, videos: int) -> str:
+def too_few(items: int, videos: int) -> str:
+    """Why so few are refused, in a sentence."""
     return (
         f"{items} corrected items of {videos} videos can be used, and at least {MIN_ITEMS} of at least {MIN_VIDEOS} "
         "videos are needed; correct more tasks."

@@ -19,7 +19,8 @@ from stvg_core.method.maps import maps
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.session import Session
 from stvg_core.mllm.together import GROUP
-from stvg_core.settings import GroundingSettings
+from stvg_core.query import SubQueries
+from stvg_core.settings import GroundingSettings, head_name
 from stvg_core.stopwatch import Stopwatch
 from stvg_core.tube import Array, Grounding, Track, VideoInfo
 from stvg_core.video import Pictures, sample_indices
@@ -170,6 +171,20 @@ class AttentionView:
         if refined.second is not None:
             evidence.info["second_look"] = [*refined.second.window, *refined.span]
         return Answer(refined.tube, located.choice.score, evidence)
+
+    def look_apart(
+        self, statement: str, parts: SubQueries, settings: GroundingSettings
+    ) -> tuple[tuple[str, ...], Rows]:
+        """All heads of the model by name, in order, and what is seen with each for itself: to choose among them.
+
+        ``temporal`` and ``temporal_neutral`` of the rows are ``[heads, R, T, h, w]``. The mean over some heads is what
+        :meth:`locate` would see with those as ``temporal_heads``. The session keeps heads apart from here on.
+        """
+        layers, heads = self._loaded.n_layers, self._loaded.n_heads
+        names = tuple(head_name(layer, head) for layer in range(layers) for head in range(heads))
+        self.session.heads_apart = True
+        every = replace(settings, temporal_heads=names)
+        return names, self._look([(statement, parts)], every, lambda share: None, keep=False)[0]
 
     def release(self) -> None:
         self.session.release()

@@ -52,6 +52,8 @@ class Rows:
         spatial: of the query on T_v + V_s.
         temporal: of the query on T_v + V_t; for the reversed video the spatial one unless that is assembled too.
         neutral: of the neutral prompt on T_v. R may be larger than above; tokens are matched from the end.
+        temporal_neutral: the same of the heads that ``temporal`` is of (``temporal_heads`` of the settings); None where
+            both branches take the same heads.
         yes_minus_no: ``(B,)`` log p_yes - log p_no of Q_s (and Q_t) at V = 0; empty where it was not kept.
         yes_minus_no_after: the same with the V that was looked with; empty where no branch learns one.
         v_share: ``(B,)`` the share of the learnt V that was looked with, see ``lra_guard`` of the settings; NaN for a
@@ -71,10 +73,21 @@ class Rows:
     exponent: int = 0
     yes_minus_no_after: Array = field(default_factory=lambda: np.empty(0, np.float32))
     v_share: Array = field(default_factory=lambda: np.empty(0, np.float32))
+    temporal_neutral: Array | None = None
 
     def __post_init__(self) -> None:
-        for values in (self.spatial, self.temporal, self.neutral, self.yes_minus_no, self.yes_minus_no_after):
+        for values in (*self._all().values(), self.yes_minus_no, self.yes_minus_no_after):
             finite(values)
+
+    @property
+    def neutral_of_temporal(self) -> Array:
+        """What ``temporal`` is divided by: the neutral prompt's rows of the same heads."""
+        return self.neutral if self.temporal_neutral is None else self.temporal_neutral
+
+    def _all(self) -> dict[str, Array]:
+        """All rows of this direction by their field."""
+        names = "spatial", "temporal", "neutral", "temporal_neutral"
+        return {name: rows for name in names if (rows := getattr(self, name)) is not None}
 
     def packed(self) -> Rows:
         """As float16, scaled by a power of two per direction; tokens that have no counterpart in the neutral are cut.
@@ -84,27 +97,23 @@ class Rows:
         """
         if self.spatial.dtype == np.float16:
             return self
-        count = min(len(self.spatial), len(self.temporal), len(self.neutral))
-        three = [rows[len(rows) - count :] for rows in (self.spatial, self.temporal, self.neutral)]
-        largest = max(float(rows.max(initial=0.0)) for rows in three)
+        count = min(map(len, self._all().values()))
+        kept = {name: rows[len(rows) - count :] for name, rows in self._all().items()}
+        largest = max(float(rows.max(initial=0.0)) for rows in kept.values())
         exponent = 0 if largest <= 0 else _HIGHEST - int(np.ceil(np.log2(largest)))
-        spatial, temporal, neutral = (
-            np.ldexp(rows.astype(np.float64), exponent).astype(np.float16) for rows in three
-        )  # fmt: skip
+        halves = {
+            name: np.ldexp(rows.astype(np.float64), exponent).astype(np.float16) for name, rows in kept.items()
+        }  # fmt: skip
         backward = None if self.backward is None else self.backward.packed()
-        return replace(
-            self, spatial=spatial, temporal=temporal, neutral=neutral, backward=backward, exponent=exponent
-        )  # fmt: skip
+        return replace(self, **halves, backward=backward, exponent=exponent)
 
     def unpacked(self) -> Rows:
         """As float32 in the model's own scale."""
         if self.spatial.dtype != np.float16:
             return self
-        spatial, temporal, neutral = (
-            np.ldexp(rows.astype(np.float32), -self.exponent) for rows in (self.spatial, self.temporal, self.neutral)
-        )
+        scaled = {name: np.ldexp(rows.astype(np.float32), -self.exponent) for name, rows in self._all().items()}
         backward = None if self.backward is None else self.backward.unpacked()
-        return replace(self, spatial=spatial, temporal=temporal, neutral=neutral, backward=backward, exponent=0)
+        return replace(self, **scaled, backward=backward, exponent=0)
 
     def to_arrays(self, name: str) -> dict[str, Array]:
         """Packed, by names for an ``.npz``; equal arrays are stored once."""
@@ -120,13 +129,19 @@ class Rows:
         spatial, neutral = arrays[f"{name}.{way}.spatial"], arrays[f"{name}.{way}.neutral"]
         temporal = arrays.get(f"{name}.{way}.temporal", spatial)
         backward = cls.from_arrays(arrays, name, "backward") if way == "forward" else None
-        return cls(spatial, temporal, neutral, backward=backward, exponent=int(arrays[f"{name}.{way}.exponent"]))
+        of_temporal = arrays.get(f"{name}.{way}.temporal_neutral")
+        exponent = int(arrays[f"{name}.{way}.exponent"])
+        return cls(
+            spatial, temporal, neutral, backward=backward, exponent=exponent, temporal_neutral=of_temporal
+        )  # fmt: skip
 
 
 def _one_way(packed: Rows, name: str) -> dict[str, Array]:
     arrays = {f"{name}.spatial": packed.spatial, f"{name}.neutral": packed.neutral}
     if not np.array_equal(packed.temporal, packed.spatial):
         arrays[f"{name}.temporal"] = packed.temporal
+    if packed.temporal_neutral is not None:
+        arrays[f"{name}.temporal_neutral"] = packed.temporal_neutral
     return arrays | {f"{name}.exponent": np.array(packed.exponent, dtype=np.int16)}
 
 

@@ -17,7 +17,7 @@ from stvg_core.decomposition.reversal import reverse_action, reverse_parts
 from stvg_core.freeing import in_batches
 from stvg_core.method.evidence import Rows
 from stvg_core.method.lra import GUARD_SHARES, learn
-from stvg_core.mllm.session import Prefix, Session
+from stvg_core.mllm.session import Answer, Prefix, Session
 from stvg_core.query import NEUTRAL_PROMPT, SubQueries, as_statement, whole
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Array
@@ -28,12 +28,15 @@ Sentence = tuple[str, SubQueries]
 
 @dataclass(frozen=True)
 class _Learnt:
-    """A branch that has learnt its V on ``question``; ``before`` is the answer to that without V."""
+    """A branch that has learnt its V on ``question``; ``before`` is the answer to that without V, ``heads`` whose rows
+    it looks with (None: those of the layers).
+    """
 
     v: torch.Tensor
     query: str
     question: str
     before: torch.Tensor
+    heads: tuple[str, ...] | None
 
 
 _Seen = tuple[torch.Tensor, torch.Tensor, float]
@@ -74,7 +77,11 @@ def _one_way(
             together=prefix if at_once > 1 else None,
         )  # fmt: skip
         margins = margins.detach()  # the graph of the questions is let go of
-        learnt += [_Learnt(v, query, *of) for v, *of in zip(vs, questions, margins[learning], strict=True)]
+        heads = [_heads(name, settings) for name in branches]
+        learnt += [
+            _Learnt(v, query, question, margins[n], heads[n])
+            for v, question, n in zip(vs, questions, learning, strict=True)
+        ]
         found.append((margins, seen, neutral, learning))
         tick(len(found) / len(sentences) / 2)
 
@@ -95,7 +102,11 @@ def _one_way(
         after, share = margins.clone(), torch.full((len(margins),), float("nan"))
         for n in learning:
             seen[n], after[n], share[n] = next(with_v)
-        looked.append(rows_of(seen[0], seen[len(margins) - 1], neutral, margins, *((after, share) if learning else ())))
+        temporal = seen[len(margins) - 1]
+        found_rows = rows_of(seen[0], temporal, neutral[0], margins, *((after, share) if learning else ()))
+        if neutral[1] is not neutral[0]:
+            found_rows = replace(found_rows, temporal_neutral=_numbers(neutral[1]))
+        looked.append(found_rows)
     return looked
 
 
@@ -169,6 +180,11 @@ def _branches(query: str, parts: SubQueries, settings: GroundingSettings, backwa
     return spatial if backwards and not settings.tas_temporal else spatial | {"temporal": parts.temporal_question}
 
 
+def _heads(branch: str, settings: GroundingSettings) -> tuple[str, ...] | None:
+    """The heads that a branch looks with; None: all heads of ``layers``."""
+    return settings.temporal_heads if branch == "temporal" else None
+
+
 def spatial_question(query: str, parts: SubQueries, settings: GroundingSettings) -> str:
     """What V_s is learnt with: Q_s, or the whole sentence as a question."""
     return (parts if settings.v_s_question == "attribute" else whole(query)).spatial_question
@@ -177,22 +193,38 @@ def spatial_question(query: str, parts: SubQueries, settings: GroundingSettings)
 def _ask(
     session: Session, prefix: Prefix, query: str, branches: dict[str, str], learning: list[int],
     settings: GroundingSettings, backwards: bool,
-) -> tuple[torch.Tensor, dict[int, torch.Tensor], torch.Tensor]:  # fmt: skip
+) -> tuple[torch.Tensor, dict[int, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:  # fmt: skip
     """One batch at V = 0: the branches' questions; the query, if a branch learns no V; the neutral prompt, the first
     time.
 
     Returns:
         ``[B]`` log p_yes - log p_no of the questions, the query's rows for the branches that learn no V, and the
-        neutral rows.
+        neutral rows for the spatial and for the temporal branch (the same, where that has no heads of its own).
     """
-    key, plain = (backwards, settings.layers), [n for n in range(len(branches)) if n not in learning]
+    of_branch = [_heads(name, settings) for name in branches]
+    heads = of_branch[-1]
+    key, plain = (backwards, settings.layers, heads), [n for n in range(len(branches)) if n not in learning]
     new = key not in session.neutral
     asked = [*branches.values(), *([query] if plain else []), *([NEUTRAL_PROMPT] if new else [])]
     with torch.set_grad_enabled(bool(learning)):
-        said = session.ask(prefix, asked, rows=bool(plain) or new, layers=settings.layers)
+        said = _look_with(session, prefix, asked, heads, settings, rows=bool(plain) or new)
     if new:
-        session.neutral[key] = said.rows[-1]
-    return said.yes_minus_no[: len(branches)], {n: said.rows[len(branches)] for n in plain}, session.neutral[key]
+        session.neutral[key] = said.rows[-1], _rows_for(said, -1, heads)
+    looked = {n: _rows_for(said, len(branches), of_branch[n]) for n in plain}
+    return said.yes_minus_no[: len(branches)], looked, session.neutral[key]
+
+
+def _look_with(
+    session: Session, prefix: Prefix, asked: list[str], heads: tuple[str, ...] | None, settings: GroundingSettings,
+    *, rows: bool = True,
+) -> Answer:  # fmt: skip
+    chosen = {} if heads is None else {"heads": heads}
+    return session.ask(prefix, asked, rows=rows, layers=settings.layers, **chosen)
+
+
+def _rows_for(said: Answer, number: int, heads: tuple[str, ...] | None) -> torch.Tensor:
+    """The rows of one question for a branch that looks with ``heads``."""
+    return said.rows[number] if heads is None else said.of_heads[number]
 
 
 @torch.no_grad()
@@ -206,8 +238,8 @@ def _seen_with(
     seen = []
     for one, prefix in zip(learnt, prefixes, strict=True):
         # Sentence by sentence: in one batch, questions of other lengths would change how each is padded, and its bits.
-        said = session.ask(prefix, [one.query, one.question], rows=True, layers=settings.layers)
-        seen.append((said.rows[0], said.yes_minus_no[1], share))
+        said = _look_with(session, prefix, [one.query, one.question], one.heads, settings)
+        seen.append((_rows_for(said, 0, one.heads), said.yes_minus_no[1], share))
     return seen
 
 
@@ -229,8 +261,9 @@ def _watched(
     with torch.no_grad():
         for n in range(len(learnt)):
             if n not in seen:
-                said = session.ask(prefix, [learnt[n].query], rows=True, layers=settings.layers)
-                seen[n] = said.rows[0], learnt[n].before, 0.0
+                heads = learnt[n].heads
+                said = _look_with(session, prefix, [learnt[n].query], heads, settings)
+                seen[n] = _rows_for(said, 0, heads), learnt[n].before, 0.0
     return [seen[n] for n in range(len(learnt))]
 
 

@@ -71,10 +71,11 @@ def _picked(
     if len(seen.v_share):
         info[f"yes_minus_no_after{suffix}"] = [round(value, 4) for value in seen.yes_minus_no_after.tolist()]
         info[f"v_share{suffix}"] = [None if np.isnan(share) else share for share in seen.v_share.tolist()]
-    neutral, both = torch.from_numpy(seen.neutral), []
-    for name, rows in (("spatial", seen.spatial), ("temporal", seen.temporal)):
+    both = []
+    branches = ("spatial", seen.spatial, seen.neutral), ("temporal", seen.temporal, seen.neutral_of_temporal)
+    for name, rows, neutral in branches:
         one, info[f"{name}_token{suffix}"] = pick_map(
-            torch.from_numpy(rows), neutral, attention=settings.attention, guard=settings.guard,
+            torch.from_numpy(rows), torch.from_numpy(neutral), attention=settings.attention, guard=settings.guard,
             role_tokens=settings.role_tokens, gti_rows=settings.gti_rows,
         )  # fmt: skip
         both.append(one)

@@ -50,6 +50,11 @@ class LoadedModel:
     def n_layers(self) -> int:
         return int(self.model.config.get_text_config().num_hidden_layers)
 
+    @property
+    def n_heads(self) -> int:
+        """In each layer; of queries, where several share a key."""
+        return int(self.model.config.get_text_config().num_attention_heads)
+
 
 def load(model: str | Path, *, device: str | None = None, precision: str = "auto", fit: Fit = "squash") -> LoadedModel:
     """Load weights, tokenizer and chat template, and set the language model to row-capturing attention.

@@ -2,12 +2,13 @@
 
 Whole N x N maps of all layers are 24 GB at 3.9k tokens; the method needs the rows of a handful of role tokens. So the
 language model runs on SDPA, and while a :class:`RowCapture` is open, the rows of the last tokens of each sequence are
-computed by an explicit softmax beside it and averaged over heads at once.
+computed by an explicit softmax beside it and averaged over heads at once: over all heads of the kept layers, and over
+some chosen heads. Only where heads are to be chosen is each kept apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -30,19 +31,48 @@ class RowCapture:
         last: how many tokens at the end of each sequence are watched, R.
         keys: ``[K]`` int64, the keys that are kept: where the cells lie among all tokens.
         layers: which layers are kept; None means all.
+        heads: by layer, which heads are kept beside them, whether their layer is among ``layers`` or not.
+        apart: keep each of ``heads`` for itself, not their mean.
         rows: per layer, ``[B, R, K]`` float32 (float64 in a float64 model), mean over heads, on the layer's device.
     """
 
     last: int
     keys: torch.Tensor
     layers: frozenset[int] | None = None
+    heads: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    apart: bool = False
     rows: list[torch.Tensor] = field(default_factory=list)
+
+    def wants(self, layer: int) -> bool:
+        """Is anything of this layer kept?"""
+        return self.layers is None or layer in self.layers or layer in self.heads
+
+    def add(self, layer: int, attention: torch.Tensor) -> None:
+        """Keep what is wanted of ``[B, heads, R, N]``, the watched rows over all tokens."""
+        keys = self.keys_on(attention.device)
+        if self.layers is None or layer in self.layers:
+            self.rows.append(attention.mean(dim=1).index_select(-1, keys))
+        for head in self.heads.get(layer, ()):
+            one = attention[:, head].index_select(-1, keys).to(self.keys.device)
+            if self.apart or not self._of_heads:
+                self._of_heads.append(one)
+            else:  # one more [B, R, K] in all, however many heads
+                self._of_heads[0] += one
 
     def mean(self) -> torch.Tensor:
         """``[B, R, K]``, mean over the kept layers, on the device of ``keys``."""
         if not self.rows:
             raise ValueError(f"no attention rows were captured for layers {self.layers}; does the model have them?")
         return torch.stack([rows.to(self.keys.device) for rows in self.rows]).mean(dim=0)
+
+    def of_heads(self) -> torch.Tensor:
+        """On the device of ``keys``: ``[B, R, K]``, the mean over ``heads``, where each head counts the same; kept
+        apart ``[B, heads, R, K]``, by layer and, in it, in the order given.
+        """
+        count = sum(map(len, self.heads.values()))
+        if not self._of_heads:
+            raise ValueError(f"no attention rows were captured for heads {dict(self.heads)}; does the model have them?")
+        return torch.stack(self._of_heads, dim=1) if self.apart else self._of_heads[0] / count
 
     def keys_on(self, device: torch.device) -> torch.Tensor:
         """``keys`` on a layer's device; copied once where a model is spread over several."""
@@ -51,6 +81,7 @@ class RowCapture:
         return self._copies[device]
 
     _copies: dict[torch.device, torch.Tensor] = field(default_factory=dict, repr=False)
+    _of_heads: list[torch.Tensor] = field(default_factory=list, repr=False)
 
 
 @contextmanager
@@ -81,8 +112,7 @@ def _rows(
         size, keys = capture.last, scores.shape[-1]
         future = torch.ones(size, keys, dtype=torch.bool, device=scores.device).triu(keys - size + 1)
         scores = scores.masked_fill(future, float("-inf"))
-    attention = scores.softmax(dim=-1).mean(dim=1)
-    capture.rows.append(attention.index_select(-1, capture.keys_on(attention.device)))
+    capture.add(module.layer_idx, scores.softmax(dim=-1))
 
 
 def attention_with_rows(
@@ -90,7 +120,7 @@ def attention_with_rows(
 ) -> tuple[torch.Tensor, None]:
     """SDPA, plus the watched rows; the shape of an attention function of transformers."""
     capture = _active.get()
-    if capture is not None and (capture.layers is None or module.layer_idx in capture.layers):
+    if capture is not None and capture.wants(module.layer_idx):
         _rows(capture, module, query, key, attention_mask, kwargs.get("scaling"))
     if attention_mask is not None and query.shape[1] > key.shape[1]:
         return _grouped(query, key, value, attention_mask, kwargs.get("scaling")), None

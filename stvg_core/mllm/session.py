@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,10 @@ from stvg_core.mllm.pixels import into_window
 from stvg_core.mllm.prompts import QuestionBatch
 from stvg_core.mllm.recompute import is_short, recomputing
 from stvg_core.mllm.rows import RowCapture, capturing
+from stvg_core.settings import head_numbers
 from stvg_core.tube import Array, Frames
+
+NeutralKey = tuple[bool, tuple[int, ...] | None, tuple[str, ...] | None]
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,13 @@ class Answer:
     Attributes:
         yes_minus_no: ``[B]`` float32, log p(yes) - log p(no) of the first answer token, variants pooled.
         rows: one ``[R, T, h, w]`` per question (R watched tokens, mean over layers and heads); empty if not asked for.
+        of_heads: the same as the mean over the chosen heads, or ``[heads, R, T, h, w]``, each of them apart; empty if
+            none were chosen.
     """
 
     yes_minus_no: torch.Tensor
     rows: list[torch.Tensor]
+    of_heads: list[torch.Tensor] = field(default_factory=list)
 
 
 class Session:
@@ -69,8 +75,12 @@ class Session:
         shape: ``(T, h, w)``.
         recompute: whether a learnable prefill keeps less and takes longer, see :class:`LoadedModel`.
         keeps: whether the memory suffices, as far as can be calculated, to keep both directions' prefills at V = 0.
-        neutral: rows of the neutral prompt at V = 0 by (backwards, layers); filled by who asks first.
+        heads_apart: whether :meth:`ask` keeps chosen heads apart in place of their mean: to choose among them.
+        neutral: rows of the neutral prompt at V = 0 by (backwards, layers, heads), of the layers and of the heads (the
+            same where no heads are chosen); filled by who asks first.
     """
+
+    heads_apart = False
 
     def __init__(self, loaded: LoadedModel, frames: Frames) -> None:
         self.loaded = loaded
@@ -94,7 +104,7 @@ class Session:
         short = partial(is_short, loaded.model, self._device, self._length)
         self.recompute = short() if loaded.recompute is None else loaded.recompute
         self.keeps = not (self.recompute and short(recompute=True))
-        self.neutral: dict[tuple[bool, tuple[int, ...] | None], torch.Tensor] = {}
+        self.neutral: dict[NeutralKey, tuple[torch.Tensor, torch.Tensor]] = {}
         self._origins: dict[tuple[bool, bool], tuple[torch.Tensor, Prefix]] = {}
 
     @property
@@ -184,16 +194,21 @@ class Session:
         self.loaded.together.shrink(batch, self._length)
 
     def ask(
-        self, prefix: Prefix, questions: list[str], *, rows: bool = False, layers: tuple[int, ...] | None = None
-    ) -> Answer:
+        self, prefix: Prefix, questions: list[str], *, rows: bool = False, layers: tuple[int, ...] | None = None,
+        heads: tuple[str, ...] | None = None,
+    ) -> Answer:  # fmt: skip
         """Answer a batch of questions on one prefix; gradients flow back into the prefix if it has a graph.
 
         Args:
             rows: also capture the attention of the watched tokens to the cells.
             layers: whose attention; None means the family's own choice (the paper: all).
+            heads: whose attention is captured besides, as ``temporal_heads`` of the settings names them.
+
+        Raises:
+            ModelError: the model has no such layer, or no such head.
         """
         batch = QuestionBatch.of(self.loaded.prompts, questions, prefix.length, prefix.next_position)
-        capture = RowCapture(max(map(max, batch.watched)), self._columns, self._chosen(layers)) if rows else None
+        capture = self._capture(max(map(max, batch.watched)), layers, heads) if rows else None
         with capturing(capture):
             output = self.loaded.model.model.language_model(
                 inputs_embeds=self._embed(batch.ids),
@@ -205,8 +220,10 @@ class Session:
         logits = self.loaded.model.lm_head(output.last_hidden_state[:, -1])
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1).to(self._device)
         margin = self._pool(logits, self._yes) - self._pool(logits, self._no)
-        maps = [] if capture is None else self._maps(capture.mean(), batch.watched)
-        return Answer(margin, maps)
+        if capture is None:
+            return Answer(margin, [])
+        of_heads = self._maps(capture.of_heads(), batch.watched) if heads else []
+        return Answer(margin, self._maps(capture.mean(), batch.watched), of_heads)
 
     def in_line(self, v: torch.Tensor) -> torch.Tensor:
         """V ``[T, h*w, D]`` as ``[1, N, D]`` for all tokens before the question, zero at those that are no cells."""
@@ -217,6 +234,21 @@ class Session:
     def _row(texts: Sequence[torch.Tensor], cells: torch.Tensor, trailing: torch.Tensor) -> torch.Tensor:
         pieces = [piece for slot in zip(texts, cells, strict=True) for piece in slot]
         return torch.cat([*pieces, trailing])[None]
+
+    def _capture(self, last: int, layers: tuple[int, ...] | None, heads: tuple[str, ...] | None) -> RowCapture:
+        chosen = self._chosen(layers)
+        return RowCapture(last, self._columns, chosen, self._by_layer(heads or ()), self.heads_apart)
+
+    def _by_layer(self, heads: tuple[str, ...]) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        for layer, head in map(head_numbers, heads):
+            if layer >= self.loaded.n_layers or head >= self.loaded.n_heads:
+                raise ModelError(
+                    f"The attention of heads {', '.join(heads)} was asked for; this model has layers 0 to "
+                    f"{self.loaded.n_layers - 1} with heads 0 to {self.loaded.n_heads - 1}."
+                )
+            found.setdefault(layer, []).append(head)
+        return found
 
     def _chosen(self, layers: tuple[int, ...] | None) -> frozenset[int] | None:
         chosen = self.loaded.family.layers if layers is None else layers
@@ -237,8 +269,12 @@ class Session:
         return {"visual_pos_masks": self._is_cell.expand(times, -1), "deepstack_visual_embeds": repeated}
 
     def _maps(self, mean: torch.Tensor, watched: list[tuple[int, ...]]) -> list[torch.Tensor]:
-        chosen = [self._sent(mean.shape[1] - torch.tensor(places)) for places in watched]
-        return [rows.index_select(0, at).view(-1, *self.shape) for rows, at in zip(mean, chosen, strict=True)]
+        """``[B, R, K]`` or ``[B, heads, R, K]`` -> per question its own R tokens, K as ``T, h, w``."""
+        chosen = [self._sent(mean.shape[-2] - torch.tensor(places)) for places in watched]
+        return [
+            rows.index_select(-2, at).view(*rows.shape[:-2], -1, *self.shape)
+            for rows, at in zip(mean, chosen, strict=True)
+        ]
 
     def _embed(self, ids: torch.Tensor) -> torch.Tensor:
         embedded = self.loaded.model.get_input_embeddings()(self._sent(ids))

@@ -21,6 +21,7 @@ from benchmarks import (
     gpu_7b,
     gpu_parts,
     gradient_memory,
+    heads,
     lra_variants,
     many_queries,
     reading,
@@ -158,6 +159,14 @@ def test_small_v(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert shares[0.003][0] > shares[0.03][0] > 0, "the smaller the step, the more is lost"
         assert shares[0.003][1] > 0.2 > shares[0.03][1]
     assert capsys.readouterr().out.count("| kept apart |") == len(TINY_MODELS) * len(small_v.SHARES)
+
+
+def test_heads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "heads.json"
+    found = heads.main(["--clips", "2", "--difficulty", "easy", "--out", str(out)])
+    assert found["items"] == 2 and found["left_out"] == [] and not found["adopted"]
+    assert json.loads(out.read_text())["before"] == found["before"]
+    assert f"| {found['before']:.3f} | {found['after']:.3f} |" in capsys.readouterr().out
 
 
 def test_lra_variants(capsys: pytest.CaptureFixture[str]) -> None:

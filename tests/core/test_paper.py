@@ -21,6 +21,7 @@ SAID: dict[str, tuple[Any, str]] = {
     "n_slots": (20, "4.3, Figure 6(a); appendix 7.2"),
     "fit": (OPEN, "4.1"),
     "layers": (None, "3.1"),
+    "temporal_heads": (None, "3.1"),
     "lra_steps": (1, "Table 7"),
     "lra_rule": ("plain", "Algorithm 1"),
     "lra_lr": (8.0, "Table 7"),
@@ -83,7 +84,7 @@ def test_the_preset_sets_what_the_paper_names_and_nothing_else() -> None:
         tas_question="attribute", decomposer="rules", action_subject="phrase", second_look=True, attention="raw",
         guard=0.5, role_tokens="mean", tas_operator="max", tas_temporal=True, coverage="peak", proposer_weight=1.0,
         interval="segment", top_k=3, centre=0.1, v_s_question="sentence", detect_every=5, gti_rows="raw",
-        snap_ends=True,
+        snap_ends=True, temporal_heads=("1.0",),
     )  # fmt: skip
     assert preset_values("paper", other, {}) == named | FIXED
     GroundingSettings(**preset_values("paper", other, {}))

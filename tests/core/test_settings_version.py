@@ -112,7 +112,7 @@ def test_what_decides_after_the_model_has_spoken_is_no_part_of_the_looks(name: s
         {"n_slots": 12}, {"lra_steps": 0}, {"tas": False}, {"second_look": True}, {"layers": (1,)},
         {"action_subject": "phrase"}, {"lra_guard": False}, {"detect_every": 5}, {"tracking": "all"},
         {"v_s_question": "sentence"}, {"locator": "speak"}, {"shown_most": 16}, {"shown_per_second": 1.0},
-        {"shown_side": 336}, {"locator_model": "m"},
+        {"shown_side": 336}, {"locator_model": "m"}, {"temporal_heads": ("1.0",)},
     ],
     ids=str,
 )  # fmt: skip
@@ -148,6 +148,22 @@ def test_rows_of_another_name_are_refused_for_the_choice_of_the_token() -> None:
 def test_v_s_is_learnt_with_one_of_two_questions() -> None:
     with pytest.raises(ValueError, match="attribute or sentence"):
         GroundingSettings(v_s_question="action")  # type: ignore[arg-type]
+
+
+def test_the_order_of_heads_is_no_other_setting(folder: Path) -> None:
+    one, other = (GroundingSettings(temporal_heads=heads) for heads in (("10.2", "3.1"), ("3.1", "10.2")))
+    assert one == other and one.temporal_heads == ("3.1", "10.2") and one.digest() == other.digest()
+    (folder / "stvg.json").write_text(json.dumps({"settings": {"temporal_heads": ["10.2", "3.1"]}}))
+    assert resolve(folder, None) == one
+    (folder / "stvg.json").write_text(json.dumps({"settings": {"temporal_heads": [3.1]}}))
+    with pytest.raises(ModelError, match="temporal_heads"):
+        resolve(folder, None)
+
+
+@pytest.mark.parametrize("heads", [(), ("1.0", "1.0"), ("3",), ("3.1.2",), ("-1.0",), ("3.01",), ("a.b",), ("3. 1",)])
+def test_heads_that_are_none(heads: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="temporal_heads"):
+        GroundingSettings(temporal_heads=heads)
 
 
 @pytest.mark.parametrize("name", ["gti", "mean", "token-1", "token-12"])

@@ -5,6 +5,7 @@ much each watched token looks at a cell whose visual token is 1. Visual tokens a
 
     log p_yes - log p_no = margin + sum(slope * V) - bend / 2 * sum(visual tokens * V * V)
     row of a token       = rows * |mean over D of (visual tokens + V)|, cell by cell, times the number of named layers
+    row of head l.h      = the first part, moved by h cells to the right, times l + 1; the mean over the named heads
 
 Like the real ones, both go by the order in which slots are shown.
 """
@@ -116,16 +117,23 @@ class StandIn:
         self.batch = batch
 
     def ask(
-        self, prefix: Shown, questions: list[str], *, rows: bool = False, layers: tuple[int, ...] | None = None
-    ) -> Answer:
+        self, prefix: Shown, questions: list[str], *, rows: bool = False, layers: tuple[int, ...] | None = None,
+        heads: tuple[str, ...] | None = None,
+    ) -> Answer:  # fmt: skip
         self.log.append((*questions, layers) if rows else (*questions,))
         said = [self.table(question) for question in questions]
         shown, v = prefix.tokens - prefix.v, prefix.v
         margins = [
             one.margin + (torch.as_tensor(one.slope) * v).sum() - one.bend / 2 * (shown * v * v).sum() for one in said
         ]
-        bright = prefix.tokens.mean(dim=-1).abs().view(self.shape) * (1 if layers is None else len(layers))
-        return Answer(torch.stack(margins), [torch.as_tensor(one.rows) * bright for one in said] if rows else [])
+        if not rows:
+            return Answer(torch.stack(margins), [])
+        looks = [torch.as_tensor(one.rows) * prefix.tokens.mean(dim=-1).abs().view(self.shape) for one in said]
+        named = [tuple(map(int, name.split("."))) for name in heads or ()]
+        of_heads = [
+            torch.stack([one.roll(head, dims=-1) * (layer + 1) for layer, head in named]).mean(dim=0) for one in looks
+        ] if named else []  # fmt: skip
+        return Answer(torch.stack(margins), [one * (1 if layers is None else len(layers)) for one in looks], of_heads)
 
 
 def rows(*tokens: Any) -> Array:

@@ -55,12 +55,26 @@ def learnt(model: StandIn, question: str, tokens: Array, settings: GroundingSett
     return v, 0.0
 
 
-def one_map(model: StandIn, sentence: str, tokens: Array, v: Array, settings: GroundingSettings) -> Array:
+def rows_of(model: StandIn, sentence: str, tokens: Array, heads: tuple[str, ...] | None, layers: int) -> Array:
+    """[3] A sentence's rows: of the layers, or of the heads that are named, all counting the same."""
+    looks = model.table(sentence).rows * abs(tokens.mean(axis=2)).reshape(model.shape)
+    if heads is None:
+        return layers * looks
+    found, width = np.zeros(looks.shape), looks.shape[3]
+    for name in heads:
+        layer, head = (int(part) for part in name.split("."))
+        for column in range(width):
+            found[..., (column + head) % width] += looks[..., column] * (layer + 1) / len(heads)
+    return found
+
+
+def one_map(
+    model: StandIn, sentence: str, tokens: Array, v: Array, settings: GroundingSettings, heads: tuple[str, ...] | None
+) -> Array:
     """[3, 4, 5] The sentence's rows on T_v + V against the neutral ones on T_v, and the token that decides."""
-    t, h, w = model.shape
     layers = 1 if settings.layers is None else len(settings.layers)
-    looks = layers * model.table(sentence).rows * abs((tokens + v).mean(axis=2)).reshape(t, h, w)
-    neutral = layers * model.table("Describe this video in details.").rows * abs(tokens.mean(axis=2)).reshape(t, h, w)
+    looks = rows_of(model, sentence, tokens + v, heads, layers)
+    neutral = rows_of(model, "Describe this video in details.", tokens, heads, layers)
     shared = min(len(looks), len(neutral))
     kinds: dict[str, list[Array]] = {"relative": [], "raw": []}
     for one, other in zip(looks[len(looks) - shared :], neutral[len(neutral) - shared :], strict=True):
@@ -91,7 +105,8 @@ def maps(model: StandIn, query: str, turned: str, questions: list[list[str]], se
             found.shares.append(share)
             found.margins.append(margin(model, question, tokens, 0 * v))
             found.after.append(margin(model, question, tokens, v))
-            one = one_map(model, turned if backwards else query, tokens, v, settings)
+            heads = settings.temporal_heads if name == "temporal" else None
+            one = one_map(model, turned if backwards else query, tokens, v, settings, heads)
             seen.append(one[::-1] if backwards else one)
         both.append(seen)
     found.forward = found.backward = found.spatial = both[0][0]

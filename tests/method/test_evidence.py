@@ -104,6 +104,32 @@ def test_a_temporal_look_of_its_own_is_kept() -> None:
     np.testing.assert_allclose(back.unpacked().temporal, temporal, rtol=1e-3)
 
 
+def test_the_neutral_rows_of_other_heads_are_kept() -> None:
+    """Also the reversed video's and the second look's; where both branches share them, nothing more is written."""
+    evidence = planted(3, BOTH_WAYS).evidence
+    assert evidence.rows is not None and evidence.rows.temporal_neutral is None
+    spatial, temporal, neutral, other = np.random.default_rng(0).random((4, 2, 10, 4, 4), dtype=np.float32)
+    other = np.concatenate([other[:1], other])  # the neutral prompt may have more tokens
+    one_way = Rows(spatial, temporal, neutral, temporal_neutral=8 * other)
+    rows = replace(one_way, backward=replace(one_way, temporal_neutral=other / 2))
+    second = second_look_of(rows, (18, 61), np.arange(20, 60, 4), lambda boxes: boxes, tracks(), 0, tracks()[0])
+    back = stored(replace(evidence, rows=rows, second=second))
+    assert back.second is not None
+    for found in (back.rows, back.second.rows):
+        assert found is not None and found.backward is not None
+        found = found.unpacked()
+        assert found.backward is not None
+        np.testing.assert_allclose(found.neutral_of_temporal, 8 * other[1:], rtol=1e-3)
+        np.testing.assert_allclose(found.backward.neutral_of_temporal, other[1:] / 2, rtol=1e-3)
+        np.testing.assert_allclose(found.neutral, neutral, rtol=1e-3)
+    with np.load(io.BytesIO(evidence.to_bytes())) as arrays:
+        assert not [name for name in arrays.files if "temporal_neutral" in name]
+    before = stored(evidence).rows
+    assert before is not None and before.temporal_neutral is None and before.neutral_of_temporal is before.neutral
+    with pytest.raises(NonFiniteError):
+        replace(one_way, temporal_neutral=other * np.nan)
+
+
 def test_evidence_of_a_part_in_the_frame_numbers_of_the_whole_video() -> None:
     """Everything that is a frame moves by the part's first one; nothing else does."""
     evidence = planted(5).evidence

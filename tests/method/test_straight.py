@@ -37,6 +37,7 @@ CHOICES: dict[str, list[Any]] = {
     "ties": ["excess", "first"], "gti_rows": ["same", "relative", "raw"],
     "lra_branches": [("spatial", "temporal"), ("spatial",), ("temporal",), ()], "proposer_weight": [None, 0.0, 2.0],
     "interval": ["segment", "top_k"], "top_k": [1, 2, 4], "centre": [0.3, 0.5, 0.8], "layers": [None, (0, 2)],
+    "temporal_heads": [None, ("0.1",), ("0.2", "3.0", "3.1")],
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from stvg_core.errors import ModelError
 from stvg_core.mllm.families import FAMILIES
 from stvg_core.mllm.loading import LoadedModel, load
+from stvg_core.mllm.rows import RowCapture
 from stvg_core.mllm.session import Session
 from stvg_core.tube import Frames
 from tests.mllm.reference import Reference
@@ -70,6 +71,55 @@ def test_chosen_layers_only(any_family: LoadedModel, reference: Reference, noise
     torch.testing.assert_close(rows, expected, atol=1e-6, rtol=0)
     narrowed = Session(replace(any_family, family=replace(any_family.family, layers=(0, 2))), frames)
     assert torch.equal(narrowed.ask(narrowed.prefill(), QUESTIONS[:1], rows=True).rows[0], rows)
+
+
+@pytest.mark.parametrize("layers", [None, (0,)], ids=["all layers", "layers that lack some of the heads"])
+def test_chosen_heads_beside_the_layers(
+    any_family: LoadedModel, reference: Reference, noise: Callable[..., Frames], layers: tuple[int, ...] | None
+) -> None:
+    """One pass gives both; each head counts the same. Most families share a key head among two heads here."""
+    frames, heads = noise(4), ((0, 1), (2, 0), (2, 3))
+    names = tuple(f"{layer}.{head}" for layer, head in heads)
+    session = Session(any_family, frames)
+    prefix = session.prefill()
+    answer = session.ask(prefix, QUESTIONS, rows=True, layers=layers, heads=names)
+    alone = session.ask(prefix, QUESTIONS, rows=True, layers=layers)
+    assert alone.of_heads == [] and torch.equal(alone.yes_minus_no, answer.yes_minus_no)
+    session.heads_apart = True
+    apart = session.ask(prefix, QUESTIONS, rows=True, layers=layers, heads=names)
+    for number, question in enumerate(QUESTIONS):
+        assert torch.equal(answer.rows[number], alone.rows[number]), "the mean over the layers stays to the bit"
+        _, maps = reference(any_family, frames, question, session.shape)
+        places = [-place for place in any_family.prompts.watched(question)]
+        each = torch.stack([maps[layer, head, places].view(-1, *session.shape) for layer, head in heads])
+        torch.testing.assert_close(apart.of_heads[number], each, atol=5e-6, rtol=0)
+        torch.testing.assert_close(answer.of_heads[number], each.mean(dim=0), atol=5e-6, rtol=0)
+    assert (each[1] - each[2]).abs().max() > 1e-3, "the heads do differ"
+
+
+def test_heads_on_several_devices_come_together() -> None:
+    """Rows of layers on another device than the keys are brought to it; "meta" stands for a second one."""
+    keys = torch.arange(3)
+    capture = RowCapture(2, keys, frozenset(), {0: [1], 1: [0, 2]})
+    layers = torch.rand(2, 1, 4, 2, 5)
+    for number, attention in enumerate(layers):
+        capture.add(number, attention)
+    assert capture.rows == [] and not capture.wants(2)
+    expected = (layers[0, :, 1] + layers[1, :, 0] + layers[1, :, 2]) / 3
+    torch.testing.assert_close(capture.of_heads(), expected[..., :3])
+    elsewhere = RowCapture(2, torch.arange(3, device="meta"), frozenset(), {0: [1]})
+    elsewhere._copies[torch.device("cpu")] = keys
+    elsewhere.add(0, layers[0])
+    assert elsewhere.of_heads().device == torch.device("meta")
+
+
+@pytest.mark.parametrize("heads", [("3.0",), ("0.4",), ("0.0", "99.0")])
+def test_heads_that_the_model_does_not_have(
+    tiny: LoadedModel, noise: Callable[..., Frames], heads: tuple[str, ...]
+) -> None:
+    session = Session(tiny, noise(2))
+    with pytest.raises(ModelError, match="layers 0 to 2 with heads 0 to 3"):
+        session.ask(session.prefill(), QUESTIONS[:1], rows=True, heads=heads)
 
 
 @pytest.mark.parametrize("layers", [(0, 3), (-1,), ()])
@@ -145,5 +195,5 @@ def test_nothing_waits_for_the_device(any_family: LoadedModel, noise: Callable[.
         float(session.visual.sum())
     with _NoRoundTrips():
         zero, prefix = session.origin(backwards=True, learnable=True)
-        answer = session.ask(prefix, QUESTIONS, rows=True)
+        answer = session.ask(prefix, QUESTIONS, rows=True, heads=("0.1", "2.3"))
         torch.autograd.grad(answer.yes_minus_no[0], zero)
