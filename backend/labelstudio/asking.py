@@ -98,4 +98,5 @@ def suggested_as(region: Mapping[str, Any]) -> str:
 
 def meta_for(sentence: str, suggested: str, *more: str) -> dict[str, Any]:
     """The ``meta`` of a region that answers a question from the page; in its note ``more`` follows the sentence."""
-    return {"text": [sentence, *more], MARK: suggested}
+    # Label Studio shows the texts one behind the other, with nothing in between.
+    return {"text": [sentence, *(f"\n{one}" for one in more)], MARK: suggested}

@@ -68,7 +68,7 @@ def test_a_drawn_box_is_followed_and_its_answer_takes_its_place(each_loop: Loop)
     (job,), (prediction,) = stored(each_loop, Job), stored(each_loop, Prediction)
     assert job.prompt == prediction.prompt == {"frame": 12, "box": BOX, "label": "Other"}
     assert (job.query, job.priority, job.deliver) == ("the red box", 100, False)
-    assert region["meta"] == {"text": ["the red box", RULE], MARK: prediction.region_id}
+    assert region["meta"] == {"text": ["the red box", f"\n{RULE}"], MARK: prediction.region_id}
     assert each_loop.engine.prompts == [(12, tuple(BOX))]
     assert (prediction.start_frame, prediction.end_frame) == (7, 17)
     again = each_loop.answers.for_question(1, CONFIG_READ, each_loop.task(1), None, [drawn("another", label="Target")])
@@ -90,7 +90,9 @@ def test_the_tasks_own_suggestion_is_another_prediction(loop: Loop) -> None:
 )
 def test_whose_sentence_it_is(loop: Loop, typed: str | None, noted: str | None, asked: str) -> None:
     body = ask(loop, drawn(sentence=noted), sentence=typed)
-    sentence, counts = body["result"][0]["meta"]["text"]
+    sentence, line = body["result"][0]["meta"]["text"]
+    counts = line.removeprefix("\n")
+    assert line != counts, "the page shows both texts with nothing in between"
     assert sentence == asked and loop.job().query == asked
     assert (counts == RULE) == (asked == "the red box"), "the note says whether the box can count as the task's"
     assert note(body["result"][0]) == asked
