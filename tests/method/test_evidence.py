@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stvg_core.errors import NonFiniteError
+from stvg_core.locating.said import Round, Said
 from stvg_core.method.evidence import Evidence, Rows
 from stvg_core.method.join import second_look_of
 from stvg_core.tube import Track
@@ -147,6 +148,44 @@ def test_evidence_of_a_part_in_the_frame_numbers_of_the_whole_video() -> None:
     )
     plain = evidence.of_whole((300, 399), 1000)
     assert plain.second is None and "second_look" not in plain.info and plain.bounds == (300, 399)
+
+
+ACTS = np.array([[0, 3, 8], [0, 0, 1], [0, 20, -1]])
+
+
+def test_what_the_chosen_track_does_is_known_of_that_one_alone() -> None:
+    evidence = planted(5).evidence.with_acts(0, ACTS[:, 1:])
+    np.testing.assert_array_equal(evidence.acts, ACTS)
+    assert evidence.acts.dtype == np.int64
+    acts = evidence.acts_of(0)
+    assert acts is not None and acts.tolist() == [[3, 8], [0, 1], [20, -1]]
+    assert evidence.acts_of(1) is None and evidence.acts_of(3) is None
+    assert evidence.with_acts(1, None) is evidence and evidence.with_acts(1, np.empty((0, 2))) is evidence
+    np.testing.assert_array_equal(stored(evidence).acts, ACTS)
+
+
+def test_acts_of_a_part_move_with_it_but_for_ends_that_are_none() -> None:
+    evidence = planted(5).evidence.with_acts(0, ACTS[:, 1:])
+    assert evidence.of_whole((300, 399), 1000).acts.tolist() == [[0, 303, 308], [0, 300, 301], [0, 320, -1]]
+    np.testing.assert_array_equal(evidence.acts, ACTS)
+
+
+def test_the_dense_boxes_of_the_chosen_track_are_kept_at_the_slots() -> None:
+    track = tracks()[0]
+    evidence = planted(5).evidence.with_exact(track)
+    np.testing.assert_array_equal(evidence.exact, track.at(evidence.slot_frames))
+    np.testing.assert_allclose(stored(evidence).exact, evidence.exact, rtol=1e-6)
+
+
+def test_the_words_of_a_model_are_kept_and_move_with_their_part() -> None:
+    said = Said("a model", (Round("when", (4, 9), ("4", "9"), "When?", "From 4.", {"from": 4}),), {"sure": 0.5})
+    evidence = replace(planted(5).evidence, said=said)
+    assert stored(evidence).said == said
+    with np.load(io.BytesIO(evidence.to_bytes())) as written:
+        np.testing.assert_array_equal(written["said"], said.to_array())
+    moved = evidence.of_whole((300, 399), 1000).said
+    assert moved is not None and moved.rounds[0].frames == (304, 309) and moved.model == said.model
+    assert stored(planted(5).evidence).said is None and planted(5).evidence.of_whole((300, 399), 1000).said is None
 
 
 def test_evidence_from_before_is_readable() -> None:
