@@ -150,10 +150,7 @@ def ask_again(tab: LabellingPage, sentence: str, frame: int) -> Film:
         tab.page.keyboard.press("Enter")
         film.shoot(300)
     film.shoot(1500)
-    for further in (frame - 4, frame - 2):
-        film.click(*on_ruler(tab.page, further))
-        tab.await_frame(further)
-        film.shoot(800)
+    look_at(tab, film, frame - 4, frame - 2)
     submit(tab, film)
     return film
 
@@ -172,12 +169,17 @@ def draw_and_follow(tab: LabellingPage, clip: DemoClip, frame: int) -> Film:
     with tab.asking():
         film.click(*label(tab.page, "Target"), length_ms=300)
     film.shoot(1500)
-    for other in (frame - 3, frame + 4):
-        film.click(*on_ruler(tab.page, other))
-        tab.await_frame(other)
-        film.shoot(800)
+    look_at(tab, film, frame - 3, frame + 4)
     submit(tab, film)
     return film
+
+
+def look_at(tab: LabellingPage, film: Film, *frames: int) -> None:
+    """Frames are clicked on the timeline, one after the other."""
+    for frame in frames:
+        film.click(*on_ruler(tab.page, frame))
+        tab.await_frame(frame)
+        film.shoot(800)
 
 
 def shoot_tube(tab: LabellingPage, frame: int, path: Path) -> None:

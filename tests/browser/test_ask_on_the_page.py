@@ -38,12 +38,7 @@ def test_a_drawn_box_is_followed_and_a_typed_sentence_is_found(
 
     with labelling_page.takes("draw and follow, box first"):
         go_to_frame(labelling_page, FRAME)
-        seen = labelling_page.red_object()
-        assert seen is not None
-        region = labelling_page.draw(seen)
-        with labelling_page.asking():
-            labelling_page.choose_label("Target")
-        number = labelling_page.submit()
+        seen, region, number = draw_and_submit(labelling_page)
     labelling_page.go_to_frame(OTHER_FRAME)
     followed, there = labelling_page.drawn(region), labelling_page.red_object()
     assert followed is not None, "the drawn box was not followed to another frame"
@@ -87,12 +82,7 @@ def test_a_wrong_tube_is_deleted_and_a_drawn_box_followed_in_its_place(
     with labelling_page.takes("delete the wrong tube, draw and follow"):
         go_to_frame_on_line(labelling_page, wrong, FRAME)
         labelling_page.delete(wrong)
-        seen = labelling_page.red_object()
-        assert seen is not None
-        region = labelling_page.draw(seen)
-        with labelling_page.asking():
-            labelling_page.choose_label("Target")
-        number = labelling_page.submit()
+        _, region, number = draw_and_submit(labelling_page)
     (entry,) = saved(loop, number).tubes
     assert (entry["region_id"], entry["label"]) == (region, "Target")
     for frame in (FRAME - 1, OTHER_FRAME - 1):
@@ -132,6 +122,16 @@ def test_a_tube_that_was_dragged_on_one_frame_is_followed_anew_and_keeps_its_lab
     row = saved(loop, labelling_page.submit())
     entry = next(entry for entry in row.tubes if entry["region_id"] == region)
     assert (entry["label"], entry.get("sentence")) == ("Other", None)
+
+
+def draw_and_submit(tab: LabellingPage) -> tuple[Box, str, int]:
+    """Draw around the red object and click the label: the box, its region, and the number of what is submitted then."""
+    seen = tab.red_object()
+    assert seen is not None
+    region = tab.draw(seen)
+    with tab.asking():
+        tab.choose_label("Target")
+    return seen, region, tab.submit()
 
 
 def saved(loop: Loop, number: int, count: int = 1) -> Annotation:

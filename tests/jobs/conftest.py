@@ -27,6 +27,8 @@ from backend.media.download import Downloader
 from backend.testing import FakeEngine, FakeLabelStudio
 from tests.db.helpers import CONFIG
 
+Region = dict[str, Any]
+
 
 @dataclass
 class Loop:
@@ -95,3 +97,17 @@ def loop(sqlite_database: Database, tmp_path: Path) -> Loop:
 def each_loop(database: Database, tmp_path: Path) -> Loop:
     """On SQLite and on PostgreSQL."""
     return make_loop(database, tmp_path)
+
+
+def suggest(loop: Loop) -> list[Region]:
+    loop.ask(loop.task(1))
+    loop.worker.drain()
+    [[body]] = loop.ask(loop.task(1))
+    regions: list[Region] = body["result"]
+    return regions
+
+
+@pytest.fixture
+def suggested(loop: Loop) -> list[Region]:
+    """The regions of task 1's suggestion, as the page copies them into an annotation."""
+    return suggest(loop)

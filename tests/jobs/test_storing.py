@@ -27,9 +27,9 @@ from backend.jobs.pace import Pace
 from backend.jobs.rereading import reread
 from backend.review import decisions
 from tests.db.helpers import statements
-from tests.jobs.conftest import Loop
+from tests.jobs.conftest import Loop, suggest
+from tests.jobs.ends import current, drawn_with_range, marks, old, save, tube
 from tests.jobs.test_corrections import _annotation, _box, _current, _deleted, _saved, _send, _states
-from tests.jobs.test_ends import current, drawn_with_range, marks, old, save, suggest, tube
 
 
 class Between:
