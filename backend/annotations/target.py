@@ -13,6 +13,15 @@ RULE = (
 )
 """What a person reads where there are several."""
 
+COUNTS = "Counts as the answer while it is a"
+"""Beside the proposal's own box in the region list of the labelling page; the label follows."""
+
+COUNTS_ALONE = "Counts as the answer: it is the proposal's own box."
+"""The same where boxes have no labels."""
+
+COUNTS_ELSE = "Counts only where the proposal's box is gone and this is the longest"
+"""Beside a drawn box that was followed; the label follows."""
+
 OWN_SENTENCE = "This box answers a sentence of its own: it does not count as the task's"
 """In the note of such a region; the label follows."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from backend.annotations.rows import keyframes
-from backend.annotations.target import OWN_SENTENCE, RULE
+from backend.annotations.target import COUNTS, COUNTS_ALONE, COUNTS_ELSE, OWN_SENTENCE, RULE
 from backend.db.tables import Prediction
 from backend.labelstudio.asking import meta_for
 from backend.labelstudio.config import LabelConfig
@@ -63,13 +63,22 @@ def prediction_body(prediction: Known, config: LabelConfig, asked: Asked | None 
             region_id=(asked and asked.region_id) or prediction.region_id,
             label=asked.label if asked else None,
             keyframes=frames,
-            meta=meta_for(asked.sentence, prediction.region_id, _counts(asked, config)) if asked else None,
+            meta=meta_for(asked.sentence, prediction.region_id, _note(asked, config)) if asked else None,
             span=asked is None,  # the page would give it the label that was clicked
+            counts=_counts(asked, config),
         )
     return {"result": result, "score": prediction.score, "model_version": prediction.model_version}
 
 
-def _counts(asked: Asked, config: LabelConfig) -> str:
+def _counts(asked: Asked | None, config: LabelConfig) -> str:
+    """Whether the box counts, in the region list: true whatever is done on the page afterwards."""
+    label = config.labels[0] if config.labels else "box"
+    if asked is not None:
+        return f"{COUNTS_ELSE} {label}." if asked.own else f"Answers: {asked.sentence}"
+    return f"{COUNTS} {label}." if config.labels else COUNTS_ALONE
+
+
+def _note(asked: Asked, config: LabelConfig) -> str:
     """Which box counts, in the note of a region that we make: nobody's own text is touched."""
     if not asked.own:
         return f"{OWN_SENTENCE} {config.labels[0]}." if config.labels else f"{OWN_SENTENCE} object."

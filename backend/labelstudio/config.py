@@ -46,6 +46,8 @@ class LabelConfig:
         timeline_name, timeline_labels: the TimelineLabels tag and its values.
         verdict_name, verdicts: the Choices tag in which an annotator judges the proposal.
         ask_name: the smart TextArea through which another sentence is asked.
+        counts_name: the TextArea in the region list in which a box says whether it counts. Found by its name too, which
+            holds "counts": a team may have such a TextArea for words of its own.
         query_key: the key of the task's data that holds the sentence.
         frame_rate: frames per second where the Video tag fixes them.
         frame_rate_key: the key of the task's data that holds them, where it does not.
@@ -62,6 +64,7 @@ class LabelConfig:
     verdict_name: str | None = None
     verdicts: tuple[str, ...] = ()
     ask_name: str | None = None
+    counts_name: str | None = None
     query_key: str = "query"
     frame_rate: float | None = None
     frame_rate_key: str | None = None
@@ -158,6 +161,7 @@ def read_config(xml: str) -> LabelConfig:
         verdict_name=None if verdict is None else _attribute(verdict, "name"),
         verdicts=_values(verdict, "choice"),
         ask_name=None if ask is None else _attribute(ask, "name"),
+        counts_name=_counts_name(root, video_name),
         query_key=query_key or "query",
         frame_rate=rate,
         frame_rate_key=rate_key,
@@ -243,6 +247,15 @@ def _verdict_tag(root: Element, video_name: str) -> Element | None:
     named = [tag for tag in choices if "verdict" in _attribute(tag, "name").lower()]
     offering = [tag for tag in choices if "correct" in (value.lower() for value in _values(tag, "choice"))]
     return next(iter([*named, *offering, *choices]), None)
+
+
+def _counts_name(root: Element, video_name: str) -> str | None:
+    """The TextArea that each box has in the region list."""
+    for tag in _tags(root, "textarea"):
+        listed = _is_true(tag, "perRegion") and _attribute(tag, "displayMode") == "region-list"
+        if listed and _is_for(tag, video_name) and "counts" in _attribute(tag, "name").lower():
+            return _attribute(tag, "name")
+    return None
 
 
 def _values(tag: Element | None, child: str) -> tuple[str, ...]:

@@ -130,7 +130,9 @@ def own_name(hostname: str) -> str | None:
 def asked_sentence(context: Mapping[str, Any] | None, config: LabelConfig) -> str | None:
     """The sentence that an annotator typed into the smart TextArea, None where the context holds none."""
     for region in _context_regions(context):
-        if region.get("type") == "textarea" and config.ask_name in (None, region.get("from_name")):
+        if region.get("type") != "textarea" or region.get("from_name") == config.counts_name:
+            continue
+        if config.ask_name in (None, region.get("from_name")):
             texts = region["value"].get("text") if isinstance(region.get("value"), dict) else None
             lines = texts if isinstance(texts, list) else [texts]
             return next((line for line in reversed(lines) if isinstance(line, str) and line), None)
@@ -154,13 +156,18 @@ def validate_prediction(payload: object, config: LabelConfig) -> None:
     if not isinstance(result, list):
         raise PayloadError('"result" must be a list of regions.')
     seen: set[str] = set()
+    lines: set[str] = set()
     for region in result:
         entry = mapping(region, "a region")
         region_id = entry.get("id")
-        if not isinstance(region_id, str) or not region_id or region_id in seen:
+        # A line is no region: it stands with the region whose id it has.
+        known = lines if entry.get("type") == "textarea" else seen
+        if not isinstance(region_id, str) or not region_id or region_id in known:
             raise PayloadError(f"Every region needs an id of its own, got {region_id!r}.")
-        seen.add(region_id)
+        known.add(region_id)
         _check_region(entry, config)
+    if lines - seen:
+        raise PayloadError(f"A line of text is for a region, and none is called {min(lines - seen)!r}.")
 
 
 def mapping(value: object, what: str) -> dict[str, Any]:
@@ -222,6 +229,7 @@ def _check_region(region: Mapping[str, Any], config: LabelConfig) -> None:
         "videorectangle": config.box_name,
         "timelinelabels": config.timeline_name,
         "choices": config.verdict_name,
+        "textarea": config.counts_name,
     }
     if kind not in known or region.get("from_name") != known[kind]:
         raise PayloadError(f'The interface has no "{region.get("from_name")}" for a {kind} region.')
@@ -230,6 +238,9 @@ def _check_region(region: Mapping[str, Any], config: LabelConfig) -> None:
     elif kind == "timelinelabels":
         _check_values(value.get("timelinelabels"), config.timeline_labels, "timeline label")
         _check_ranges(value.get("ranges"))
+    elif kind == "textarea":
+        if not (isinstance(texts := value.get("text"), list) and texts and all(isinstance(t, str) for t in texts)):
+            raise PayloadError('A line of text needs "text", a list of strings.')
     else:
         _check_values(value.get("choices"), config.verdicts, "verdict")
 

@@ -82,6 +82,7 @@ def tube_to_result(
     keyframes: Sequence[Keyframe] | None = None,
     meta: Mapping[str, Any] | None = None,
     span: bool = True,
+    counts: str | None = None,
 ) -> list[dict[str, Any]]:
     """The regions of one tube: sparse boxes, and the span on the timeline where the interface has one.
 
@@ -91,6 +92,7 @@ def tube_to_result(
         keyframes: of ``tube``, where they are known already.
         meta: of the box region; Label Studio keeps it and shows its ``text`` as the region's note.
         span: also on the timeline.
+        counts: whether the box counts, in words for the region list, where the interface has a place for it.
 
     Raises:
         ValueError: the tube ends after the video.
@@ -114,6 +116,9 @@ def tube_to_result(
         regions.append(
             _region(f"{region_id}-span", config.timeline_name, config.video_name, "timelinelabels", score, when)
         )
+    if counts and config.counts_name:
+        said = {"framesCount": value["framesCount"], "duration": value["duration"], "text": [counts]}
+        regions.append(_region(region_id, config.counts_name, config.video_name, "textarea", score, said))
     return regions
 
 

@@ -76,6 +76,8 @@ def test_an_answer_is_what_label_studio_stores_correctly(loop: Loop) -> None:
     validate_prediction({"task": 1, **body}, CONFIG_READ)
     assert body["model_version"] == "fake@1/0" and body["score"] == 0.75
     assert body["result"][0]["id"].startswith("tube-") and body["result"][0]["value"]["framesCount"] == 50
+    (line,) = (one["value"]["text"] for one in body["result"] if one["type"] == "textarea")
+    assert line == ["Counts as the answer while it is a Target."], "in the region list"
 
 
 def test_two_tasks_with_one_video_and_sentence_share_a_prediction(loop: Loop) -> None:

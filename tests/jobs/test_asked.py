@@ -63,7 +63,9 @@ def test_without_a_prompt_the_identities_are_what_they_were() -> None:
 
 def test_a_drawn_box_is_followed_and_its_answer_takes_its_place(each_loop: Loop) -> None:
     body = ask(each_loop, drawn())
-    (region,) = body["result"]
+    region, line = body["result"]
+    assert (line["id"], line["type"]) == ("J84v", "textarea")
+    assert line["value"]["text"] == ["Counts only where the proposal's box is gone and this is the longest Target."]
     assert (region["id"], region["value"]["labels"], region["type"]) == ("J84v", ["Other"], "videorectangle")
     (job,), (prediction,) = stored(each_loop, Job), stored(each_loop, Prediction)
     assert job.prompt == prediction.prompt == {"frame": 12, "box": BOX, "label": "Other"}
@@ -96,6 +98,7 @@ def test_whose_sentence_it_is(loop: Loop, typed: str | None, noted: str | None, 
     assert sentence == asked and loop.job().query == asked
     assert (counts == RULE) == (asked == "the red box"), "the note says whether the box can count as the task's"
     assert note(body["result"][0]) == asked
+    assert (body["result"][1]["value"]["text"] == [f"Answers: {asked}"]) == (asked != "the red box")
     joined = {"meta": {"text": [f"{asked}\n{counts}"]}}
     assert note(joined) == asked, "as the page saves a note that somebody edited"
 

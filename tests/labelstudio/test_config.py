@@ -18,7 +18,8 @@ def test_our_interface_has_every_part_and_no_warning() -> None:
     assert config.labels[0] == "Target"
     assert config.timeline_labels == ("Match",)
     assert config.verdicts == ("correct", "wrong object", "wrong time", "absent")
-    assert config.ask_name and config.query_key == "query" and config.frame_rate_key == "fps"
+    assert (config.ask_name, config.counts_name) == ("ask", "counts")
+    assert config.query_key == "query" and config.frame_rate_key == "fps"
     assert config.warnings == ()
     # With a second object that has a data key Label Studio refuses uploaded videos. A Header has no name: it is none.
     named = [tag for tag in fromstring(CONFIG).iter() if tag.get("name")]
@@ -30,9 +31,23 @@ def test_a_teams_own_names_are_found() -> None:
     assert (config.video_name, config.video_key, config.box_name) == ("clip", "movie", "who")
     assert (config.labels_name, config.labels) == ("kind", ("Person", "Thing"))
     assert (config.timeline_name, config.timeline_labels) == ("moment", ("Seen",))
-    assert (config.verdict_name, config.ask_name) == ("judged", "again")
+    assert (config.verdict_name, config.ask_name, config.counts_name) == ("judged", "again", None)
     assert (config.query_key, config.frame_rate_key) == ("sentence", "rate")
     assert config.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("tag", "found"),
+    [
+        ('name="which_counts" perRegion="true" displayMode="region-list"', "which_counts"),
+        ('name="counts" perRegion="true"', None),
+        ('name="counts" displayMode="region-list"', None),
+        ('name="notes" perRegion="true" displayMode="region-list"', None),
+    ],
+)
+def test_a_teams_own_words_in_the_region_list_are_not_written_over(tag: str, found: str | None) -> None:
+    config = read_config(f'<View>{VIDEO}{BOX}<TextArea toName="video" {tag}/></View>')
+    assert config.counts_name == found
 
 
 @pytest.mark.parametrize(

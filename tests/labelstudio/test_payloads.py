@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,11 +34,14 @@ def test_all_tasks_of_a_project_come_in_one_request() -> None:
 
 def test_the_sentence_typed_on_the_page_is_read_from_the_context() -> None:
     typed = {"type": "textarea", "from_name": "ask", "to_name": "video", "value": {"text": ["the man in blue"]}}
-    request = parse_predict(predict_body(context={"result": [typed]}))
+    line = {"type": "textarea", "from_name": "counts", "to_name": "video", "id": "r1", "value": {"text": ["Counts."]}}
+    request = parse_predict(predict_body(context={"result": [line, typed]}))
     assert request.interactive
     assert asked_sentence(request.context, read_config(CONFIG)) == "the man in blue"
     # The same text in another text area of a team's interface is a note, not a question.
     assert asked_sentence(request.context, read_config(RENAMED_CONFIG)) is None
+    without_ask = replace(read_config(CONFIG), ask_name=None)
+    assert asked_sentence({"result": [line]}, without_ask) is None, "what the backend wrote beside a box"
 
 
 def test_a_box_drawn_on_the_page_is_no_sentence() -> None:
@@ -100,6 +104,7 @@ def prediction() -> dict[str, Any]:
                 "type": "choices",
                 "value": {"choices": ["absent"]},
             },
+            {"id": "r1", "from_name": "counts", "to_name": "video", "type": "textarea", "value": {"text": ["Counts."]}},
         ],
     }
 
@@ -155,6 +160,11 @@ def test_a_keyframe_without_one_of_its_eight_keys_is_refused(key: str) -> None:
         (lambda b: b["result"][1]["value"].update(ranges=[]), "ranges"),
         (lambda b: b["result"][1]["value"].update(timelinelabels=["Span"]), "Span"),
         (lambda b: b["result"][2]["value"].update(choices=["maybe"]), "maybe"),
+        (lambda b: b["result"][3].update(id="r4"), "none is called 'r4'"),
+        (lambda b: b["result"].append(b["result"][3]), "id of its own"),
+        (lambda b: b["result"][3].update(from_name="ask"), 'no "ask"'),
+        (lambda b: b["result"][3]["value"].update(text="Counts."), "list of strings"),
+        (lambda b: b["result"][3]["value"].update(text=[]), "list of strings"),
     ],
 )
 def test_a_bad_prediction_is_refused_before_it_is_pushed(change: Change, named: str) -> None:
