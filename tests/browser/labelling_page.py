@@ -203,6 +203,13 @@ class LabellingPage:
         rest(self.page)
         self.actions += 1
 
+    def said_of_regions(self) -> list[str]:
+        """What the list of regions says below them, in order; nothing can be typed there."""
+        fields = self.page.get_by_test_id("textarea-region-item").locator("textarea, input")
+        assert all(field.get_attribute("readonly") is not None for field in fields.all())
+        assert not any(form.is_visible() for form in self.page.get_by_test_id("textarea-region-form").all())
+        return [field.input_value() for field in fields.all()]
+
     def unselect(self) -> None:
         self.page.keyboard.press("Escape")
         self.actions += 1

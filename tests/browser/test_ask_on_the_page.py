@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from backend.annotations.objects import normal
+from backend.annotations.target import COUNTS, COUNTS_ELSE
 from backend.db import diffs
 from backend.db.annotations import versions
 from backend.db.tables import Annotation
@@ -51,6 +52,7 @@ def test_a_drawn_box_is_followed_and_a_typed_sentence_is_found(
     with labelling_page.takes("ask again"):
         with labelling_page.asking():
             labelling_page.type_sentence(SENTENCE)
+        assert {f"{COUNTS_ELSE} Target.", f"Answers: {SENTENCE}"} <= {*labelling_page.said_of_regions()}
         assert labelling_page.update() == number
     row = saved(loop, number, count=2)
     # The task's own suggestion may have come to the page meanwhile; it is a third region then.
@@ -79,10 +81,12 @@ def test_a_wrong_tube_is_deleted_and_a_drawn_box_followed_in_its_place(
     labelling_page.open(project.id, task)
     labelling_page.auto_annotation()
     labelling_page.select_what_is_drawn()
+    assert labelling_page.said_of_regions() == [f"{COUNTS} Target."]
     with labelling_page.takes("delete the wrong tube, draw and follow"):
         go_to_frame_on_line(labelling_page, wrong, FRAME)
         labelling_page.delete(wrong)
         _, region, number = draw_and_submit(labelling_page)
+    assert labelling_page.said_of_regions() == [f"{COUNTS_ELSE} Target."]
     (entry,) = saved(loop, number).tubes
     assert (entry["region_id"], entry["label"]) == (region, "Target")
     for frame in (FRAME - 1, OTHER_FRAME - 1):
