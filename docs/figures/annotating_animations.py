@@ -27,7 +27,9 @@ from stvg_core.demo.clips import SPLIT_SEEDS, write_clip
 from stvg_core.demo.domain import USUAL
 from stvg_core.demo.scenes import Difficulty, sample_scene
 from stvg_core.demo.truths import scene_truth
-from tests.browser.labelling_page import CHROMIUM, CHROMIUM_FLAGS, Box, LabellingPage
+from tests.browser.box import Box
+from tests.browser.chromium import CHROMIUM, CHROMIUM_FLAGS
+from tests.browser.labelling_page import LabellingPage
 from tests.browser.timeline import RANGE_JS, go_to_frame, go_to_frame_on_line, line, on_ruler
 from tests.browser.waiting import rest
 

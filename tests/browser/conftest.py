@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from backend.demo.label_studio import LabelStudioServer
-from tests.browser.labelling_page import CHROMIUM, CHROMIUM_FLAGS, LabellingPage
+from tests.browser.chromium import CHROMIUM, CHROMIUM_FLAGS
+from tests.browser.labelling_page import LabellingPage
 from tests.browser.review_site import reviewer, site  # noqa: F401
 from tests.browser.waiting import PATIENCE_MS
 

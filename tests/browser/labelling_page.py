@@ -6,15 +6,16 @@ All positions are in pixels of the browser window.
 
 from __future__ import annotations
 
+import logging
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 from playwright.sync_api import Page
 
 from tests.browser.actions import ACTIONS
+from tests.browser.box import Box
 from tests.browser.labelling_js import (
     ANSWERED_JS,
     DRAWN_AT_JS,
@@ -29,30 +30,7 @@ from tests.browser.labelling_js import (
 )
 from tests.browser.waiting import PATIENCE_MS, rest, until
 
-CHROMIUM = Path("/usr/bin/chromium")
-CHROMIUM_FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Box:
-    """Corners in pixels of the window."""
-
-    x1: float
-    y1: float
-    x2: float
-    y2: float
-
-    @property
-    def centre(self) -> tuple[float, float]:
-        return (self.x1 + self.x2) / 2, (self.y1 + self.y2) / 2
-
-    def farthest_edge(self, other: Box) -> float:
-        """How far apart the worst pair of edges is."""
-        pairs = ((self.x1, other.x1), (self.y1, other.y1), (self.x2, other.x2), (self.y2, other.y2))
-        return max(abs(a - b) for a, b in pairs)
+log = logging.getLogger(__name__)
 
 
 class LabellingPage:
@@ -85,9 +63,13 @@ class LabellingPage:
 
     @contextmanager
     def takes(self, correction: str) -> Iterator[None]:
-        """What happens inside is that row of the table of actions, and needs as many as it says."""
-        before = self.actions
+        """What happens inside is that row of the table of actions, and needs as many as it says.
+
+        The seconds go into the log, for the same table: ``-o log_cli=true --log-cli-level=INFO`` shows them.
+        """
+        before, began = self.actions, time.monotonic()
         yield
+        log.info("%s: %.1f s", correction, time.monotonic() - began)
         assert self.actions - before == ACTIONS[correction], correction
 
     def go_to_frame(self, frame: int) -> None:

@@ -16,7 +16,8 @@ from backend.db import diffs
 from backend.db.annotations import versions
 from backend.db.tables import Annotation
 from backend.demo.loop import preannotate
-from tests.browser.labelling_page import Box, LabellingPage
+from tests.browser.box import Box
+from tests.browser.labelling_page import LabellingPage
 from tests.browser.timeline import go_to_frame, go_to_frame_on_line
 from tests.browser.waiting import until
 from tests.e2e.loop import Loop, add_task
