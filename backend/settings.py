@@ -10,11 +10,11 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_valid
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from backend.addresses import AddressError, at_host, origin
-from stvg_core import typed
-from stvg_core.chosen import Chosen, Place, choose, with_values
+from stvg_core import setting_text
 from stvg_core.demo import MODEL_DIR
 from stvg_core.errors import StvgError
 from stvg_core.presets import UnknownPreset, check
+from stvg_core.setting_layers import Chosen, Place, choose, with_values
 from stvg_core.settings import GroundingSettings
 
 MEBIBYTE = 1024 * 1024
@@ -75,7 +75,7 @@ class MethodSettings(BaseSettings):
     @field_validator("set")
     @classmethod
     def _are_settings(cls, value: str) -> str:
-        with_values(GroundingSettings(), typed.parse_all(GroundingSettings, value.split()))
+        with_values(GroundingSettings(), setting_text.parse_all(GroundingSettings, value.split()))
         return value
 
     def with_line(self, preset: str | None, texts: Sequence[str], options: dict[str, Any] | None = None) -> Self:
@@ -90,8 +90,8 @@ class MethodSettings(BaseSettings):
             SettingsError: a name or a value that is not there; the message says what is.
         """
         try:
-            values = typed.parse_all(GroundingSettings, texts)
-        except typed.NotAllowed as error:
+            values = setting_text.parse_all(GroundingSettings, texts)
+        except setting_text.NotAllowed as error:
             raise SettingsError(f"--set: {error}.") from None
         for name, value in (options or {}).items():
             if values.setdefault(name, value) != value:
@@ -107,7 +107,7 @@ class MethodSettings(BaseSettings):
 
     def single(self) -> dict[str, Any]:
         """The environment's single settings of the method. Raises SettingsError where two variables contradict."""
-        found = typed.parse_all(GroundingSettings, self.set.split())
+        found = setting_text.parse_all(GroundingSettings, self.set.split())
         for name in ("precision", "proposer", "detector", "tracker", "decomposer", "decomposer_model", "locator"):
             value = getattr(self, name)
             if value is not None and found.setdefault(name, value) != value:
@@ -115,7 +115,7 @@ class MethodSettings(BaseSettings):
         return found
 
     def chosen(self) -> Chosen:
-        """The settings of the method and where each comes from (:mod:`stvg_core.chosen`).
+        """The settings of the method and where each comes from (:mod:`stvg_core.setting_layers`).
 
         Raises:
             ModelError: the model's own preset cannot be used.
@@ -127,7 +127,7 @@ class MethodSettings(BaseSettings):
 
 
 def _assignment(name: str, value: Any) -> str:
-    return f"{name}={typed.shown(value)}"
+    return f"{name}={setting_text.shown(value)}"
 
 
 class Settings(MethodSettings):

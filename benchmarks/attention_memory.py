@@ -29,9 +29,9 @@ import torch
 from benchmarks.memory import peak_bytes
 from benchmarks.report import machine, publish, row
 from benchmarks.shapes import PARTS, QUERY, SLOTS, build, random_frames
-from stvg_core.mllm import rows as rows_module
+from stvg_core.mllm import attention_rows as rows_module
+from stvg_core.mllm.attention_rows import RowCapture, attention_with_rows, capturing
 from stvg_core.mllm.loading import LoadedModel
-from stvg_core.mllm.rows import RowCapture, attention_with_rows, capturing
 from stvg_core.mllm.session import Prefix, Session
 from stvg_core.query import NEUTRAL_PROMPT
 from stvg_core.tube import Frames

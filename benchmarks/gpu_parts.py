@@ -18,13 +18,13 @@ from benchmarks.memory import peak_bytes
 from benchmarks.report import ratios, spread
 from benchmarks.shapes import PARTS, QUERY, random_frames
 from stvg_core.errors import ModelError
-from stvg_core.freeing import is_short_of_memory
 from stvg_core.method.look import look
-from stvg_core.mllm import rows, together
+from stvg_core.mllm import attention_rows, together
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.placement import Placement
 from stvg_core.mllm.session import Session
 from stvg_core.mllm.together import Together
+from stvg_core.out_of_memory import is_short_of_memory
 from stvg_core.query import NEUTRAL_PROMPT
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Frames
@@ -118,7 +118,7 @@ def prefills(loaded: LoadedModel, frames: Frames, device: str, repeats: int) -> 
 @contextmanager
 def unfolded() -> Iterator[None]:
     """Grouped heads of questions with a mask are copied, as transformers does it, inside the block."""
-    ours = rows._grouped
+    ours = attention_rows._grouped
 
     def copied(query: Any, key: Any, value: Any, mask: Any, scaling: Any) -> torch.Tensor:
         groups = query.shape[1] // key.shape[1]
@@ -127,11 +127,11 @@ def unfolded() -> Iterator[None]:
         found = torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=seen, scale=scaling)
         return found.transpose(1, 2).contiguous()
 
-    rows._grouped = copied
+    attention_rows._grouped = copied
     try:
         yield
     finally:
-        rows._grouped = ours
+        attention_rows._grouped = ours
 
 
 def asking(loaded: LoadedModel, frames: Frames, device: str, repeats: int) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from backend.review.drawn import Drawn
+from backend.review.drawn_tube import Drawn
 from backend.review.edits import both, edits_from_nothing
 from stvg_core.boxes import box_iou
 from stvg_core.demo import MODEL_DIR

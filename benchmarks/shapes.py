@@ -17,11 +17,11 @@ import transformers
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from stvg_core.mllm.attention_rows import IMPLEMENTATION
 from stvg_core.mllm.families import family_of
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.pixels import PixelPreparation
 from stvg_core.mllm.prompts import PromptLayout, answer_ids
-from stvg_core.mllm.rows import IMPLEMENTATION
 from stvg_core.query import NEUTRAL_PROMPT, SubQueries
 from stvg_core.tube import Array, Frames
 

@@ -24,7 +24,6 @@ from tqdm import tqdm
 
 from backend.db.model_versions import agreement
 from backend.review.uncertainty import of_evidence
-from stvg_core.chosen import Place, choose
 from stvg_core.demo import MODEL_DIR
 from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.demo.domain import Difficulty
@@ -32,6 +31,7 @@ from stvg_core.demo.evaluate import scene_truth
 from stvg_core.metrics import viou
 from stvg_core.pipeline import Grounder
 from stvg_core.presets import PAPERS
+from stvg_core.setting_layers import Place, choose
 from stvg_core.tube import Array
 
 PARTS = ("consistency", "margin", "peakiness")

@@ -9,18 +9,18 @@ from pathlib import Path
 from stvg_core.chat.base import Chat
 from stvg_core.decomposition import Decomposer, decomposer_for
 from stvg_core.errors import ModelError
-from stvg_core.freeing import twice
-from stvg_core.grouped import Looked, rising
 from stvg_core.locating.base import Located, Locator, Question
-from stvg_core.locating.choosing import locator_for
+from stvg_core.locating.locator_choice import locator_for
 from stvg_core.mllm.loading import LoadedModel, load
 from stvg_core.mllm.placement import Placement
-from stvg_core.opened import OpenedVideo, OpenVideo, file_key
+from stvg_core.open_video import OpenedVideo, OpenVideo, file_key
+from stvg_core.out_of_memory import twice
 from stvg_core.proposals import Proposer, proposer_for
 from stvg_core.proposals.extending import Extended, extend
 from stvg_core.proposals.following import DrawnBox, pinned
 from stvg_core.query import as_statement, normalise_query
 from stvg_core.segment import check_segment, part_info
+from stvg_core.sentence_group import Looked, rising
 from stvg_core.settings import GroundingSettings, resolve
 from stvg_core.stopwatch import Stopwatch
 from stvg_core.tube import FEWER_SLOTS, SPLIT, SPLIT_BY, Array, Grounding, Segment, Track, Tube, VideoInfo

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from stvg_core import typed
+from stvg_core import setting_text
 from stvg_core.errors import StvgError
 from stvg_core.paper import PAPER, SLOTS
 from stvg_core.settings import GroundingSettings
@@ -34,7 +34,7 @@ def presets() -> dict[str, str]:
 def check(name: str) -> str:
     """The name. Raises :class:`UnknownPreset` where there is no such preset."""
     if name != PAPERS and name not in (known := presets()):
-        raise UnknownPreset(f"There is no preset {name!r}. {typed.nearest(name, known)}.")
+        raise UnknownPreset(f"There is no preset {name!r}. {setting_text.nearest(name, known)}.")
     return name
 
 
@@ -68,7 +68,7 @@ def papers(setting: str) -> str:
     said = PAPER.get(setting)
     if said is None:
         return ""
-    return " or ".join(typed.shown(value) for value in said.values) or "open"
+    return " or ".join(setting_text.shown(value) for value in said.values) or "open"
 
 
 def sentence(setting: str) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from stvg_core import typed
+from stvg_core import setting_text
 from stvg_core.errors import ModelError
 
 PRESET_FILE = "stvg.json"
@@ -289,7 +289,7 @@ def preset(folder: str | Path) -> dict[str, Any]:
         return {}
     try:
         values = json.loads(file.read_text(encoding="utf-8")).get("settings", {})
-        values = typed.accept_all(GroundingSettings, values)
+        values = setting_text.accept_all(GroundingSettings, values)
         GroundingSettings(**values)
     except (ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{file} holds settings that cannot be used: {error}") from error

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from backend.annotations.ends import Ends, decide
+from backend.annotations.keyframe_rows import keyframe_rows, keyframes
 from backend.annotations.marks import FOLLOWED, HELD, LONE, OUTSIDE, mark
 from backend.annotations.objects import OwnSentence
-from backend.annotations.rows import keyframe_rows, keyframes
 from backend.annotations.target import target_entry
 from backend.annotations.wish import Followed, Wish, nothing
 from backend.labelstudio.asking import is_marked, suggested_as

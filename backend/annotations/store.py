@@ -1,6 +1,6 @@
 """Which tube does an annotation hold, by what is stored of its task and its video?
 
-Pure: what is stored comes as values (``backend.annotations.known``), so that it can be computed outside of any
+Pure: what is stored comes as values (``backend.annotations.context``), so that it can be computed outside of any
 transaction. The rule itself is ``backend.annotations.read``; here its arguments are put together.
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from backend.annotations.context import Known
 from backend.annotations.ends import TOLERANCE
-from backend.annotations.known import Known
 from backend.annotations.marks import LONE, of_entry
 from backend.annotations.objects import own_of
 from backend.annotations.read import BLIND, READER, Page, read

@@ -7,9 +7,9 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from backend.benchmarking.published import METRICS, SOURCE, is_of
+from backend.benchmarking.paper_figures import METRICS, SOURCE, is_of
+from backend.benchmarking.record_rows import FAILED, MISSING, NO_TUBE, Row
 from backend.benchmarking.result import Line, Result
-from backend.benchmarking.rows import FAILED, MISSING, NO_TUBE, Row
 from backend.runs.summary import write_json
 from stvg_core.errors import StvgError
 from stvg_core.evaluation.protocols import Protocol

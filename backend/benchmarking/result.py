@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from backend.benchmarking.published import DECLARATIVE, INTERROGATIVE, METRICS, SOURCE, Published, is_of, published
-from backend.benchmarking.rows import FAILED, MISSING, NO_TUBE, SCORED, Row
+from backend.benchmarking.paper_figures import DECLARATIVE, INTERROGATIVE, METRICS, SOURCE, Published, is_of, published
+from backend.benchmarking.record_rows import FAILED, MISSING, NO_TUBE, SCORED, Row
 from stvg_core.evaluation.compare import Comparison
 from stvg_core.evaluation.protocols import Protocol
 from stvg_core.evaluation.summary import METRICS as ALL

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from stvg_core.errors import StvgError
 
 if TYPE_CHECKING:
-    from stvg_core.demo.ablation.rows import Row
+    from stvg_core.demo.ablation.figures_file import Row
 
 
 @click.command()
@@ -35,7 +35,7 @@ def command(
 
     A run with the defaults takes about an hour of one core; --workers spreads it over several.
     """
-    from stvg_core.demo.ablation.rows import read_rows, write_rows
+    from stvg_core.demo.ablation.figures_file import read_rows, write_rows
 
     if given is not None:
         _show(read_rows(given))

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import click
 
+from backend.benchmarking.answering import ask, work
 from backend.benchmarking.dataset import DATASETS, RENDERED, VIDSTG, Dataset, of_files
 from backend.benchmarking.made_with import keep_apart, made_with
-from backend.benchmarking.published import DECLARATIVE, INTERROGATIVE
-from backend.benchmarking.rendered import CLIPS, of_rendered
+from backend.benchmarking.paper_figures import DECLARATIVE, INTERROGATIVE
+from backend.benchmarking.record_rows import FAILED, MISSING, WAITING, rows_of
+from backend.benchmarking.rendered_clips import CLIPS, of_rendered
 from backend.benchmarking.report import head_lines, table_lines, write_report
 from backend.benchmarking.result import Result
-from backend.benchmarking.rows import FAILED, MISSING, WAITING, rows_of
-from backend.benchmarking.run import ask, work
 from backend.bootstrap import method_settings, open_cloud, present_model_version, ready_or_new_database
 from backend.cli.method_options import method_options
 from backend.cli.prelabel_engines import PROCESSES, Chosen, Engine

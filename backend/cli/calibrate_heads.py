@@ -27,7 +27,7 @@ def look(
             f"--heads chooses among attention heads, and the locator {versions.method.locator} asks for words: there "
             "are none. Set locator=attention."
         )
-    from backend.jobs.choosing import choose  # torch is imported there
+    from backend.jobs.head_choice import choose  # torch is imported there
 
     media = open_media(settings, open_label_studio(settings), database)
     found = choose(

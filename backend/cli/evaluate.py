@@ -15,7 +15,7 @@ import click
 from backend.cli.project_option import PROJECT, project_number
 from stvg_core.datasets import hcstvg, vidstg
 from stvg_core.datasets.base import load_text
-from stvg_core.datasets.unreviewed import count_unreviewed
+from stvg_core.datasets.review_marks import count_unreviewed
 from stvg_core.errors import StvgError
 from stvg_core.evaluation.compare import compare
 from stvg_core.evaluation.prediction_files import read_predictions
@@ -137,7 +137,7 @@ def _read(
     if DATABASE not in (truth, predictions):
         return truths, predicted, 0
     first_of_several = 0
-    from backend.evaluation.stored import corrected_truths, newest_predictions, source_truths
+    from backend.evaluation.database_samples import corrected_truths, newest_predictions, source_truths
     from backend.export.names import VideoNames
     from backend.export.records import addresses
 

@@ -12,11 +12,11 @@ from backend.bootstrap import open_database
 from backend.cli.project_option import PROJECT, project_number
 from backend.db import schema
 from backend.export.datasheet import ORIGINS, left_out
+from backend.export.exporting import Outcome, export
 from backend.export.formats import FORMATS, Format, with_predictions
-from backend.export.run import Outcome, export
+from backend.export.open_tasks import NOT_LOOKED_AT
 from backend.export.selection import Selection
 from backend.export.split import parse_split
-from backend.export.unlabelled import NOT_LOOKED_AT
 from backend.jobs.rereading import reread
 from backend.settings import SettingsError, load_settings
 from stvg_core.text import shown

@@ -19,7 +19,7 @@ from backend.labelstudio.tasks import local_file_address
 from backend.settings import SettingsError, load_settings
 from labeling_config import video_tube
 from stvg_core.datasets.base import DatasetError, VideoLabel
-from stvg_core.datasets.unreviewed import count_unreviewed
+from stvg_core.datasets.review_marks import count_unreviewed
 from stvg_core.text import shown
 from stvg_core.video import probe
 

@@ -23,10 +23,10 @@ from backend.bootstrap import (
     require_label_studio,
 )
 from backend.cli.method_options import method_options
-from backend.cli.prelabel_asked import SOME_FAILED, Asked, local_places, name_of
 from backend.cli.prelabel_dry_run import only_look, prober
 from backend.cli.prelabel_engines import Chosen, Engine, engine_options, open_engine
 from backend.cli.prelabel_output import JsonLines, Output, Terminal
+from backend.cli.prelabel_request import SOME_FAILED, Asked, local_places, name_of
 from backend.cli.stopping import Stopped, Stopping
 from backend.db import projects, runs
 from backend.db.engine import Database

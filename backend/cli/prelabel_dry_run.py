@@ -9,8 +9,8 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from backend.bootstrap import find_database, open_media, open_versions
-from backend.cli.prelabel_asked import SOME_FAILED, Asked, local_places, name_of
 from backend.cli.prelabel_output import Output
+from backend.cli.prelabel_request import SOME_FAILED, Asked, local_places, name_of
 from backend.cli.stopping import Stopping
 from backend.db import projects, runs
 from backend.media.decoding import open_decoding
@@ -19,7 +19,7 @@ from backend.prelabel.looking import Look
 from backend.prelabel.recognise import Kind
 from backend.prelabel.shard import Shard
 from backend.prelabel.sources import Source
-from backend.runs.known import KnownItems
+from backend.runs.preview import KnownItems
 from backend.settings import Settings
 from stvg_core.tube import VideoInfo
 

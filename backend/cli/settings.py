@@ -12,10 +12,10 @@ import click
 
 from backend.cli.method_options import method_options
 from backend.settings import Settings, load_settings
-from stvg_core import typed
-from stvg_core.chosen import Chosen, as_values
+from stvg_core import setting_text
 from stvg_core.paper import PAPER
 from stvg_core.presets import papers, presets, sentence
+from stvg_core.setting_layers import Chosen, as_values
 from stvg_core.settings import GroundingSettings
 from stvg_core.version import model_version
 
@@ -77,13 +77,13 @@ def command(
     for line in lines:
         click.echo(text_of(line))
     for name, value in calibrated.items():
-        click.echo(f"\nfor jobs: {name} = {typed.shown(value)} ({CALIBRATION})")
+        click.echo(f"\nfor jobs: {name} = {setting_text.shown(value)} ({CALIBRATION})")
     click.echo("\nPresets: " + ", ".join(presets()))
 
 
 def lines_of(chosen: Chosen) -> list[Line]:
     """Every setting, in the order of the classes that hold them."""
-    values, kinds = as_values(chosen.settings), typed.kinds(GroundingSettings)
+    values, kinds = as_values(chosen.settings), setting_text.kinds(GroundingSettings)
     found = []
     for name, kind in kinds.items():
         said = PAPER.get(name)
@@ -92,7 +92,7 @@ def lines_of(chosen: Chosen) -> list[Line]:
             allowed = []  # K is a share of the slots: whether it agrees is not one number
         found.append(
             Line(
-                name, values[name], chosen.sources[name], typed.allowed(kind),
+                name, values[name], chosen.sources[name], setting_text.allowed(kind),
                 None if said is None or not said.values else [_plain(value) for value in said.values],
                 getattr(chosen.settings, name) in allowed if allowed else None,
                 "" if said is None else said.where, "" if said is None else said.note, sentence(name),
@@ -119,7 +119,7 @@ def calibrated_fields(settings: Settings) -> dict[str, Any]:
 def text_of(line: Line) -> str:
     """Two lines for a terminal: the value and the paper's; what the setting is."""
     star = "*" if line.agrees is False else " "
-    head = f"{star} {line.name + ' = ' + typed.shown(line.value):<34} {line.source:<16} "
+    head = f"{star} {line.name + ' = ' + setting_text.shown(line.value):<34} {line.source:<16} "
     where = f"paper: {papers(line.name)} ({line.where})" if line.where else "paper: not compared"
     about = textwrap.fill(line.about, 110, initial_indent="      ", subsequent_indent="      ")
     return f"{head}{where}\n{about}"
@@ -127,15 +127,17 @@ def text_of(line: Line) -> str:
 
 def markdown() -> str:
     """The page of the documentation: what does not depend on model and environment."""
-    defaults, kinds = as_values(GroundingSettings()), typed.kinds(GroundingSettings)
+    defaults, kinds = as_values(GroundingSettings()), setting_text.kinds(GroundingSettings)
     rows = []
     for name, kind in kinds.items():
         said = PAPER.get(name)
         note = f" – {said.note}" if said is not None and said.note else ""
         where = "" if said is None else said.where
         value = f"`{papers(name)}`" if said is not None and said.values else "open"
-        default = f"`{typed.shown(defaults[name])}`" if defaults[name] != "" else "–"
-        rows.append(f"| `{name}` | {default} | {value}{note} | {where} | {typed.allowed(kind)} | {sentence(name)} |")
+        default = f"`{setting_text.shown(defaults[name])}`" if defaults[name] != "" else "–"
+        rows.append(
+            f"| `{name}` | {default} | {value}{note} | {where} | {setting_text.allowed(kind)} | {sentence(name)} |"
+        )
     names = "\n".join(f"| `{name}` | {about} |" for name, about in presets().items())
     return _PAGE.format(rows="\n".join(rows), presets=names)
 

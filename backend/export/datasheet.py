@@ -11,7 +11,7 @@ from backend.annotations.marks import MARKS
 from backend.export.formats import Format
 from backend.export.record import Record, VideoLabels
 from backend.review.opinions import AgreementSummary
-from stvg_core.datasets.unreviewed import MARK
+from stvg_core.datasets.review_marks import MARK
 from stvg_core.notice import notice_of_some
 
 ORIGINS = {

@@ -10,7 +10,7 @@ import numpy as np
 
 from backend.db.tables import Video
 from backend.labelstudio.config import LabelConfig
-from stvg_core.datasets.unreviewed import MARK
+from stvg_core.datasets.review_marks import MARK
 from stvg_core.keyframes import Keyframe
 from stvg_core.tube import Array, Tube
 

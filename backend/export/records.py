@@ -19,16 +19,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, defer, load_only
 
 from backend.annotations import marks
-from backend.annotations.rows import keyframes as stored_keyframes
+from backend.annotations.keyframe_rows import keyframes as stored_keyframes
 from backend.annotations.target import target_entry
 from backend.db import diffs, reviews
 from backend.db.tables import Annotation, Prediction, Project, Task, Video
 from backend.export.record import Record
 from backend.export.selection import Selection
-from backend.export.suggested import accepted_suggestions
+from backend.export.suggestions import accepted_suggestions
 from backend.labelstudio.config import LabelConfig, find_config
 from backend.review.diff import SAME_IOU
-from backend.review.drawn import further_entries
+from backend.review.drawn_tube import further_entries
 from stvg_core.boxes import box_iou
 from stvg_core.keyframes import expand
 from stvg_core.tube import Tube

@@ -14,7 +14,7 @@ from backend.db.audits import Acts
 from backend.db.engine import Database
 from backend.db.tables import Audit
 from backend.db.types import plain
-from backend.http.asked import read_days, read_stored
+from backend.http.address_values import read_days, read_stored
 from stvg_core.datasets.frames_csv import guarded
 
 MOST = 100_000

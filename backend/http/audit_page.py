@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from backend.db import audits
 from backend.db.tables import Audit
 from backend.http import audit_log
-from backend.http.asked import FilterError, read_number
+from backend.http.address_values import FilterError, read_number
 from backend.http.audit import record
 from backend.http.errors import answer
 from backend.http.people import require

@@ -13,7 +13,7 @@ from backend.db import projects
 from backend.db.engine import rest
 from backend.db.task_state import SUGGESTED
 from backend.http import filters, people
-from backend.http.asked import FilterError
+from backend.http.address_values import FilterError
 from backend.http.audit import record
 from backend.http.errors import answer
 from backend.http.services import services

@@ -14,7 +14,7 @@ from backend.db import annotations as stored
 from backend.db import projects
 from backend.db.choices import values_of
 from backend.db.tables import TaskState
-from backend.http.asked import FilterError, read_days, read_number, read_stored
+from backend.http.address_values import FilterError, read_days, read_number, read_stored
 from backend.http.people import require
 from backend.http.services import services
 from backend.review import dashboard

@@ -16,8 +16,8 @@ from werkzeug.datastructures import MultiDict
 
 from backend.export.datasheet import left_out
 from backend.export.errors import ExportError
+from backend.export.exporting import export
 from backend.export.formats import FORMATS, Format, with_predictions
-from backend.export.run import export
 from backend.export.selection import Selection
 from backend.export.split import Split, parse_split
 

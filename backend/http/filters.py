@@ -7,7 +7,7 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
-from backend.http.asked import FilterError, read_number, read_one_of, read_share, read_stored, read_text
+from backend.http.address_values import FilterError, read_number, read_one_of, read_share, read_stored, read_text
 from backend.review import keyset
 from backend.review.keyset import Cursor
 from backend.review.queue import SORTS, STATES, QueueFilter, Sort, value_kind

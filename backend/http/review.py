@@ -12,7 +12,7 @@ from backend.db.types import plain
 from backend.http import filters, footage, people, wording
 from backend.http.audit import record
 from backend.http.services import services
-from backend.review import decisions, item, overlays, queue, reading
+from backend.review import decisions, item, overlays, queue, tube_facts
 
 blueprint = Blueprint("review", __name__)
 wording.install(blueprint)
@@ -101,9 +101,9 @@ def offer(task_id: int) -> ResponseReturnValue:
     """Send the tube that was followed from a drawn box to Label Studio, as a suggestion that an annotator can take."""
     chosen = filters.read(request.args)
     with services().database.read() as session:
-        label, found = reading.to_offer(session, _checked(task_id))
+        label, found = tube_facts.to_offer(session, _checked(task_id))
     with services().database.write() as session:
-        sent = reading.offer(session, task_id, label, found)
+        sent = tube_facts.offer(session, task_id, label, found)
         record(session, "offer", f"task {task_id}", predictions=sent)
     said = "It goes to Label Studio as a suggestion." if sent else "There is no such tube (any more)."
     flash(said, "done")

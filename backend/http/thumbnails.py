@@ -15,7 +15,7 @@ from flask import Blueprint, Response, abort, make_response, request
 from flask.typing import ResponseReturnValue
 from PIL import Image, ImageDraw
 
-from backend.annotations.rows import keyframes
+from backend.annotations.keyframe_rows import keyframes
 from backend.db.tables import Annotation, Prediction
 from backend.http import footage, people
 from backend.http.services import services

@@ -22,7 +22,7 @@ from backend.db.predictions import Suggestion
 from backend.db.segments import Segment, segment_of
 from backend.db.tables import Task
 from backend.jobs import suggesting
-from backend.jobs.drawn import drawn_box
+from backend.jobs.box_prompt import drawn_box
 from backend.jobs.identity import job_identity, prediction_identity
 from backend.jobs.payload import Asked, prediction_body
 from backend.jobs.suggesting import Round, Rules, given_of, readable

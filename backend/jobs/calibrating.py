@@ -62,7 +62,7 @@ def look(
     database: Database, versions: Versions, *, project_id: int | None = None, progress: Progress = lambda share: None
 ) -> Outcome:
     """What a calibration would find now; writes nothing."""
-    from backend.jobs.corrected import gather
+    from backend.jobs.usable_corrections import gather
     from stvg_core.calibration.calibrate import calibrate
 
     with database.read() as session:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from backend.annotations.rows import keyframe_rows
+from backend.annotations.keyframe_rows import keyframe_rows
 from backend.annotations.wish import Wish
 from backend.annotations.wishes import wish_of
-from backend.db import followed, jobs, predictions
+from backend.db import follow_results, jobs, predictions
 from backend.db.engine import Database
 from backend.db.tables import Job, Task
 from backend.jobs.engine import Engine, Progress
@@ -45,14 +45,14 @@ def follow_job(database: Database, media: Media, engine: Engine, job: Job, progr
 def _extend(database: Database, engine: Engine, job: Job, wish: Wish, file: MediaFile, progress: Progress) -> None:
     assert wish.first is not None and wish.last is not None and job.leased_by is not None
     with database.read() as session:
-        known = followed.find(session, file.sha256, wish.key) is not None
+        known = follow_results.find(session, file.sha256, wish.key) is not None
     found = None if known else engine.extend(file.path, wish.frame, wish.box, wish.first, wish.last, progress)
     # Each step can be repeated: a worker that dies in between leaves the job to the next one.
     if found is not None:
         check_frames(found.tube, found.video)
         with database.write() as session:
             video = store_video(session, file, found.video)
-            followed.store(
+            follow_results.store(
                 session, file.sha256, wish.key, video_id=video.id, wish=wish.to_json(),
                 keyframes=keyframe_rows(found.tube, min_iou=MIN_IOU), seen_first=found.seen[0], seen_last=found.seen[1],
             )  # fmt: skip

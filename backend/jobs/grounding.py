@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.annotations.rows import keyframe_rows
+from backend.annotations.keyframe_rows import keyframe_rows
 from backend.db import deliveries, jobs, predictions
 from backend.db.engine import Database
 from backend.db.segments import Segment, as_segment

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from backend.annotations.rows import keyframes
+from backend.annotations.keyframe_rows import keyframes
 from backend.annotations.target import COUNTS, COUNTS_ALONE, COUNTS_ELSE, OWN_SENTENCE, RULE
 from backend.db.tables import Prediction
 from backend.labelstudio.asking import meta_for

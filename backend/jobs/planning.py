@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from backend.db import tasks
 from backend.db.engine import Database
-from backend.jobs.saved import Deleted, Saved, digest_of, read_interface
 from backend.jobs.storing import Plan
+from backend.jobs.submissions import Deleted, Saved, digest_of, read_interface
 from backend.labelstudio.events import Event
 
 

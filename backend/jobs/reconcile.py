@@ -20,8 +20,8 @@ from backend.db import chores, projects
 from backend.db.engine import Database
 from backend.db.tables import Chore
 from backend.jobs.planning import planned
-from backend.jobs.saved import Deleted
 from backend.jobs.storing import store
+from backend.jobs.submissions import Deleted
 from backend.labelstudio.events import Event, moment_of, parse_annotation
 from backend.labelstudio.payloads import PayloadError
 from backend.labelstudio.transport import LabelStudioError

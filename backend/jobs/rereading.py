@@ -21,17 +21,17 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.annotations import wishes
-from backend.annotations.known import Known, Wanted, region_names
+from backend.annotations.context import Known, Wanted, region_names
+from backend.annotations.keyframe_rows import keyframes
 from backend.annotations.read import BLIND, READER
-from backend.annotations.rows import keyframes
 from backend.annotations.store import Reading, read_version
 from backend.db import annotations as versions
 from backend.db import reviews
 from backend.db.engine import Database
 from backend.db.errors import AWAY
 from backend.db.tables import Annotation, Event, Task
-from backend.jobs.saved import as_row, new_version, read_interface
 from backend.jobs.storing import Outcome, store
+from backend.jobs.submissions import as_row, new_version, read_interface
 from stvg_core.keyframes import expand
 
 logger = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ from typing import Any, Protocol
 from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
-from backend.annotations import known as facts
+from backend.annotations import context as facts
 from backend.annotations import wishes
-from backend.annotations.known import Basis, Known, Wanted
+from backend.annotations.context import Basis, Known, Wanted
 from backend.annotations.wish import Wish
 from backend.annotations.wish import wishes as wishes_of
 from backend.db import annotations as versions

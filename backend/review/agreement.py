@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from backend.labelstudio.result import Interval
-from backend.review.drawn import Drawn, overlap
+from backend.review.drawn_tube import Drawn, overlap
 from stvg_core.tube import Array, Tube
 
 SAME_TUBE = 0.5

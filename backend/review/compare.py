@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from backend.db import model_versions, predictions, task_state
 from backend.db.engine import Database
 from backend.db.tables import Job, Prediction, TaskState
-from backend.review.drawn import Drawn, overlap
-from backend.review.suggested import tube_of
+from backend.review.drawn_tube import Drawn, overlap
+from backend.review.suggestion import tube_of
 
 _PAGE = 100
 

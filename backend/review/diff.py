@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.review.drawn import Drawn, Overlap, overlap
+from backend.review.drawn_tube import Drawn, Overlap, overlap
 from backend.review.edits import DISCARD, both, edits_from_nothing, edits_from_suggestion
 from stvg_core.boxes import box_iou
 from stvg_core.keyframes import Keyframe, expand

@@ -24,7 +24,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from backend.review.drawn import Drawn
+from backend.review.drawn_tube import Drawn
 from stvg_core.boxes import box_iou
 from stvg_core.keyframes import Keyframe, between, simplify
 from stvg_core.tube import Array, Tube

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from backend.annotations import marks
 from backend.db.tables import Annotation, Diff, Task
 from backend.review import diff, recording
-from backend.review.drawn import Drawn
+from backend.review.drawn_tube import Drawn
 from stvg_core.keyframes import simplify
 from stvg_core.tube import Tube
 

@@ -18,8 +18,8 @@ from backend.db.tables import Annotation, Delivery, Diff, Prediction, Review, Ta
 from backend.review import compare, decisions, opinions, queue, recording
 from backend.review.facts import Decision, Item, ReAttention, Suggestion, Version, VideoFacts
 from backend.review.next_frame import doubts
-from backend.review.reading import reading_of
-from backend.review.suggested import read_evidence, tube_of
+from backend.review.suggestion import read_evidence, tube_of
+from backend.review.tube_facts import reading_of
 from backend.review.uncertainty import of_evidence
 from stvg_core.tube import look_warnings
 

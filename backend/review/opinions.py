@@ -15,7 +15,7 @@ from backend.db.tables import Annotation, Diff, Task, TaskState
 from backend.review import recording
 from backend.review.agreement import Agreement, Opinion, agree
 from backend.review.diff import REJECTED, SKIPPED, UNREADABLE
-from backend.review.drawn import Drawn
+from backend.review.drawn_tube import Drawn
 from stvg_core.keyframes import simplify
 
 _PAGE = 200

@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 from backend.db import annotations as versions
 from backend.db import diffs
 from backend.db.tables import Annotation, Diff, Prediction, Task
-from backend.review import apart, compare, opinions, recording
+from backend.review import compare, difference_frames, opinions, recording
 from backend.review.diff import unpack
-from backend.review.drawn import Drawn
+from backend.review.drawn_tube import Drawn
 from backend.review.item import suggestion_of
-from backend.review.reading import offered
-from backend.review.suggested import read_evidence, tube_of
+from backend.review.suggestion import read_evidence, tube_of
+from backend.review.tube_facts import offered
 from stvg_core.keyframes import simplify
 from stvg_core.method.evidence import Evidence
 from stvg_core.method.tracks import decided_by
@@ -169,7 +169,7 @@ def _versions_apart(pair: Sequence[tuple[str, Prediction]]) -> list[dict[str, An
 
 
 def _apart(whose: str, answers: Sequence[Drawn | None]) -> list[dict[str, Any]]:
-    found = [[one.first, one.last, one.kind] for one in apart.stretches(answers)]
+    found = [[one.first, one.last, one.kind] for one in difference_frames.stretches(answers)]
     return [{"whose": whose, "stretches": found}] if found else []
 
 

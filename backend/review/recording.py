@@ -7,14 +7,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.annotations.rows import keyframes
+from backend.annotations.keyframe_rows import keyframes
 from backend.db import annotations as versions
 from backend.db import diffs, predictions
 from backend.db.engine import Database
 from backend.db.tables import Annotation, Diff, Prediction
 from backend.labelstudio.config import LabelConfig, find_config
 from backend.review import diff
-from backend.review.drawn import Drawn, further_entries, target
+from backend.review.drawn_tube import Drawn, further_entries, target
 
 _PAGE = 100
 _WALKED = 200

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, undefer
 
 from backend.db.tables import Prediction, TaskState
 from backend.review.next_frame import Doubt, doubts
-from backend.review.suggested import read_evidence, tube_of
+from backend.review.suggestion import read_evidence, tube_of
 
 AT_ONCE = 100
 """Evidence is some tens of KB: so many are in memory at a time."""

@@ -22,7 +22,7 @@ from backend.jobs.identity import job_identity
 from backend.labelstudio.config import LabelConfig
 from backend.prelabel.item import Found, Item, Note, Problem, Repeated
 from backend.prelabel.shard import Shard
-from backend.runs.replaced import Files, replaced_files
+from backend.runs.replacements import Files, replaced_files
 from stvg_core.tube import Tube
 
 CHUNK = 500

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 
 from backend import bootstrap
-from backend.annotations.rows import keyframes
+from backend.annotations.keyframe_rows import keyframes
 from backend.db import accounts, annotations, jobs, predictions, projects, schema, tasks
 from backend.db.engine import Database
 from backend.db.tables import Prediction, Task

@@ -20,10 +20,10 @@ SHOWN = {
     "stvg_core.video.reader": ("VideoReader",),
     "stvg_core.video.probe": ("probe",),
     "stvg_core.proposals.base": ("Proposer", "FixedTracks"),
-    "stvg_core.proposals.choosing": ("proposer_for",),
+    "stvg_core.proposals.proposer_choice": ("proposer_for",),
     "stvg_core.proposals.following": ("DrawnBox",),
     "stvg_core.decomposition.base": ("Decomposer",),
-    "stvg_core.decomposition.choosing": ("decomposer_for",),
+    "stvg_core.decomposition.decomposer_choice": ("decomposer_for",),
     "stvg_core.mllm.loading": ("load", "LoadedModel"),
     "stvg_core.mllm.families": ("Family",),
 }

@@ -23,7 +23,7 @@ from stvg_core.locating.attention import AttentionView
 from stvg_core.method.evidence import Evidence, Rows
 from stvg_core.method.maps import maps
 from stvg_core.method.tracks import covered_cells, slot_scores
-from stvg_core.opened import OpenedVideo
+from stvg_core.open_video import OpenedVideo
 from stvg_core.pipeline import Grounder
 from stvg_core.query import SubQueries, as_statement, normalise_query
 from stvg_core.settings import GroundingSettings, head_name

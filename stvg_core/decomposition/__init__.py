@@ -2,7 +2,7 @@
 
 from stvg_core.decomposition.asking import AskingDecomposer, CachedDecomposer, Completion
 from stvg_core.decomposition.base import Decomposer
-from stvg_core.decomposition.choosing import DecomposerError, decomposer_for
+from stvg_core.decomposition.decomposer_choice import DecomposerError, decomposer_for
 from stvg_core.decomposition.rules import RuleDecomposer
 
 __all__ = [

@@ -9,8 +9,6 @@ import numpy as np
 import torch
 
 from stvg_core.decomposition import Decomposer
-from stvg_core.freeing import sparing, twice
-from stvg_core.grouped import Looked, Progress, Room, look_together
 from stvg_core.locating.base import Answer, Located, Question
 from stvg_core.method.evidence import Rows, SecondLook
 from stvg_core.method.join import join, refine, second_look_of, second_scores
@@ -19,7 +17,9 @@ from stvg_core.method.maps import maps
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.session import Session
 from stvg_core.mllm.together import GROUP
+from stvg_core.out_of_memory import sparing, twice
 from stvg_core.query import SubQueries
+from stvg_core.sentence_group import Looked, Progress, Room, look_together
 from stvg_core.settings import GroundingSettings, head_name
 from stvg_core.stopwatch import Stopwatch
 from stvg_core.tube import Array, Grounding, Track, VideoInfo

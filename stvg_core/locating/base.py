@@ -19,8 +19,8 @@ from stvg_core.video import Pictures
 
 if TYPE_CHECKING:
     from stvg_core.decomposition import Decomposer
-    from stvg_core.grouped import Looked
     from stvg_core.mllm.loading import LoadedModel
+    from stvg_core.sentence_group import Looked
 
 
 @dataclass(frozen=True)

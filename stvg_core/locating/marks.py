@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from stvg_core.locating import prompts, reading
+from stvg_core.locating import answer_text, prompts
 from stvg_core.locating.base import Question
 from stvg_core.locating.painting import marks_of, numbered
 from stvg_core.locating.said import Mark
@@ -29,9 +29,9 @@ class MarksView(WordsView):
         known = next(iter(numbers)) if question.through is not None else None
 
         def read(answer: str, repairs: list[str]) -> tuple[tuple[int, tuple[int, int]], dict[str, object]]:
-            both = reading.last_with(answer, "number", "start", "end")
+            both = answer_text.last_with(answer, "number", "start", "end")
             answer = answer if both is None else json.dumps(both)  # not the number of one guess and the time of another
-            number = known or reading.number(answer, list(numbers), repairs)
+            number = known or answer_text.number(answer, list(numbers), repairs)
             if number == 0:
                 return (0, NOTHING), {"number": 0}
             span, by_name = self.read_span(answer, pictures[1], repairs)

@@ -6,7 +6,7 @@ unknown lowers the certainty, so that the task comes earlier in the review queue
 
 from __future__ import annotations
 
-from stvg_core.locating import prompts, reading
+from stvg_core.locating import answer_text, prompts
 from stvg_core.locating.base import Question
 from stvg_core.locating.marks import NOTHING, MarksView
 from stvg_core.locating.said import Round
@@ -37,7 +37,7 @@ class PickView(MarksView):
             def read(
                 answer: str, repairs: list[str], asked: list[int] = asked
             ) -> tuple[dict[str, list[int]], dict[str, object]]:
-                found = reading.sorted_numbers(answer, asked, repairs)
+                found = answer_text.sorted_numbers(answer, asked, repairs)
                 return found, {name: ", ".join(map(str, values)) or "none" for name, values in found.items()}
 
             with watch("asking"):

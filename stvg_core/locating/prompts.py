@@ -1,7 +1,7 @@
 """What a model is asked in words. The wording is part of the model version (:data:`stvg_core.settings.WORDINGS`).
 
 The sentence is quoted as JSON, so that it cannot spell a special token, and named as data. All answers are one JSON
-object; what is read in others is in :mod:`stvg_core.locating.reading`.
+object; what is read in others is in :mod:`stvg_core.locating.answer_text`.
 """
 
 from __future__ import annotations

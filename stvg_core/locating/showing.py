@@ -14,7 +14,7 @@ import numpy as np
 from stvg_core.chat.base import Ask, Chat, Shown
 from stvg_core.chat.pictures import fitted
 from stvg_core.errors import ModelError
-from stvg_core.locating import prompts, reading
+from stvg_core.locating import answer_text, prompts
 from stvg_core.locating.painting import painted
 from stvg_core.locating.said import Mark, Round
 from stvg_core.settings import GroundingSettings
@@ -85,7 +85,7 @@ class Showing:
             repairs: list[str] = []
             try:
                 value, by_name = read(answer, repairs)
-            except reading.Unreadable as error:
+            except answer_text.Unreadable as error:
                 why = str(error)
                 if attempt == _TRIES:
                     raise AnswerError(why, answer) from None
@@ -104,14 +104,16 @@ class Showing:
         before = max(after - 1, 0)
         return before if seconds - times[before] <= times[after] - seconds else after
 
-    def clock(self, times: Array, repairs: list[str]) -> reading.Clock:
+    def clock(self, times: Array, repairs: list[str]) -> answer_text.Clock:
         """For reading times that are about these pictures."""
         info = self._video.info
-        return reading.Clock(times.tolist(), 0.0, max(float(info.duration_s), float(self._video.seconds[-1])), repairs)
+        return answer_text.Clock(
+            times.tolist(), 0.0, max(float(info.duration_s), float(self._video.seconds[-1])), repairs
+        )
 
     def read_span(self, answer: str, times: Array, repairs: list[str]) -> tuple[tuple[int, int], dict[str, object]]:
         """First and last frame that are said. Raises Unreadable."""
-        start, end = reading.span(answer, self.clock(times, repairs))
+        start, end = answer_text.span(answer, self.clock(times, repairs))
         return (self.frame_of(start), self.frame_of(end)), {"start": round(start, 3), "end": round(end, 3)}
 
     def asked(self, words: str, pictures: Sent, marks: Sequence[Mark]) -> Ask:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stvg_core.boxes import box_iou
-from stvg_core.locating import prompts, reading
+from stvg_core.locating import answer_text, prompts
 from stvg_core.locating.base import Question
 from stvg_core.locating.marks import NOTHING
 from stvg_core.locating.words import Found, WordsView
@@ -51,7 +51,7 @@ class SpeakView(WordsView):
                 return (NOTHING, []), {"boxes": "none"}
             span, by_name = self.read_span(answer, pictures[1], repairs)
             if not known and not named:
-                raise reading.Unreadable("There is no usable box in it.")
+                raise answer_text.Unreadable("There is no usable box in it.")
             return (span, named), by_name | ({} if known else {"boxes": len(named)})
 
         words = (prompts.times if known else prompts.speak)(question.sentence)
@@ -75,7 +75,7 @@ class SpeakView(WordsView):
         self, answer: str, tracks: Sequence[Track], size: tuple[int, int], repairs: list[str]
     ) -> list[tuple[int, Array]]:
         """Named boxes with their picture, normalised xyxy ``(4,)`` each."""
-        said = list(reading.each_box(answer, len(self.slots)))
+        said = list(answer_text.each_box(answer, len(self.slots)))
         if not said:
             return []
         numbers = np.array([box for _, box in said])
@@ -121,5 +121,5 @@ class SpeakView(WordsView):
 
 def _says_none(answer: str) -> bool:
     """Does it say, in the form that was asked for, that there is no such object?"""
-    found = reading.last_with(answer, "boxes")
+    found = answer_text.last_with(answer, "boxes")
     return found is not None and found["boxes"] in ([], None)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stvg_core.chat.base import Chat
-from stvg_core.locating import prompts, reading
+from stvg_core.locating import answer_text, prompts
 from stvg_core.locating.base import Answer, Located, Question
 from stvg_core.locating.continuing import continued
 from stvg_core.locating.said import Round, Said
@@ -30,7 +30,7 @@ from stvg_core.video import Pictures, sample_indices
 
 if TYPE_CHECKING:
     from stvg_core.decomposition import Decomposer
-    from stvg_core.grouped import Looked
+    from stvg_core.sentence_group import Looked
 
 ROUNDS, FORM = "both rounds about the time agree", "answered in the form asked for"
 AROUND = 1.5
@@ -93,7 +93,7 @@ class WordsLocator:
         forget: Callable[[], None],
     ) -> Grounding:  # fmt: skip
         """As of :class:`stvg_core.locating.base.Locator`: it is tried once more after letting go of what is held."""
-        from stvg_core.freeing import twice  # torch, for the proposer's models
+        from stvg_core.out_of_memory import twice  # torch, for the proposer's models
 
         refused = f"The memory of {self.device} does not suffice. Take a smaller model, or fewer or smaller pictures."
         return twice(first, again, forget, refused)
@@ -187,9 +187,9 @@ class WordsView(Showing, ABC):
         ):
             repairs: list[str] = []
             try:
-                seconds = reading.moment(answer, which, self.clock(pictures[1], repairs))
+                seconds = answer_text.moment(answer, which, self.clock(pictures[1], repairs))
                 at, by_name = self.frame_of(seconds), {which: round(seconds, 3)}
-            except reading.Unreadable as error:
+            except answer_text.Unreadable as error:
                 repairs, by_name = [f"Not usable, so the first round's {which} was kept. {error}"], {}
             ends.append(at)
             rounds.append(round_of(f"when it {which}s", ask.question, answer, by_name, repairs, pictures, frames, ()))

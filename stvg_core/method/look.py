@@ -14,10 +14,10 @@ from functools import partial
 import torch
 
 from stvg_core.decomposition.reversal import reverse_action, reverse_parts
-from stvg_core.freeing import in_batches
 from stvg_core.method.evidence import Rows
 from stvg_core.method.lra import GUARD_SHARES, learn
 from stvg_core.mllm.session import Answer, Prefix, Session
+from stvg_core.out_of_memory import in_batches
 from stvg_core.query import NEUTRAL_PROMPT, SubQueries, as_statement, whole
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Array

@@ -12,13 +12,13 @@ import transformers
 from transformers.utils import cached_file
 
 from stvg_core.errors import ModelError
-from stvg_core.mllm.broken import reading
+from stvg_core.mllm.attention_rows import IMPLEMENTATION
+from stvg_core.mllm.checkpoint_errors import reading
 from stvg_core.mllm.encoding import input_device
 from stvg_core.mllm.families import Family, family_of
 from stvg_core.mllm.pixels import Fit, PixelPreparation
 from stvg_core.mllm.placement import Placement
 from stvg_core.mllm.prompts import PromptLayout, answer_ids
-from stvg_core.mllm.rows import IMPLEMENTATION
 from stvg_core.mllm.together import Together
 
 

@@ -22,12 +22,12 @@ from transformers import DynamicCache
 
 from stvg_core.errors import ModelError
 from stvg_core.mllm.adding import added_at_the_first_layer
+from stvg_core.mllm.attention_rows import RowCapture, capturing
 from stvg_core.mllm.layout import TokenLayout
 from stvg_core.mllm.loading import LoadedModel
 from stvg_core.mllm.pixels import into_window
 from stvg_core.mllm.prompts import QuestionBatch
 from stvg_core.mllm.recompute import is_short, recomputing
-from stvg_core.mllm.rows import RowCapture, capturing
 from stvg_core.settings import head_numbers
 from stvg_core.tube import Array, Frames
 

@@ -17,7 +17,7 @@ import numpy as np
 from stvg_core.errors import VideoError
 from stvg_core.proposals.base import Proposer, Searching
 from stvg_core.proposals.following import DrawnBox
-from stvg_core.proposals.stored import from_bytes, to_bytes
+from stvg_core.proposals.track_bytes import from_bytes, to_bytes
 from stvg_core.tube import Array, Track, VideoInfo
 from stvg_core.video import Pictures
 

@@ -9,7 +9,7 @@ import torch
 import transformers
 
 from stvg_core.errors import ModelError
-from stvg_core.mllm.broken import reading
+from stvg_core.mllm.checkpoint_errors import reading
 from stvg_core.version import model_version
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stvg_core.proposals.sighted import sightings
+from stvg_core.proposals.sightings import sightings
 from stvg_core.tube import Array, Track
 
 MARGIN_S = 1.0

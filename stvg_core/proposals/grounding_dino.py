@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import transformers
 
-from stvg_core.mllm.broken import reading
+from stvg_core.mllm.checkpoint_errors import reading
 from stvg_core.proposals.checkpoints import load_network, where_from
 from stvg_core.proposals.phrases import as_prompt
 from stvg_core.tube import Array

@@ -17,7 +17,7 @@ import torch
 import transformers
 
 from stvg_core.errors import ModelError
-from stvg_core.mllm.broken import reading
+from stvg_core.mllm.checkpoint_errors import reading
 from stvg_core.mllm.pixels import PixelPreparation
 from stvg_core.proposals.checkpoints import load_network, where_from
 from stvg_core.proposals.masks import MASK_SIDE, box_and_mask, mask_box, mask_in_box

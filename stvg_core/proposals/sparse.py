@@ -8,7 +8,7 @@ from stvg_core.proposals.detections import Detections, suppress
 from stvg_core.proposals.linking import Path, join_pieces, link
 from stvg_core.proposals.regions import middle_colour, to_lab
 from stvg_core.proposals.selection import temporal_iou
-from stvg_core.proposals.sighted import SightedTrack
+from stvg_core.proposals.sightings import SightedTrack
 from stvg_core.tube import Array
 
 _DOUBLE = 0.7  # boxes of one picture, and tracks over time, that overlap more are one object

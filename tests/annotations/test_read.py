@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.annotations import marks
+from backend.annotations.keyframe_rows import keyframes
 from backend.annotations.objects import OwnSentence
-from backend.annotations.rows import keyframes
 from backend.annotations.wish import Found, Wish, wishes
 from backend.labelstudio.result import read_keyframes, upright
 from stvg_core.keyframes import expand

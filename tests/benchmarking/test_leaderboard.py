@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from backend.benchmarking.dataset import VIDSTG
-from backend.benchmarking.published import is_of, published
+from backend.benchmarking.paper_figures import is_of, published
 from backend.cli.benchmark import command
 from stvg_core.mllm.checkpoints import CHECKPOINTS
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from backend.annotations.rows import keyframes
+from backend.annotations.keyframe_rows import keyframes
 from backend.jobs.identity import prediction_identity, region_id
 from backend.labelstudio.events import parse_event
 from backend.labelstudio.payloads import parse_predict

@@ -13,8 +13,8 @@ from benchmarks.scores import Scores, difference, must_agree
 from benchmarks.shapes import PARTS, QUERY, SHAPES, build, random_boxes, random_frames
 from benchmarks.unshared import Unshared, eager
 from stvg_core.method.evidence import Rows
+from stvg_core.mllm.attention_rows import IMPLEMENTATION
 from stvg_core.mllm.loading import LoadedModel
-from stvg_core.mllm.rows import IMPLEMENTATION
 from stvg_core.settings import GroundingSettings
 
 SLOTS = 4

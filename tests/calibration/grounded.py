@@ -12,7 +12,7 @@ from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.demo.evaluate import scene_truth
 from stvg_core.demo.scenes import Scene
 from stvg_core.pipeline import Grounder
-from stvg_core.proposals.embedded import EmbeddedProposer
+from stvg_core.proposals.embedded_proposer import EmbeddedProposer
 from stvg_core.settings import GroundingSettings, preset
 from stvg_core.tube import Grounding, Tube
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from backend.db import predictions
 from backend.db.tables import Annotation, Prediction
 from backend.jobs.versions import Versions
-from backend.review.drawn import Drawn
+from backend.review.drawn_tube import Drawn
 from stvg_core.method.evidence import Evidence
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Tube

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from backend.bootstrap import open_versions
 from backend.cli.main import stvg
 from backend.db.engine import Database
-from backend.review.drawn import Drawn
+from backend.review.drawn_tube import Drawn
 from backend.settings import load_settings
 from stvg_core.calibration.calibrate import calibrate
 from stvg_core.calibration.items import Item

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from backend.cli import import_labels as module
 from backend.db import predictions
 from backend.db.engine import Database
+from backend.export.exporting import export
 from backend.export.formats import FORMATS
-from backend.export.run import export
 from backend.labelstudio.config import read_config
 from backend.labelstudio.originals import ORIGINAL_KEY
 from backend.labelstudio.result import result_to_tubes

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from backend.db.engine import Database
+from backend.export.exporting import export
 from backend.export.formats import FORMATS
-from backend.export.run import export
 from backend.importing.formats import FORMATS as IMPORTED
 from backend.importing.formats import read_labels
 from stvg_core.datasets.base import SHARES, video_stem

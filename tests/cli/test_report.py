@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from backend.cli.main import stvg
 from backend.db.engine import Database
-from backend.review.drawn import Drawn, keyframes
+from backend.review.drawn_tube import Drawn, keyframes
 from backend.settings import SettingsError
 from stvg_core.keyframes import expand
 from stvg_core.tube import Tube

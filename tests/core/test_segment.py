@@ -20,7 +20,7 @@ from stvg_core.evaluation.prediction_files import read_predictions
 from stvg_core.method.evidence import Evidence
 from stvg_core.pipeline import Grounder
 from stvg_core.proposals.cache import CachedProposer
-from stvg_core.proposals.embedded import EmbeddedProposer
+from stvg_core.proposals.embedded_proposer import EmbeddedProposer
 from stvg_core.segment import PartOf, check_segment, part_info, track_within
 from stvg_core.settings import resolve
 from stvg_core.tube import Array, Frames, Track, VideoInfo

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from backend.cli.ablate import command
 from stvg_core.demo import MODEL_DIR
 from stvg_core.demo.ablation import reasons
-from stvg_core.demo.ablation.rows import Row, read_rows, write_rows
+from stvg_core.demo.ablation.figures_file import Row, read_rows, write_rows
 from stvg_core.demo.ablation.run import SETS, Task, clip_rows, scene_of, sub_queries
 from stvg_core.demo.ablation.steps import STEPS, SharedLooks, settings_of
 from stvg_core.demo.ablation.table import lines, markdown, paired_gain

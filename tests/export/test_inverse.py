@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.db.tables import Video
+from backend.export.exporting import by_video
 from backend.export.formats import FORMATS
 from backend.export.names import VideoNames
 from backend.export.record import Record
-from backend.export.run import by_video
 from backend.importing.finding import VideoFolder, Wanted
 from backend.importing.formats import read_labels
 from stvg_core.datasets.base import SHARES, VideoLabel

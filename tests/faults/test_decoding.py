@@ -17,9 +17,9 @@ from backend.media.decoding import reporting
 from stvg_core.children.child import ChildLimits
 from stvg_core.errors import VideoError
 from stvg_core.locating.attention import AttentionLocator
-from stvg_core.opened import OpenedVideo
+from stvg_core.open_video import OpenedVideo
 from stvg_core.proposals.dense import plan
-from stvg_core.proposals.embedded import EmbeddedProposer
+from stvg_core.proposals.embedded_proposer import EmbeddedProposer
 from stvg_core.proposals.sparse import spread
 from stvg_core.settings import GroundingSettings
 from stvg_core.stopwatch import Stopwatch
@@ -228,7 +228,7 @@ def every(n_frames: int, count: int) -> np.ndarray:
 
 
 @fault(18, guard="stvg_core.locating.attention.sample_indices", without=every, by=ValueError)
-@fault(18, guard="stvg_core.proposals.embedded.sample_indices", without=every)
+@fault(18, guard="stvg_core.proposals.embedded_proposer.sample_indices", without=every)
 def test_ten_hours_cost_as_many_pictures_as_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stvg_core.locating.attention.Session", nothing)
     model: Any = SimpleNamespace(family=SimpleNamespace(frames_per_slot=2))

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from backend.db.engine import Database
+from backend.export import exporting as exporting
 from backend.export import outputs
-from backend.export import run as exporting
 from backend.export.names import VideoNames
 from stvg_core.errors import StvgError
 from tests.export.labels import export
@@ -43,7 +43,7 @@ def lying_in(folder: Path) -> list[str]:
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @fault(
     30,
-    guard="backend.export.run.one_snapshot",
+    guard="backend.export.exporting.one_snapshot",
     without=nothing,
     also={"backend.export.records.one_snapshot": nothing},
 )
@@ -61,7 +61,7 @@ def test_an_export_shows_one_moment_whatever_is_saved_meanwhile(
             label(session, 3, "3.mp4", "a sentence of later")
         yield from read(*given, **more)
 
-    monkeypatch.setattr("backend.export.run.records", read_late)
+    monkeypatch.setattr("backend.export.exporting.records", read_late)
     assert "2 labels written" in export(database_url, "csv", tmp_path / "labels.csv")
     assert "a sentence of later" not in (tmp_path / "labels.csv").read_text()
 

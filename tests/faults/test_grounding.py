@@ -316,7 +316,7 @@ def test_the_graph_is_spared_before_frames_are_left_out(
         assert (gpu.refused, gpu.seen) == (1, 2)
 
 
-@fault(25, guard="stvg_core.freeing.is_short_of_memory", without=lambda error: False, by=UNSAID)
+@fault(25, guard="stvg_core.out_of_memory.is_short_of_memory", without=lambda error: False, by=UNSAID)
 def test_out_of_memory_twice_is_a_clear_failure_and_the_grounder_lives(
     make: Callable[..., Grounder], clip: Path, scene: Scene
 ) -> None:

@@ -172,7 +172,7 @@ def test_weights_that_are_missing_or_of_another_shape_are_not_made_up(folder: Pa
         load(folder, device="cpu")
 
 
-@fault(33, guard="stvg_core.proposals.grounded.GroundedProposer.load", without=nothing)
+@fault(33, guard="stvg_core.proposals.grounded_proposer.GroundedProposer.load", without=nothing)
 @pytest.mark.parametrize("broken", ["detector", "tracker"])
 def test_a_worker_loads_its_detector_and_tracker_before_the_first_job(whole: Path, tmp_path: Path, broken: str) -> None:
     folders = {"detector": save_grounding_dino(tmp_path / "dino"), "tracker": save_sam2(tmp_path / "sam")}

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import MultiDict
 
 from backend.db.engine import Database
-from backend.http.asked import FilterError
+from backend.http.address_values import FilterError
 from backend.http.dashboard import read
 from backend.review import decisions
 from backend.review.dashboard import Chosen

@@ -26,11 +26,11 @@ from backend.db.tables import Audit
 from backend.export.errors import ExportError
 from backend.export.formats import FORMATS
 from backend.http.dataset import PREDICTIONS, choices, read_form
-from stvg_core.datasets.unreviewed import MARK
+from stvg_core.datasets.review_marks import MARK
 from tests.export.labels import CORRECTED_SENTENCE, GAP_SENTENCE, QUESTION, store
 from tests.export.rows import a_task
-from tests.export.test_suggested import suggest
-from tests.export.test_unreviewed import OPEN, STAYS, a_task_of_every_kind
+from tests.export.test_review_marks import OPEN, STAYS, a_task_of_every_kind
+from tests.export.test_suggestions import suggest
 from tests.http.visitors import HTML, an_account, log_in, post
 
 

@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 
 from backend.db.engine import Database
 from backend.http import filters
-from backend.http.asked import FilterError
+from backend.http.address_values import FilterError
 from backend.review import decisions
 from backend.review.keyset import END, Cursor
 from backend.review.queue import QueueFilter

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from backend.annotations.rows import keyframes
+from backend.annotations.keyframe_rows import keyframes
 from backend.db import annotations as versions
 from backend.db.tables import Annotation, Diff
 from backend.export.record import Record

@@ -14,10 +14,10 @@ from backend.db.engine import Database
 from backend.db.tables import Calibration, Prediction, Task
 from backend.db.types import now
 from backend.jobs import calibrating
-from backend.jobs import corrected as corrected_
-from backend.jobs.corrected import gather
+from backend.jobs import usable_corrections as corrected_
+from backend.jobs.usable_corrections import gather
 from backend.review import decisions
-from backend.review.drawn import Drawn
+from backend.review.drawn_tube import Drawn
 from stvg_core.errors import StvgError
 from tests.calibration.planted import BOTH_WAYS, SETTINGS, planted
 from tests.calibration.rows import WEIGHTS, a_suggestion, corrected, versions

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from backend.db import annotations as versions
 from backend.db import events, projects
 from backend.db.tables import Annotation, Diff, Event, Prediction, Task
-from backend.jobs import corrections, saved
+from backend.jobs import corrections, submissions
 from backend.jobs.corrections import read_events
 from backend.jobs.payload import keyframes
 from backend.jobs.reconcile import reconcile
@@ -225,7 +225,7 @@ def test_an_event_that_cannot_be_read_for_an_unknown_reason_ends_in_the_log(
     def defect(*args: Any, **more: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(saved, "read_version", defect)
+    monkeypatch.setattr(submissions, "read_version", defect)
     _send(loop, _saved())
     read_events(loop.database)
     [(state, reason)] = _states(loop)

@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from backend.annotations.read import READER
 from backend.db.tables import Prediction
-from backend.jobs.corrected import gather
 from backend.jobs.rereading import reread
+from backend.jobs.usable_corrections import gather
 from backend.jobs.versions import Versions
 from backend.review import item, overlays
 from stvg_core.settings import GroundingSettings

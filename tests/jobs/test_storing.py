@@ -18,10 +18,10 @@ from sqlalchemy import select, text
 from backend.annotations import store as reading
 from backend.annotations.read import BLIND, READER
 from backend.db import annotations as versions
-from backend.db import followed, predictions, reviews, task_state
+from backend.db import follow_results, predictions, reviews, task_state
 from backend.db.lease import MAX_DEATHS
 from backend.db.tables import Annotation, Diff, Event, Task, TaskState
-from backend.jobs import saved, storing
+from backend.jobs import storing, submissions
 from backend.jobs.corrections import read_events
 from backend.jobs.pace import Pace
 from backend.jobs.rereading import reread
@@ -184,7 +184,7 @@ def test_what_was_followed_for_somebody_else_meanwhile_is_part_of_the_tube(
                 video = predictions.find_video(session, sha256)
                 assert video is not None and wish.first is not None and wish.last is not None
                 rows = [[wish.first, *wish.box], [wish.last, *wish.box]]
-                followed.store(
+                follow_results.store(
                     session, sha256, wish.key, video_id=video.id, wish=wish.to_json(), keyframes=rows,
                     seen_first=wish.first, seen_last=wish.last,
                 )  # fmt: skip
@@ -271,7 +271,7 @@ def test_what_is_known_is_not_read_again(loop: Loop, monkeypatch: pytest.MonkeyP
     def never(*args: Any, **more: Any) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(saved, "read_version", never)
+    monkeypatch.setattr(submissions, "read_version", never)
     _send(loop, {**_saved(result=[_box()]), "sent": "once more, by another way"})
     read_events(loop.database)
     assert [state for state, _ in _states(loop)] == ["done", "done"]
@@ -279,14 +279,14 @@ def test_what_is_known_is_not_read_again(loop: Loop, monkeypatch: pytest.MonkeyP
 
 
 def test_an_event_that_cannot_be_read_harms_no_other(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    read_version = saved.read_version
+    read_version = submissions.read_version
 
     def defect(result: Any, *more: Any) -> Any:
         if result[0]["id"] == "bad":
             raise ZeroDivisionError
         return read_version(result, *more)
 
-    monkeypatch.setattr(saved, "read_version", defect)
+    monkeypatch.setattr(submissions, "read_version", defect)
     _send(loop, _saved(number=8), _saved(number=9, result=[_box("bad")]), _saved(number=10), _deleted(8))
     read_events(loop.database)
     assert [state for state, _ in _states(loop)] == ["done", "failed", "done", "done"]
@@ -341,13 +341,13 @@ def test_reading_more_events_together_takes_no_more_statements(each_loop: Loop) 
 KILLED = """
 import os, signal, sys
 from backend.db.engine import Database
-from backend.jobs import corrections, saved
-read_version = saved.read_version
+from backend.jobs import corrections, submissions
+read_version = submissions.read_version
 def kill(result, *more):
     if result[0]["id"] == "bad":
         os.kill(os.getpid(), signal.SIGKILL)
     return read_version(result, *more)
-saved.read_version = kill
+submissions.read_version = kill
 corrections.read_events(Database(sys.argv[1]))
 """
 

@@ -10,8 +10,8 @@ from backend.bootstrap import method_settings, open_chat, present_model_version
 from backend.language import EndpointError
 from backend.settings import Settings
 from stvg_core import settings as of_settings
-from stvg_core.chosen import ENDPOINTS, NAMED
 from stvg_core.demo import MODEL_DIR
+from stvg_core.setting_layers import ENDPOINTS, NAMED
 from stvg_core.settings import GroundingSettings, resolve
 from stvg_core.version import model_version
 

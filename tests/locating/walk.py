@@ -27,7 +27,7 @@ from backend.labelstudio.payloads import TaskPayload
 from backend.media import MediaLibrary
 from backend.media.cache import MediaCache
 from backend.media.download import Downloader
-from backend.review.drawn import Drawn
+from backend.review.drawn_tube import Drawn
 from backend.settings import Settings
 from stvg_core.demo.clips import write_clip
 from stvg_core.demo.evaluate import scene_truth

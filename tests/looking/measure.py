@@ -25,7 +25,7 @@ from stvg_core.demo.scenes import Scene
 from stvg_core.method.interval import cut
 from stvg_core.metrics import tiou, viou
 from stvg_core.pipeline import Grounder
-from stvg_core.proposals.embedded import EmbeddedProposer
+from stvg_core.proposals.embedded_proposer import EmbeddedProposer
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import Track, Tube
 from stvg_core.video import VideoReader

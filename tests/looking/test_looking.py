@@ -14,11 +14,11 @@ from stvg_core.demo.clips import write_clip
 from stvg_core.demo.evaluate import scene_truth
 from stvg_core.demo.scenes import Scene
 from stvg_core.drawing import write_plot
-from stvg_core.locating.reading import CUT, IN_WORDS, SWAPPED
+from stvg_core.locating.answer_text import CUT, IN_WORDS, SWAPPED
 from stvg_core.locating.showing import AnswerError
 from stvg_core.metrics import viou
 from stvg_core.pipeline import Grounder
-from stvg_core.proposals.embedded import EmbeddedProposer
+from stvg_core.proposals.embedded_proposer import EmbeddedProposer
 from stvg_core.tube import Track
 from stvg_core.video import VideoReader
 from tests.looking.measure import measured, scenes, settings_for

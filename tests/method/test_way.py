@@ -21,4 +21,4 @@ def test_the_method_is_read_in_at_most_25_files() -> None:
 def test_only_what_is_called_counts() -> None:
     assert entered(lambda: None) == {}
     found = entered(lambda: replace(resolve(MODEL_DIR, None), lra_steps=1))
-    assert set(found) == {"settings.py", "typed.py"} and "preset" in found["settings.py"]
+    assert set(found) == {"settings.py", "setting_text.py"} and "preset" in found["settings.py"]

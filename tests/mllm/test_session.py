@@ -12,9 +12,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from stvg_core.errors import ModelError
+from stvg_core.mllm.attention_rows import RowCapture
 from stvg_core.mllm.families import FAMILIES
 from stvg_core.mllm.loading import LoadedModel, load
-from stvg_core.mllm.rows import RowCapture
 from stvg_core.mllm.session import Session
 from stvg_core.tube import Frames
 from tests.mllm.reference import Reference

@@ -16,8 +16,8 @@ from sqlalchemy.exc import OperationalError
 from backend.cli import evaluate
 from backend.cli import prelabel as module
 from backend.cli.main import main
-from backend.cli.prelabel_asked import name_of
 from backend.cli.prelabel_engines import Engine
+from backend.cli.prelabel_request import name_of
 from backend.cli.project_option import in_label_studio
 from backend.db import deliveries, jobs, projects, runs, work_lists
 from backend.db.tables import Delivery, Job, Prediction, Project, Task, TaskState

@@ -16,7 +16,7 @@ from stvg_core.errors import VideoError
 from stvg_core.proposals import CachedProposer
 from stvg_core.proposals.base import Searching
 from stvg_core.proposals.cache import content_hash
-from stvg_core.proposals.sighted import SightedTrack
+from stvg_core.proposals.sightings import SightedTrack
 from stvg_core.tube import Track, VideoInfo
 
 

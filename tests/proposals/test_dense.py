@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stvg_core.proposals.dense import MAX_FRAMES, MAX_SEEDS, merge, plan
-from stvg_core.proposals.sighted import SightedTrack
+from stvg_core.proposals.sightings import SightedTrack
 from stvg_core.tube import Track
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from stvg_core.boxes import box_iou
 from stvg_core.proposals.believing import as_expected, believed
-from stvg_core.proposals.embedded import EmbeddedProposer
+from stvg_core.proposals.embedded_proposer import EmbeddedProposer
 from stvg_core.proposals.exact import exact
 from stvg_core.proposals.resting import Course, acts, rests, smooth, steady
 from stvg_core.proposals.tightening import Crop, main_colour, measure

@@ -10,7 +10,7 @@ import pytest
 from stvg_core.boxes import box_iou
 from stvg_core.errors import QueryError
 from stvg_core.proposals.base import FixedTracks
-from stvg_core.proposals.embedded import EmbeddedProposer
+from stvg_core.proposals.embedded_proposer import EmbeddedProposer
 from stvg_core.proposals.extending import extend
 from stvg_core.proposals.following import DrawnBox
 from stvg_core.tube import Track

@@ -13,10 +13,10 @@ from stvg_core.boxes import box_iou
 from stvg_core.proposals import CachedProposer, dense
 from stvg_core.proposals.dense import merge, plan_all
 from stvg_core.proposals.following import DrawnBox, pinned
-from stvg_core.proposals.grounded import GroundedProposer
+from stvg_core.proposals.grounded_proposer import GroundedProposer
 from stvg_core.proposals.sam2 import Sam2Tracker, looking_order_of_all
-from stvg_core.proposals.sighted import SightedTrack
-from stvg_core.proposals.stored import from_bytes, to_bytes
+from stvg_core.proposals.sightings import SightedTrack
+from stvg_core.proposals.track_bytes import from_bytes, to_bytes
 from stvg_core.tube import Track
 from tests.proposals.painted import paint, see_red_boxes, see_red_masks, straight
 

@@ -14,10 +14,10 @@ from stvg_core.errors import QueryError
 from stvg_core.metrics import viou
 from stvg_core.proposals.base import FixedTracks
 from stvg_core.proposals.cache import CachedProposer
-from stvg_core.proposals.embedded import EmbeddedProposer
+from stvg_core.proposals.embedded_proposer import EmbeddedProposer
 from stvg_core.proposals.following import DrawnBox, pinned
-from stvg_core.proposals.grounded import GroundedProposer
-from stvg_core.proposals.sighted import sightings
+from stvg_core.proposals.grounded_proposer import GroundedProposer
+from stvg_core.proposals.sightings import sightings
 from stvg_core.tube import Track
 from stvg_core.video import VideoReader
 from tests.proposals.painted import paint, see_red_masks, straight
@@ -135,7 +135,7 @@ def test_a_long_video_is_thinned_out_but_never_the_drawn_frame(
 ) -> None:
     video = paint(tmp_path / "moving.mp4", MOVING, SIZE)
     see_red_masks(monkeypatch)
-    monkeypatch.setattr("stvg_core.proposals.grounded.MAX_FRAMES", 20)
+    monkeypatch.setattr("stvg_core.proposals.grounded_proposer.MAX_FRAMES", 20)
     proposer = GroundedProposer(str(detector_folder), str(tracker_folder), device="cpu")
     track = proposer.follow(video, DrawnBox(20, MOVING[20] / WHOLE))
     assert track.frames.tolist() == sorted({*range(0, 60, 3), 20})

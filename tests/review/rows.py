@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend.db import annotations
 from backend.db.tables import Annotation, Prediction, Task
-from backend.review.drawn import Drawn
+from backend.review.drawn_tube import Drawn
 from stvg_core.keyframes import simplify
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.review.agreement import Opinion, agree, consensus, outliers
-from backend.review.drawn import Drawn, overlap
+from backend.review.drawn_tube import Drawn, overlap
 from tests.review.tubes import cut, drawns, moving, whole
 
 

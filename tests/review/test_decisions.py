@@ -13,7 +13,7 @@ from backend.db.engine import Database
 from backend.db.tables import Task
 from backend.review import decisions
 from backend.review.decisions import ACCEPTED, REJECTED, SENT_BACK, SENT_ON, DecisionError, decide
-from backend.review.drawn import Drawn
+from backend.review.drawn_tube import Drawn
 from stvg_core.tube import Tube
 from tests.db.helpers import a_job, a_prediction, a_task, becomes
 from tests.review.rows import says

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from backend.review import diff
 from backend.review.diff import compare, pack, unpack
-from backend.review.drawn import Drawn, overlap, target
+from backend.review.drawn_tube import Drawn, overlap, target
 from stvg_core.keyframes import simplify
 from stvg_core.metrics import tiou, viou
 from stvg_core.tube import Tube

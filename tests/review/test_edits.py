@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.review.drawn import Drawn
+from backend.review.drawn_tube import Drawn
 from backend.review.edits import DISCARD, MIN_IOU, both, edits_from_nothing, edits_from_suggestion
 from stvg_core.boxes import box_iou
 from stvg_core.keyframes import Keyframe, expand, simplify

@@ -8,7 +8,7 @@ import pytest
 
 from backend.db.engine import Database
 from backend.review import diff
-from backend.review.drawn import Drawn, keyframes
+from backend.review.drawn_tube import Drawn, keyframes
 from backend.review.effort import Case, by_change, dataset_cases, stored_cases, summarise, total
 from stvg_core.keyframes import expand
 from stvg_core.tube import Tube

@@ -11,7 +11,7 @@ from backend.db.engine import Database
 from backend.review import decisions, item, overlays, to_check
 from backend.review.diff import unpack
 from backend.review.disagreement import record_due
-from backend.review.drawn import Drawn
+from backend.review.drawn_tube import Drawn
 from tests.review.labelled import CORRECTED, SUGGESTED, a_correction, a_job, a_suggestion, a_task, evidence
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from backend.db.engine import Database
 from backend.review import opinions
-from backend.review.drawn import Drawn, keyframes
+from backend.review.drawn_tube import Drawn, keyframes
 from backend.review.opinions import by_author, of_tasks, to_json, walk
 from stvg_core.keyframes import expand
 from tests.db.helpers import a_prediction, a_task

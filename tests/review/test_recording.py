@@ -9,7 +9,7 @@ from backend.db import diffs
 from backend.db.engine import Database
 from backend.db.tables import Annotation, Diff
 from backend.review import diff, recording
-from backend.review.drawn import Drawn, keyframes
+from backend.review.drawn_tube import Drawn, keyframes
 from stvg_core.keyframes import expand
 from tests.db.helpers import a_prediction, a_task
 from tests.review.rows import says

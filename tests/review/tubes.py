@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from backend.review.drawn import Drawn
+from backend.review.drawn_tube import Drawn
 from stvg_core.tube import Tube
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stvg_core.errors import VideoError
-from stvg_core.proposals.embedded import EmbeddedProposer
+from stvg_core.proposals.embedded_proposer import EmbeddedProposer
 from stvg_core.proposals.sam2 import looking_order
 from stvg_core.video import VideoReader, probe, read_frames, sample_indices
 from stvg_core.video.decoding import Decoder

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from stvg_core.demo.ablation.rows import Row
+from stvg_core.demo.ablation.figures_file import Row
 from stvg_core.demo.ablation.steps import BOTH, BOTH_BARE, GTI, TAS, TURNED, V_S, V_T, V_T_BARE
 from stvg_core.demo.ablation.table import paired_gain
 

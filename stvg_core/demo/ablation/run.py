@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from stvg_core.decomposition import decomposer_for
-from stvg_core.demo.ablation.rows import Row
+from stvg_core.demo.ablation.figures_file import Row
 from stvg_core.demo.ablation.steps import STEPS, SharedLooks, settings_of
 from stvg_core.demo.clips import split_scene, write_clip
 from stvg_core.demo.evaluate import right_track, scene_tracks, scene_truth, target_track, whole_tube
@@ -29,7 +29,7 @@ from stvg_core.method.look import look, look_again
 from stvg_core.method.maps import maps
 from stvg_core.method.tracks import View, cell_coverage, slot_scores
 from stvg_core.metrics import tiou, viou
-from stvg_core.opened import OpenedVideo
+from stvg_core.open_video import OpenedVideo
 from stvg_core.pipeline import Grounder
 from stvg_core.query import SubQueries, as_statement
 from stvg_core.settings import ActionSubject, GroundingSettings

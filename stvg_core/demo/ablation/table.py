@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stvg_core.demo.ablation.rows import Row
+from stvg_core.demo.ablation.figures_file import Row
 from stvg_core.demo.ablation.steps import STEPS
 from stvg_core.tube import Array
 

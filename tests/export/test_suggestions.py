@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 from backend.db import annotations, jobs
 from backend.db.engine import Database
 from backend.db.tables import Prediction, Task
-from backend.evaluation.stored import corrected_truths
+from backend.evaluation.database_samples import corrected_truths
+from backend.export.exporting import export
 from backend.export.formats import FORMATS
 from backend.export.record import Record
 from backend.export.records import records
-from backend.export.run import export
 from backend.export.selection import Selection
 from backend.review import decisions
 from tests.db.helpers import becomes

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from backend.review.drawn import Drawn, overlap
+from backend.review.drawn_tube import Drawn, overlap
 
 NEAR = 0.5
 """From this IoU on two boxes are taken for the same place."""

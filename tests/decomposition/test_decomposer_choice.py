@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from stvg_core.decomposition import DecomposerError, choosing, decomposer_for
+from stvg_core.decomposition import DecomposerError, decomposer_choice, decomposer_for
 from stvg_core.decomposition.asking import prompt_for
 from stvg_core.mllm.loading import LoadedModel, load
 from stvg_core.query import SubQueries, whole
@@ -103,7 +103,12 @@ def test_the_action_names_its_subject_as_the_settings_say(
 ) -> None:
     """The model's own answer is taken as given: it has learnt the prompt of one form only."""
     asked = []
-    monkeypatch.setattr(choosing, "complete", lambda loaded, prompt, *rest, **more: asked.append(prompt) or ANSWER)
+
+    def told(loaded: LoadedModel, prompt: str, *rest: object, **more: object) -> str:
+        asked.append(prompt)
+        return ANSWER
+
+    monkeypatch.setattr(decomposer_choice, "complete", told)
     settings = GroundingSettings(decomposer=name, action_subject="phrase")
     assert decomposer_for(settings, loaded).decompose(SENTENCE).action == "the nun in white feeds the goat"
     assert asked == ([prompt_for(SENTENCE, "phrase")] if name == "model" else [])

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import pytest
 
+from stvg_core.setting_text import NotAllowed, accept, accept_all, allowed, kinds, nearest, parse, parse_all, shown
 from stvg_core.settings import GroundingSettings
-from stvg_core.typed import NotAllowed, accept, accept_all, allowed, kinds, nearest, parse, parse_all, shown
 
 
 @dataclass(frozen=True)

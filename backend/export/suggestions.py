@@ -12,14 +12,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from backend.annotations.rows import keyframes as stored_keyframes
+from backend.annotations.keyframe_rows import keyframes as stored_keyframes
 from backend.db.tables import Prediction, Project, Task, TaskState, Video
 from backend.db.task_state import ACCEPTED, SUGGESTED
 from backend.export.record import Record
 from backend.export.selection import Selection
 from backend.labelstudio.config import find_config
 from stvg_core import text
-from stvg_core.datasets.unreviewed import MARK
+from stvg_core.datasets.review_marks import MARK
 from stvg_core.keyframes import expand
 
 ORIGIN = "suggested"

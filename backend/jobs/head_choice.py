@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from backend.db.engine import Database
-from backend.jobs.corrected import Source, gather
 from backend.jobs.grounding import Media
+from backend.jobs.usable_corrections import Source, gather
 from backend.jobs.versions import Versions
 from backend.media import MediaError
 from stvg_core.calibration.heads import ChosenHeads, HeadItem, choose_heads

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from stvg_core.locating.reading import (
+from stvg_core.locating.answer_text import (
     COUNTED,
     CUT,
     IN_WORDS,

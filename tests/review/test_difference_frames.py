@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from backend.review.apart import Stretch, stretches
-from backend.review.drawn import Drawn
+from backend.review.difference_frames import Stretch, stretches
+from backend.review.drawn_tube import Drawn
 from stvg_core.tube import Tube
 from tests.review.tubes import whole
 

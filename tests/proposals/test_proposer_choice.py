@@ -9,7 +9,7 @@ import pytest
 
 from stvg_core.errors import ModelError
 from stvg_core.proposals import CachedProposer, EmbeddedProposer, proposer_for
-from stvg_core.proposals.grounded import GroundedProposer
+from stvg_core.proposals.grounded_proposer import GroundedProposer
 from stvg_core.settings import GroundingSettings
 from stvg_core.tube import VideoInfo
 

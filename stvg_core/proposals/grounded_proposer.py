@@ -22,7 +22,7 @@ from stvg_core.proposals.following import DrawnBox
 from stvg_core.proposals.grounding_dino import LONGEST_SIDE, GroundingDino
 from stvg_core.proposals.phrases import noun_phrases
 from stvg_core.proposals.sam2 import Followed, Sam2Tracker, looking_order, looking_order_of_all
-from stvg_core.proposals.sighted import SightedTrack
+from stvg_core.proposals.sightings import SightedTrack
 from stvg_core.proposals.sparse import as_detections, spread, tracks_of
 from stvg_core.settings import Tracking
 from stvg_core.tube import Array, Track, VideoInfo

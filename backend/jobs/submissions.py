@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from backend.annotations import wishes
-from backend.annotations.known import Known, Wanted, region_names
+from backend.annotations.context import Known, Wanted, region_names
 from backend.annotations.store import origin, read_version
 from backend.db.annotations import counting, moment
 from backend.db.tables import Annotation

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy.orm import Session
 
-from backend.annotations.rows import keyframes
+from backend.annotations.keyframe_rows import keyframes
 from backend.db import predictions
 from backend.db.tables import Prediction, Task
 from backend.labelstudio.asking import DrawnRegion

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from stvg_core.boxes import box_iou
-from stvg_core.proposals.grounded import GroundedProposer
-from stvg_core.proposals.sighted import SightedTrack
+from stvg_core.proposals.grounded_proposer import GroundedProposer
+from stvg_core.proposals.sightings import SightedTrack
 from stvg_core.tube import Track
 from tests.proposals.painted import VOCABULARY, paint, see_red_boxes, see_red_masks, straight
 

@@ -23,18 +23,18 @@ from backend.db.engine import Database
 from backend.db.tables import Task
 from backend.export.datasheet import left_out
 from backend.export.errors import ExportError
+from backend.export.exporting import Outcome, export
 from backend.export.formats import FORMATS
-from backend.export.run import Outcome, export
+from backend.export.open_tasks import FAILED, LABELLED, NOT_LOOKED_AT, WAITING
 from backend.export.selection import Selection
-from backend.export.unlabelled import FAILED, LABELLED, NOT_LOOKED_AT, WAITING
 from backend.importing.pushing import ANNOTATION
 from backend.review import decisions
 from backend.settings import SettingsError
 from stvg_core.datasets.base import DatasetError
-from stvg_core.datasets.unreviewed import MARK, count_unreviewed
+from stvg_core.datasets.review_marks import MARK, count_unreviewed
 from tests.db.helpers import becomes
 from tests.export.rows import CORRECTED, START, a_task, a_tube, a_video, annotate
-from tests.export.test_suggested import decide, suggest
+from tests.export.test_suggestions import decide, suggest
 
 ROOT = Path(__file__).parents[2]
 SUGGESTIONS = Selection(suggestions=True)

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 from sqlalchemy import BindParameter, bindparam, select
 from sqlalchemy.orm import Session, joinedload
 
-from backend.annotations.rows import keyframes
+from backend.annotations.keyframe_rows import keyframes
 from backend.annotations.wish import Found, Wish
 from backend.db import annotations as versions
-from backend.db import deliveries, followed, predictions
+from backend.db import deliveries, follow_results, predictions
 from backend.db.tables import Annotation, Base, Prediction, Project, Task, Video
 from backend.labelstudio.asking import suggested_as
 from stvg_core.keyframes import expand
@@ -174,10 +174,10 @@ def load(session: Session, wanted: Sequence[Wanted], found: Sequence[Basis]) -> 
 
 def found_for(session: Session, wishes: Collection[tuple[str, Wish]]) -> dict[tuple[str, str], Found]:
     """What a worker found, by the video's hash and the wish's key."""
-    names = {followed.identity(sha256, wish.key): (sha256, wish.key) for sha256, wish in wishes}
+    names = {follow_results.identity(sha256, wish.key): (sha256, wish.key) for sha256, wish in wishes}
     found = {}
     for part in chunks(sorted(names)):
-        for row in followed.of(session, part):
+        for row in follow_results.of(session, part):
             drawn = expand(keyframes(row.keyframes))
             found[names[row.identity]] = Found(drawn, (row.seen_first, row.seen_last))
     return found

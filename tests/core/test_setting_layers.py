@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from stvg_core.chosen import DEFAULT, MODELS, Chosen, Place, SettingsRefused, choose
 from stvg_core.demo import MODEL_DIR
 from stvg_core.demo.ablation.steps import STEPS, settings_of
 from stvg_core.presets import UnknownPreset, check, presets
+from stvg_core.setting_layers import DEFAULT, MODELS, Chosen, Place, SettingsRefused, choose
 from stvg_core.settings import GroundingSettings, resolve
 
 ENVIRONMENT, LINE = ("STVG_PRESET", "environment"), ("--preset", "--set")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from backend.benchmarking import rendered
+from backend.benchmarking import rendered_clips
 from backend.db.engine import Database
 from backend.db.tables import Job
 from stvg_core.demo import MODEL_DIR
@@ -76,18 +76,18 @@ def test_the_whole_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_clips_are_rendered_once_and_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = rendered.of_rendered(tmp_path, 1)
+    made = rendered_clips.of_rendered(tmp_path, 1)
     [clip] = tmp_path.glob("*.mp4")
     before = clip.stat().st_mtime_ns
     assert made.records[0].name == clip.name
-    more = rendered.of_rendered(tmp_path, 2)
+    more = rendered_clips.of_rendered(tmp_path, 2)
     assert clip.stat().st_mtime_ns == before and len(more.records) == 2 and more.identity == made.identity
 
     def broken(path: Path, scene: object) -> Path:
         path.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(rendered, "write_clip", broken)
+    monkeypatch.setattr(rendered_clips, "write_clip", broken)
     with pytest.raises(KeyboardInterrupt):
-        rendered.of_rendered(tmp_path, 3)
+        rendered_clips.of_rendered(tmp_path, 3)
     assert len(list(tmp_path.glob("test-*.mp4"))) == 2, "what is half written is not taken for a clip"

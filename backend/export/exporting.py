@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from backend.export import unlabelled
+from backend.export import open_tasks
 from backend.export.datasheet import Tally, datasheet
 from backend.export.errors import ExportError
 from backend.export.formats import Format
@@ -21,7 +21,7 @@ from backend.export.record import Record, VideoLabels
 from backend.export.records import EVERYTHING, addresses, one_snapshot, records
 from backend.export.selection import Selection
 from backend.export.split import Split
-from backend.export.suggested import unreviewed_suggestions
+from backend.export.suggestions import unreviewed_suggestions
 from backend.media.location import location
 from backend.review import opinions
 from stvg_core.datasets.video_table import TableEntry, as_text, table_path
@@ -130,11 +130,11 @@ def export(
 
 def _untouched(session: Session, project_id: int | None, selection: Selection) -> Counter[str]:
     """The tasks that were not looked at for a record, by reason: those of the other kind of export."""
-    counts = unlabelled.count_unlabelled(session, project_id)
-    counted_already = unlabelled.NOT_LOOKED_AT if selection.suggestions else unlabelled.LABELLED
+    counts = open_tasks.count_unlabelled(session, project_id)
+    counted_already = open_tasks.NOT_LOOKED_AT if selection.suggestions else open_tasks.LABELLED
     del counts[counted_already]
     if not selection.suggestions:
-        del counts[unlabelled.ACCEPTED_SUGGESTION]
+        del counts[open_tasks.ACCEPTED_SUGGESTION]
     return counts
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.annotations.rows import keyframes
+from backend.annotations.keyframe_rows import keyframes
 from backend.annotations.target import target_entry
 from backend.labelstudio.result import Interval
 from stvg_core.boxes import box_iou

@@ -16,9 +16,9 @@ from backend.cli import calibrate, calibrate_heads
 from backend.cli.main import stvg
 from backend.db import audits, calibrations
 from backend.db.engine import Database
-from backend.jobs import choosing
+from backend.jobs import head_choice
 from backend.media import MediaFile
-from backend.review.drawn import Drawn
+from backend.review.drawn_tube import Drawn
 from backend.settings import SettingsError, load_settings
 from stvg_core.calibration.heads import HeadItem
 from stvg_core.calibration.items import Item
@@ -68,7 +68,7 @@ def office(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> Databa
     monkeypatch.setattr(calibrate, "open_versions", lambda settings: versions())
     monkeypatch.setattr(calibrate_heads, "open_media", lambda *_: PlantedMedia(103, 105))
     monkeypatch.setattr(calibrate_heads, "open_grounder", lambda *_, **__: None)
-    monkeypatch.setattr(choosing, "HeadLooks", PlantedLooks)
+    monkeypatch.setattr(head_choice, "HeadLooks", PlantedLooks)
     with sqlite_database.write() as session:
         for number in range(30):
             corrected(session, number)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stvg_core.proposals.base import Proposer
 from stvg_core.proposals.cache import CachedProposer
-from stvg_core.proposals.embedded import EmbeddedProposer
+from stvg_core.proposals.embedded_proposer import EmbeddedProposer
 from stvg_core.settings import SeenSettings
 
 
@@ -23,7 +23,7 @@ def proposer_for(settings: SeenSettings, *, device: str, cache: Path | None = No
     proposer: Proposer
     if settings.proposer == "grounding_dino":
         # Imported here: nobody else needs the detector's classes.
-        from stvg_core.proposals.grounded import GroundedProposer
+        from stvg_core.proposals.grounded_proposer import GroundedProposer
 
         proposer = GroundedProposer(
             settings.detector, settings.tracker, device=device, every=settings.detect_every, tracking=settings.tracking

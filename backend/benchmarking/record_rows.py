@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from backend.annotations.rows import keyframes
+from backend.annotations.keyframe_rows import keyframes
+from backend.benchmarking.answering import Asked
 from backend.benchmarking.dataset import Record
-from backend.benchmarking.run import Asked
 from backend.db import jobs
 from backend.db.engine import chunks
 from backend.db.identity import job_identity

@@ -13,10 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from stvg_core.decomposition import Decomposer
-from stvg_core.freeing import is_short_of_memory
 from stvg_core.method.evidence import Rows
 from stvg_core.method.look import Sentence
 from stvg_core.mllm.session import Session
+from stvg_core.out_of_memory import is_short_of_memory
 from stvg_core.query import SubQueries, as_statement, normalise_query
 from stvg_core.stopwatch import Stopwatch
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stvg_core.proposals.sighted import SightedTrack
+from stvg_core.proposals.sightings import SightedTrack
 from stvg_core.tube import Array, Track
 
 _FORMAT = "stvg-tracks-1"

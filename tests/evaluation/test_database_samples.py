@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from backend.db import predictions, task_state
 from backend.db.engine import Database
 from backend.db.tables import Prediction, Task
-from backend.evaluation.stored import SourceTruths, corrected_truths, newest_predictions, source_truths
+from backend.evaluation.database_samples import SourceTruths, corrected_truths, newest_predictions, source_truths
 from backend.export.names import VideoNames
 from stvg_core.evaluation.compare import compare
 from stvg_core.evaluation.protocols import Protocol
