@@ -7,7 +7,9 @@ import re
 from tests.browser.actions import ACTIONS
 from tests.docs.pages import ROOT
 
-ROW = re.compile(r"^\| (?P<correction>[^|]+?) \| (?P<how>[^|]+?) \| (?P<actions>\d+) \|$", re.MULTILINE)
+ROW = re.compile(
+    r"^\| (?P<correction>[^|]+?) \| (?P<how>[^|]+?) \| (?P<actions>\d+) \| (?P<seconds>\d+\.\d) \|$", re.MULTILINE
+)
 SECTION = re.compile(r"^## How many actions$(.*?)^## ", re.MULTILINE | re.DOTALL)
 
 
