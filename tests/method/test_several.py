@@ -64,6 +64,13 @@ def test_one_direction_is_that_of_the_whole_look(backwards: bool) -> None:
     assert seen.log[0] == ("prefill backwards" if backwards else "prefill") and "release" not in seen.log
 
 
+def test_one_direction_is_forward_and_never_a_batch_unless_it_is_said() -> None:
+    seen = paper(4)
+    one = look_one_way(seen, QUERY, PARTS, FORWARD)  # type: ignore[arg-type]
+    same(one, look(paper(), QUERY, PARTS, FORWARD))  # type: ignore[arg-type]
+    assert seen.log[0] == "prefill" and "2 at once" not in seen.log
+
+
 @pytest.mark.parametrize(
     ("settings", "count", "batch", "wanted"),
     [
@@ -129,3 +136,14 @@ def test_prefills_without_v_are_let_go_of_once_a_direction_unless_they_are_kept(
     assert seen.log.count("release") == (2 if settings.tas else 1)
     for one, other in zip(found, each(paper(), settings, 2, []), strict=True):
         same(one, other)
+
+
+def test_without_kept_prefills_a_step_that_is_dropped_looks_as_without_v(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard drops a V that makes yes less likely at every share; what is seen then is seen at V = 0."""
+    monkeypatch.setattr(looking, "learn", lambda *given, **more: [-v for v in LEARN(*given, **more)])
+    guarded = replace(FORWARD, lra_guard=True)
+    found = each(paper(), guarded, 2, [], keep=False)
+    for one, other in zip(found, each(paper(), replace(guarded, lra_steps=0), 2, []), strict=True):
+        np.testing.assert_array_equal(one.spatial, other.spatial)
+        np.testing.assert_array_equal(one.temporal, other.temporal)
+        np.testing.assert_array_equal(one.v_share, 0)
