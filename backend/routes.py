@@ -32,6 +32,7 @@ def is_media(path: str) -> bool:
 
 
 def is_static(path: str) -> bool:
+    """Does the path give out what Label Studio gives to everybody, and does it stay there?"""
     return path.startswith(STATIC) and not climbs(path)
 
 

@@ -24,6 +24,7 @@ MARKS = {
 
 
 def mark(kind: str, first: int, last: int) -> dict[str, Any]:
+    """A mark as an entry keeps it: its kind, and the frames (0-based, both included) that it is about."""
     return {"mark": kind, "frames": [int(first), int(last)]}
 
 

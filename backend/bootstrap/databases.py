@@ -16,6 +16,7 @@ from backend.settings import Settings
 
 
 def open_database(settings: Settings, *, connections: int = 20) -> Database:
+    """The database of the settings, with at most ``connections`` at a time; nothing is read yet."""
     return Database(settings.database_url, connections=connections)
 
 

@@ -41,4 +41,5 @@ def name_of(text: str) -> str:
 
 
 def local_places(settings: Settings, project_id: int) -> LocalPlaces:
+    """Where the videos of a local project lie on this machine."""
     return LocalPlaces(project_id, partial(address_or_none, document_root=settings.document_root))

@@ -45,6 +45,7 @@ def find(session: Session, name: str) -> Account | None:
 
 
 def by_id(session: Session, account_id: int) -> Account | None:
+    """The account of this number, None where there is none."""
     return session.get(Account, account_id)
 
 
@@ -73,10 +74,12 @@ def check(session: Session, name: str, password: str) -> Account | None:
 
 
 def set_password(session: Session, name: str, password: str) -> Account:
+    """Give an account another password. Raises AccountError for an unknown name or a password that is too short."""
     return _change(session, name, password_hash=_hash(password))
 
 
 def set_role(session: Session, name: str, role: str) -> Account:
+    """Give an account another role. Raises AccountError for an unknown name or role."""
     return _change(session, name, role=_check_role(role))
 
 
@@ -86,6 +89,7 @@ def disable(session: Session, name: str) -> Account:
 
 
 def enable(session: Session, name: str) -> Account:
+    """Let it log in again. Raises AccountError for an unknown name."""
     return _change(session, name, disabled=False)
 
 

@@ -19,6 +19,7 @@ def store(session: Session, annotation_id: int, **values: Any) -> bool:
 
 
 def find(session: Session, annotation_id: int) -> Diff | None:
+    """The diff of an annotation version's own object, None where none was made."""
     return session.scalar(select(Diff).where(Diff.annotation_id == annotation_id, Diff.object == 0))
 
 

@@ -20,6 +20,7 @@ def identity(video_sha256: str, key: str) -> str:
 
 
 def find(session: Session, video_sha256: str, key: str) -> Followed | None:
+    """What was found for this wish in a video, None where nobody has looked yet."""
     return session.scalar(select(Followed).where(Followed.identity == identity(video_sha256, key)))
 
 

@@ -247,6 +247,7 @@ def counts(session: Session) -> dict[str, int]:
 
 
 def find(session: Session, identity: str) -> Job | None:
+    """The job of this identity, None where there is none."""
     return session.scalar(select(Job).where(Job.identity == identity))
 
 

@@ -71,6 +71,7 @@ def _suggestion(row: Row[Any]) -> Suggestion:
 
 
 def find(session: Session, identity: str) -> Prediction | None:
+    """The prediction of this identity, None where there is none."""
     return session.scalar(select(Prediction).where(Prediction.identity == identity))
 
 
@@ -113,6 +114,7 @@ def store_video(session: Session, sha256: str, **facts: Any) -> Video:
 
 
 def find_video(session: Session, sha256: str) -> Video | None:
+    """The video of this content, None where it was never seen."""
     return session.scalar(select(Video).where(Video.sha256 == sha256))
 
 

@@ -66,6 +66,7 @@ def says_new(
 
 
 def find(session: Session, project_id: int) -> Project | None:
+    """The project of this number, None where it is not known."""
     return session.get(Project, project_id)
 
 

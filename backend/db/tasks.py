@@ -161,6 +161,7 @@ def remember(
 
 
 def find(session: Session, project_id: int, ls_task_id: int) -> Task | None:
+    """A project's task by Label Studio's number, None where it is not known."""
     return session.scalar(select(Task).where(Task.project_id == project_id, Task.ls_task_id == ls_task_id))
 
 

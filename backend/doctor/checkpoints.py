@@ -30,6 +30,7 @@ _SETTINGS = (
 
 
 def check_model(installation: Installation) -> Iterator[Finding]:
+    """Is the model of the settings there, whole, and of a kind that loads?"""
     settings = installation.settings
     try:
         method, version = method_settings(settings), present_model_version(settings)

@@ -27,6 +27,7 @@ ALLOW = (
 
 
 def check(installation: Installation) -> Iterator[Finding]:
+    """Is this backend connected to each project, and does Label Studio reach it?"""
     client = installation.label_studio
     if client is None or installation.database is None:
         return  # another check says why

@@ -15,6 +15,7 @@ SHORTEST = 12
 
 
 def check(installation: Installation) -> Iterator[Finding]:
+    """Must callers of this backend log in?"""
     settings = installation.settings
     try:
         require_credentials(settings)

@@ -22,6 +22,7 @@ _SHARE = 3
 
 
 def check(installation: Installation) -> Iterator[Finding]:
+    """Does the database answer, and is it at this version's migration?"""
     try:
         database = bootstrap.open_database(installation.settings)
     except DatabaseError as error:

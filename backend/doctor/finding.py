@@ -33,6 +33,7 @@ Check = Callable[[Installation], Iterator[Finding]]
 
 
 def ok(about: str, said: str) -> Finding:
+    """It is as it should be."""
     return Finding("ok", about, said)
 
 

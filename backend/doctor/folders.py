@@ -17,6 +17,7 @@ LITTLE_BYTES, NONE_BYTES = 5 * _GB, 0.2 * _GB
 
 
 def check_data(installation: Installation) -> Iterator[Finding]:
+    """Can the data folder be written to, and is there room?"""
     folder = installation.settings.data_dir
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -38,6 +39,7 @@ def check_data(installation: Installation) -> Iterator[Finding]:
 
 
 def check_media(installation: Installation) -> Iterator[Finding]:
+    """Can the folder with Label Studio's local files be read?"""
     root = installation.settings.document_root
     if root is None:
         yield ok(MEDIA, "No local folder is set: videos are fetched from Label Studio and kept in the data folder.")

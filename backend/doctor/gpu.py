@@ -26,6 +26,7 @@ class Gpu:
 
 
 def check(installation: Installation) -> Iterator[Finding]:
+    """Is there a GPU, and does the model fit?"""
     settings = installation.settings
     try:
         method = method_settings(settings)

@@ -14,6 +14,7 @@ ABOUT = "label studio"
 
 
 def check(installation: Installation) -> Iterator[Finding]:
+    """Does Label Studio answer, and does it take the token?"""
     client = installation.label_studio
     if client is None:
         try:

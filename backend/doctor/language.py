@@ -56,6 +56,7 @@ def check_chat(installation: Installation) -> Iterator[Finding]:
 
 
 def check(installation: Installation) -> Iterator[Finding]:
+    """Does the endpoint answer that splits sentences?"""
     settings = installation.settings
     try:
         method = method_settings(settings)

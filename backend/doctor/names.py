@@ -13,6 +13,7 @@ ABOUT = "names"
 
 
 def check(installation: Installation) -> Iterator[Finding]:
+    """Is Label Studio known by the names under which people open it?"""
     settings = installation.settings
     if installation.database is None or settings.label_studio_url is None:
         return

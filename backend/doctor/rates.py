@@ -23,6 +23,7 @@ _PROJECTS = 20
 
 
 def check(installation: Installation) -> Iterator[Finding]:
+    """Do the projects' tasks have frame rates that fit their videos?"""
     database, client = installation.database, installation.label_studio
     if database is None or client is None:
         return

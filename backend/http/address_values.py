@@ -44,6 +44,7 @@ def read_text(asked: MultiDict[str, str], name: str) -> str:
 
 
 def read_one_of(asked: MultiDict[str, str], name: str, known: tuple[Name, ...]) -> Name | None:
+    """One of the known words, None where nothing stands there. Raises FilterError for another one."""
     text = read_text(asked, name)
     if not text:
         return None
@@ -64,6 +65,7 @@ def read_stored(asked: MultiDict[str, str], name: str) -> str | None:
 
 
 def read_share(asked: MultiDict[str, str], name: str) -> float | None:
+    """A number from 0 to 1, None where nothing stands there. Raises FilterError for anything else."""
     text = read_text(asked, name)
     if not text:
         return None

@@ -66,6 +66,7 @@ def login() -> ResponseReturnValue:
 
 @blueprint.post("/logout")
 def logout() -> ResponseReturnValue:
+    """End the session and go to the log-in."""
     person = people.current()
     if person is not None:
         with services().database.write() as session:

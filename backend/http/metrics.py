@@ -79,4 +79,5 @@ def install(app: Flask, database: Database) -> None:
 
 @blueprint.get("/metrics")
 def metrics() -> Response:
+    """The counters as Prometheus reads them."""
     return Response(generate_latest(current_app.extensions["stvg_metrics"]), content_type=CONTENT_TYPE_LATEST)

@@ -85,6 +85,7 @@ def shown_frame(frame: int) -> int:
 
 
 def tone(name: str) -> str:
+    """The colour class of a state, "plain" for one without."""
     return TONES.get(name, "plain")
 
 

@@ -214,10 +214,12 @@ def _kind(value: Any) -> str:
 
 
 def brings_labels(entry: Entry) -> bool:
+    """Whether a record has annotations or predictions of its own."""
     return entry.data is not None and any(entry.data.get(name) for name in ("annotations", "predictions"))
 
 
 def place_of(entry: Entry) -> str:
+    """Where a record stands in its file, for a message."""
     return f"record {entry.record}" if entry.line is None else f"line {entry.line} (record {entry.record})"
 
 

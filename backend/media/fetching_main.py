@@ -27,6 +27,7 @@ _BEAT_BYTES, _BEAT_S = 1 << 20, 0.25
 
 
 def main() -> None:
+    """Fetch what the parent process asks for, until it closes the connection."""
     told = begin()
     _be_silent()
     module, _, name = told["fetcher"].partition(":")

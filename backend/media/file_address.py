@@ -21,6 +21,7 @@ def file_address(path: Path) -> str:
 
 
 def is_file_address(address: str) -> bool:
+    """Whether an address begins with ``file:``."""
     return address.partition(":")[0].strip().lower() == SCHEME
 
 

@@ -50,6 +50,7 @@ def table_path(export: Path) -> Path:
 
 
 def as_text(entries: Iterable[TableEntry]) -> str:
+    """The table as the JSON that :func:`table_of` reads."""
     return json.dumps({"videos": [asdict(entry) for entry in entries]}, ensure_ascii=False, indent=0) + "\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 
 def words_of(text: str) -> frozenset[str]:
+    """The words of a text, each once."""
     return frozenset(text.split())
 
 

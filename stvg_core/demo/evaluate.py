@@ -127,6 +127,7 @@ def _touched(boxes: Array, h: int, w: int) -> Array:
 
 
 def main() -> None:
+    """The command line; see the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=str(MODEL_DIR))
     parser.add_argument("--split", choices=["validation", "test"], default="validation")

@@ -92,6 +92,8 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class Scene:
+    """A clip before it is drawn: its frames, its objects and which one the query is about."""
+
     fps: Fraction
     width: int
     height: int

@@ -26,4 +26,5 @@ def scene_truth(scene: Scene) -> Tube:
 
 
 def target_track(scene: Scene) -> Track:
+    """The true track of the object that the query is about."""
     return next(track for track in scene_tracks(scene) if track.label == str(scene.target))

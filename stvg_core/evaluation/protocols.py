@@ -22,6 +22,8 @@ MAX_SAMPLED = 200
 
 
 class Protocol(StrEnum):
+    """The public protocols; they differ in which frames count."""
+
     TUBEDETR = "tubedetr"
     CGSTVG = "cgstvg"
     HCSTVG = "hcstvg"

@@ -21,6 +21,7 @@ from stvg_core.video.reader import VideoReader
 
 
 def main() -> None:
+    """Decode what the parent process asks for, until it closes the connection."""
     told = begin()
     module, _, name = told["reader"].partition(":")
     Decoding(told, getattr(import_module(module), name)).run()

@@ -79,4 +79,5 @@ def info_to_json(info: VideoInfo) -> dict[str, Any]:
 
 
 def info_from_json(known: dict[str, Any], times: Array | None) -> VideoInfo:
+    """A video's facts as :func:`info_to_json` wrote them; the times of its frames travel beside."""
     return VideoInfo(**known | {"warnings": tuple(known["warnings"]), "times": times, "path": str(Path(known["path"]))})

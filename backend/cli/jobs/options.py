@@ -15,24 +15,29 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def project(command: Command) -> Command:
+    """``--project``, with the type that says what a project may be called."""
     return click.option("--project", type=PROJECT, help="Only of this project.")(command)
 
 
 def version(command: Command) -> Command:
+    """``--version``."""
     return click.option("--version", help="Only for this model version.")(command)
 
 
 def reason(command: Command) -> Command:
+    """``--reason``."""
     return click.option("--reason", help="Only with this text in their reason.")(command)
 
 
 def limit(command: Command) -> Command:
+    """``--limit``, 100 where it is not given."""
     return click.option(
         "--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many, newest first."
     )(command)
 
 
 def as_json(command: Command) -> Command:
+    """``--json``, as the argument ``as_json``."""
     return click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")(command)
 
 

@@ -24,6 +24,8 @@ LsId = Annotated[int, mapped_column(BigInteger)]
 
 
 class Base(DeclarativeBase):
+    """What all tables share: how constraints are named, and which column a Python type becomes."""
+
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: UtcTime,

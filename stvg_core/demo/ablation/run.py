@@ -57,6 +57,7 @@ class Task:
 
 
 def scene_of(task: Task) -> Scene:
+    """The rendered scene that a task is about."""
     choices = dict(SETS[task.clips])
     counts = choices.pop("n_objects", None)
     if isinstance(counts, tuple):

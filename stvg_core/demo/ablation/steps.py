@@ -65,6 +65,7 @@ STEPS = (
 
 
 def settings_of(step: Step, preset: GroundingSettings) -> GroundingSettings:
+    """The settings of a step, in front of a model's preset."""
     return replace(preset, **step.changes)  # type: ignore[arg-type]
 
 

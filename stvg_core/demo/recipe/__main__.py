@@ -17,6 +17,7 @@ from stvg_core.demo.recipe.processes import train
 
 
 def main() -> None:
+    """The command line; see the module."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
     parser.add_argument("--work", type=Path, default=Path("/tmp/stvg-recipe"), help="checkpoints and log")  # noqa: S108

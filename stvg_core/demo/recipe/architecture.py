@@ -19,6 +19,7 @@ MAX_POSITIONS = 4096
 
 
 def build_config() -> LlavaOnevisionConfig:
+    """The configuration of the whole model, with the vocabulary's token ids."""
     vocabulary = build_tokenizer().get_vocab()
     vision = SiglipVisionConfig(
         hidden_size=VISION_WIDTH, intermediate_size=4 * VISION_WIDTH, num_hidden_layers=3, num_attention_heads=4,

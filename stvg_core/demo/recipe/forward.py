@@ -18,6 +18,8 @@ from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
 @dataclass
 class Packed:
+    """What a pass over prefixes of P tokens and their packed questions gives: B clips, K questions of L tokens each."""
+
     prefix: torch.Tensor  # (B, P, width), after the last layer run
     questions: torch.Tensor | None  # (B, K, L, width)
     rows: list[torch.Tensor]  # per layer (B, heads, K, L, P): the questions' attention to the prefix

@@ -44,6 +44,8 @@ Look = tuple[str | None, str]
 
 @dataclass
 class Question:
+    """One question about a clip of T frames, its answer, and where that lies."""
+
     kind: str
     text: str
     answer: str

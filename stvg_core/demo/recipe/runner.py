@@ -36,6 +36,8 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Stage:
+    """One stage of the training: what is trained, for how many steps, how fast at most."""
+
     name: str
     objective: Objective
     steps: int
