@@ -54,8 +54,8 @@ def people(label_studio: str, project: int, log_in: tuple[str, str], service: st
         ("who", "may", "address", "name", "password"),
         (ANNOTATOR, "correct tubes, skip tasks", f"{label_studio}/projects/{project}/data", *log_in),
         ("", "see the queue and corrections", pages, ANNOTATOR, passwords[ANNOTATOR]),
-        (REVIEWER, "accept, reject, send back", pages, REVIEWER, passwords[REVIEWER]),
-        (LEAD, "also export, read the audit log", pages, LEAD, passwords[LEAD]),
+        (REVIEWER, "accept, reject, send back, export", pages, REVIEWER, passwords[REVIEWER]),
+        (LEAD, "also read the audit log", pages, LEAD, passwords[LEAD]),
     ]
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -244,7 +244,10 @@ def _keep_running(server: LabelStudioServer, stack: Stack, project: DemoProject,
     click.secho(f"Then review what came in:  {stack.url}/review/\n", bold=True)
     log_in = (server.username, server.password)
     click.echo(people(server.url, project.id, log_in, stack.url, stack.passwords) + "\n")
-    click.echo("Ctrl-C stops everything; your labels stay.")
+    click.echo(f"stvg commands on these data:  export STVG_DATABASE_URL={stack.database_url}")
+    click.echo(
+        "Ctrl-C stops everything. Your labels stay: the next make demo goes on with them, make clean forgets them."
+    )
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             time.sleep(1)

@@ -36,11 +36,11 @@ def check(installation: Installation) -> Iterator[Finding]:
         where = f"in {file}" if file is not None else f"on {database.engine.url.host}"
         yield ok(ABOUT, f"{kind} {where} is at migration {schema.head_revision()}.")
     except DatabaseError as error:
-        said, _, mend = str(error).partition(". Run: ")
-        if mend:
-            yield fail(ABOUT, f"{said}.", f"Run: {mend}")
+        said, _, mend = str(error).partition(". ")
+        if "stvg db upgrade" in mend:
+            yield fail(ABOUT, f"{said}.", mend)
         else:
-            yield fail(ABOUT, said, "Start it, or mend the address.")
+            yield fail(ABOUT, str(error), "Start it, or mend the address.")
     finally:
         database.close()
 

@@ -24,6 +24,20 @@ DIGITS = 4
 """Enough for an order, and never written with an exponent: PostgreSQL may compare the values as text."""
 
 
+_OUT_OF_THE_WAY = (
+    "inner_id", "completed_at", "cancelled_annotations", "total_predictions", "annotations_results", "annotations_ids",
+    "predictions_score", "predictions_model_versions", "predictions_results", "file_upload", "storage_filename",
+    "created_at", "updated_at", "updated_by", "avg_lead_time", "draft_exists", "allow_skip", "data.fps",
+)  # fmt: skip
+HIDDEN = {
+    "explore": [f"tasks:{name}" for name in _OUT_OF_THE_WAY],
+    "labeling": [f"tasks:{name}" for name in ("id", "annotators", "data.video", *_OUT_OF_THE_WAY)],
+}
+"""Columns that a new tab does not show, in the list and beside a task: with them the sentence and the video are off the
+screen. Whoever changes them in the tab keeps what they chose.
+"""
+
+
 class LabelStudio(Protocol):
     """The calls of Label Studio that are needed."""
 
@@ -99,9 +113,9 @@ def _tab(label_studio: LabelStudio, project_id: int, order: Order) -> tuple[int,
         data = view.get("data") or {}
         if data.get("title") not in TITLES.values():
             continue
-        if all(data.get(key) == value for key, value in wanted.items()):
+        if "hiddenColumns" in data and all(data.get(key) == value for key, value in wanted.items()):
             return int(view["id"]), False
-        label_studio.update_view(int(view["id"]), project_id, {**data, **wanted})
+        label_studio.update_view(int(view["id"]), project_id, {"hiddenColumns": HIDDEN, **data, **wanted})
         return int(view["id"]), True
-    made = label_studio.create_view(project_id, {"type": "list", "target": "tasks", **wanted})
+    made = label_studio.create_view(project_id, {"type": "list", "target": "tasks", "hiddenColumns": HIDDEN, **wanted})
     return int(made["id"]), True

@@ -172,7 +172,7 @@ def ensure_webhook(client: LabelStudioClient, project_id: int, service: Service)
         done.append(f"created the webhook to {service.webhook_url}")
     elif {key: _comparable(ours[0].get(key)) for key in wanted} != {k: _comparable(v) for k, v in wanted.items()}:
         client.update_webhook(int(ours[0]["id"]), **wanted)
-        done.append("repaired the webhook's header and events")
+        done.append("gave the webhook its header and events")
     else:
         done.append("the webhook is as it should be")
     return done

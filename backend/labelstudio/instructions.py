@@ -69,8 +69,14 @@ def _lines(config: LabelConfig) -> Iterator[tuple[str, str]]:
     absent = next((verdict for verdict in config.verdicts if verdict.lower() == "absent"), None)
     yield "Accept", "play the video once. If object, time and boxes are right, press Submit."
     if match is not None:
-        yield "Move an end", f"drag the left or right end of {match} on the timeline."
-    yield "Move a box", "go to the frame where it is worst, click the box, drag it or its corners."
+        yield (
+            "Move an end",
+            f"drag the left or right end of {match} on the timeline (out of sight? click {match} in the regions).",
+        )
+    yield (
+        "Move a box",
+        "go to the frame where it is worst, click the box's line on the timeline, drag the box or its corners.",
+    )
     if config.ask_name is not None:
         yield (
             "Ask again",

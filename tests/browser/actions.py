@@ -1,6 +1,6 @@
 """How many actions does each correction take? One table for the browser tests and for docs/annotating.md.
 
-An action is a click, a drag, a key, or a text typed with Enter. Submit is one.
+An action is a click (also one of three times), a drag, a key, or a text typed with Enter. Submit is one.
 """
 
 from __future__ import annotations

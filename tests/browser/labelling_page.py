@@ -73,7 +73,7 @@ class LabellingPage:
         assert self.actions - before == ACTIONS[correction], correction
 
     def go_to_frame(self, frame: int) -> None:
-        """Click the frame counter and type the frame's number (1-based), as a person does."""
+        """Click the frame counter three times and type the frame's number (1-based), as a person does."""
         self.show(frame, self._type)
         self.actions += 2
 
@@ -107,10 +107,11 @@ class LabellingPage:
         return True
 
     def _type(self, frame: int) -> None:
-        self.page.click(".lsf-frames-control")
-        field = self.page.wait_for_selector(".lsf-frames-control input")
-        field.fill(str(frame))
-        field.press("Enter")
+        # Three times, so that the number is selected: what is typed after one click stands behind the old one.
+        self.page.locator(".lsf-frames-control").click(click_count=3, position={"x": 30, "y": 10})
+        self.page.wait_for_selector(".lsf-frames-control input")
+        self.page.keyboard.type(str(frame))
+        self.page.keyboard.press("Enter")
         rest(self.page)
 
     def drawn(self, region_id: str) -> Box | None:

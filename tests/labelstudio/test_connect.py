@@ -37,7 +37,7 @@ def connect(ls: FakeLabelStudio, service: Service = SERVICE, project: str = "cli
 def test_everything_is_created() -> None:
     ls = FakeLabelStudio()
     done = connect(ls)
-    assert [sentence.split()[0] for sentence in done] == ["created", "connected", "chose", "repaired", "connected"]
+    assert [sentence.split()[0] for sentence in done] == ["created", "connected", "chose", "gave", "connected"]
     [project] = ls.all("projects")
     assert (project["title"], project["label_config"], project["model_version"]) == ("clips", CONFIG, BACKEND_TITLE)
     [backend] = ls.all("ml")
@@ -81,7 +81,7 @@ def test_the_webhook_that_label_studio_made_is_repaired() -> None:
     ls = FakeLabelStudio()
     ls.add("projects", title="clips", label_config=CONFIG)
     ls.client().create_ml_backend(1, "http://stvg.test:9090")
-    assert "repaired the webhook's header and events" in connect(ls)
+    assert "gave the webhook its header and events" in connect(ls)
     [hook] = ls.all("webhooks")
     assert hook["headers"]["Authorization"] == "Bearer hook-token" and not hook["send_for_all_actions"]
 

@@ -92,6 +92,33 @@ def test_pushing_again_changes_nothing_and_the_other_order_keeps_one_tab(
     assert tab["data"]["title"] == "Most certain first" and tab["data"]["ordering"] == [ordering.COLUMN]
 
 
+def test_a_tab_shows_what_matters_and_keeps_the_columns_that_a_lead_chose(
+    client: LabelStudioClient, sqlite_database: Database, project: int
+) -> None:
+    grounded(client, sqlite_database, project, 0.2)
+    found = ordering.push(sqlite_database, client, project, "uncertain")
+    columns = client._api.request("GET", "/api/dm/columns", params={"project": project})["columns"]
+    # What the list starts with; "data" is the parent of the last ones.
+    there = [f"tasks:{'data.' if column.get('parent') else ''}{column['id']}" for column in columns]
+    shown = [name for name in there if name not in ordering.HIDDEN["explore"]]
+    assert {"tasks:data.video", "tasks:data.query", ordering.COLUMN} <= {*shown} and len(shown) <= 10, shown
+
+    [tab] = [view for view in client.views(project) if view["id"] == found.view_id]
+    assert tab["data"]["hiddenColumns"] == ordering.HIDDEN
+    chosen = {"explore": ["tasks:id"], "labeling": []}
+    client.update_view(found.view_id, project, {**tab["data"], "hiddenColumns": chosen})
+    assert not ordering.push(sqlite_database, client, project, "uncertain").tab_changed
+    assert ordering.push(sqlite_database, client, project, "certain").tab_changed
+    [tab] = [view for view in client.views(project) if view["id"] == found.view_id]
+    assert tab["data"]["hiddenColumns"] == chosen
+
+    older = {key: value for key, value in tab["data"].items() if key != "hiddenColumns"}
+    client.update_view(found.view_id, project, older)
+    assert ordering.push(sqlite_database, client, project, "certain").tab_changed, (
+        "a tab made before columns were chosen"
+    )
+
+
 def test_a_decision_is_a_column_and_a_filter_until_it_is_taken_back(
     client: LabelStudioClient, sqlite_database: Database, project: int
 ) -> None:

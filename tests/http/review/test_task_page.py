@@ -51,7 +51,7 @@ def test_the_item_page(web: FlaskClient, labelled: int) -> None:
 def test_the_item_page_leads_to_the_frame_to_check(web: FlaskClient, labelled: int) -> None:
     text = page(web, f"/review/tasks/{labelled}")
     assert '<a href="#frame=11" data-key="w">Frame 11' in text and '<a href="#frame=41">Frame 41' in text
-    assert "type 11 into the frame field there" in text
+    assert "click the frame number there three times and type 11" in text
     assert text.index('id="decide"') < text.index('id="maps"'), "one below the other, the decision comes first"
 
 
