@@ -245,9 +245,7 @@ def _keep_running(server: LabelStudioServer, stack: Stack, project: DemoProject,
     log_in = (server.username, server.password)
     click.echo(people(server.url, project.id, log_in, stack.url, stack.passwords) + "\n")
     click.echo(f"stvg commands on these data:  export STVG_DATABASE_URL={stack.database_url}")
-    click.echo(
-        "Ctrl-C stops everything. Your labels stay: the next make demo goes on with them, make clean forgets them."
-    )
+    click.echo("Ctrl-C stops everything. Your labels stay for the next make demo; make clean forgets them.")
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             time.sleep(1)
