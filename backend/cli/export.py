@@ -23,6 +23,9 @@ from stvg_core.text import shown
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
+_IN_WORDS = {"accepted": "as proposed", "drawn": "drawn by hand", "suggested": "accepted before anybody annotated"}
+"""Where labels come from, as it is printed: what a reviewer accepts is another thing than a proposal left as it was."""
+
 
 @click.command("export")
 @click.option("--format", "kind", type=click.Choice(sorted(FORMATS)), required=True, help="The dataset's format.")
@@ -113,20 +116,23 @@ def _day(moment: datetime | None) -> date | None:
     return None if moment is None else moment.date()
 
 
+def _labels(count: int) -> str:
+    return "1 label" if count == 1 else f"{count} labels"
+
+
 def _report(outcome: Outcome, out: Path, suggestions: bool) -> None:
     """What was written goes to stdout, what was not, and what to be careful with, to stderr."""
     counts, place = outcome.counts, click.format_filename(out)  # a name need not be UTF-8, what is printed must
     if suggestions:
         click.echo(f"{counts['exported']} suggestions that nobody has looked at written to {place}")
     else:
-        origins = ", ".join(f"{counts[origin]} {origin}" for origin in ORIGINS)
-        click.echo(f"{counts['exported']} labels written to {place} ({origins})")
+        origins = ", ".join(f"{counts[origin]} {_IN_WORDS.get(origin, origin)}" for origin in ORIGINS)
+        click.echo(f"{_labels(counts['exported'])} written to {place} ({origins})")
     for part, path in outcome.paths.items():
         if part:
             videos = outcome.tally.videos[part]
-            click.echo(
-                f"{part}: {outcome.tally.labels[part]} labels on {videos} videos in {click.format_filename(path.name)}"
-            )
+            on = f"{videos} video" if videos == 1 else f"{videos} videos"
+            click.echo(f"{part}: {_labels(outcome.tally.labels[part])} on {on} in {click.format_filename(path.name)}")
     click.echo(f"datasheet: {click.format_filename(outcome.datasheet.name)}")
     for kind, meaning in MARKS.items():
         if counts[kind]:

@@ -31,7 +31,7 @@ def test_corrected_labels_leave_as_a_dataset(database: Database, database_url: s
         annotate(session, a_task(session, 2), was_cancelled=True)
     out = tmp_path / "labels.json"
     printed = export(database_url, out)
-    assert "1 labels written" in printed and "0 accepted, 1 corrected, 0 drawn" in printed
+    assert "1 label written" in printed and "0 as proposed, 1 corrected, 0 drawn by hand" in printed
     assert "1 tasks left out: skipped by the annotator" in printed
     [record] = hcstvg.read(out)
     assert (record.video, record.caption) == ("1.mp4", "the man in rot – schön")

@@ -56,7 +56,7 @@ def test_hcstvg(known: bool, kind: str, database_url: str, tmp_path: Path) -> No
         assert "left out" not in printed
     else:
         assert content == {}
-        assert "1 labels written" in printed and "1 tasks left out: the times" in printed and "stvg sync" in printed
+        assert "1 label written" in printed and "1 tasks left out: the times" in printed and "stvg sync" in printed
         assert "stvg sync" in (tmp_path / "a.json.datasheet.md").read_text()
 
 
