@@ -52,11 +52,13 @@ def write_plot(grounding: Grounding, out: str | Path) -> Path:
         ceiling = max(float(np.nanmax(shown, initial=0.0)), 1e-9)  # one scale per row: frames can be compared
         for k, slot in enumerate(columns):
             axes = figure.add_subplot(cells[k])
-            _attention(axes, pictures[k], shown[k] / ceiling, evidence, int(slot))
+            frame, tube = int(evidence.slot_frames[slot]), grounding.tube
+            inside = tube is not None and tube.start_frame <= frame <= tube.end_frame
+            _attention(axes, pictures[k], shown[k] / ceiling, evidence, int(slot), inside=inside)
             if k == 0:
                 axes.set_ylabel(name, fontsize=9)
             if line == 1:
-                axes.set_title(f"frame {evidence.slot_frames[slot] + 1}", fontsize=8)
+                axes.set_title(f"frame {frame + 1}" + ("" if inside else ", not in the tube"), fontsize=8)
     said = "\n".join([_COUNTED, *notices([grounding.model_version])])
     figure.supxlabel(said, x=0.01, ha="left", fontsize=8, color=_DARK)
     temporary: Path | None = None
@@ -155,8 +157,10 @@ def _bars(weight: float, *, known: bool) -> str:
     return f"{attention} × proposer's confidence{power}" if weight else attention
 
 
-def _attention(axes: Any, picture: Array, heat: Array, evidence: Any, slot: int) -> None:
-    """A ``(h, w)`` map in [0, 1] over its ``(H, W, 3)`` picture, all tracks thin, the chosen one bold."""
+def _attention(axes: Any, picture: Array, heat: Array, evidence: Any, slot: int, *, inside: bool) -> None:
+    """A ``(h, w)`` map in [0, 1] over its ``(H, W, 3)`` picture, all tracks thin, the chosen one bold: dashed where the
+    tube does not have the frame.
+    """
     height, width = picture.shape[:2]
     grey = picture.mean(axis=2, keepdims=True).repeat(3, axis=2) * 0.5 + picture * 0.5
     axes.imshow(grey.astype(np.uint8), extent=(0, width, height, 0))
@@ -171,7 +175,9 @@ def _attention(axes: Any, picture: Array, heat: Array, evidence: Any, slot: int)
         x1, y1, x2, y2 = boxes[slot] * (width, height, width, height)
         chosen = track == evidence.chosen
         edge: dict[str, Any] = (
-            {"edgecolor": _PINK, "lw": 2.2} if chosen else {"edgecolor": "white", "lw": 0.5, "alpha": 0.5}
+            {"edgecolor": _PINK, "lw": 2.2, "ls": "-" if inside else "--"}
+            if chosen
+            else {"edgecolor": "white", "lw": 0.5, "alpha": 0.5}
         )
         axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, zorder=3 if chosen else 2, **edge))
     axes.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0))

@@ -107,6 +107,14 @@ def test_the_title_has_frames_from_1_seconds_of_both_frames_and_the_score(found:
     assert plot._title(found).endswith(": 0.27 s to 0.57 s (frames 9 to 18), score 0.50")
 
 
+@pytest.mark.parametrize(("inside", "line"), [(True, "-"), (False, "--")])
+def test_a_box_outside_the_tube_is_dashed(found: Grounding, inside: bool, line: str) -> None:
+    axes, evidence = Figure().add_subplot(), found.evidence
+    plot._attention(axes, np.zeros((96, 160, 3), np.uint8), np.zeros((2, 2)), evidence, 1, inside=inside)
+    (bold,) = (patch for patch in axes.patches if patch.get_linewidth() > 1)
+    assert bold.get_linestyle() == line
+
+
 def test_places_that_cannot_be_written_are_said(found: Grounding, tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="cannot be written"):
         write_overlay(found, tmp_path / "nowhere" / "out.mp4")
