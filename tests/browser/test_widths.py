@@ -42,6 +42,10 @@ WIDE_JS = """
     if (!scrolled && (right > width + 1 || left < -1)) found.push(`sticks out: ${name(one)}`);
     if (one.scrollWidth > one.clientWidth + 1 && one.clientWidth && one.matches('.tabs, .button, .tag, .strip-value, output')) found.push(`cut: ${name(one)}`);
   }
+  const fields = [...document.querySelectorAll('.filters :is(input, select, button, a)')].map(one => [one, one.getBoundingClientRect()]);
+  for (const [one, a] of fields) for (const [other, b] of fields) {
+    if (one !== other && a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1) found.push(`on top of each other: ${one.id} ${other.id}`);
+  }
   return found;
 }
 """
