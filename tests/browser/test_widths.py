@@ -1,4 +1,4 @@
-"""Every page at three widths in both themes: nothing sticks out, nothing is cut off, text can be read, the title names it."""
+"""Every page at three widths in both themes: does it fit, can its text be read, does its title name it?"""
 
 from __future__ import annotations
 
@@ -28,33 +28,38 @@ PAGES = {
     "/review/?state=opne": "Error 400",
 }
 
-# What is wider than its place: the page, a piece of it beyond the window, text that is cut off, a list of states of
-# which some are out of sight. Tables that are scrolled sideways in their own frame are meant so, and the page's clock too.
+# What is wider than its place, by kind. Tables that are scrolled sideways in their own frame are meant so.
 WIDE_JS = """
 () => {
-  const width = document.documentElement.clientWidth, found = [];
-  if (document.documentElement.scrollWidth > width) found.push(`the page is ${document.documentElement.scrollWidth} wide`);
-  const name = one => `${one.tagName} ${one.id} ${one.className.baseVal ?? one.className} ${one.textContent.trim().slice(0, 30)}`;
+  const page = document.documentElement, width = page.clientWidth, found = [];
+  if (page.scrollWidth > width) found.push(`the page is ${page.scrollWidth} wide`);
+  const name = one => `${one.tagName} ${one.id} ${one.getAttribute('class')} ${one.textContent.trim().slice(0, 30)}`;
   for (const one of document.querySelectorAll('body *')) {
     const { left, right, width: own } = one.getBoundingClientRect();
     if (own < 2 || one.closest('.visually-hidden, .skip, svg, .axis, .stage, .thumb')) continue;
     const scrolled = one.parentElement.closest('.table-wrap, pre');
     if (!scrolled && (right > width + 1 || left < -1)) found.push(`sticks out: ${name(one)}`);
-    if (one.scrollWidth > one.clientWidth + 1 && one.clientWidth && one.matches('.tabs, .button, .tag, .strip-value, output')) found.push(`cut: ${name(one)}`);
+    const whole = one.matches('.tabs, .button, .tag, .strip-value, output');
+    if (whole && one.clientWidth && one.scrollWidth > one.clientWidth + 1) found.push(`cut: ${name(one)}`);
   }
-  const fields = [...document.querySelectorAll('.filters :is(input, select, button, a)')].map(one => [one, one.getBoundingClientRect()]);
-  for (const [one, a] of fields) for (const [other, b] of fields) {
-    if (one !== other && a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1) found.push(`on top of each other: ${one.id} ${other.id}`);
-  }
+  const fields = [...document.querySelectorAll('.filters :is(input, select, button, a)')];
+  fields.forEach((one, k) => fields.slice(k + 1).forEach(other => {
+    const [a, b] = [one.getBoundingClientRect(), other.getBoundingClientRect()];
+    const beside = a.right <= b.left + 1 || b.right <= a.left + 1;
+    if (!beside && a.bottom > b.top + 1 && b.bottom > a.top + 1) found.push(`overlap: ${one.id} ${other.id}`);
+  }));
   return found;
 }
 """
 # Text on a plain ground with a contrast below 4.5 to 1.
 FAINT_JS = """
 () => {
-  const parse = text => { const all = text.match(/[\\d.]+/g).map(Number); return all.length > 3 ? all : [...all, 1]; };
-  const linear = part => (part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4);
-  const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const parse = text => {
+    const all = text.match(/[\\d.]+/g).map(Number);
+    return all.length > 3 ? all : [...all, 1];
+  };
+  const linear = part => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+  const light = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
   const ground = one => {
     for (let at = one; at; at = at.parentElement) {
       const text = getComputedStyle(at).backgroundColor;
