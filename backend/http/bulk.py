@@ -45,7 +45,8 @@ def accept() -> ResponseReturnValue:
     sent = request.form.getlist("row")
     shown = [one for text in sent if (one := bulk.from_text(text)) is not None]
     if not shown or len(shown) != len(sent):
-        return answer("Nothing was accepted: " + ("no task is ticked." if not sent else "the list is damaged."), 400)
+        why = "the list is damaged." if sent else "no task is ticked. Go back and tick at least one."
+        return answer(f"Nothing was accepted: {why}", 400)
     if len(sent) > bulk.PAGE:
         return answer(f"Nothing was accepted: a list has at most {bulk.PAGE} tasks, this one has {len(sent)}.", 400)
     accepted, left_out = _accept(shown, person)

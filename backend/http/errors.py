@@ -20,8 +20,8 @@ from stvg_core.errors import QueryError, StvgError
 logger = logging.getLogger(__name__)
 
 _SENTENCES = {
-    404: "There is no such address here.",
-    405: "This address is not asked with that method.",
+    404: "There is no such address here. It may be mistyped, or what was there is gone.",
+    405: "This address cannot be opened like this: it takes another HTTP method.",
     413: "The request is larger than STVG_MAX_BODY_BYTES allows.",
     415: "The request must be JSON.",
 }

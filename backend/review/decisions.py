@@ -64,7 +64,7 @@ def decide(
         raise DecisionError("There is no such task.")
     label, suggestion = subject(session, task_id)
     if seen != (None if label is None else label.id):
-        raise DecisionError("The label was changed meanwhile. Reload the page and look at the new version first.")
+        raise DecisionError("The label was changed meanwhile. Look at the new version first, then decide.")
     if label is None and suggestion is None:
         raise DecisionError("There is nothing to decide: the task has neither a suggestion nor an annotation.")
     return reviews.add(
@@ -120,9 +120,9 @@ def subject(session: Session, task_id: int) -> tuple[Annotation | None, Predicti
 
 
 def _checked_reason(decision: str, reason: str | None, comment: str) -> str:
-    doing = "reject" if decision == REJECTED else "send back" if decision == SENT_BACK else "send on"
+    doing = "reject" if decision == REJECTED else "send back" if decision == SENT_BACK else "send to another"
     if not reason:
-        raise DecisionError(f"To {doing} a label, say why: choose a reason.")
+        raise DecisionError(f"To {doing}, choose a reason first.")
     if reason not in REASONS:
         raise DecisionError(f"The reason is one of: {', '.join(REASONS)}.")
     if reason == "other" and not comment:

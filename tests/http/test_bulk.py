@@ -56,7 +56,7 @@ def decided(database: Database, *tasks: int) -> list[list[str]]:
 
 def test_nothing_is_listed_before_an_uncertainty_is_named(rita: FlaskClient) -> None:
     text = page(rita, "/review/bulk")
-    assert "Below which uncertainty?" in text and rows_on(text) == [] and "csrf_token" in text
+    assert "Choose an uncertainty" in text and rows_on(text) == [] and "csrf_token" in text
 
 
 def test_the_preview_says_how_many_and_which(rita: FlaskClient, sqlite_database: Database) -> None:

@@ -152,7 +152,8 @@ def test_errors_are_pages_for_people_and_json_for_programs(
     log_in(web)
     page = web.get("/review/nowhere", headers=HTML)
     assert page.status_code == 404 and page.mimetype == "text/html" and "no such address" in page.text
-    assert web.get("/review/nowhere", headers=JSON).json == {"error": "There is no such address here."}
+    said = web.get("/review/nowhere", headers=JSON).json
+    assert said == {"error": "There is no such address here. It may be mistyped, or what was there is gone."}
     assert web.get("/logout", headers=HTML).status_code == 405
     assert web.get("/nowhere", headers=HTML, auth=BASIC).mimetype == "application/json"
 

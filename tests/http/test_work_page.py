@@ -50,7 +50,7 @@ def states(database: Database, numbers: list[int]) -> list[str]:
 
 def test_nothing_to_do_yet(reviewer: FlaskClient) -> None:
     text = page(reviewer)
-    assert "nothing waits" in text and "No job has failed." in text and "No worker holds a job." in text
+    assert "nothing waits" in text and "No job has failed." in text and "No job is running." in text
 
 
 def test_what_it_shows(reviewer: FlaskClient, sqlite_database: Database, failed: list[int]) -> None:

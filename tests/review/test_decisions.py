@@ -119,9 +119,9 @@ def test_undoing_brings_back_what_stood_before(database: Database) -> None:
     ("decision", "values", "message"),
     [
         ("maybe", {}, "one of"),
-        (REJECTED, {"reason": None}, "reject a label, say why"),
-        (SENT_BACK, {"reason": ""}, "send back a label, say why"),
-        (SENT_ON, {"reason": ""}, "send on a label, say why"),
+        (REJECTED, {"reason": None}, "To reject, choose a reason"),
+        (SENT_BACK, {"reason": ""}, "To send back, choose a reason"),
+        (SENT_ON, {"reason": ""}, "To send to another, choose a reason"),
         (SENT_BACK, {"reason": "ugly"}, "The reason is one of"),
         (REJECTED, {"reason": "other", "comment": " "}, "needs a comment"),
         (ACCEPTED, {"comment": "x" * 2001}, "2001 characters. Shorten it to 2000"),

@@ -15,7 +15,7 @@ export function decision() {
     const wanted = event.submitter?.value;
     if (wanted !== 'accepted' && !reasons.some(reason => reason.checked)) {
       event.preventDefault();
-      problem.textContent = `To ${wanted === 'rejected' ? 'reject' : wanted === 'sent back' ? 'send back' : 'send on'}, choose a reason (1 to ${reasons.length}), then press again.`;
+      problem.textContent = `To ${wanted === 'rejected' ? 'reject' : wanted === 'sent back' ? 'send back' : 'send to another'}, choose a reason, then press again.`;
       problem.hidden = false;
       form.querySelector('#why').scrollIntoView({ block: 'nearest' });
       reasons[0].focus({ preventScroll: true });

@@ -4,6 +4,7 @@ import { decision } from './decision.js';
 import { Heatmaps } from './heatmaps.js';
 import { bind, help, press } from './keys.js';
 import { legend } from './legend.js';
+import { show } from './picture.js';
 import { Player } from './player.js';
 import { Stage } from './stage.js';
 import { Strips } from './strips.js';
@@ -15,6 +16,11 @@ const facts = item.dataset;
 const find = id => document.querySelector(`#${id}`);
 const actions = { ...decision(), j: press('[data-key=j]'), k: press('[data-key=k]'), q: press('.crumbs a'), w: press('[data-key=w]'), '?': help() };
 bind(actions);
+
+// What the model saw: one that the server had no time for is asked for again.
+for (const image of document.querySelectorAll('.shown img')) {
+  if (!image.naturalWidth) show(image, image.getAttribute('src'));
+}
 
 if (facts.footage === 'being fetched') waitForVideo();
 start();

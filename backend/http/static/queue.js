@@ -6,6 +6,13 @@ import { showThumbnails } from './thumbnails.js';
 
 const links = [...document.querySelectorAll('.queue a.open')];
 
+// Where there is little room, the list comes first and the filter is folded up.
+const fold = document.querySelector('.fold');
+const narrow = matchMedia('(max-width: 34rem)');
+const folding = () => { fold.open = !narrow.matches; };
+folding();
+narrow.addEventListener('change', folding);
+
 function move(by) {
   if (!links.length) return;
   const here = links.indexOf(document.activeElement);
@@ -16,6 +23,7 @@ function move(by) {
 }
 
 function search() {
+  fold.open = true;
   const field = document.querySelector('#search');
   field.focus();
   field.select();

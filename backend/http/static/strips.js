@@ -166,11 +166,15 @@ export class Strips {
     const { slots, tracks } = this.scores;
     const nearest = slots.reduce((best, slot, k) => (Math.abs(slot - frame) < Math.abs(slots[best] - frame) ? k : best), 0);
     const value = tracks[this.track].frames[nearest];
-    return value === null ? '–' : Number(value.toPrecision(2)).toString();
+    if (value === null) return '–';
+    return value > 0 && value < 0.0001 ? '<.0001' : short(Number(value.toPrecision(2)).toString());
   }
 
   #iouAt(frame) {
     const value = this.iou.values[frame - this.iou.first_frame];
-    return value === undefined || value === null ? '–' : value.toFixed(2);
+    return value === undefined || value === null ? '–' : short(value.toFixed(2));
   }
 }
+
+/** A number as the pages write it, without the zero in front. */
+const short = text => text.replace(/^0\./, '.');

@@ -33,7 +33,7 @@ def test_people_go_by_their_names(web: FlaskClient, labelled: int, sqlite_databa
     for number, name in ((3, "Anna"), (5, "Ben <i>")):
         an_account(sqlite_database, name, "annotator", ls_user_id=number)
     text = page(web, path)
-    assert "<td>Anna</td>" in text and "<td>Ben &lt;i&gt;</td>" in text and "annotator 5" not in text
+    assert ">Anna</td>" in text and ">Ben &lt;i&gt;</td>" in text and "annotator 5" not in text
     titles = [tube["title"] for tube in web.get(f"{path}/evidence.json").json["tubes"]]
     assert ("Anna" in titles) != ("Ben <i>" in titles), "of two labels the one that stands is the correction"
     assert "Anna, Ben &lt;i&gt;" in page(web, "/review/")

@@ -1,0 +1,140 @@
+"""Every page at three widths in both themes: does it fit, can its text be read, does its title name it?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from backend.db import accounts
+from tests.browser.review_page import ReviewPage
+from tests.browser.review_site import PASSWORD, Site
+from tests.browser.waiting import rest
+
+pytestmark = pytest.mark.browser
+
+WIDTHS = (390, 820, 1440)
+PAGES = {
+    "/review/": "Queue",
+    "/review/?search=zebra": "Queue",
+    "/review/bulk": "Accept several",
+    "/review/bulk?below=1": "Accept several",
+    "/review/work": "Work",
+    "/review/dashboard": "Dashboard",
+    "/review/export": "Export",
+    "/review/audit": "Audit",
+    "/review/nowhere": "Error 404",
+    "/review/?state=opne": "Error 400",
+}
+
+# What is wider than its place, by kind. Tables that are scrolled sideways in their own frame are meant so.
+WIDE_JS = """
+() => {
+  const page = document.documentElement, width = page.clientWidth, found = [];
+  if (page.scrollWidth > width) found.push(`the page is ${page.scrollWidth} wide`);
+  const name = one => `${one.tagName} ${one.id} ${one.getAttribute('class')} ${one.textContent.trim().slice(0, 30)}`;
+  for (const one of document.querySelectorAll('body *')) {
+    const { left, right, width: own } = one.getBoundingClientRect();
+    if (own < 2 || one.closest('.visually-hidden, .skip, svg, .axis, .stage, .thumb')) continue;
+    const scrolled = one.parentElement.closest('.table-wrap, pre');
+    if (!scrolled && (right > width + 1 || left < -1)) found.push(`sticks out: ${name(one)}`);
+    const whole = one.matches('.tabs, .button, .tag, .strip-value, output');
+    if (whole && one.clientWidth && one.scrollWidth > one.clientWidth + 1) found.push(`cut: ${name(one)}`);
+  }
+  const fields = [...document.querySelectorAll('.filters :is(input, select, button, a)')];
+  fields.forEach((one, k) => fields.slice(k + 1).forEach(other => {
+    const [a, b] = [one.getBoundingClientRect(), other.getBoundingClientRect()];
+    const beside = a.right <= b.left + 1 || b.right <= a.left + 1;
+    if (!beside && a.bottom > b.top + 1 && b.bottom > a.top + 1) found.push(`overlap: ${one.id} ${other.id}`);
+  }));
+  return found;
+}
+"""
+# Text on a plain ground with a contrast below 4.5 to 1.
+FAINT_JS = """
+() => {
+  const parse = text => {
+    const all = text.match(/[\\d.]+/g).map(Number);
+    return all.length > 3 ? all : [...all, 1];
+  };
+  const linear = part => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+  const light = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
+  const ground = one => {
+    for (let at = one; at; at = at.parentElement) {
+      const text = getComputedStyle(at).backgroundColor;
+      if (!text.startsWith('rgb')) return null;
+      if (parse(text)[3] > 0.95) return parse(text);
+    }
+    return null;
+  };
+  const found = [];
+  for (const one of document.querySelectorAll('body *')) {
+    if (one.closest('svg, .map, :disabled') || !one.getClientRects().length) continue;
+    if (![...one.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())) continue;
+    const below = ground(one);
+    if (!below) continue;
+    const style = getComputedStyle(one), [r, g, b, a] = parse(style.color), share = a * style.opacity;
+    const text = [r, g, b].map((part, k) => share * part + (1 - share) * below[k]);
+    const [more, less] = [light(text), light(below)].sort((x, y) => y - x);
+    if ((more + 0.05) / (less + 0.05) < 4.5) found.push(`${one.className} ${one.textContent.trim().slice(0, 30)}`);
+  }
+  return found;
+}
+"""
+
+
+@pytest.fixture(params=["light", "dark"])
+def admin(chromium: Browser, site: Site, request: pytest.FixtureRequest) -> Iterator[Page]:
+    with site.database.write() as session:
+        accounts.add(session, "ada", PASSWORD, "admin")
+    context = chromium.new_context(color_scheme=request.param)
+    tab = ReviewPage.open(context.new_page(), site.url)
+    tab.log_in("ada", PASSWORD)
+    yield tab.page
+    context.close()
+
+
+def _look(page: Page, where: str) -> list[str]:
+    """What is wrong at each width."""
+    found = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        rest(page)
+        found += [f"{where} at {width}: {fault}" for fault in page.evaluate(WIDE_JS)]
+    return found + [f"{where}: hard to read: {text}" for text in page.evaluate(FAINT_JS)]
+
+
+def test_pages_fit_and_can_be_read(admin: Page, site: Site) -> None:
+    found = []
+    for path, title in PAGES.items():
+        admin.goto(f"{site.url}{path}")
+        assert admin.title().startswith(title), path
+        found += _look(admin, path)
+    assert not found, "\n".join(found)
+
+
+def test_the_page_of_a_task_fits_and_can_be_read(admin: Page, site: Site) -> None:
+    found = []
+    for task in (site.painted, site.other, site.failed):
+        admin.goto(f"{site.url}/review/tasks/{task}")
+        admin.wait_for_selector("#item[data-ready=yes]")
+        found += _look(admin, f"task {task}")
+    assert not found, "\n".join(found)
+
+
+def test_where_there_is_little_room_the_list_comes_first(admin: Page, site: Site) -> None:
+    """The filter is folded up, opens by a click and by the key of the search, and says when it is in use."""
+    admin.set_viewport_size({"width": 390, "height": 900})
+    admin.goto(f"{site.url}/review/")
+    row = admin.locator(".queue tbody tr").first.bounding_box()
+    assert row is not None and row["y"] < 600 and not admin.locator("#search").is_visible()
+    assert not admin.locator(".queue thead a").first.is_visible(), "no links that take the focus unseen"
+    admin.keyboard.press("/")
+    assert admin.locator("#search").is_visible()
+    assert admin.evaluate("document.activeElement.id") == "search"
+    admin.set_viewport_size({"width": 1440, "height": 900})
+    assert admin.locator("#search").is_visible() and not admin.locator(".fold summary").is_visible()
+    admin.set_viewport_size({"width": 390, "height": 900})
+    admin.goto(f"{site.url}/review/?search=one")
+    assert admin.locator(".fold summary").inner_text().endswith("in use")
