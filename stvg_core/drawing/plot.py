@@ -56,7 +56,7 @@ def write_plot(grounding: Grounding, out: str | Path) -> Path:
             inside = tube is not None and tube.start_frame <= frame <= tube.end_frame
             _attention(axes, pictures[k], shown[k] / ceiling, evidence, int(slot), inside=inside)
             if k == 0:
-                axes.set_ylabel(name, fontsize=9)
+                axes.set_ylabel(name, fontsize=8)
             if line == 1:
                 axes.set_title(f"frame {frame + 1}" + ("" if inside else ", not in the tube"), fontsize=8)
     said = "\n".join([_COUNTED, *notices([grounding.model_version])])
@@ -78,7 +78,7 @@ def _layers(evidence: Evidence) -> list[tuple[str, Array]]:
     """The rows of pictures, with what lies over them: both maps; nothing where words decided."""
     if evidence.said is not None:
         return [("what was shown", np.zeros((len(evidence.slot_frames), 1, 1)))]
-    return [("where: spatial attention", evidence.spatial_map), ("when: temporal attention", evidence.temporal_map)]
+    return [("where:\nspatial attention", evidence.spatial_map), ("when:\ntemporal attention", evidence.temporal_map)]
 
 
 def _title(grounding: Grounding) -> str:

@@ -1,10 +1,11 @@
-"""Every page at three widths in both themes: does it fit, can its text be read, does its title name it?"""
+"""Every page at three widths in both themes: does it fit, does axe-core find a fault, does its title name it?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from backend.db import accounts
@@ -51,37 +52,6 @@ WIDE_JS = """
   return found;
 }
 """
-# Text on a plain ground with a contrast below 4.5 to 1.
-FAINT_JS = """
-() => {
-  const parse = text => {
-    const all = text.match(/[\\d.]+/g).map(Number);
-    return all.length > 3 ? all : [...all, 1];
-  };
-  const linear = part => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
-  const light = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
-  const ground = one => {
-    for (let at = one; at; at = at.parentElement) {
-      const text = getComputedStyle(at).backgroundColor;
-      if (!text.startsWith('rgb')) return null;
-      if (parse(text)[3] > 0.95) return parse(text);
-    }
-    return null;
-  };
-  const found = [];
-  for (const one of document.querySelectorAll('body *')) {
-    if (one.closest('svg, .map, :disabled') || !one.getClientRects().length) continue;
-    if (![...one.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())) continue;
-    const below = ground(one);
-    if (!below) continue;
-    const style = getComputedStyle(one), [r, g, b, a] = parse(style.color), share = a * style.opacity;
-    const text = [r, g, b].map((part, k) => share * part + (1 - share) * below[k]);
-    const [more, less] = [light(text), light(below)].sort((x, y) => y - x);
-    if ((more + 0.05) / (less + 0.05) < 4.5) found.push(`${one.className} ${one.textContent.trim().slice(0, 30)}`);
-  }
-  return found;
-}
-"""
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -101,8 +71,15 @@ def _look(page: Page, where: str) -> list[str]:
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         rest(page)
-        found += [f"{where} at {width}: {fault}" for fault in page.evaluate(WIDE_JS)]
-    return found + [f"{where}: hard to read: {text}" for text in page.evaluate(FAINT_JS)]
+        found += [f"{where} at {width}: {fault}" for fault in [*page.evaluate(WIDE_JS), *_by_axe(page)]]
+    return found
+
+
+def _by_axe(page: Page) -> Iterator[str]:
+    """What axe-core finds, of any weight: contrast, names, labels, order of headings, and the like."""
+    for fault in Axe().run(page).response["violations"]:
+        for node in fault["nodes"]:
+            yield f"{fault['id']} ({fault['impact']}) at {node['target']}"
 
 
 def test_pages_fit_and_can_be_read(admin: Page, site: Site) -> None:
