@@ -28,6 +28,7 @@ ACTS = np.array([[33, 71], [-1, 20], [90, -1]])
         ((60, 92), 5.0, (60, 92), "a beginning is no end, and what is not clear is none"),
         ((33, 26), 5.0, (33, 26), "it is not turned round"),
         ((85, 95), 5.0, (90, 95), "one end alone"),
+        ((2, 18), 5.0, (2, 20), "-1 is no frame"),
     ],
 )
 def test_each_end_goes_to_the_nearest_change_of_its_kind(
@@ -40,6 +41,8 @@ def test_a_track_that_does_not_say_moves_nothing_and_a_frame_that_must_be_inside
     assert snapped((30, 75), None, 5.0) == snapped((30, 75), np.empty((0, 2), np.int64), 5.0) == (30, 75)
     assert snapped((30, 75), ACTS, 5.0, through=40) == (33, 71)
     assert snapped((30, 75), ACTS, 5.0, through=31) == (30, 75), "it would be outside"
+    assert snapped((30, 75), ACTS, 5.0, through=72) == (30, 75), "so would that"
+    assert snapped((30, 75), ACTS, 5.0, through=33) == snapped((30, 75), ACTS, 5.0, through=71) == (33, 71)
 
 
 def test_the_nearer_of_two_changes_counts_and_the_start_stays_before_the_end() -> None:
@@ -49,11 +52,19 @@ def test_the_nearer_of_two_changes_counts_and_the_start_stays_before_the_end() -
     assert snapped((41, 45), two, 10.0) == (41, 45), "start 48 and end 44 are no interval"
 
 
-def refined(settings: GroundingSettings, acts: np.ndarray | None) -> tuple[int, int]:
+def test_an_act_from_the_first_frame_and_one_of_a_single_frame_are_acts() -> None:
+    assert snapped((2, 30), np.array([[0, 31]]), 5.0) == (0, 31)
+    assert snapped((3, 30), np.array([[1, 31]]), 5.0) == (1, 31)
+    assert snapped((48, 53), np.array([[50, 50]]), 5.0) == (50, 50)
+
+
+def refined(
+    settings: GroundingSettings, acts: np.ndarray | None, through: int | None = None
+) -> tuple[int, int]:  # fmt: skip
     case = planted(2)
     one = replace(tracks()[0], acts=acts)
     span = (case.tube.start_frame, case.tube.end_frame)
-    return refine(Choice(0, span, 0.5), one, case.evidence, settings, lambda within: None).span
+    return refine(Choice(0, span, 0.5), one, case.evidence, settings, lambda within: None, through).span
 
 
 def test_only_where_the_settings_say_so() -> None:
@@ -63,6 +74,7 @@ def test_only_where_the_settings_say_so() -> None:
     assert refined(SETTINGS, acts) == (start, end), "off by default"
     assert refined(replace(SETTINGS, snap_ends=True), acts) == (start + 1, end - 1)
     assert refined(replace(SETTINGS, snap_ends=True), None) == (start, end)
+    assert refined(replace(SETTINGS, snap_ends=True), acts, through=start) == (start, end), "a drawn box stays inside"
 
 
 def watched(start: int, end: int) -> Evidence:

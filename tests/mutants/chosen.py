@@ -16,7 +16,7 @@ TESTS = (
         f"tests/method/test_{name}.py"
         for name in (
             "by_hand", "straight", "coverage", "evidence", "interval", "join", "maps", "through", "tracks", "window",
-            "assembling", "ties", "masks", "several",
+            "assembling", "ties", "masks", "several", "snapping", "worth_choosing", "gradients",
         )
     ),
     "tests/core/test_pipeline_by_hand.py", "tests/core/test_memory_by_hand.py",

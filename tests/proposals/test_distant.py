@@ -75,36 +75,6 @@ def test_an_empty_street_has_nothing_worth_choosing_from_and_a_walked_one_has(
     assert not none_worth_choosing(street, at_slots(street))
 
 
-def standing(source: str = "regions", way: float = 0.0) -> Track:
-    x = 0.1 + way * np.linspace(0, 1, FRAMES)
-    return Track(np.arange(FRAMES), np.stack([x, 0 * x + 0.4, x + 0.2, 0 * x + 0.6], axis=1), source=source)
-
-
-@pytest.mark.parametrize(
-    ("tracks", "worthless"),
-    [
-        ([standing(), standing()], True),
-        ([standing(), standing(way=0.04)], True),
-        ([standing(), standing(way=0.2)], False),
-        ([standing(), standing("people")], False),
-        ([standing("file")], False),
-        ([], False),
-    ],
-)
-def test_only_still_regions_are_nothing_to_choose_from(tracks: list[Track], worthless: bool) -> None:
-    boxes = at_slots(tracks) if tracks else np.empty((0, 20, 4))
-    assert none_worth_choosing(tracks, boxes) is worthless
-
-
-def test_a_track_that_is_wrong_once_or_seen_once_does_not_move() -> None:
-    once = standing()
-    once.boxes[20] += 0.3
-    assert none_worth_choosing([once], once.boxes[None])
-    short = np.full((1, 20, 4), np.nan)
-    short[0, 3] = [0.1, 0.1, 0.2, 0.2]
-    assert none_worth_choosing([standing()], short)
-
-
 def test_the_sentence_says_what_to_do() -> None:
     (said,) = look_warnings({NOTHING_MOVES: 24}, 24)
     assert "None of the 24 candidates moves" in said and "draw a box" in said
