@@ -50,7 +50,7 @@ export class Strips {
 
   #row(name, plot, read) {
     const label = html('span', { className: 'strip-name', textContent: name });
-    const value = html('output', { className: 'strip-value number', textContent: '' });
+    const value = html('output', { className: 'strip-value number', title: `${name}, at the frame that is shown` });
     for (const cell of [label, plot, value]) cell.style.gridRow = String(this.readings.length + 1);
     this.place.append(label, plot, value);
     this.readings.push([value, read]);
