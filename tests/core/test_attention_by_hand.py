@@ -64,10 +64,10 @@ def test_each_head_is_seen_for_itself(bench: MakeBench) -> None:
     """On paper, head l.h has the cells of the watched rows moved by h, times l + 1."""
     view, _ = opened(bench(), 1000)
     names, rows = view.look_apart("the man in red who sits.", PARTS, SETTINGS)
-    assert names == ("0.0", "0.1", "1.0", "1.1")
+    assert names == ("0.0", "0.1", "1.0", "1.1", "2.0", "2.1")
     acts = (view.slots >= 400) & (view.slots <= 549)
     usual = np.stack([np.full(20, 0.25), np.where(acts, 0.75, 0.25)], axis=1)[None, :, None]
-    expected = [usual, usual[..., ::-1], 2 * usual, 2 * usual[..., ::-1]]
+    expected = [times * head for times in (1, 2, 3) for head in (usual, usual[..., ::-1])]
     np.testing.assert_array_equal(rows.spatial, usual)
     np.testing.assert_array_equal(rows.temporal, expected)
     np.testing.assert_array_equal(rows.neutral_of_temporal, expected)
