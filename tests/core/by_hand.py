@@ -112,6 +112,8 @@ class Split:
 class Loaded:
     device: str = "cpu"
     recompute: bool | None = None
+    n_layers: int = 3
+    n_heads: int = 2
     family: Any = field(default_factory=lambda: SimpleNamespace(frames_per_slot=1, layers=None))
 
 

@@ -16,26 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stvg_core import pipeline
 from stvg_core.errors import QueryError
-from stvg_core.pipeline import Grounder
+from stvg_core.locating.attention import AttentionView
+from stvg_core.locating.base import Located, Question
 from stvg_core.proposals.following import DrawnBox
-from stvg_core.query import NEUTRAL_PROMPT
-from stvg_core.tube import Track
-from stvg_core.video import VideoReader
-from tests.core.by_hand import (
-    FRAMES,
-    LEFT,
-    QUERY,
-    RIGHT,
-    SETTINGS,
-    Clip,
-    Loaded,
-    MakeBench,
-    Recorded,
-    Split,
-    whole,
-)
+from stvg_core.query import NEUTRAL_PROMPT, SubQueries
+from tests.core.by_hand import FRAMES, LEFT, QUERY, RIGHT, MakeBench, whole
 
 SLOTS = list(range(25, FRAMES, 50))
 AGAIN = [262, 284, 307, 329, 352, 374, 397, 419, 442, 464, 487, 509, 532, 554, 577, 599, 622, 644, 667, 689]
@@ -80,6 +66,19 @@ def test_who_is_asked_what(bench: MakeBench) -> None:
     stages = {"decompose", "decode", "vision", "propose", "attention", "join", "densify", "second_look"}
     assert set(found.timings) == {*stages, "total"}
     assert found.timings["total"] == pytest.approx(sum(found.timings[stage] for stage in stages))
+
+
+def test_what_the_view_is_told_of_a_sentence(bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, told, real = bench(), [], AttentionView.locate
+
+    def locate(view: AttentionView, question: Question, *given: Any) -> Located:
+        told.append(question)
+        return real(view, question, *given)
+
+    monkeypatch.setattr(AttentionView, "locate", locate)
+    made.grounder.ground("clip.mp4", f"  {QUERY}\n")
+    parts = SubQueries("the man in red", "the man sits", found=True)
+    assert told == [Question(QUERY, f"{QUERY}.", parts, through=None, keep=False, looked=None)]
 
 
 def test_what_the_second_look_is_asked_and_looks_at(bench: MakeBench) -> None:
@@ -209,63 +208,6 @@ def test_what_a_sentence_will_need(bench: MakeBench) -> None:
     assert slots.tolist() == [0, 1, 2]
 
 
-SEGMENT = (200, 799)
-
-
-def part_of(box: tuple[float, ...]) -> Track:
-    return Track(np.array([0, 599]), np.array([box, box]))
-
-
-def test_a_part_is_answered_in_the_frame_numbers_of_the_whole_video(bench: MakeBench) -> None:
-    """20 slots of 600 frames stand for 215, 245, ...: 425 to 545 lie in the action, so the first look says 411 (after
-    halfway from 395 to 425) to 560. Three sampled frames (90) on both sides are 321 to 650; 20 slots of those stand for
-    321 + 8, 24, 41, 57, 74, 90, ...: the action holds 411 (321 + 90) to 543 (321 + 222), with 395 before and 560 after.
-    """
-    made = bench([part_of(LEFT), part_of(RIGHT)])
-    found = made.grounder.ground("clip.mp4", QUERY, segment=SEGMENT)
-    assert found.tube is not None and (found.tube.start_frame, found.tube.end_frame) == (404, 551)
-    np.testing.assert_array_equal(found.tube.boxes, [RIGHT] * 148)
-    evidence, (clip,) = found.evidence, made.clips
-    assert evidence.info["second_look"] == [321, 650, 404, 551] and evidence.info["segment"] == [200, 799]
-    assert evidence.slot_frames.tolist() == list(range(215, 800, 30)) and evidence.bounds == found.segment == SEGMENT
-    assert evidence.ends.tolist() == [[200, 799]] * 2 and evidence.info["n_frames"] == FRAMES
-    assert evidence.second is not None and evidence.second.window == (321, 650)
-    assert evidence.second.slots[:6].tolist() == [329, 345, 362, 378, 395, 411]
-    assert clip.reads == [list(range(215, 800, 30)), evidence.second.slots.tolist()] and clip.expected == [200, 799]
-    assert found.video is clip.info
-    assert made.proposer.spans == [(211, 360)] and made.proposer.lengths == [600], "the proposer counts from 0"
-
-
-def test_all_that_is_asked_about_a_part_is_about_the_same_part(bench: MakeBench) -> None:
-    made = bench([part_of(LEFT), part_of(RIGHT)])
-    both = made.grounder.ground_many("clip.mp4", [QUERY, "the dog in blue who sits"], segment=SEGMENT)
-    assert [one.segment for one in both] == [SEGMENT] * 2 and len(made.clips) == 1
-    (each,) = made.grounder.ground_each("clip.mp4", [QUERY], segment=SEGMENT)
-    assert not isinstance(each, Exception) and each.segment == SEGMENT and len(made.clips) == 1
-    assert made.grounder.ground("clip.mp4", QUERY).segment is None and len(made.clips) == 2, "the whole is another"
-
-
-def test_given_tracks_are_cut_to_the_part(bench: MakeBench) -> None:
-    made = bench()
-    found = made.grounder.ground("clip.mp4", QUERY, tracks=[whole(RIGHT)], segment=SEGMENT)
-    assert found.tube is not None and (found.tube.start_frame, found.tube.end_frame) == (404, 551)
-    assert found.evidence.ends.tolist() == [[200, 799]] and made.proposer.phrases == []
-
-
-def test_a_part_without_candidates_has_no_tube(bench: MakeBench) -> None:
-    found = bench([]).grounder.ground("clip.mp4", QUERY, segment=SEGMENT)
-    assert found.tube is None and found.evidence.bounds == SEGMENT
-
-
-def test_what_a_sentence_about_a_part_will_need(bench: MakeBench) -> None:
-    made = bench()
-    info = Clip("clip.mp4").info
-    slots, searched = made.grounder.needs(info, SEGMENT)
-    assert slots.tolist() == list(range(215, 800, 30)) and searched.tolist() == [200, 799]
-    with pytest.raises(QueryError):
-        made.grounder.needs(info, (0, FRAMES))
-
-
 def test_a_file_that_changed_is_read_again(bench: MakeBench, tmp_path: Path) -> None:
     made, file = bench(), tmp_path / "clip.mp4"
     for content in ("one", "one", "another"):
@@ -273,48 +215,3 @@ def test_a_file_that_changed_is_read_again(bench: MakeBench, tmp_path: Path) -> 
             file.write_text(content)
         made.grounder.ground(file, QUERY)
     assert len(made.clips) == 2
-
-
-@pytest.mark.parametrize("given", [False, True])
-def test_what_is_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: bool) -> None:
-    """The settings say how; the caller's proposer, decomposer and reader take the places of theirs."""
-    calls: dict[str, object] = {}
-    settings = replace(SETTINGS, precision="float16", fit="checkpoint")
-
-    def record(name: str, answer: object) -> None:
-        def call(*args: object, **named: object) -> object:
-            calls[name] = args, named
-            return answer
-
-        monkeypatch.setattr(pipeline, name, call)
-
-    loaded, theirs = Loaded("cuda:1"), (object(), object())
-    for name, answer in (
-        ("resolve", settings), ("model_version", "version"), ("load", loaded), ("proposer_for", theirs[0]),
-        ("decomposer_for", theirs[1]),
-    ):  # fmt: skip
-        record(name, answer)
-    own: dict[str, Any] = {"proposer": Recorded([]), "decomposer": Split(), "open_video": Clip} if given else {}
-    made: Any = Grounder.from_pretrained("model", device="cuda:1", settings=SETTINGS, cache=tmp_path, **own)
-    assert calls["resolve"] == (("model", SETTINGS), {}) and calls["model_version"] == (("model", settings), {})
-    assert calls["load"] == (("model",), {"device": "cuda:1", "precision": "float16", "fit": "checkpoint"})
-    assert (made.loaded, made.settings, made.model_version) == (loaded, settings, "version")
-    if given:
-        assert (made.proposer, made.decomposer, made._open_video) == tuple(own.values())
-        assert not {"proposer_for", "decomposer_for"} & set(calls)
-    else:
-        assert (made.proposer, made.decomposer, made._open_video) == (*theirs, VideoReader)
-        assert calls["proposer_for"] == ((settings,), {"device": "cuda:1", "cache": tmp_path})
-        assert calls["decomposer_for"] == ((settings, loaded, None), {})
-
-
-def test_a_grounder_takes_what_its_settings_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[Any] = []
-
-    def proposer_for(*args: object, **named: object) -> str:
-        calls.append((args, named))
-        return "theirs"
-
-    monkeypatch.setattr(pipeline, "proposer_for", proposer_for)
-    made: Any = Grounder(Loaded("cuda:1"), SETTINGS, "version", decomposer=Split())  # type: ignore[arg-type]
-    assert made.proposer == "theirs" and calls == [((SETTINGS,), {"device": "cuda:1"})]

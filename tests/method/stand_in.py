@@ -68,6 +68,7 @@ class StandIn:
     Attributes:
         log: each prefill and each batch of questions, in order.
         batch: how many prefills with V are better run as one batch.
+        heads_apart: keep the named heads' rows apart in place of their mean, ``[heads, R, T, h, w]``.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class StandIn:
         self.neutral: dict[Any, torch.Tensor] = {}
         self.recompute, self.keeps = False, True
         self.batch = 1
+        self.heads_apart = False
         self.log: list[Any] = []
         self._origins: dict[Any, Any] = {}
 
@@ -131,8 +133,10 @@ class StandIn:
         looks = [torch.as_tensor(one.rows) * prefix.tokens.mean(dim=-1).abs().view(self.shape) for one in said]
         named = [tuple(map(int, name.split("."))) for name in heads or ()]
         of_heads = [
-            torch.stack([one.roll(head, dims=-1) * (layer + 1) for layer, head in named]).mean(dim=0) for one in looks
+            torch.stack([one.roll(head, dims=-1) * (layer + 1) for layer, head in named]) for one in looks
         ] if named else []  # fmt: skip
+        if not self.heads_apart:
+            of_heads = [one.mean(dim=0) for one in of_heads]
         return Answer(torch.stack(margins), [one * (1 if layers is None else len(layers)) for one in looks], of_heads)
 
 

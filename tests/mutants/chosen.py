@@ -19,6 +19,12 @@ TESTS = (
             "assembling", "ties", "masks", "several", "snapping", "worth_choosing", "gradients",
         )
     ),
-    "tests/core/test_pipeline_by_hand.py", "tests/core/test_memory_by_hand.py",
-    "tests/core/test_query.py", "tests/mllm/test_prompts_by_hand.py",
+    *(
+        f"tests/core/test_{name}.py"
+        for name in (
+            "pipeline_by_hand", "part_by_hand", "pipeline_several", "memory_by_hand", "attention_by_hand",
+            "grounder_made", "query",
+        )
+    ),
+    "tests/mllm/test_prompts_by_hand.py",
 )  # fmt: skip
