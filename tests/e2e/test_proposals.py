@@ -42,7 +42,8 @@ def test_frames_in_label_studio_are_the_decoders(loop: Loop, number: int) -> Non
     assert shown["model_version"] == stored.model_version
     assert shown["score"] == pytest.approx(stored.score, abs=1e-5)
 
-    box, span = shown["result"]
+    box, span, line = shown["result"]
+    assert (line["id"], line["value"]["text"]) == (box["id"], ["Counts as the answer while it is a Target."])
     assert stored.keyframes is not None
     sequence = box["value"]["sequence"]
     assert [k["frame"] for k in sequence] == [keyframe[0] + 1 for keyframe in stored.keyframes]

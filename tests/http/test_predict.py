@@ -103,7 +103,8 @@ def test_a_drawn_box_is_followed_and_keeps_its_id_and_label(
     assert predict(connected, 2, context={"result": [drawn]}).json["results"][0]["result"] == []
     assert loop.worker.drain() == 1
     [body] = predict(connected, 2, context={"result": [drawn]}).json["results"]
-    [region] = body["result"]
+    [region, line] = body["result"]
+    assert (line["id"], line["type"]) == ("J84v", "textarea"), "whether it counts, for the region list"
     assert (region["id"], region["value"]["labels"]) == ("J84v", ["Target"])
     assert region["value"]["sequence"][0]["frame"] == 8, "frames count from 1 here"
     assert loop.engine.prompts == [(12, pytest.approx((0.2, 0.3, 0.4, 0.7)))]

@@ -52,7 +52,7 @@ def test_a_single_box_stays_one_however_often_it_is_saved(loop: Loop, suggested:
 
 
 def test_a_single_box_is_followed_over_the_range_that_was_set_around_it(loop: Loop) -> None:
-    [_, span] = suggest(loop)
+    [_, span, _] = suggest(loop)
     by_hand = {**span, "id": "n", "value": {**span["value"], "ranges": [{"start": 11, "end": 41}]}}
     row = save(loop, [lone(loop), by_hand])
     assert row.tubes[0]["intervals"] == [[20, 40]], "the box begins where it was drawn"
