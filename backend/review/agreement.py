@@ -111,7 +111,7 @@ def outliers(pairs: Array) -> tuple[int, ...]:
     """Who stands apart, from ``(N, N)`` vIoU: nobody among fewer than three.
 
     Somebody does where the others agree among themselves (mean vIoU >= ``SAME_TUBE``) and agree with that person less
-    than ``APART`` times as well. Two camps of equal size have no outlier.
+    than ``APART`` times as well. Where opinions split evenly there is no outlier.
     """
     n = len(pairs)
     if n < 3:
