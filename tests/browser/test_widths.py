@@ -77,7 +77,9 @@ def _look(page: Page, where: str) -> list[str]:
 
 def _by_axe(page: Page) -> Iterator[str]:
     """What axe-core finds, of any weight: contrast, names, labels, order of headings, and the like."""
-    for fault in Axe().run(page).response["violations"]:
+    response = Axe().run(page).response
+    assert response["passes"], "it looked at nothing"
+    for fault in response["violations"]:
         for node in fault["nodes"]:
             yield f"{fault['id']} ({fault['impact']}) at {node['target']}"
 
@@ -97,6 +99,30 @@ def test_the_page_of_a_task_fits_and_can_be_read(admin: Page, site: Site) -> Non
         admin.goto(f"{site.url}/review/tasks/{task}")
         admin.wait_for_selector("#item[data-ready=yes]")
         found += _look(admin, f"task {task}")
+    assert not found, "\n".join(found)
+
+
+def test_what_comes_up_by_an_action_fits_and_can_be_read(admin: Page, site: Site) -> None:
+    admin.goto(f"{site.url}/review/")
+    admin.keyboard.press("?")
+    admin.locator("dialog[open]").wait_for()
+    found = _look(admin, "the keys")
+    admin.goto(f"{site.url}/review/tasks/{site.painted}")
+    admin.wait_for_selector("#item[data-ready=yes]")
+    admin.locator("[data-decision=r]").click()
+    found += _look(admin, "a rejection without a reason")
+    admin.goto(f"{site.url}/review/bulk?below=1")
+    admin.get_by_role("button", name="Accept what is ticked").click()
+    admin.get_by_role("heading", name="accepted").wait_for()
+    found += _look(admin, "several accepted")
+    admin.get_by_role("button", name="Log out").click()
+    admin.wait_for_url("**/login*")
+    found += _look(admin, "the log-in")
+    admin.fill("#name", "nobody")
+    admin.fill("#password", "wrong")
+    admin.click("main button[type=submit]")
+    admin.wait_for_load_state()
+    found += _look(admin, "a wrong password")
     assert not found, "\n".join(found)
 
 
