@@ -12,7 +12,10 @@ from tests.faults.fault import Fault
 
 if TYPE_CHECKING:
     from backend.db.engine import Database
+    from stvg_core.demo.scenes import Scene
     from tests.faults.service import Service
+    from tests.faults.tiny import MakeGrounder
+    from tests.jobs.conftest import Loop
 
 _RUN = "fault_run"
 _GUARDED = "guarded"
@@ -72,3 +75,34 @@ def service(sqlite_database: Database, tmp_path: Path) -> Service:
     from tests.jobs.conftest import make_loop
 
     return Service(make_loop(sqlite_database, tmp_path), tmp_path / "fetched")
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    from stvg_core.demo.clips import split_scene
+
+    return split_scene("validation", 7, difficulty="easy")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory, scene: Scene) -> Path:
+    from stvg_core.demo.clips import write_clip
+
+    return write_clip(tmp_path_factory.mktemp("clips") / "clip.mp4", scene)
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory) -> MakeGrounder:
+    from stvg_core.pipeline import Grounder
+    from tests.faults.tiny import SETTINGS
+    from tests.tiny_models import save_llava_onevision
+
+    folder = save_llava_onevision(tmp_path_factory.mktemp("model") / "tiny")
+    return lambda **given: Grounder.from_pretrained(folder, **{"settings": SETTINGS, "device": "cpu", **given})
+
+
+@pytest.fixture
+def loop(sqlite_database: Database, tmp_path: Path) -> Loop:
+    from tests.jobs.conftest import make_loop
+
+    return make_loop(sqlite_database, tmp_path)

@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from backend.annotations.keyframe_rows import keyframes
 from backend.db import annotations as versions
-from backend.db.tables import Annotation, Diff
+from backend.db import predictions
+from backend.db.tables import Annotation, Diff, Task
 from backend.export.record import Record
 from backend.export.records import records
 from backend.jobs.corrections import read_events
@@ -85,3 +86,11 @@ def old(loop: Loop, row: Annotation, **values: Any) -> None:
             setattr(stored, name, value)
         session.query(Diff).filter(Diff.annotation_id == row.id).delete()
     recording.record_missing(loop.database)
+
+
+def probe(loop: Loop, n_frames: int = 40) -> None:
+    """The video of the one task becomes known."""
+    with loop.database.write() as session:
+        facts = {"width": 320, "height": 240, "fps_num": 25, "fps_den": 1, "duration_s": 2.0, "size_bytes": 9}
+        video = predictions.store_video(session, "0" * 64, n_frames=n_frames, **facts)
+        session.scalars(select(Task)).one().video_id = video.id
