@@ -7,8 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from backend.media.cloud import CloudFiles
+from backend.media.cloud_services import SERVICES, Service
 from backend.prelabel.item import Found, Item, Note, Problem, Repeated
 from backend.prelabel.sources import Source, open_source
+
+CLOUD = CloudFiles(services={**SERVICES, "memory": Service("memory", "fsspec")})
+"""A bucket in memory beside the real ones."""
 
 
 def clips(folder: Path, *names: str) -> Path:
