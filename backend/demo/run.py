@@ -135,7 +135,7 @@ def _run(options: DemoOptions, own: OwnVideos | None, home: Path, summary: Summa
             if options.check:
                 _check(stack, client, project, home, summary)
             else:
-                _keep_running(server, stack, project, children)
+                _keep_running(server, stack, project, children, home)
     finally:
         stack.stop()
         server.stop()
@@ -234,7 +234,9 @@ def _check(stack: Stack, client: LabelStudioClient, project: DemoProject, home: 
     click.echo(check_lines(summary.checks))
 
 
-def _keep_running(server: LabelStudioServer, stack: Stack, project: DemoProject, children: list[Child]) -> None:
+def _keep_running(
+    server: LabelStudioServer, stack: Stack, project: DemoProject, children: list[Child], home: Path
+) -> None:  # fmt: skip
     """Show where to go and wait for Ctrl-C.
 
     Raises: ProcessError when one of the processes ends by itself.
@@ -245,7 +247,7 @@ def _keep_running(server: LabelStudioServer, stack: Stack, project: DemoProject,
     log_in = (server.username, server.password)
     click.echo(people(server.url, project.id, log_in, stack.url, stack.passwords) + "\n")
     click.echo(f"stvg commands on these data:  export STVG_DATABASE_URL={stack.database_url}")
-    click.echo("Ctrl-C stops everything. Your labels stay for the next make demo; make clean forgets them.")
+    click.echo(f"Ctrl-C stops everything. Your labels stay in {home} for the next demo.")
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             time.sleep(1)
