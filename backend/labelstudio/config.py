@@ -22,6 +22,9 @@ from stvg_core.errors import StvgError
 DEFAULT_FRAME_RATE = 24.0
 """What Label Studio assumes where ``frameRate`` is absent, or names a key that the task lacks."""
 
+WRITTEN_BY_US = "Written by the backend"
+"""The placeholder of the TextArea that nobody types into."""
+
 _VARIABLE = re.compile(r"\$([A-Za-z0-9_.\[\]]+)")
 _NUMBER = re.compile(r"\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 """What the page takes for a number as Python does: it knows no "1_000"."""
@@ -46,8 +49,8 @@ class LabelConfig:
         timeline_name, timeline_labels: the TimelineLabels tag and its values.
         verdict_name, verdicts: the Choices tag in which an annotator judges the proposal.
         ask_name: the smart TextArea through which another sentence is asked.
-        counts_name: the TextArea in the region list in which a box says whether it counts. Found by its name too, which
-            holds "counts": a team may have such a TextArea for words of its own.
+        counts_name: the TextArea in the region list in which a box says whether it counts. Known by its placeholder
+            (``WRITTEN_BY_US``): a team may have such a TextArea for words of its own.
         query_key: the key of the task's data that holds the sentence.
         frame_rate: frames per second where the Video tag fixes them.
         frame_rate_key: the key of the task's data that holds them, where it does not.
@@ -253,7 +256,7 @@ def _counts_name(root: Element, video_name: str) -> str | None:
     """The TextArea that each box has in the region list."""
     for tag in _tags(root, "textarea"):
         listed = _is_true(tag, "perRegion") and _attribute(tag, "displayMode") == "region-list"
-        if listed and _is_for(tag, video_name) and "counts" in _attribute(tag, "name").lower():
+        if listed and _is_for(tag, video_name) and _attribute(tag, "placeholder") == WRITTEN_BY_US:
             return _attribute(tag, "name")
     return None
 

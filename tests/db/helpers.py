@@ -18,7 +18,8 @@ CONFIG = """<View><Header value="$query"/><Labels name="label" toName="video"><L
 <Choices name="verdict" toName="video"><Choice value="correct"/><Choice value="absent"/></Choices>
 <Video name="video" value="$video" frameRate="$fps"/><VideoRectangle name="box" toName="video"/>
 <TextArea name="ask" toName="video" smart="true"/>
-<TextArea name="counts" toName="video" perRegion="true" displayMode="region-list"/></View>"""
+<TextArea name="counts" toName="video" perRegion="true" displayMode="region-list"
+ placeholder="Written by the backend"/></View>"""
 
 
 def a_task(session: Session, number: int = 11, *, project: int = 1, query: str = "the red box") -> Task:

@@ -39,10 +39,11 @@ def test_a_teams_own_names_are_found() -> None:
 @pytest.mark.parametrize(
     ("tag", "found"),
     [
-        ('name="which_counts" perRegion="true" displayMode="region-list"', "which_counts"),
-        ('name="counts" perRegion="true"', None),
-        ('name="counts" displayMode="region-list"', None),
-        ('name="notes" perRegion="true" displayMode="region-list"', None),
+        ('name="which" perRegion="true" displayMode="region-list" placeholder="Written by the backend"', "which"),
+        ('name="counts" perRegion="true" displayMode="region-list"', None),
+        ('name="discounts" perRegion="true" displayMode="region-list" placeholder="in percent"', None),
+        ('name="counts" perRegion="true" placeholder="Written by the backend"', None),
+        ('name="counts" displayMode="region-list" placeholder="Written by the backend"', None),
     ],
 )
 def test_a_teams_own_words_in_the_region_list_are_not_written_over(tag: str, found: str | None) -> None:
