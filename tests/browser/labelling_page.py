@@ -156,11 +156,21 @@ class LabellingPage:
 
     def select_what_is_drawn(self) -> None:
         """Switch on "Select region after creating it" in the settings of the page; the browser keeps it."""
-        self.page.get_by_test_id("bottombar-settings-button").click()
-        self.page.get_by_text("Select region after creating it").click()
-        self.page.wait_for_function(KEPT_JS)
+        setting = self.page.get_by_text("Select region after creating it")
+
+        def kept() -> bool:
+            # Label Studio builds the page anew while a task opens: a click at that moment goes nowhere.
+            if self.page.evaluate(KEPT_JS):
+                return True
+            if not setting.is_visible():
+                self.page.get_by_test_id("bottombar-settings-button").click()
+            setting.click()
+            rest(self.page)
+            return bool(self.page.evaluate(KEPT_JS))
+
+        until("the setting is kept", kept)
         self.page.keyboard.press("Escape")
-        self.page.get_by_text("Select region after creating it").wait_for(state="hidden")
+        setting.wait_for(state="hidden")
         self.actions += 3
 
     def draw(self, box: Box) -> str:
